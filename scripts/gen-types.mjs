@@ -1,0 +1,79 @@
+// TypeScript shapes of protobuf messages, from protobufjs' reflection: one exact interface a message
+// (no index signature, no `any`), a `Codec` constant where the static module has its encoder.
+import protobuf from 'protobufjs';
+
+const SCALARS = {
+  double: 'number',
+  float: 'number',
+  int32: 'number',
+  uint32: 'number',
+  sint32: 'number',
+  fixed32: 'number',
+  sfixed32: 'number',
+  int64: 'number',
+  uint64: 'number',
+  sint64: 'number',
+  fixed64: 'number',
+  sfixed64: 'number',
+  bool: 'boolean',
+  string: 'string',
+  bytes: 'Uint8Array',
+};
+
+const qualified = (type) => type.fullName.slice(1);
+
+function fieldType(field) {
+  const one = field.resolvedType ? qualified(field.resolvedType) : SCALARS[field.type];
+  if (one === undefined) throw new Error(`no TypeScript type for ${field.fullName}: ${field.type}`);
+  if (field.map) return `{ [key: string]: ${one} }`;
+  return field.repeated ? `readonly ${one.includes(' ') ? `(${one})` : one}[]` : one;
+}
+
+function emitMessage(type, encodedRoot, methods, lines, indent) {
+  lines.push(`${indent}interface ${type.name} {`);
+  for (const field of type.fieldsArray) {
+    if (field.declaringField) continue; // an extension: an option of a .proto file, never on the wire
+    lines.push(`${indent}  ${field.name}?: ${fieldType(field)} | undefined;`);
+  }
+  lines.push(`${indent}}`);
+  if (encodedRoot.lookup(type.fullName) instanceof protobuf.Type) {
+    const kind = methods.includes('decode') ? 'Codec' : 'Encoder';
+    lines.push(`${indent}const ${type.name}: ${kind}<${qualified(type)}>;`);
+  }
+}
+
+function emitNamespace(namespace, encodedRoot, methods, lines, indent) {
+  for (const nested of namespace.nestedArray) {
+    if (nested instanceof protobuf.Enum) {
+      lines.push(`${indent}enum ${nested.name} {`);
+      for (const [key, value] of Object.entries(nested.values)) {
+        lines.push(`${indent}  ${key} = ${value},`);
+      }
+      lines.push(`${indent}}`);
+    } else if (nested instanceof protobuf.Type) {
+      emitMessage(nested, encodedRoot, methods, lines, indent);
+    }
+    if (nested instanceof protobuf.Namespace && nested.nestedArray.length > 0) {
+      lines.push(`${indent}namespace ${nested.name} {`);
+      emitNamespace(nested, encodedRoot, methods, lines, `${indent}  `);
+      lines.push(`${indent}}`);
+    }
+  }
+}
+
+export function emitTypes(shapes, encoded, methods) {
+  const lines = [
+    'export interface Encoder<T> {',
+    '  encode(message: T, writer?: import("protobufjs/minimal.js").Writer): import("protobufjs/minimal.js").Writer;',
+    '}',
+    'export interface Codec<T> extends Encoder<T> {',
+    '  decode(bytes: Uint8Array, length?: number): T;',
+    '}',
+  ];
+  for (const top of shapes.nestedArray) {
+    lines.push(`export namespace ${top.name} {`);
+    emitNamespace(top, encoded, methods, lines, '  ');
+    lines.push('}');
+  }
+  return `${lines.join('\n')}\n`;
+}

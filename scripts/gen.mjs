@@ -1,0 +1,94 @@
+// Generates src/gen from Envoy's v3 API protos and our own: encoders without reflection (what `serve`
+// loads), exact TypeScript shapes of every message (a misspelt field doesn't compile), and the JSON
+// descriptor for ProtoJSON (`render`, `bootstrap`, tests). Nothing there is edited or committed.
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import protobuf from 'protobufjs';
+import { emitTypes } from './gen-types.mjs';
+import { DESCRIBED_PROTOS, ENCODED_PROTOS } from './proto-files.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const out = join(root, 'src', 'gen');
+const require = createRequire(import.meta.url);
+const pbjs = require('protobufjs-cli/pbjs');
+const deps = join(dirname(require.resolve('@grpc/grpc-js-xds/package.json')), 'deps');
+const includes = [
+  ...['envoy-api', 'googleapis', 'protoc-gen-validate', 'xds'].map((d) => join(deps, d)),
+  dirname(require.resolve('protobufjs/package.json')),
+];
+const ownProtos = readdirSync(join(root, 'protos'), { recursive: true })
+  .filter((f) => f.endsWith('.proto'))
+  .sort();
+
+function inputsHash() {
+  const hash = createHash('sha256');
+  const inputs = [
+    ...['gen.mjs', 'gen-types.mjs', 'proto-files.mjs'].map((f) => join(root, 'scripts', f)),
+    ...ownProtos.map((f) => join(root, 'protos', f)),
+    require.resolve('@grpc/grpc-js-xds/package.json'),
+    require.resolve('protobufjs/package.json'),
+    require.resolve('protobufjs-cli/package.json'),
+  ];
+  for (const file of inputs) hash.update(readFileSync(file));
+  return hash.digest('hex');
+}
+
+function runPbjs(args) {
+  return new Promise((resolve, reject) => {
+    pbjs.main(args, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+function loadRoot(files, paths) {
+  const loaded = new protobuf.Root();
+  loaded.resolvePath = (_origin, target) =>
+    paths.map((p) => join(p, target)).find((p) => existsSync(p)) ?? target;
+  loaded.loadSync(files);
+  loaded.resolveAll();
+  return loaded;
+}
+
+/** Codecs and shapes of one closed set of protos: <name>.js and <name>.d.ts. */
+async function emitModule({ name, files, described, paths, methods }) {
+  const target = join(out, `${name}.js`);
+  await runPbjs([
+    ...['-t', 'static-module', '-w', 'esm', '-r', name, '--force-number', '--null-semantics'],
+    ...['--no-verify', '--no-convert', '--no-delimited', '--no-service', '--no-comments'],
+    ...['--no-create', '--no-typeurl', '--no-beautify'],
+    ...(methods.includes('decode') ? [] : ['--no-decode']),
+    ...(methods.includes('encode') ? [] : ['--no-encode']),
+    ...paths.flatMap((p) => ['-p', p]),
+    ...['-o', target, ...files],
+  ]);
+  const encoded = loadRoot(files, paths);
+  const shapes = loadRoot(described, paths);
+  writeFileSync(join(out, `${name}.d.ts`), emitTypes(shapes, encoded, methods));
+}
+
+const stamp = join(out, '.stamp');
+const wanted = inputsHash();
+if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) process.exit(0);
+rmSync(out, { recursive: true, force: true });
+mkdirSync(out, { recursive: true });
+const ownRoot = join(root, 'protos');
+await emitModule({
+  name: 'envoy',
+  files: ENCODED_PROTOS,
+  described: DESCRIBED_PROTOS,
+  paths: includes,
+  methods: ['encode'],
+});
+await emitModule({
+  name: 'wire',
+  files: ownProtos,
+  described: ownProtos,
+  paths: [ownRoot],
+  methods: ['encode', 'decode'],
+});
+const descriptor = loadRoot(DESCRIBED_PROTOS, includes).toJSON({ keepComments: false });
+writeFileSync(join(out, 'descriptor.json'), JSON.stringify(descriptor));
+writeFileSync(stamp, wanted);
+process.stdout.write(`generated ${relative(process.cwd(), out) || out}\n`);

@@ -1,0 +1,33 @@
+// Which of Envoy's protos are compiled (with all that they import).
+const v3 = (path, file) => `envoy/${path}/v3/${file}.proto`;
+
+/** Whole messages that `serve` encodes. */
+export const ENCODED_PROTOS = [
+  v3('config/listener', 'listener'),
+  v3('config/cluster', 'cluster'),
+  v3('config/route', 'route'),
+  v3('config/endpoint', 'endpoint'),
+  v3('extensions/transport_sockets/tls', 'tls'),
+  v3('extensions/transport_sockets/raw_buffer', 'raw_buffer'),
+  v3('extensions/filters/network/http_connection_manager', 'http_connection_manager'),
+  v3('extensions/filters/network/tcp_proxy', 'tcp_proxy'),
+  v3('extensions/filters/network/rbac', 'rbac'),
+  v3('extensions/filters/http/rbac', 'rbac'),
+  v3('extensions/filters/http/router', 'router'),
+  v3('extensions/filters/listener/tls_inspector', 'tls_inspector'),
+  v3('extensions/upstreams/http', 'http_protocol_options'),
+  v3('extensions/path/match/uri_template', 'uri_template_match'),
+];
+
+/** Everything that `render` and `bootstrap` print and tests read. */
+export const DESCRIBED_PROTOS = [
+  ...ENCODED_PROTOS,
+  v3('config/bootstrap', 'bootstrap'),
+  v3('service/discovery', 'ads'),
+  v3('admin', 'config_dump'),
+  v3('extensions/filters/http/credential_injector', 'credential_injector'),
+  v3('extensions/http/injected_credentials/generic', 'generic'),
+  v3('extensions/filters/http/upstream_codec', 'upstream_codec'),
+  v3('extensions/access_loggers/file', 'file'),
+  v3('extensions/access_loggers/stream', 'stream'),
+];

@@ -1,0 +1,45 @@
+import type { ErrorCode } from './error-codes.js';
+
+/** Where in a user's file something stands. Lines and columns count from 1. */
+export interface SourceRef {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** `file:line:column`, the form that every message and `status` uses. */
+export function toPlace(source: SourceRef): string {
+  return `${source.file}:${source.line}:${source.column}`;
+}
+
+export interface MeshErrorOptions {
+  readonly cause?: unknown;
+  /** Path of the setting at fault, such as `services.web.ports.8080.mtls`. */
+  readonly path?: string;
+  /** What the user can do, in one sentence. */
+  readonly hint?: string;
+}
+
+/**
+ * The one error class for what can go wrong by input or environment. Domain code knows no gRPC or HTTP
+ * status: each edge maps `code` by a table of its own. A defect of ours is an `assert`, not a MeshError.
+ */
+export class MeshError extends Error {
+  override readonly name = 'MeshError';
+  readonly code: ErrorCode;
+  readonly path: string | undefined;
+  readonly hint: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: MeshErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.path = options.path;
+    this.hint = options.hint;
+  }
+}
+
+/** The system's error code (`ENOENT`, …) of an unknown thrown value, if it has one. */
+export function systemErrorCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}

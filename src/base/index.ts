@@ -1,0 +1,13 @@
+export { type Cancel, type Clock, systemClock } from './clock.js';
+export { closest } from './closest.js';
+export { tryDurationMs } from './duration.js';
+export { ERROR_CODES, type ErrorCode } from './error-codes.js';
+export {
+  MeshError,
+  type MeshErrorOptions,
+  type SourceRef,
+  systemErrorCode,
+  toPlace,
+} from './errors.js';
+export { type Random, systemRandom } from './random.js';
+export { Watch } from './watch.js';

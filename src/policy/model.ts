@@ -1,0 +1,136 @@
+// The resolved mesh: what `mesh.yaml` means, with every default applied and every scope folded in
+// (narrowest wins). Closed unions and plain data; translation reads only this. Each thing remembers the
+// place it came from, so that a proxy's rejection names a line of mesh.yaml.
+import type { SourceRef } from '../base/index.js';
+
+/** A service as the user writes it: `web` (namespace default) or `payments/ledger`. */
+export type ServiceName = string & { readonly __brand: 'ServiceName' };
+
+export type Mode = 'strict' | 'permissive' | 'disable';
+/** Protocols that this version translates. */
+export type Protocol = 'http' | 'http2' | 'grpc' | 'tcp';
+export type TlsVersion = 'TLSv1_2' | 'TLSv1_3';
+export type Curve = 'X25519MLKEM768' | 'X25519' | 'P-256' | 'P-384';
+export type KeyType = 'ecdsa-p256' | 'ecdsa-p384' | 'rsa-2048' | 'rsa-3072';
+
+export interface TlsSettings {
+  readonly minVersion: TlsVersion;
+  readonly maxVersion: TlsVersion;
+  /** OpenSSL names, TLS 1.2 only; empty: Envoy's own choice. */
+  readonly cipherSuites: readonly string[];
+  readonly curves: readonly Curve[];
+}
+
+export interface CertificateSettings {
+  readonly ttlMs: number;
+  /** Share of the lifetime after which a leaf is renewed, in (0, 1). */
+  readonly renewAt: number;
+  readonly key: KeyType;
+}
+
+/** Who a rule's `from` entry names. */
+export type Caller =
+  | { readonly kind: 'anyone' }
+  /** `*`: every identity of this trust domain. */
+  | { readonly kind: 'mesh' }
+  | { readonly kind: 'namespace'; readonly namespace: string }
+  | { readonly kind: 'service'; readonly service: ServiceName; readonly spiffeId: string }
+  /** A whole SPIFFE ID, or one with `*` at its end (then `id` is what stands before the star). */
+  | { readonly kind: 'spiffe'; readonly id: string; readonly prefix: boolean };
+
+/**
+ * A path pattern of a rule. `exact` and `prefix` and `suffix` compare text; `prefix` of `/v1/*` has
+ * text `/v1/` and matches `/v1` too (`orExact: '/v1'`); `template` has `{*}` and `{**}` segments.
+ */
+export type PathPattern =
+  | { readonly kind: 'exact'; readonly text: string }
+  | { readonly kind: 'prefix'; readonly text: string; readonly orExact?: string }
+  | { readonly kind: 'suffix'; readonly text: string }
+  | { readonly kind: 'any' }
+  | { readonly kind: 'template'; readonly text: string };
+
+/** Fields of a rule; a field that is absent matches everything, a list matches when one entry does. */
+export interface RuleFields {
+  readonly from?: readonly Caller[];
+  readonly methods?: readonly string[];
+  readonly paths?: readonly PathPattern[];
+}
+
+export interface Rule extends RuleFields {
+  /** None of these may match. Each field negates by itself. */
+  readonly not?: RuleFields;
+  readonly source: SourceRef;
+}
+
+/** What decides at one port, with scopes folded in: MODEL.md "Access". */
+export interface PortAccess {
+  /** Of every scope; one match refuses. */
+  readonly deny: readonly Rule[];
+  /** Of the one scope that decides (`inherit` already followed). */
+  readonly allow: readonly Rule[];
+  /** What happens to a call that no `allow` rule matches. */
+  readonly otherwise: 'allow' | 'deny';
+  /** Where the decision was written (the allow list or the access setting; the port, for the default). */
+  readonly source: SourceRef;
+}
+
+export interface Port {
+  readonly number: number;
+  readonly protocol: Protocol;
+  /** Where the application listens. */
+  readonly target: { readonly address: string; readonly port: number };
+  readonly mode: Mode;
+  /** Where the mode was written; the port's own place where it is the default. */
+  readonly modeSource: SourceRef;
+  readonly tls: TlsSettings;
+  readonly access: PortAccess;
+  readonly source: SourceRef;
+}
+
+/** An address without a sidecar. */
+export interface StaticEndpoint {
+  /** IPv4, IPv6 or DNS name. */
+  readonly host: string;
+  readonly isIp: boolean;
+  /** Undefined: the declared port's own number. */
+  readonly port: number | undefined;
+  readonly source: SourceRef;
+}
+
+export interface Service {
+  readonly name: ServiceName;
+  readonly namespace: string;
+  /** The name within its namespace. */
+  readonly shortName: string;
+  readonly serviceAccount: string;
+  /** `spiffe://<trustDomain>/ns/<namespace>/sa/<serviceAccount>` */
+  readonly spiffeId: string;
+  /** Names that server leaves carry: `ledger.payments`, `ledger.payments.mesh`, in `default` also `ledger`. */
+  readonly dnsNames: readonly string[];
+  readonly sidecar: boolean;
+  readonly endpoints: readonly StaticEndpoint[];
+  /** By number, ascending. */
+  readonly ports: readonly Port[];
+  readonly certificates: CertificateSettings;
+  readonly source: SourceRef;
+}
+
+export interface Mesh {
+  readonly trustDomain: string;
+  /** By name, ascending. */
+  readonly services: ReadonlyMap<ServiceName, Service>;
+  /** Hash of the files' content: 12 hex digits. `status` shows it as mesh.version. */
+  readonly version: string;
+}
+
+export type Severity = 'error' | 'warning' | 'exemption';
+
+/** Something `check` reports. Errors keep a mesh out of force. */
+export interface Problem {
+  readonly severity: Severity;
+  readonly source: SourceRef;
+  /** `services.payments/ledger.ports.8080.mtls`, or empty for the document. */
+  readonly path: string;
+  readonly message: string;
+  readonly hint?: string;
+}
