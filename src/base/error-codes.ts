@@ -3,6 +3,7 @@ export const ERROR_CODES = {
   'mesh-invalid': 'mesh.yaml has problems; each is listed with its place',
   'mesh-unreadable': 'the mesh file or folder cannot be read',
   'data-unwritable': 'the data folder cannot be created or written',
+  'data-unreadable': 'a file of the data folder cannot be read',
   'data-locked': 'another server holds the data folder',
   'data-damaged': 'a file of the data folder is not what was stored there',
   'data-missing': 'the data folder has no authority yet',
@@ -17,7 +18,12 @@ export const ERROR_CODES = {
   'address-in-use': 'an address is claimed by a connected sidecar of another service',
   'resource-limit': 'a stated limit was reached',
   'request-invalid': 'a discovery request breaks the xDS protocol',
+  'stream-superseded': 'a newer stream of the same sidecar has taken the place of this one',
+  'server-stopping': 'the server is shutting down',
   'server-unreachable': 'the server does not answer',
+  'envoy-missing': 'no Envoy binary can be had',
+  'child-failed': 'a process that the demo or a test started ended or did not get ready',
+  timeout: 'what was waited for did not happen in time',
   usage: 'a command was used wrongly',
 } as const;
 

@@ -1,0 +1,72 @@
+import { connect as netConnect, type Socket } from 'node:net';
+import { TLSSocket, connect as tlsConnect } from 'node:tls';
+import { type TlsFacts, type TlsOptions, toConnectOptions, toTlsFacts } from './tls-client.js';
+import { withDeadline } from './wait.js';
+
+const ANSWER_LIMIT_BYTES = 1024 * 1024;
+
+export interface TcpExchange {
+  readonly address: string;
+  readonly port: number;
+  /** Bytes (UTF-8) to send at once; absent: only listens, as to a server that speaks first. */
+  readonly send?: string;
+  /** When what was received is the answer; default: at its first byte. */
+  readonly until?: (received: string) => boolean;
+  /** Absent: plain text. */
+  readonly tls?: TlsOptions;
+  readonly localAddress?: string;
+  /** For the whole exchange; default 5 s. */
+  readonly timeoutMs?: number;
+}
+
+export interface TcpAnswer {
+  readonly received: string;
+  readonly tls?: TlsFacts;
+}
+
+/** A connection, in plain text or TLS; nothing has been awaited yet. */
+export function openSocket(
+  target: Pick<TcpExchange, 'address' | 'port' | 'tls' | 'localAddress'>,
+): Socket | TLSSocket {
+  const options = {
+    host: target.address,
+    port: target.port,
+    ...(target.localAddress === undefined ? {} : { localAddress: target.localAddress }),
+  };
+  if (target.tls === undefined) return netConnect(options);
+  return tlsConnect({ ...options, ...toConnectOptions(target.tls, target.address) });
+}
+
+/**
+ * Connects, sends, and returns what came back. Rejects where the connection is refused, reset, fails its
+ * handshake or is closed before the answer is complete, and with MeshError `timeout`.
+ */
+export function tcpExchange(exchange: TcpExchange): Promise<TcpAnswer> {
+  const { address, port, until = () => true, timeoutMs = 5000 } = exchange;
+  return withDeadline({ what: `an answer from ${address}:${port}`, timeoutMs }, (signal) => {
+    const socket = openSocket(exchange);
+    signal.addEventListener('abort', () => socket.destroy());
+    const answer = new Promise<TcpAnswer>((resolve, reject) => {
+      let received = '';
+      socket.setEncoding('utf8');
+      socket.on('data', (text: string) => {
+        received += text;
+        if (until(received)) {
+          const tls = socket instanceof TLSSocket ? toTlsFacts(socket) : undefined;
+          resolve({ received, ...(tls === undefined ? {} : { tls }) });
+        } else if (received.length > ANSWER_LIMIT_BYTES) {
+          reject(new Error(`expected at most ${ANSWER_LIMIT_BYTES} bytes but got more`));
+        }
+      });
+      socket.on('error', reject);
+      socket.on('end', () => reject(closed(received)));
+      socket.on('close', () => reject(closed(received)));
+      if (exchange.send !== undefined) socket.write(exchange.send);
+    });
+    return answer.finally(() => socket.destroy());
+  });
+}
+
+function closed(received: string): Error {
+  return new Error(`connection closed after ${received.length} bytes, before the answer`);
+}

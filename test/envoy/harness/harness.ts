@@ -1,0 +1,151 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach } from 'vitest';
+import { systemClock } from '../../../src/base/index.js';
+import {
+  type AddressPool,
+  type Child,
+  type ChildOptions,
+  createAddressPool,
+  type EchoApp,
+  type EchoHttpOptions,
+  type EchoOptions,
+  type EnvoyOptions,
+  type EnvoyProcess,
+  type Load,
+  type LoadOptions,
+  startChild,
+  startEchoHttp,
+  startEchoTcp,
+  startEnvoy,
+  startLoad,
+} from '../../../src/cli/demo/index.js';
+import { Cleanup } from './cleanup.js';
+
+const LOGS = fileURLToPath(new URL('../../../.cache/test-logs/', import.meta.url));
+
+/** Starts what a real-Envoy test needs, and stops all of it at the end. */
+export interface Harness {
+  /** Addresses of this file's own; claimed at the first call. */
+  addresses(): Promise<AddressPool>;
+  /** A fresh folder (0700), deleted at the end. */
+  tempDir(): Promise<string>;
+  envoy(options: EnvoyOptions): Promise<EnvoyProcess>;
+  child(options: ChildOptions): Promise<Child>;
+  echoHttp(options: EchoHttpOptions): Promise<EchoApp>;
+  echoTcp(options: EchoOptions): Promise<EchoApp>;
+  load(options: LoadOptions): Load;
+  /** To be undone at the end, before everything that was started earlier. */
+  defer(name: string, run: () => unknown): void;
+  /** More text for the dump of a failure, such as a server's status. */
+  onDump(fileName: string, read: () => string | Promise<string>): void;
+  /** Writes logs, statistics and configurations to a new folder below `.cache/test-logs`; its path. */
+  dump(title: string): Promise<string>;
+  /** Undoes everything; `useHarness` calls it. */
+  close(): Promise<void>;
+}
+
+/**
+ * A harness for the file or `describe` it is called in: a failed test is dumped before anything is stopped, and
+ * everything is stopped after the last one, also when a hook failed.
+ */
+export function useHarness(name: string): Harness {
+  const harness = createHarness(name);
+  let dumped = false;
+  const dump = async (title: string): Promise<void> => {
+    dumped = true;
+    process.stderr.write(`state at the failure of "${title}": ${await harness.dump(title)}\n`);
+  };
+  afterEach(async ({ task }) => {
+    if (task.result?.state === 'fail') await dump(task.name);
+  });
+  // biome-ignore lint/correctness/noEmptyPattern: vitest reads fixture names off this pattern.
+  afterAll(async ({}, suite) => {
+    try {
+      // A failed beforeAll shows only here: no test has run.
+      if (suite.result?.state === 'fail' && !dumped) await dump(suite.name);
+    } finally {
+      await harness.close();
+    }
+  });
+  return harness;
+}
+
+export function createHarness(name: string): Harness {
+  const cleanup = new Cleanup();
+  const files = new Map<string, () => string | Promise<string>>();
+  let pool: Promise<AddressPool> | undefined;
+  const close = (app: EchoApp): EchoApp => {
+    cleanup.defer(`application ${app.name}`, () => app.close());
+    return app;
+  };
+  return {
+    addresses() {
+      pool ??= createAddressPool().then((created) => {
+        cleanup.defer('address pool', () => created.close());
+        return created;
+      });
+      return pool;
+    },
+    async tempDir() {
+      const folder = await mkdtemp(join(tmpdir(), 'countersign-test-'));
+      cleanup.defer(folder, () => rm(folder, { recursive: true, force: true }));
+      return folder;
+    },
+    async envoy(options) {
+      const envoy = await startEnvoy(options);
+      cleanup.defer(`Envoy ${envoy.name}`, () => envoy.stop());
+      files.set(`${envoy.name}.log`, () => logOf(envoy.process));
+      files.set(`${envoy.name}.stats`, () => envoy.admin.statsText());
+      files.set(`${envoy.name}.config_dump.json`, async () =>
+        JSON.stringify(await envoy.admin.configDump(), null, 1),
+      );
+      return envoy;
+    },
+    async child(options) {
+      const child = await startChild(options);
+      cleanup.defer(`process ${child.name}`, () => child.stop());
+      files.set(`${child.name}.log`, () => logOf(child));
+      return child;
+    },
+    echoHttp: async (options) => close(await startEchoHttp(options)),
+    echoTcp: async (options) => close(await startEchoTcp(options)),
+    load(options) {
+      const load = startLoad(options);
+      cleanup.defer('load', () => load.stop());
+      return load;
+    },
+    defer: (what, run) => cleanup.defer(what, run),
+    onDump: (fileName, read) => void files.set(fileName, read),
+    dump: (title) => dumpFiles(`${name} ${title}`, files),
+    close: () => cleanup.run(),
+  };
+}
+
+function logOf(child: Child): string {
+  const end = child.exit === undefined ? 'still running' : `ended: ${JSON.stringify(child.exit)}`;
+  return `${child.log().join('\n')}\n[${end}]\n`;
+}
+
+/** A file that can't be read says why: the rest is dumped all the same. */
+async function dumpFiles(
+  title: string,
+  files: ReadonlyMap<string, () => string | Promise<string>>,
+): Promise<string> {
+  const stamp = new Date(systemClock.now()).toISOString().replace(/[:.]/g, '-');
+  const folder = join(LOGS, `${stamp}-${toFileName(title)}`);
+  await mkdir(folder, { recursive: true });
+  for (const [file, read] of files) {
+    const text = await Promise.resolve()
+      .then(read)
+      .catch((error: unknown) => `not to be had: ${String(error)}\n`);
+    await writeFile(join(folder, toFileName(file)), text);
+  }
+  return folder;
+}
+
+function toFileName(text: string): string {
+  return text.replace(/[^A-Za-z0-9._-]+/g, '-').slice(0, 100);
+}
