@@ -1,0 +1,196 @@
+// Rules that contradict themselves or don't do what they seem to: MODEL.md "Access".
+import { needsHttp } from './access.js';
+import type { Tell } from './analyse.js';
+import { isAnyone } from './caller.js';
+import { mayPass, ruleMatchesCaller } from './decide.js';
+import type { Caller, RuleFields } from './model.js';
+import type { Resolution, ResolvedPort, ResolvedService } from './resolve.js';
+import type { Chain, Scope, ScopedRule } from './scopes.js';
+import type { Path } from './tree.js';
+
+interface AccessAnalysis {
+  readonly resolution: Resolution;
+  readonly chains: readonly Chain[];
+  readonly tell: Tell;
+}
+
+export function analyseAccess({ resolution, chains, tell }: AccessAnalysis): void {
+  for (const chain of chains) {
+    checkLists(chain, tell);
+    const [{ allow, deny }] = chain;
+    for (const scoped of [...(allow?.rules ?? []), ...deny]) {
+      checkMethods(scoped, tell);
+      checkTrustDomain(scoped, { trustDomain: resolution.trustDomain, tell });
+    }
+  }
+  const byRule = new PortsByRule();
+  for (const service of resolution.services) {
+    checkWithoutSidecar(service, tell);
+    for (const port of service.ports) {
+      checkOwnRules(port, tell);
+      const { trustDomain } = resolution;
+      byRule.collect({ name: `${service.service.name}:${port.port.number}`, port, trustDomain });
+    }
+  }
+  byRule.tell(tell);
+}
+
+function ownRules({ allow, deny }: Scope): readonly ScopedRule[] {
+  return [...(allow?.rules ?? []), ...deny];
+}
+
+function checkLists([{ path, settings, allow }, ...wider]: Chain, tell: Tell): void {
+  if (settings.access === 'allow' && allow !== undefined) {
+    tell([...path, 'access'], {
+      message: 'expected access deny beside an allow list but got allow',
+      hint: 'a list permits what it names and refuses the rest: leave out access, or the list',
+    });
+  }
+  if (allow?.inherits !== true) return;
+  const at = [...path, 'allow', settings.allow?.indexOf('inherit') ?? 0];
+  if (wider.length === 0) {
+    tell(at, { message: 'expected a wider scope to inherit from but got none around the mesh' });
+  } else if (wider.every((scope) => scope.allow === undefined)) {
+    tell(at, { severity: 'warning', message: 'no wider scope has an allow list to inherit' });
+  }
+}
+
+function checkMethods({ rule, path }: ScopedRule, tell: Tell): void {
+  const check = ({ methods = [] }: RuleFields, at: Path): void => {
+    for (const [index, method] of methods.entries()) {
+      if (method === method.toUpperCase()) continue;
+      tell([...at, 'methods', index], {
+        severity: 'warning',
+        message: `methods are compared with their case: "${method}" matches no ${method.toUpperCase()}`,
+        hint: `write ${method.toUpperCase()}`,
+      });
+    }
+  };
+  check(rule, path);
+  check(rule.not ?? {}, [...path, 'not']);
+}
+
+/** Identities of other trust domains can't connect in this version: such an entry matches nobody. */
+function checkTrustDomain(
+  { rule, path }: ScopedRule,
+  { trustDomain, tell }: { trustDomain: string; tell: Tell },
+): void {
+  const check = (from: readonly Caller[] = [], at: Path): void => {
+    for (const [index, caller] of from.entries()) {
+      if (caller.kind !== 'spiffe' || caller.id.startsWith(`spiffe://${trustDomain}/`)) continue;
+      const message =
+        'no identity of another trust domain can connect: federation is not supported yet';
+      tell([...at, 'from', index], { severity: 'warning', message });
+    }
+  };
+  check(rule.from, path);
+  check(rule.not?.from, [...path, 'not']);
+}
+
+function checkWithoutSidecar({ service, path, chain, ports }: ResolvedService, tell: Tell): void {
+  if (service.sidecar) return;
+  const scopes = [chain[0], ...ports.map((port) => port.chain[0])];
+  const hasRules = scopes.some(
+    ({ settings }) => settings.allow ?? settings.deny ?? settings.access,
+  );
+  if (!hasRules) return;
+  tell([...path, 'sidecar'], {
+    severity: 'warning',
+    message: "without a sidecar its rules are kept by its callers' sidecars only",
+    hint: 'who reaches its address in another way is not asked',
+  });
+}
+
+/** A port's own rules must be ones that it can keep. */
+function checkOwnRules({ port, chain: [scope] }: ResolvedPort, tell: Tell): void {
+  for (const { rule, path } of ownRules(scope)) {
+    for (const [fields, at] of [
+      [rule, path],
+      [rule.not ?? {}, [...path, 'not']],
+    ] as const) {
+      if (port.protocol === 'tcp') {
+        for (const key of ['methods', 'paths'] as const) {
+          if (fields[key] === undefined) continue;
+          const message = `expected ${key} only on http, http2 and grpc ports but got them on tcp`;
+          tell([...at, key], { message });
+        }
+      }
+      if (port.mode === 'disable' && fields.from?.some((caller) => !isAnyone(caller)) === true) {
+        tell([...at, 'from'], {
+          message: 'expected only anyone in from on a port with mtls disable but got an identity',
+          hint: 'plain text has no identity: use mtls permissive or strict',
+        });
+      }
+    }
+  }
+}
+
+/** What goes wrong with one rule at several ports is told once, at the rule. */
+class PortsByRule {
+  readonly #skipped = new Map<ScopedRule, string[]>();
+  readonly #passed = new Map<ScopedRule, string[]>();
+  readonly #neverMatch = new Map<ScopedRule, string[]>();
+  readonly #plainExcept = new Map<ScopedRule, string[]>();
+
+  collect(at: { name: string; port: ResolvedPort; trustDomain: string }): void {
+    const { name, port: resolved, trustDomain } = at;
+    const { port, chain, effective } = resolved;
+    const [own] = chain;
+    for (const scoped of effective.skipped) {
+      if (!ownRules(own).includes(scoped)) note(this.#skipped, scoped, name);
+    }
+    if (port.mode === 'strict') return;
+    const plain = { spiffeId: undefined, trustDomain };
+    const active = new Set(port.access.deny);
+    const plainPasses = mayPass(port.access, plain);
+    for (const scoped of chain.flatMap(({ deny }) => deny)) {
+      if (!active.has(scoped.rule) || !plainPasses || ruleMatchesCaller(scoped.rule, plain))
+        continue;
+      if (port.mode === 'permissive') note(this.#passed, scoped, name);
+      else if (!own.deny.includes(scoped)) note(this.#neverMatch, scoped, name);
+    }
+    const allowed = new Set(port.access.allow);
+    for (const scoped of chain.flatMap(({ allow }) => allow?.rules ?? [])) {
+      const except = scoped.rule.not?.from?.some((caller) => !isAnyone(caller)) === true;
+      const matches = ruleMatchesCaller(scoped.rule, plain);
+      if (except && matches && allowed.has(scoped.rule)) note(this.#plainExcept, scoped, name);
+    }
+  }
+
+  tell(tell: Tell): void {
+    for (const [{ rule, path }, ports] of this.#skipped) {
+      const key = needsHttp({ ...rule, not: {} }) ? path : [...path, 'not'];
+      tell(key, {
+        severity: 'warning',
+        message: `a rule with methods or paths has no effect on tcp ports: ${ports.join(', ')}`,
+      });
+    }
+    for (const [{ path }, ports] of this.#passed) {
+      tell([...path, 'from'], {
+        message:
+          'expected an allow rule with from beside a deny rule with from where plain text is ' +
+          `accepted but got none at ${ports.join(', ')}: plain text walks past the deny rule`,
+        hint: 'set mtls: strict there, or add an allow list that names who may call',
+      });
+    }
+    for (const [{ path }, ports] of this.#neverMatch) {
+      tell([...path, 'from'], {
+        severity: 'warning',
+        message: `a deny rule with from never matches where mtls is disable: ${ports.join(', ')}`,
+      });
+    }
+    for (const [{ path }, ports] of this.#plainExcept) {
+      tell([...path, 'not', 'from'], {
+        severity: 'warning',
+        message: `callers in plain text are not excepted: ${ports.join(', ')}`,
+        hint: 'they have no identity, and the rule permits anyone',
+      });
+    }
+  }
+}
+
+function note(map: Map<ScopedRule, string[]>, rule: ScopedRule, port: string): void {
+  const ports = map.get(rule);
+  if (ports === undefined) map.set(rule, [port]);
+  else ports.push(port);
+}

@@ -1,0 +1,87 @@
+// Access, decided: for one request, or for whether any request of a caller could pass. Translation,
+// `explain` and the analysis share these, so they can't disagree.
+
+import { needsHttp } from './access.js';
+import { callerMatches, type WhoCalls } from './caller.js';
+import type { Mesh, Port, PortAccess, Rule, RuleFields, Service } from './model.js';
+import { pathMatches } from './path-pattern.js';
+
+export type { WhoCalls } from './caller.js';
+
+/** A request as rules see it; `path` without query, normalised. Undefined fields: a tcp connection. */
+export interface AccessRequest extends WhoCalls {
+  readonly method?: string;
+  readonly path?: string;
+}
+
+export interface AccessDecision {
+  readonly allowed: boolean;
+  /** The rule that decided; undefined: no rule matched, `otherwise` did. */
+  readonly rule: Rule | undefined;
+}
+
+/**
+ * Whether the rule's `from` (and `not.from`) match this caller; what it says of requests is left open.
+ */
+export function ruleMatchesCaller(rule: Rule, who: WhoCalls): boolean {
+  const from = rule.from?.some((caller) => callerMatches(caller, who)) ?? true;
+  return from && !(rule.not?.from?.some((caller) => callerMatches(caller, who)) ?? false);
+}
+
+/** Whether all of the rule's fields match, and none of `not`'s. */
+export function ruleMatches(rule: Rule, request: AccessRequest): boolean {
+  if (!ruleMatchesCaller(rule, request)) return false;
+  const { not = {} } = rule;
+  return (
+    (rule.methods === undefined || methodsMatch(rule, request)) &&
+    (rule.paths === undefined || pathsMatch(rule, request)) &&
+    !methodsMatch(not, request) &&
+    !pathsMatch(not, request)
+  );
+}
+
+function methodsMatch({ methods }: RuleFields, { method }: AccessRequest): boolean {
+  return method !== undefined && (methods?.includes(method) ?? false);
+}
+
+function pathsMatch({ paths }: RuleFields, { path }: AccessRequest): boolean {
+  if (path === undefined) return false;
+  return paths?.some((pattern) => pathMatches(pattern, path)) ?? false;
+}
+
+/** MODEL.md "Access", steps 1 and 2. */
+export function decideAccess(access: PortAccess, request: AccessRequest): AccessDecision {
+  const denied = access.deny.find((rule) => ruleMatches(rule, request));
+  if (denied !== undefined) return { allowed: false, rule: denied };
+  const allowed = access.allow.find((rule) => ruleMatches(rule, request));
+  if (allowed !== undefined) return { allowed: true, rule: allowed };
+  return { allowed: access.otherwise === 'allow' && !isForeign(request), rule: undefined };
+}
+
+/** Whether some request of this caller could be permitted. */
+export function mayPass(access: PortAccess, who: WhoCalls): boolean {
+  if (access.deny.some((rule) => !needsHttp(rule) && ruleMatchesCaller(rule, who))) return false;
+  if (access.allow.some((rule) => ruleMatchesCaller(rule, who))) return true;
+  return access.otherwise === 'allow' && !isForeign(who);
+}
+
+/** Another trust domain's identity is served only where an allow rule names it. */
+function isForeign({ spiffeId, trustDomain }: WhoCalls): boolean {
+  return spiffeId !== undefined && !spiffeId.startsWith(`spiffe://${trustDomain}/`);
+}
+
+export interface Call {
+  readonly caller: Service;
+  readonly callee: Service;
+  /** One of `callee.ports`. */
+  readonly port: Port;
+}
+
+/**
+ * Whether any request of `caller` to that port could be permitted: what a sidecar needs to know of the
+ * callee at all. On a DISABLE port nobody has an identity, so only `anyone` matches.
+ */
+export function mayCall(mesh: Mesh, { caller, port }: Call): boolean {
+  const spiffeId = port.mode === 'disable' ? undefined : caller.spiffeId;
+  return mayPass(port.access, { spiffeId, trustDomain: mesh.trustDomain });
+}

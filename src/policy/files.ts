@@ -1,0 +1,89 @@
+// Mesh files from disk: one file, or every *.yaml of a folder.
+import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import { MeshError, systemErrorCode } from '../base/index.js';
+import { type LoadedMesh, type MeshFile, parseMesh } from './load.js';
+import { MESH_SIZE_LIMIT } from './yaml.js';
+
+const FILES_LIMIT = 1000;
+/** UTF-8 needs at most this many bytes for a character of JavaScript's. */
+const BYTES_PER_CHARACTER = 3;
+const CHUNK_BYTES = 65_536;
+
+/**
+ * The mesh of a file, or of every `*.yaml` directly in a folder (hidden files aside) as one document.
+ * Places name files as `path` does: relative stays relative.
+ * @throws MeshError `mesh-unreadable` where files can't be read; what they say wrong is in `problems`.
+ */
+export function loadMesh(path: string): LoadedMesh {
+  return parseMesh(filesAt(path).map((file) => ({ path: file, text: readText(file) })));
+}
+
+function filesAt(path: string): string[] {
+  const isFolder = attempt(path, () => statSync(path).isDirectory());
+  if (!isFolder) return [path];
+  const names = attempt(path, () => readdirSync(path))
+    .filter((name) => name.endsWith('.yaml') && !name.startsWith('.'))
+    .sort();
+  if (names.length === 0) {
+    throw new MeshError('mesh-unreadable', `expected *.yaml files in ${path} but got none`, {
+      hint: 'files are read whose names end in .yaml; `countersign init` writes one to start from',
+    });
+  }
+  if (names.length > FILES_LIMIT) {
+    const message = `expected at most ${FILES_LIMIT} files in ${path} but got ${names.length}`;
+    throw new MeshError('mesh-unreadable', message);
+  }
+  const prefix = path.endsWith('/') ? path : `${path}/`;
+  return names.map((name) => `${prefix}${name}`);
+}
+
+function readText(path: string): MeshFile['text'] {
+  const bytes = attempt(path, () => readBounded(path));
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw new MeshError('mesh-unreadable', `expected UTF-8 text but got other bytes in ${path}`, {
+      cause,
+    });
+  }
+}
+
+/** At most a little more than a mesh may have, so that an endless file ends too. */
+function readBounded(path: string): Buffer {
+  const limit = MESH_SIZE_LIMIT * BYTES_PER_CHARACTER;
+  const file = openSync(path, 'r');
+  try {
+    const chunks: Buffer[] = [];
+    for (let size = 0; size <= limit; ) {
+      const chunk = Buffer.alloc(CHUNK_BYTES);
+      const length = readSync(file, chunk);
+      if (length === 0) return Buffer.concat(chunks);
+      chunks.push(chunk.subarray(0, length));
+      size += length;
+    }
+    const message = `expected a mesh of at most ${MESH_SIZE_LIMIT} characters but got more in ${path}`;
+    throw new MeshError('mesh-unreadable', message);
+  } finally {
+    closeSync(file);
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'nothing at all',
+  EACCES: 'no permission',
+  ENOTDIR: 'a file where a folder should be',
+};
+
+function attempt<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (cause instanceof MeshError) throw cause;
+    const code = systemErrorCode(cause) ?? 'an unknown error';
+    const message = `expected a mesh file or folder at ${path} but got ${REASONS[code] ?? code}`;
+    throw new MeshError('mesh-unreadable', message, {
+      cause,
+      hint: '`countersign init` writes a mesh.yaml to start from',
+    });
+  }
+}

@@ -1,0 +1,21 @@
+export { needsHttp } from './access.js';
+export { callerMatches } from './caller.js';
+export {
+  type AccessDecision,
+  type AccessRequest,
+  type Call,
+  decideAccess,
+  mayCall,
+  mayPass,
+  ruleMatches,
+  ruleMatchesCaller,
+  type WhoCalls,
+} from './decide.js';
+export { exampleMesh } from './example.js';
+export { loadMesh } from './files.js';
+export { MESH_PORT } from './keys.js';
+export { formatProblem, type LoadedMesh, type MeshFile, parseMesh } from './load.js';
+export type * from './model.js';
+export { namespacePrefix, serviceName, toSpiffeId, tryServiceName } from './names.js';
+export { pathMatches, templateRegex } from './path-pattern.js';
+export { meshSchema } from './schema.js';

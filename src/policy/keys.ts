@@ -1,0 +1,135 @@
+// What the schema cannot say of the names in a mesh: keys that are service names, namespaces and port
+// numbers, and that every name in `from` is one of them.
+import { tryPort } from './address.js';
+import { tryCaller } from './caller.js';
+import { DEFAULT_NAMESPACE, RESERVED_NAMES, tryLabel, tryNameParts } from './names.js';
+import type { Parsed } from './parsed.js';
+import { describe, type Report } from './report.js';
+import { type Entry, formatPath, type MapTree, type Path, placeAt, treeAt } from './tree.js';
+
+/** Sidecars call each other there (DESIGN.md "The mesh port"). */
+export const MESH_PORT = 15_443;
+
+/** Checks every name and reference; returns the paths at which something is wrong. */
+export function checkKeys(tree: MapTree, report: Report): Path[] {
+  const checker = new KeyChecker(tree, report);
+  checker.check();
+  return checker.faults;
+}
+
+class KeyChecker {
+  readonly faults: Path[] = [];
+  readonly #services = new Map<string, Path>();
+  readonly #namespaces = new Set<string>();
+
+  constructor(
+    private readonly tree: MapTree,
+    private readonly report: Report,
+  ) {}
+
+  check(): void {
+    for (const [key] of entriesAt(this.tree, ['namespaces'])) this.#namespaceKey(key);
+    for (const [key] of entriesAt(this.tree, ['services'])) this.#serviceKey(key);
+    // References only now: they may name what stands further down.
+    this.#rules([]);
+    for (const [key] of entriesAt(this.tree, ['namespaces'])) this.#rules(['namespaces', key]);
+    for (const [key] of entriesAt(this.tree, ['services'])) {
+      const path = ['services', key];
+      this.#rules(path);
+      for (const [port] of entriesAt(this.tree, [...path, 'ports'])) {
+        this.#portKey([...path, 'ports'], port);
+        this.#rules([...path, 'ports', port]);
+      }
+    }
+  }
+
+  #namespaceKey(key: string): void {
+    this.#namespaces.add(key);
+    const path = ['namespaces', key];
+    const label = tryLabel(key, 'a namespace');
+    if (!label.ok) this.#misnamed(path, label, key);
+    else if (RESERVED_NAMES.includes(key)) {
+      this.#add(path, `expected a name other than the reserved word ${key}`);
+    }
+  }
+
+  #serviceKey(key: string): void {
+    const path = ['services', key];
+    const parts = tryNameParts(key);
+    if (!parts.ok) {
+      this.#misnamed(path, parts, key);
+      return;
+    }
+    const { name, namespace } = parts.value;
+    this.#namespaces.add(namespace);
+    const earlier = this.#services.get(name);
+    if (earlier === undefined) this.#services.set(name, path);
+    else this.#add(path, `expected each service once but got ${formatPath(earlier)} too`);
+  }
+
+  #portKey(parent: Path, key: string): void {
+    const path = [...parent, key];
+    const port = tryPort(key);
+    if (port === undefined) {
+      this.#add(path, `expected a port from 1 to 65535 but got ${describe(key)}`);
+    } else if (port === MESH_PORT) {
+      const message = `expected a port other than ${MESH_PORT}, where sidecars call each other`;
+      this.#add(path, message);
+    }
+  }
+
+  /** The references in the rules of the scope at `path`. */
+  #rules(path: Path): void {
+    for (const list of ['allow', 'deny']) {
+      const rules = treeAt(this.tree, [...path, list]);
+      if (rules?.kind !== 'list') continue;
+      for (const index of rules.items.keys()) {
+        this.#references([...path, list, index, 'from']);
+        this.#references([...path, list, index, 'not', 'from']);
+      }
+    }
+  }
+
+  #references(path: Path): void {
+    const from = treeAt(this.tree, path);
+    if (from?.kind !== 'list') return;
+    for (const [index, item] of from.items.entries()) {
+      const text = item.kind === 'scalar' ? item.value : undefined;
+      const caller = typeof text === 'string' ? tryCaller(text) : undefined;
+      if (caller?.ok !== true) continue;
+      const { value } = caller;
+      if (value.kind === 'service' && !this.#services.has(value.service)) {
+        this.#undeclared([...path, index], value.service, this.#services.keys());
+      } else if (value.kind === 'namespace' && !this.#isNamespace(value.namespace)) {
+        const known = [...this.#namespaces].map((namespace) => `${namespace}/*`);
+        this.#undeclared([...path, index], `${value.namespace}/*`, known);
+      }
+    }
+  }
+
+  #isNamespace(namespace: string): boolean {
+    return namespace === DEFAULT_NAMESPACE || this.#namespaces.has(namespace);
+  }
+
+  #undeclared(path: Path, name: string, known: Iterable<string>): void {
+    const meant = this.report.didYouMean(name, known);
+    const what = name.endsWith('/*') ? 'namespace' : 'service';
+    this.#add(path, `expected a declared ${what} but got "${name}"${meant}`);
+  }
+
+  #misnamed(path: Path, wrong: Exclude<Parsed<never>, { ok: true }>, key: string): void {
+    const refused = 'refused' in wrong;
+    const message = refused ? wrong.refused : `expected ${wrong.expected} but got ${describe(key)}`;
+    this.#add(path, message, refused ? undefined : wrong.hint);
+  }
+
+  #add(path: Path, message: string, hint?: string): void {
+    this.faults.push(path);
+    this.report.add({ source: placeAt(this.tree, path), path: formatPath(path), message, hint });
+  }
+}
+
+function entriesAt(tree: MapTree, path: Path): Iterable<[string, Entry]> {
+  const found = treeAt(tree, path);
+  return found?.kind === 'map' ? found.entries : [];
+}

@@ -1,0 +1,160 @@
+// From the validated text to the resolved mesh: every default applied, every scope folded in.
+import { strict as assert } from 'node:assert';
+import { type EffectiveAccess, resolveAccess } from './access.js';
+import type { CallerText } from './caller.js';
+import type { Caller, Port, Service, ServiceName, StaticEndpoint } from './model.js';
+import { type NameParts, toDnsNames, toSpiffeId, tryNameParts } from './names.js';
+import { compareText } from './report.js';
+import type { MeshText, PortText, ServiceText } from './schema.js';
+import {
+  type Chain,
+  createScope,
+  resolveCertificates,
+  resolveMode,
+  resolveTls,
+  type Scope,
+  type Surroundings,
+} from './scopes.js';
+import { type Path, placeAt, type Tree } from './tree.js';
+
+export interface ResolvedPort {
+  readonly port: Port;
+  readonly path: Path;
+  readonly chain: Chain;
+  readonly effective: EffectiveAccess;
+}
+
+export interface ResolvedService {
+  readonly service: Service;
+  readonly path: Path;
+  readonly chain: Chain;
+  readonly ports: readonly ResolvedPort[];
+}
+
+/** The mesh with the scopes that it came from, which analysis needs. */
+export interface Resolution {
+  readonly trustDomain: string;
+  /** By name, ascending. */
+  readonly services: readonly ResolvedService[];
+  readonly mesh: Scope;
+  /** Declared namespaces. */
+  readonly namespaces: ReadonlyMap<string, Scope>;
+}
+
+/** `text` is what the schema made of `tree`, and every name in it is declared. */
+export function resolve(text: MeshText, tree: Tree): Resolution {
+  return new Resolver(text, tree).resolve();
+}
+
+interface NamedService {
+  readonly key: string;
+  readonly parts: NameParts;
+  readonly text: ServiceText;
+}
+
+class Resolver {
+  readonly #text: MeshText;
+  readonly #around: Surroundings;
+  readonly #services: readonly NamedService[];
+  readonly #byName: ReadonlyMap<ServiceName, NamedService>;
+
+  constructor(text: MeshText, tree: Tree) {
+    this.#text = text;
+    this.#around = { tree, toCaller: (caller) => this.#toCaller(caller) };
+    this.#services = Object.entries(text.services ?? {})
+      .map(([key, service]) => ({ key, parts: partsOf(key), text: service }))
+      .sort((a, b) => compareText(a.parts.name, b.parts.name));
+    this.#byName = new Map(this.#services.map((service) => [service.parts.name, service]));
+  }
+
+  resolve(): Resolution {
+    const { trustDomain, certificates, namespaces, ...settings } = this.#text;
+    const mesh = createScope({ path: [], settings, certificates }, this.#around);
+    const scopes = new Map<string, Scope>();
+    for (const [name, namespace] of Object.entries(namespaces ?? {})) {
+      const path = ['namespaces', name];
+      const { certificates: ofNamespace, ...own } = namespace;
+      const input = { path, settings: own, certificates: ofNamespace };
+      scopes.set(name, createScope(input, this.#around));
+    }
+    const services = this.#services.map((named) => {
+      const namespace = scopes.get(named.parts.namespace);
+      return this.#service(named, namespace === undefined ? [mesh] : [namespace, mesh]);
+    });
+    return { trustDomain, services, mesh, namespaces: scopes };
+  }
+
+  #service({ key, parts, text }: NamedService, wider: Chain): ResolvedService {
+    const { tree } = this.#around;
+    const path = ['services', key];
+    const { certificates } = text;
+    const chain: Chain = [
+      createScope({ path, settings: text, certificates }, this.#around),
+      ...wider,
+    ];
+    const ports = Object.entries(text.ports ?? {})
+      .map(([number, port]) => {
+        const long = typeof port === 'string' ? { protocol: port } : port;
+        return this.#port(
+          { number: Number(number), text: long, path: [...path, 'ports', number] },
+          chain,
+        );
+      })
+      .sort((a, b) => a.port.number - b.port.number);
+    const service: Service = {
+      ...parts,
+      serviceAccount: text.serviceAccount ?? parts.shortName,
+      spiffeId: this.#spiffeId(parts.name),
+      dnsNames: toDnsNames(parts),
+      sidecar: text.sidecar ?? true,
+      endpoints: (text.endpoints ?? []).map(
+        (endpoint, i): StaticEndpoint => ({
+          ...endpoint,
+          source: placeAt(tree, [...path, 'endpoints', i]),
+        }),
+      ),
+      ports: ports.map(({ port }) => port),
+      certificates: resolveCertificates(chain),
+      source: placeAt(tree, path),
+    };
+    return { service, path, chain, ports };
+  }
+
+  #port(input: { number: number; text: PortText; path: Path }, wider: Chain): ResolvedPort {
+    const { number, text, path } = input;
+    const { tree } = this.#around;
+    const source = placeAt(tree, path);
+    const chain: Chain = [createScope({ path, settings: text }, this.#around), ...wider];
+    const { mode, source: modeSource = source } = resolveMode(chain, tree);
+    const effective = resolveAccess({ chain, protocol: text.protocol, source, tree });
+    const port: Port = {
+      number,
+      protocol: text.protocol,
+      target: text.target ?? { address: '127.0.0.1', port: number },
+      mode,
+      modeSource,
+      tls: resolveTls(chain),
+      access: effective.access,
+      source,
+    };
+    return { port, path, chain, effective };
+  }
+
+  #toCaller(caller: CallerText): Caller {
+    if (caller.kind !== 'service') return caller;
+    return { ...caller, spiffeId: this.#spiffeId(caller.service) };
+  }
+
+  #spiffeId(name: ServiceName): string {
+    // A service with mistakes of its own is left out; its name still stands for an identity.
+    const { namespace, shortName } = partsOf(name);
+    const serviceAccount = this.#byName.get(name)?.text.serviceAccount ?? shortName;
+    return toSpiffeId({ trustDomain: this.#text.trustDomain, namespace, serviceAccount });
+  }
+}
+
+function partsOf(key: string): NameParts {
+  const parts = tryNameParts(key);
+  assert(parts.ok, `unchecked service name ${key}`);
+  return parts.value;
+}

@@ -1,0 +1,192 @@
+// The one definition of mesh.yaml's shape: it validates, types the result and is the source of the JSON
+// Schema for editors (`z.toJSONSchema(meshSchema, { io: 'input' })`). An `error` text here completes
+// "expected … but got …"; shape.ts builds the sentence and its place. Keys of records (names, port
+// numbers) are checked in keys.ts, so that what stands below a bad key is checked too.
+
+import { z } from 'zod';
+import { tryDurationMs } from '../base/index.js';
+import { tryEndpoint, tryTarget } from './address.js';
+import { tryCaller } from './caller.js';
+import type { Mode, Protocol } from './model.js';
+import { tryLabel, tryTrustDomain } from './names.js';
+import type { Parsed } from './parsed.js';
+import { tryPathPattern } from './path-pattern.js';
+import {
+  CIPHER_SUITES,
+  CURVES,
+  KEY_TYPES,
+  LONGEST_TTL_MS,
+  RENEW_AT,
+  SHORTEST_TTL_MS,
+  TLS_VERSIONS,
+} from './tls.js';
+
+const MODES: readonly Mode[] = ['strict', 'permissive', 'disable'];
+export const PROTOCOLS: readonly Protocol[] = ['http', 'http2', 'grpc', 'tcp'];
+/** RFC 9110 section 5.6.2. */
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+/** Text that `read` turns into a value; what it says on failure becomes the problem. */
+function text<T>(what: string, read: (text: string) => Parsed<T>) {
+  return z.string({ error: what }).transform((input, context): T => {
+    const result = read(input);
+    if (result.ok) return result.value;
+    const params = 'refused' in result ? { refused: true } : { hint: result.hint };
+    const message = 'refused' in result ? result.refused : result.expected;
+    context.addIssue({ code: 'custom', message, params });
+    return z.NEVER;
+  });
+}
+
+function list<T extends z.ZodType>(entry: T, what: string) {
+  return z.array(entry, { error: `a list of ${what}` }).min(1, { error: 'at least one entry' });
+}
+
+function oneOf<const T extends string>(words: readonly T[]) {
+  return z.enum(words);
+}
+
+const switchSchema = z.boolean({ error: 'true or false' });
+
+const modeSchema = z.preprocess(
+  (input) => (typeof input === 'string' ? input.toLowerCase() : input),
+  oneOf(MODES),
+);
+
+const tlsSchema = z.strictObject(
+  {
+    minVersion: oneOf(TLS_VERSIONS).optional(),
+    maxVersion: oneOf(TLS_VERSIONS).optional(),
+    cipherSuites: z.array(oneOf(CIPHER_SUITES), { error: 'a list of cipher suites' }).optional(),
+    curves: list(oneOf(CURVES), 'curves').optional(),
+  },
+  { error: 'a map of TLS settings' },
+);
+
+const ttlSchema = text('a duration from 10s to 90d', (input) => {
+  const ttlMs = tryDurationMs(input);
+  const fits = ttlMs !== undefined && ttlMs >= SHORTEST_TTL_MS && ttlMs <= LONGEST_TTL_MS;
+  return fits ? { ok: true, value: ttlMs } : { ok: false, expected: 'a duration from 10s to 90d' };
+});
+
+const renewError = { error: `a number from ${RENEW_AT.min} to ${RENEW_AT.max}` };
+
+const certificatesSchema = z.strictObject(
+  {
+    ttl: ttlSchema.optional(),
+    renewAt: z
+      .number(renewError)
+      .min(RENEW_AT.min, renewError)
+      .max(RENEW_AT.max, renewError)
+      .optional(),
+    key: oneOf(KEY_TYPES).optional(),
+  },
+  { error: 'a map of certificate settings' },
+);
+
+const methodSchema = text('a method such as GET', (input) =>
+  TOKEN.test(input) ? { ok: true, value: input } : { ok: false, expected: 'a method such as GET' },
+);
+
+const ruleFields = {
+  from: list(text('a caller', tryCaller), 'callers').optional(),
+  methods: list(methodSchema, 'methods').optional(),
+  paths: list(text('a path', tryPathPattern), 'paths').optional(),
+};
+
+const FIELDS = 'at least one of from, methods and paths';
+const hasField = (fields: object): boolean => Object.keys(fields).length > 0;
+
+const notSchema = z
+  .strictObject(ruleFields, { error: 'a map of rule fields' })
+  .refine(hasField, { error: FIELDS });
+
+const denyRuleSchema = z
+  .strictObject({ ...ruleFields, not: notSchema.optional() }, { error: 'a rule' })
+  .refine(hasField, { error: FIELDS });
+
+const allowRuleSchema = z.strictObject(
+  { ...ruleFields, from: list(text('a caller', tryCaller), 'callers'), not: notSchema.optional() },
+  { error: 'a rule' },
+);
+
+const allowSchema = list(
+  z.union([z.literal('inherit'), allowRuleSchema], { error: 'a rule or inherit' }),
+  'rules',
+);
+
+/** What each of the four scopes can set. */
+const scopeFields = {
+  mtls: modeSchema.optional(),
+  access: oneOf(['allow', 'deny']).optional(),
+  tls: tlsSchema.optional(),
+  allow: allowSchema.optional(),
+  deny: list(denyRuleSchema, 'rules').optional(),
+};
+
+const protocolSchema = oneOf(PROTOCOLS);
+
+const portMapSchema = z.strictObject(
+  {
+    protocol: protocolSchema,
+    target: text('an IP address and port', tryTarget).optional(),
+    escapedSlashes: z.literal('reject').optional(),
+    ...scopeFields,
+  },
+  { error: 'a protocol or a map' },
+);
+
+const portSchema = z.union([protocolSchema, portMapSchema], {
+  error: `${PROTOCOLS.join(', ')} or a map`,
+});
+
+const serviceSchema = z.strictObject(
+  {
+    serviceAccount: text('a service account', (input) =>
+      tryLabel(input, 'a service account'),
+    ).optional(),
+    ports: z.record(z.string(), portSchema, { error: 'a map of ports' }).optional(),
+    sidecar: switchSchema.optional(),
+    endpoints: list(text('an address', tryEndpoint), 'addresses').optional(),
+    certificates: certificatesSchema.optional(),
+    ...scopeFields,
+  },
+  { error: 'a map of settings, or {} for none' },
+);
+
+const namespaceSchema = z.strictObject(
+  { certificates: certificatesSchema.optional(), ...scopeFields },
+  { error: 'a map of settings' },
+);
+
+export const meshSchema = z.strictObject(
+  {
+    trustDomain: text('a trust domain', tryTrustDomain),
+    certificates: certificatesSchema.optional(),
+    namespaces: z.record(z.string(), namespaceSchema, { error: 'a map of namespaces' }).optional(),
+    services: z.record(z.string(), serviceSchema, { error: 'a map of services' }).optional(),
+    ...scopeFields,
+  },
+  { error: 'a map' },
+);
+
+export type MeshText = z.output<typeof meshSchema>;
+export type ServiceText = z.output<typeof serviceSchema>;
+export type PortText = z.output<typeof portMapSchema>;
+export type ScopeText = Pick<PortText, keyof typeof scopeFields>;
+export type CertificatesText = z.output<typeof certificatesSchema>;
+export type RuleText = z.output<typeof denyRuleSchema>;
+
+/** The kinds of map in a mesh file, with the keys that each takes. */
+export const SECTION_KEYS = {
+  mesh: Object.keys(meshSchema.shape),
+  namespace: Object.keys(namespaceSchema.shape),
+  service: Object.keys(serviceSchema.shape),
+  port: Object.keys(portMapSchema.shape),
+  tls: Object.keys(tlsSchema.shape),
+  certificates: Object.keys(certificatesSchema.shape),
+  rule: [...Object.keys(ruleFields), 'not'],
+  not: Object.keys(ruleFields),
+} as const satisfies Record<string, readonly string[]>;
+
+export type Section = keyof typeof SECTION_KEYS;
