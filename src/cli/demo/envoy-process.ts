@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { MeshError } from '../../base/index.js';
 import { type Child, startChild } from './child.js';
 import { EnvoyAdmin } from './envoy-admin.js';
+import { removeOnExit } from './reaper.js';
 import { eventually } from './wait.js';
 
 export type EnvoyLogLevel = 'trace' | 'debug' | 'info' | 'warning' | 'error' | 'critical' | 'off';
@@ -122,8 +123,15 @@ async function prepare(bootstrap: object | string): Promise<Prepared> {
 async function writeTemp(bootstrap: object): Promise<Omit<Prepared, 'admin'>> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-envoy-'));
   const path = join(folder, 'bootstrap.json');
+  const forgetFolder = removeOnExit(folder);
   await writeFile(path, JSON.stringify(bootstrap), { mode: 0o600 });
-  return { path, remove: () => rm(folder, { recursive: true, force: true }) };
+  return {
+    path,
+    async remove() {
+      await rm(folder, { recursive: true, force: true });
+      forgetFolder();
+    },
+  };
 }
 
 /** protobuf's JSON knows two spellings of a field, and Envoy reads both. */

@@ -4,9 +4,11 @@
 // 3. on Linux `setpriv --pdeathsig` has the kernel kill them even when we are killed by SIGKILL, which Node
 //    has no call for (PR_SET_PDEATHSIG, prctl(2)).
 import { spawnSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const livePids = new Set<number>();
+const folders = new Set<string>();
 let installed = false;
 
 /** From now until `forget`, `pid` is killed when this process ends. */
@@ -20,6 +22,13 @@ export function forget(pid: number): void {
   livePids.delete(pid);
 }
 
+/** `folder` is deleted when this process ends, but for SIGKILL; the function returned calls that off. */
+export function removeOnExit(folder: string): () => void {
+  install();
+  folders.add(folder);
+  return () => folders.delete(folder);
+}
+
 function killAll(): void {
   for (const pid of livePids) {
     try {
@@ -29,6 +38,8 @@ function killAll(): void {
     }
   }
   livePids.clear();
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  folders.clear();
 }
 
 function install(): void {
