@@ -1,0 +1,168 @@
+// The Aggregated Discovery Service on a grpc-js Server that its caller made. Messages pass as the bytes that
+// they are: the protocol core decodes and encodes them.
+import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
+import { type Clock, MeshError } from '../base/index.js';
+import type { Variant } from '../xds/index.js';
+import { DEFAULT_DISCOVERY_LIMITS, type DiscoveryLimits } from './limits.js';
+import { type DiscoveryCall, type Peer, peerAddress } from './peer.js';
+import { toStatus } from './status.js';
+import { type DiscoveryStream, Stream, type StreamId, type StreamUpdate } from './stream.js';
+
+/** The methods of a pino logger that are used here. */
+export interface Logger {
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** Told of what happens. A hook that throws is logged and breaks no stream. */
+export interface DiscoveryHooks<A> {
+  /** After authentication, before the first request is answered. */
+  onConnect?(stream: DiscoveryStream<A>): void;
+  /** After each request, ACK and NACK, and after what it made us send. */
+  onUpdate?(stream: DiscoveryStream<A>, update: StreamUpdate): void;
+  onDisconnect?(stream: DiscoveryStream<A>): void;
+}
+
+export interface DiscoveryOptions<A> {
+  readonly clock: Clock;
+  /**
+   * Decides whose stream this is; a stream that it refuses (a thrown MeshError) ends with that error's
+   * status and learns nothing of the mesh. The result travels as `auth` on the stream.
+   */
+  readonly authenticate: (peer: Peer) => A | Promise<A>;
+  readonly hooks?: DiscoveryHooks<A>;
+  readonly limits?: Partial<DiscoveryLimits>;
+  readonly logger?: Logger;
+}
+
+export interface Discovery<A> {
+  /** Open, authenticated streams, oldest first. */
+  streams(): readonly DiscoveryStream<A>[];
+  /** Ends every stream with `server-stopping` (UNAVAILABLE) and refuses new ones. */
+  drain(): void;
+}
+
+/** The part of grpc-js' Server that is needed. */
+export interface ServiceRegistry {
+  addService(service: ServiceDefinition, implementation: UntypedServiceImplementation): void;
+}
+
+/** What streams share. */
+export interface Host<A> {
+  readonly clock: Clock;
+  readonly limits: DiscoveryLimits;
+  readonly logger: Logger | undefined;
+  authenticate(peer: Peer): A | Promise<A>;
+  call(name: string, hook: (hooks: DiscoveryHooks<A>) => void): void;
+  remove(stream: Stream<A>): void;
+}
+
+const SERVICE = 'envoy.service.discovery.v3.AggregatedDiscoveryService';
+const identity = (bytes: Buffer): Buffer => bytes;
+
+function bidi(method: string): ServiceDefinition[string] {
+  return {
+    path: `/${SERVICE}/${method}`,
+    requestStream: true,
+    responseStream: true,
+    requestSerialize: identity,
+    requestDeserialize: identity,
+    responseSerialize: identity,
+    responseDeserialize: identity,
+  };
+}
+
+const ADS: ServiceDefinition = {
+  StreamAggregatedResources: bidi('StreamAggregatedResources'),
+  DeltaAggregatedResources: bidi('DeltaAggregatedResources'),
+};
+
+/** Serves ADS, SotW and delta, on `server`. */
+export function attachDiscovery<A>(
+  server: ServiceRegistry,
+  options: DiscoveryOptions<A>,
+): Discovery<A> {
+  const registry = new StreamRegistry(options);
+  const accept =
+    (variant: Variant) =>
+    (call: DiscoveryCall): void =>
+      registry.accept(call, variant);
+  server.addService(ADS, {
+    StreamAggregatedResources: accept('sotw'),
+    DeltaAggregatedResources: accept('delta'),
+  });
+  return registry;
+}
+
+class StreamRegistry<A> implements Discovery<A>, Host<A> {
+  readonly clock: Clock;
+  readonly limits: DiscoveryLimits;
+  readonly logger: Logger | undefined;
+  readonly #options: DiscoveryOptions<A>;
+  readonly #streams = new Set<Stream<A>>();
+  readonly #perPeer = new Map<string, number>();
+  #lastId = 0;
+  #draining = false;
+
+  constructor(options: DiscoveryOptions<A>) {
+    this.#options = options;
+    this.clock = options.clock;
+    this.limits = { ...DEFAULT_DISCOVERY_LIMITS, ...options.limits };
+    this.logger = options.logger;
+  }
+
+  accept(call: DiscoveryCall, variant: Variant): void {
+    const refusal = this.#refusal(peerAddress(call));
+    if (refusal !== undefined) {
+      call.emit('error', toStatus(refusal));
+      return;
+    }
+    this.#lastId += 1;
+    const stream = new Stream<A>(this, { id: this.#lastId as StreamId, call, variant });
+    this.#streams.add(stream);
+    this.#perPeer.set(stream.address, (this.#perPeer.get(stream.address) ?? 0) + 1);
+  }
+
+  #refusal(address: string): MeshError | undefined {
+    if (this.#draining) return new MeshError('server-stopping', 'server is shutting down');
+    const { maxStreams, maxStreamsPerPeer } = this.limits;
+    if (this.#streams.size >= maxStreams) {
+      return new MeshError('resource-limit', `expected at most ${maxStreams} streams`);
+    }
+    if ((this.#perPeer.get(address) ?? 0) >= maxStreamsPerPeer) {
+      const message = `expected at most ${maxStreamsPerPeer} streams from one address`;
+      return new MeshError('resource-limit', message);
+    }
+    return undefined;
+  }
+
+  streams(): readonly DiscoveryStream<A>[] {
+    return [...this.#streams].flatMap(({ handle }) => (handle === undefined ? [] : [handle]));
+  }
+
+  drain(): void {
+    this.#draining = true;
+    const error = new MeshError('server-stopping', 'server is shutting down');
+    for (const stream of [...this.#streams]) stream.close(error);
+  }
+
+  authenticate(peer: Peer): A | Promise<A> {
+    return this.#options.authenticate(peer);
+  }
+
+  call(name: string, hook: (hooks: DiscoveryHooks<A>) => void): void {
+    if (this.#options.hooks === undefined) return;
+    try {
+      hook(this.#options.hooks);
+    } catch (err) {
+      this.logger?.error({ err, hook: name }, 'a discovery hook failed');
+    }
+  }
+
+  remove(stream: Stream<A>): void {
+    if (!this.#streams.delete(stream)) return;
+    const left = (this.#perPeer.get(stream.address) ?? 1) - 1;
+    if (left === 0) this.#perPeer.delete(stream.address);
+    else this.#perPeer.set(stream.address, left);
+  }
+}

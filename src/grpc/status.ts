@@ -1,0 +1,37 @@
+// MeshError codes as gRPC statuses: the one table of this edge. What isn't in it is our own affair and goes
+// out as "internal error".
+import { status } from '@grpc/grpc-js';
+import { type ErrorCode, MeshError } from '../base/index.js';
+
+export interface Status {
+  readonly code: status;
+  readonly details: string;
+}
+
+const CODES: ReadonlyMap<ErrorCode, status> = new Map<ErrorCode, status>([
+  ['token-missing', status.UNAUTHENTICATED],
+  ['token-invalid', status.UNAUTHENTICATED],
+  ['token-expired', status.UNAUTHENTICATED],
+  ['token-wrong-service', status.PERMISSION_DENIED],
+  ['service-unknown', status.FAILED_PRECONDITION],
+  ['address-in-use', status.ALREADY_EXISTS],
+  ['stream-superseded', status.ABORTED],
+  ['resource-limit', status.RESOURCE_EXHAUSTED],
+  ['request-invalid', status.INVALID_ARGUMENT],
+  ['timeout', status.DEADLINE_EXCEEDED],
+  ['server-stopping', status.UNAVAILABLE],
+]);
+
+/** What a peer is told of a thrown value. */
+export function toStatus(error: unknown): Status {
+  const code = error instanceof MeshError ? CODES.get(error.code) : undefined;
+  if (code === undefined || !(error instanceof MeshError)) {
+    return { code: status.INTERNAL, details: 'internal error' };
+  }
+  return { code, details: error.message };
+}
+
+/** Whether a peer is told what went wrong: otherwise it is for the log only. */
+export function isTold(error: unknown): boolean {
+  return error instanceof MeshError && CODES.has(error.code);
+}

@@ -1,0 +1,230 @@
+// One open stream: feeds a session's events and performs its effects. A stream is `waiting` for its first
+// request, then `joining` while the host authenticates it (its further requests wait in the transport),
+// then `open`, then `closed`; nothing is sent before `open` or after `closed`.
+import { type Cancel, MeshError } from '../base/index.js';
+import {
+  createSession,
+  decodeRequest,
+  type Effect,
+  encodeResponse,
+  isInForce,
+  isSynced,
+  type Node,
+  type Rejection,
+  type Request,
+  type Session,
+  type SessionEvent,
+  type Snapshot,
+  step,
+  type TypeReport,
+  toReports,
+  type Variant,
+} from '../xds/index.js';
+import type { Host } from './discovery.js';
+import { type DiscoveryCall, peerAddress, toPeer } from './peer.js';
+import { isTold, toStatus } from './status.js';
+
+export type StreamId = number & { readonly __brand: 'StreamId' };
+
+/** What a request of the peer meant. */
+export type StreamUpdate =
+  | { readonly kind: 'request'; readonly typeUrl: string }
+  | { readonly kind: 'acked'; readonly typeUrl: string; readonly version: string }
+  | { readonly kind: 'nacked'; readonly typeUrl: string; readonly rejection: Rejection };
+
+/** An authenticated stream, as the host sees it. `A` is what `authenticate` returned. */
+export interface DiscoveryStream<A> {
+  readonly id: StreamId;
+  readonly auth: A;
+  readonly node: Node;
+  readonly variant: Variant;
+  readonly peerAddress: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly connectedAtMs: number;
+  /** What this peer is to have; what differs is sent. Before the first one, requests wait. */
+  setSnapshot(snapshot: Snapshot): void;
+  /** Ends the stream: with the error's status, or with OK. */
+  close(error?: MeshError): void;
+  state(): readonly TypeReport[];
+  /** Whether the peer has taken that resource at that version. */
+  isInForce(resource: {
+    readonly typeUrl: string;
+    readonly name: string;
+    readonly version: string;
+  }): boolean;
+  /** Whether the peer has taken all of the snapshot that it has asked for so far. */
+  isSynced(): boolean;
+}
+
+export class Stream<A> {
+  readonly #id: StreamId;
+  readonly #call: DiscoveryCall;
+  readonly #host: Host<A>;
+  readonly #variant: Variant;
+  readonly #address: string;
+  readonly #session: Session;
+  #phase: 'waiting' | 'joining' | 'open' | 'closed' = 'waiting';
+  #handle: DiscoveryStream<A> | undefined;
+  #cancelDeadline: Cancel;
+  readonly #alarms = new Set<Cancel>();
+
+  constructor(host: Host<A>, options: { id: StreamId; call: DiscoveryCall; variant: Variant }) {
+    const { id, call, variant } = options;
+    this.#id = id;
+    this.#call = call;
+    this.#host = host;
+    this.#variant = variant;
+    this.#address = peerAddress(call);
+    this.#session = createSession(variant, host.limits);
+    const { firstRequestTimeoutMs } = host.limits;
+    this.#cancelDeadline = host.clock.after(firstRequestTimeoutMs, () => {
+      const message = `expected a first request within ${firstRequestTimeoutMs} ms but got none`;
+      this.close(new MeshError('timeout', message));
+    });
+    call.on('data', (bytes: Buffer) => this.#receive(bytes));
+    call.on('end', () => this.close());
+    call.on('cancelled', () => this.#closed());
+    call.on('error', () => this.#closed());
+    call.on('close', () => this.#closed());
+  }
+
+  get address(): string {
+    return this.#address;
+  }
+
+  get handle(): DiscoveryStream<A> | undefined {
+    return this.#handle;
+  }
+
+  /** Ends the stream with the error's status, or with OK. */
+  close(error?: unknown): void {
+    if (this.#phase === 'closed') return;
+    this.#closed();
+    if (this.#call.cancelled) return;
+    if (error === undefined) this.#call.end();
+    else this.#call.emit('error', toStatus(error));
+  }
+
+  #closed(): void {
+    if (this.#phase === 'closed') return;
+    const handle = this.#handle;
+    this.#phase = 'closed';
+    this.#cancelDeadline();
+    for (const cancel of this.#alarms) cancel();
+    this.#alarms.clear();
+    step(this.#session, { kind: 'end' });
+    this.#host.remove(this);
+    if (handle !== undefined)
+      this.#host.call('onDisconnect', (hooks) => hooks.onDisconnect?.(handle));
+  }
+
+  #receive(bytes: Buffer): void {
+    if (this.#phase === 'closed') return;
+    try {
+      const { maxRequestBytes } = this.#host.limits;
+      if (bytes.length > maxRequestBytes) {
+        const message = `expected requests of at most ${maxRequestBytes} bytes`;
+        throw new MeshError('resource-limit', `${message} but got ${bytes.length}`);
+      }
+      const withNode = this.#phase === 'waiting';
+      const { limits } = this.#host;
+      const { request, node } = decodeRequest(bytes, { variant: this.#variant, limits, withNode });
+      if (this.#phase === 'open') this.#take(request);
+      else this.#join(request, node);
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  /** The first request: nothing is answered before the host has said who this is. */
+  #join(request: Request, node: Node | undefined): void {
+    if (node === undefined) {
+      throw new MeshError('request-invalid', 'expected a node in the first request but got none');
+    }
+    this.#phase = 'joining';
+    this.#cancelDeadline();
+    this.#call.pause();
+    const accept = (auth: A): void => {
+      if (this.#phase !== 'joining') return;
+      this.#phase = 'open';
+      const handle = this.#createHandle(node, auth);
+      this.#handle = handle;
+      this.#host.call('onConnect', (hooks) => hooks.onConnect?.(handle));
+      this.#take(request);
+      this.#call.resume();
+    };
+    Promise.resolve(this.#host.authenticate(toPeer(this.#call, node, this.#variant)))
+      .then(accept)
+      .catch((error: unknown) => this.#refuse(error));
+  }
+
+  #refuse(error: unknown): void {
+    const { logger } = this.#host;
+    const fields = { stream: this.#id, peer: this.#address };
+    if (isTold(error))
+      logger?.warn({ ...fields, reason: toStatus(error).details }, 'stream refused');
+    else logger?.error({ ...fields, err: error }, 'stream failed');
+    this.close(error);
+  }
+
+  #take(request: Request): void {
+    const { typeUrl } = request;
+    const effects = this.#step({ kind: 'request', request });
+    const handle = this.#handle;
+    if (handle === undefined) return;
+    const answer = effects.find((effect) => effect.kind === 'acked' || effect.kind === 'nacked');
+    const update: StreamUpdate = answer ?? { kind: 'request', typeUrl };
+    this.#host.call('onUpdate', (hooks) => hooks.onUpdate?.(handle, update));
+  }
+
+  #step(event: SessionEvent): readonly Effect[] {
+    if (this.#phase !== 'open') return [];
+    const effects = step(this.#session, event);
+    for (const effect of effects) this.#perform(effect);
+    return effects;
+  }
+
+  #perform(effect: Effect): void {
+    switch (effect.kind) {
+      case 'send':
+        if (this.#phase !== 'open') return;
+        if (this.#call.write(encodeResponse(this.#variant, effect.response))) return;
+        this.#step({ kind: 'pause' });
+        this.#call.once('drain', () => this.#step({ kind: 'resume' }));
+        return;
+      case 'alarm': {
+        const { typeUrl, nonce, afterMs } = effect;
+        const cancel = this.#host.clock.after(afterMs, () => {
+          this.#alarms.delete(cancel);
+          this.#step({ kind: 'alarm', typeUrl, nonce });
+        });
+        this.#alarms.add(cancel);
+        return;
+      }
+      case 'fail':
+        this.#refuse(effect.error);
+        return;
+      case 'acked':
+      case 'nacked':
+        return;
+    }
+  }
+
+  #createHandle(node: Node, auth: A): DiscoveryStream<A> {
+    return {
+      id: this.#id,
+      auth,
+      node,
+      variant: this.#variant,
+      peerAddress: this.#address,
+      connectedAtMs: this.#host.clock.now(),
+      setSnapshot: (snapshot) => {
+        this.#step({ kind: 'snapshot', snapshot });
+      },
+      close: (error) => this.close(error),
+      state: () => toReports(this.#session),
+      isInForce: (resource) => isInForce(this.#session, resource),
+      isSynced: () => this.#phase === 'open' && isSynced(this.#session),
+    };
+  }
+}

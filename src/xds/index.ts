@@ -1,0 +1,32 @@
+export { encodeResponse } from './encode.js';
+export { DEFAULT_SESSION_LIMITS, type SessionLimits } from './limits.js';
+export type { Json, Node } from './node.js';
+export { isInForce, isSynced, type TypeReport, toReports } from './report.js';
+export {
+  type DecodedRequest,
+  type DecodeOptions,
+  decodeRequest,
+  type Interest,
+  type Request,
+  type Variant,
+} from './request.js';
+export {
+  createResource,
+  createResourceSet,
+  createSnapshot,
+  EMPTY_SET,
+  type Resource,
+  type ResourceOptions,
+  type ResourceSet,
+  type Snapshot,
+} from './resource.js';
+export {
+  createSession,
+  type Effect,
+  type Response,
+  type Session,
+  type SessionEvent,
+  step,
+} from './session.js';
+export type { Rejection } from './type-state.js';
+export { ORDER, TYPE_URLS, type TypeTraits, traitsOf } from './type-urls.js';

@@ -1,0 +1,138 @@
+// A discovery request, decoded: what both protocol variants say in common, and what each says of its
+// subscription. Only the fields that the server reads are decoded (protos/countersign/wire.proto).
+import { MeshError } from '../base/index.js';
+import { countersign } from '../gen/wire.js';
+import type { SessionLimits } from './limits.js';
+import { type Node, toNode } from './node.js';
+
+const { wire } = countersign;
+
+/** `sotw`: each response holds all that is asked for. `delta`: only what changed. */
+export type Variant = 'sotw' | 'delta';
+
+/** What a request says of its subscription, per variant. */
+export type Interest =
+  | {
+      readonly variant: 'sotw';
+      /** All names asked for from now on. */
+      readonly names: readonly string[];
+      /** Version of the last response that the client took, on an earlier stream too. */
+      readonly versionInfo: string;
+    }
+  | {
+      readonly variant: 'delta';
+      readonly subscribe: readonly string[];
+      readonly unsubscribe: readonly string[];
+      /** What the client holds from an earlier stream: version by name. */
+      readonly initialVersions: ReadonlyMap<string, string>;
+    };
+
+export interface Request {
+  readonly typeUrl: string;
+  /** Of the response that this request answers; empty where it answers none. */
+  readonly nonce: string;
+  /** Present on a NACK. */
+  readonly error?: { readonly code: number; readonly message: string };
+  readonly interest: Interest;
+}
+
+export interface DecodedRequest {
+  readonly request: Request;
+  /** In the first message of a stream; later ones may leave it out and are not asked. */
+  readonly node: Node | undefined;
+}
+
+export interface DecodeOptions {
+  readonly variant: Variant;
+  readonly limits: SessionLimits;
+  /** Whether to decode the node: only a stream's first request is read for it. */
+  readonly withNode: boolean;
+}
+
+/**
+ * Reads DiscoveryRequest or DeltaDiscoveryRequest bytes.
+ * Throws MeshError `request-invalid` (not that message, no type) or `resource-limit`.
+ */
+export function decodeRequest(bytes: Uint8Array, options: DecodeOptions): DecodedRequest {
+  const decoded = options.variant === 'sotw' ? decodeSotw(bytes) : decodeDelta(bytes);
+  checkLimits(decoded.request, options.limits);
+  const { node } = decoded;
+  return {
+    request: decoded.request,
+    node: options.withNode && node ? toNode(node) : undefined,
+  };
+}
+
+interface Raw {
+  readonly request: Request;
+  readonly node: countersign.wire.Node | null | undefined;
+}
+
+function decodeSotw(bytes: Uint8Array): Raw {
+  const message = attempt(() => wire.DiscoveryRequest.decode(bytes));
+  const names = message.resourceNames ?? [];
+  const interest = { variant: 'sotw', names, versionInfo: message.versionInfo ?? '' } as const;
+  return { request: toRequest(message, interest), node: message.node };
+}
+
+function decodeDelta(bytes: Uint8Array): Raw {
+  const message = attempt(() => wire.DeltaDiscoveryRequest.decode(bytes));
+  const interest = {
+    variant: 'delta',
+    subscribe: message.resourceNamesSubscribe ?? [],
+    unsubscribe: message.resourceNamesUnsubscribe ?? [],
+    initialVersions: new Map(Object.entries(message.initialResourceVersions ?? {})),
+  } as const;
+  return { request: toRequest(message, interest), node: message.node };
+}
+
+type Common = Pick<countersign.wire.DiscoveryRequest, 'typeUrl' | 'responseNonce' | 'errorDetail'>;
+
+function toRequest(message: Common, interest: Interest): Request {
+  const request = { typeUrl: message.typeUrl ?? '', nonce: message.responseNonce ?? '', interest };
+  const detail = message.errorDetail;
+  if (!detail) return request;
+  return { ...request, error: { code: detail.code ?? 0, message: detail.message ?? '' } };
+}
+
+function attempt<T>(decode: () => T): T {
+  try {
+    return decode();
+  } catch (cause) {
+    throw new MeshError('request-invalid', 'expected a discovery request but got other bytes', {
+      cause,
+    });
+  }
+}
+
+function checkLimits(request: Request, limits: SessionLimits): void {
+  const { interest, typeUrl } = request;
+  if (typeUrl === '') {
+    throw new MeshError('request-invalid', 'expected a type_url but got an empty one');
+  }
+  const lists: Iterable<string>[] =
+    interest.variant === 'sotw'
+      ? [[typeUrl], interest.names]
+      : [
+          [typeUrl],
+          interest.subscribe,
+          interest.unsubscribe,
+          interest.initialVersions.keys(),
+          interest.initialVersions.values(),
+        ];
+  for (const list of lists) {
+    let count = 0;
+    for (const text of list) {
+      count += 1;
+      if (count > limits.maxNames) {
+        throw new MeshError('resource-limit', `expected at most ${limits.maxNames} names a type`);
+      }
+      if (text.length > limits.maxNameLength) {
+        throw new MeshError(
+          'resource-limit',
+          `expected names of at most ${limits.maxNameLength} characters but got ${text.length}`,
+        );
+      }
+    }
+  }
+}

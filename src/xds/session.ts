@@ -1,0 +1,374 @@
+// One stream of the xDS protocol as data and one function: `step(session, event)` says what to do. There is
+// no I/O, clock or bytes here. SotW and delta, aggregated or not, share it; they differ in how a request
+// changes a subscription (subscription.ts) and in what of a difference is sent (`toResponse`).
+//
+// Per type at most one response is unanswered, so a slow client gets the newest value and no queue grows.
+// After each event every type that may lack something is compared with the snapshot (diff.ts) and sent, in
+// the order of the table in type-urls.ts.
+import { MeshError } from '../base/index.js';
+import { computeDiff, type Diff, toNext } from './diff.js';
+import type { SessionLimits } from './limits.js';
+import type { Request, Variant } from './request.js';
+import { type Resource, type Snapshot, versionOf } from './resource.js';
+import { applyInterest, covers } from './subscription.js';
+import {
+  createTypeState,
+  forgetUncovered,
+  type Held,
+  type Rejection,
+  settleAck,
+  settleNack,
+  type TypeState,
+} from './type-state.js';
+import { ORDER } from './type-urls.js';
+
+/** Advanced in place by `step` only. */
+export interface Session {
+  readonly variant: Variant;
+  readonly limits: SessionLimits;
+  /** In the order of ORDER, then of first subscription. */
+  readonly types: Map<string, TypeState>;
+  snapshot: Snapshot | undefined;
+  /** How many responses were sent: the next nonce is one more. */
+  sent: number;
+  paused: boolean;
+  ended: boolean;
+}
+
+export type SessionEvent =
+  | { readonly kind: 'request'; readonly request: Request }
+  | { readonly kind: 'snapshot'; readonly snapshot: Snapshot }
+  /** An `alarm` effect's time is over. */
+  | { readonly kind: 'alarm'; readonly typeUrl: string; readonly nonce: string }
+  /** The transport takes no more for now; and again takes some. */
+  | { readonly kind: 'pause' }
+  | { readonly kind: 'resume' }
+  | { readonly kind: 'end' };
+
+export interface Response {
+  readonly typeUrl: string;
+  readonly version: string;
+  readonly nonce: string;
+  readonly resources: readonly Resource[];
+  /** Delta: names that are gone or don't exist. Empty in SotW. */
+  readonly removed: readonly string[];
+}
+
+export type Effect =
+  | { readonly kind: 'send'; readonly response: Response }
+  | { readonly kind: 'acked'; readonly typeUrl: string; readonly version: string }
+  | { readonly kind: 'nacked'; readonly typeUrl: string; readonly rejection: Rejection }
+  /** Step with the `alarm` event after that time. */
+  | {
+      readonly kind: 'alarm';
+      readonly typeUrl: string;
+      readonly nonce: string;
+      readonly afterMs: number;
+    }
+  /** End the stream with this error; nothing follows. */
+  | { readonly kind: 'fail'; readonly error: MeshError };
+
+export function createSession(variant: Variant, limits: SessionLimits): Session {
+  return {
+    variant,
+    limits,
+    types: new Map(),
+    snapshot: undefined,
+    sent: 0,
+    paused: false,
+    ended: false,
+  };
+}
+
+/** Takes one event and returns what to do, in that order. After `fail` or `end` there is no effect. */
+export function step(session: Session, event: SessionEvent): readonly Effect[] {
+  if (session.ended) return [];
+  const effects: Effect[] = [];
+  switch (event.kind) {
+    case 'request':
+      takeRequest(session, event.request, effects);
+      break;
+    case 'snapshot':
+      takeSnapshot(session, event.snapshot);
+      break;
+    case 'alarm': {
+      const inFlight = session.types.get(event.typeUrl)?.inFlight;
+      if (inFlight?.nonce === event.nonce) inFlight.overdue = true;
+      break;
+    }
+    case 'pause':
+      session.paused = true;
+      break;
+    case 'resume':
+      session.paused = false;
+      break;
+    case 'end':
+      session.ended = true;
+      break;
+  }
+  flush(session, effects);
+  return effects;
+}
+
+function takeSnapshot(session: Session, snapshot: Snapshot): void {
+  for (const type of session.types.values()) {
+    const { typeUrl } = type;
+    if (session.snapshot?.get(typeUrl) !== snapshot.get(typeUrl)) type.dirty = true;
+  }
+  session.snapshot = snapshot;
+}
+
+/** What a request is, by its nonce. */
+type RequestKind =
+  /** The first of its type on this stream. */
+  | 'first'
+  | 'ack'
+  | 'nack'
+  /** About a response that a newer one has replaced. */
+  | 'stale'
+  /** Answers nothing: a change of subscription, or the same one said again. */
+  | 'update';
+
+function kindOf(type: TypeState | undefined, request: Request): RequestKind {
+  if (type === undefined) return 'first';
+  if (request.nonce === '') return 'update';
+  if (request.nonce !== type.nonce) return 'stale';
+  if (type.inFlight === undefined) return 'update';
+  return request.error === undefined ? 'ack' : 'nack';
+}
+
+function takeRequest(session: Session, request: Request, effects: Effect[]): void {
+  const known = session.types.get(request.typeUrl);
+  const kind = kindOf(known, request);
+  const type = known ?? addType(session, request.typeUrl);
+  if (type === undefined) {
+    fail(session, `expected at most ${session.limits.maxTypes} types on a stream`, effects);
+    return;
+  }
+  const { typeUrl, inFlight } = type;
+  if (kind === 'ack' && inFlight !== undefined) {
+    settleAck(type, inFlight);
+    effects.push({ kind: 'acked', typeUrl, version: inFlight.version });
+  } else if (kind === 'nack' && inFlight !== undefined) {
+    const rejection = settleNack(type, inFlight, request.error?.message ?? '');
+    effects.push({ kind: 'nacked', typeUrl, rejection });
+  }
+  // SotW: a stale request is superseded by the one that answers the newest response. Delta: its changes
+  // of subscription count, whatever its nonce.
+  if (kind === 'stale' && session.variant === 'sotw') return;
+  takeInterest(type, request, kind);
+  if (type.subscription.names.size > session.limits.maxNames) {
+    fail(session, `expected at most ${session.limits.maxNames} names a type`, effects);
+  }
+}
+
+function takeInterest(type: TypeState, request: Request, kind: RequestKind): void {
+  const { interest } = request;
+  const { subscription, traits } = type;
+  const first = kind === 'first';
+  const change = applyInterest(subscription, { interest, traits, first });
+  if (first && interest.variant === 'sotw') type.claimed = interest.versionInfo || undefined;
+  if (first && interest.variant === 'delta') {
+    type.held = new Map(
+      [...interest.initialVersions].map(([name, version]) => [name, { version }]),
+    );
+    forgetUncovered(type);
+  }
+  const isHeldNow = (name: string): boolean => first && !traits.answerAlways && type.held.has(name);
+  for (const name of change.owed) if (!isHeldNow(name)) type.owed.add(name);
+  if (change.wildcardOwed) {
+    type.answerOwed = !first || type.held.size === 0;
+    if (!first || traits.answerAlways) for (const name of type.held.keys()) type.owed.add(name);
+  }
+  if (change.narrowed) forgetUncovered(type);
+  const repeated = kind === 'update' && interest.variant === 'sotw' && change.owed.length === 0;
+  if (repeated && !change.narrowed && traits.answerAlways && type.inFlight === undefined) {
+    // Said again though answered: something new in the client waits for it.
+    for (const name of subscription.names) type.owed.add(name);
+  }
+  type.dirty = true;
+}
+
+function addType(session: Session, typeUrl: string): TypeState | undefined {
+  const { types, limits } = session;
+  if (types.size >= limits.maxTypes) return undefined;
+  const type = createTypeState(typeUrl);
+  types.set(typeUrl, type);
+  const rank = (url: string): number => {
+    const index = ORDER.indexOf(url);
+    return index === -1 ? ORDER.length : index;
+  };
+  const sorted = [...types].sort(([a], [b]) => rank(a) - rank(b));
+  types.clear();
+  for (const [url, state] of sorted) types.set(url, state);
+  return type;
+}
+
+function fail(session: Session, message: string, effects: Effect[]): void {
+  session.ended = true;
+  effects.push({ kind: 'fail', error: new MeshError('resource-limit', message) });
+}
+
+/** Sends what may be sent now. */
+function flush(session: Session, effects: Effect[]): void {
+  if (session.ended || session.paused || session.snapshot === undefined) return;
+  const pending = new Map<string, Diff>();
+  for (const type of session.types.values()) {
+    if (!type.dirty || type.inFlight !== undefined) continue;
+    const diff = toDiff(session, type);
+    if (isDue(session, type, diff)) pending.set(type.typeUrl, diff);
+    else rest(session, type, diff);
+  }
+  const blocked = new Set<string>();
+  for (const [typeUrl, diff] of pending) {
+    const type = session.types.get(typeUrl);
+    if (type === undefined) continue;
+    const removable = diff.removed.length === 0 || mayRemove(session, type, pending);
+    const allowed = removable ? diff : { ...diff, removed: [], kept: diff.removed };
+    if (!isDue(session, type, allowed)) continue;
+    if (isBlocked(session, type, { blocked, effects })) blocked.add(typeUrl);
+    else send(session, { type, diff: allowed }, effects);
+  }
+}
+
+function toDiff(session: Session, type: TypeState): Diff {
+  const set = session.snapshot?.get(type.typeUrl);
+  const diff = computeDiff(type, set);
+  const { claimed } = type;
+  type.claimed = undefined;
+  if (claimed === undefined || type.traits.answerAlways) return diff;
+  if (claimed !== versionFor(session, type, diff.desired)) return diff;
+  // The client holds just this from an earlier stream.
+  type.held = diff.desired;
+  type.ackedVersion = claimed;
+  type.owed.clear();
+  type.answerOwed = false;
+  return computeDiff(type, set);
+}
+
+function isDue(session: Session, type: TypeState, diff: Diff): boolean {
+  if (type.answerOwed || diff.changed.length > 0 || diff.again.length > 0) return true;
+  if (session.variant === 'delta') return diff.removed.length > 0 || diff.missing.length > 0;
+  return type.traits.absenceDeletes && diff.removed.length > 0;
+}
+
+/** The client lacks nothing of this type that it can be told now. */
+function rest(session: Session, type: TypeState, diff: Diff): void {
+  type.dirty = false;
+  type.owed.clear();
+  if (session.variant === 'sotw' && !type.traits.absenceDeletes) {
+    for (const name of type.parked.keys()) if (!diff.desired.has(name)) type.parked.delete(name);
+    if (type.parked.size === 0) type.rejection = undefined;
+  }
+  type.held = toNext(type, diff, diff.removedAgain);
+}
+
+interface Blocking {
+  /** Types that wait themselves. */
+  readonly blocked: ReadonlySet<string>;
+  readonly effects: Effect[];
+}
+
+/** Whether a type that must be in place before this one isn't yet; asks for an alarm where it is slow. */
+function isBlocked(session: Session, type: TypeState, { blocked, effects }: Blocking): boolean {
+  let result = false;
+  for (const url of type.traits.after) {
+    const inFlight = session.types.get(url)?.inFlight;
+    if (inFlight !== undefined && !inFlight.overdue) {
+      result = true;
+      if (inFlight.alarmed) continue;
+      inFlight.alarmed = true;
+      const { nonce } = inFlight;
+      effects.push({ kind: 'alarm', typeUrl: url, nonce, afterMs: session.limits.orderTimeoutMs });
+    }
+    result ||= blocked.has(url);
+  }
+  return result;
+}
+
+/**
+ * Whether nothing that is in force on the client can use what this type would remove. Unlike an addition,
+ * a removal never goes ahead because of a deadline or of a rejection: what is too much does no harm.
+ */
+function mayRemove(session: Session, type: TypeState, pending: ReadonlyMap<string, Diff>): boolean {
+  return type.traits.removeAfter.every((url) => {
+    const user = session.types.get(url);
+    if (user === undefined) return true;
+    return user.inFlight === undefined && user.rejection === undefined && !pending.has(url);
+  });
+}
+
+interface Sendable {
+  readonly type: TypeState;
+  /** `kept`: names that are gone from the snapshot but not yet to be taken away. */
+  readonly diff: Diff & { readonly kept?: readonly string[] };
+}
+
+function send(session: Session, { type, diff }: Sendable, effects: Effect[]): void {
+  session.sent += 1;
+  const nonce = String(session.sent);
+  const next = toNext(
+    type,
+    diff,
+    type.traits.absenceDeletes || session.variant === 'delta' ? (diff.kept ?? []) : [],
+  );
+  const response = toResponse(session, { type, diff, next, nonce });
+  const { version } = response;
+  type.inFlight = {
+    nonce,
+    version,
+    next,
+    changed: diff.changed,
+    removed: [...diff.removed, ...diff.removedAgain],
+    overdue: false,
+    alarmed: false,
+  };
+  type.nonce = nonce;
+  type.sentVersion = version;
+  type.owed.clear();
+  type.answerOwed = false;
+  type.dirty = false;
+  effects.push({ kind: 'send', response });
+  if (type.traits.renews !== undefined) renew(session, type.traits.renews, diff.changed);
+}
+
+interface Draft extends Sendable {
+  readonly next: ReadonlyMap<string, Held>;
+  readonly nonce: string;
+}
+
+function toResponse(session: Session, { type, diff, next, nonce }: Draft): Response {
+  const { typeUrl } = type;
+  if (session.variant === 'sotw') {
+    const version = versionFor(session, type, next);
+    const resources = [...next.values()].filter((held) => 'value' in held);
+    return { typeUrl, nonce, version, resources, removed: [] };
+  }
+  return {
+    typeUrl,
+    nonce,
+    version: session.snapshot?.get(typeUrl)?.version ?? versionOf(next),
+    resources: [...diff.changed, ...diff.again],
+    removed: [...diff.removed, ...diff.removedAgain, ...diff.missing],
+  };
+}
+
+/** SotW: the version of exactly what a response leaves the client with. */
+function versionFor(
+  session: Session,
+  { typeUrl }: TypeState,
+  content: ReadonlyMap<string, Held>,
+): string {
+  const set = session.snapshot?.get(typeUrl);
+  return set !== undefined && set.resources === content ? set.version : versionOf(content);
+}
+
+function renew(session: Session, typeUrl: string, changed: readonly Resource[]): void {
+  const type = session.types.get(typeUrl);
+  if (type === undefined) return;
+  for (const { name } of changed) {
+    if (!covers(type.subscription, name)) continue;
+    type.owed.add(name);
+    type.dirty = true;
+  }
+}

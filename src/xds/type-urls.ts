@@ -1,0 +1,72 @@
+// The resource types and how each one behaves on a stream: one table. `ORDER` is make before break: a type
+// is sent after the types that it may refer to were answered, and a resource is taken away only after
+// what used it is gone. A type that isn't listed is data: it is served, and waits for nothing.
+// Rules: xDS protocol, "Eventual consistency considerations" and "Grouping Resources into Responses"
+// (https://www.envoyproxy.io/docs/envoy/v1.36.2/api-docs/xds_protocol).
+
+export const TYPE_URLS = {
+  cluster: 'type.googleapis.com/envoy.config.cluster.v3.Cluster',
+  endpoint: 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment',
+  listener: 'type.googleapis.com/envoy.config.listener.v3.Listener',
+  route: 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration',
+  secret: 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret',
+  extension: 'type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig',
+} as const;
+
+export interface TypeTraits {
+  /** A first request without names asks for everything (the legacy form of `*`). */
+  readonly wildcard: boolean;
+  /** SotW: a resource that a response leaves out is deleted by the client. */
+  readonly absenceDeletes: boolean;
+  /**
+   * A subscription on a new stream is answered even where the client names our version: a cluster
+   * or listener may be warming for just that answer.
+   */
+  readonly answerAlways: boolean;
+  /** A response waits until these types have none to send and none unanswered. */
+  readonly after: readonly string[];
+  /** A removal waits until these types are in force as the snapshot has them. */
+  readonly removeAfter: readonly string[];
+  /** A changed resource makes the one of the same name of this type due again, changed or not. */
+  readonly renews?: string;
+}
+
+const { cluster, endpoint, listener, route, secret, extension } = TYPE_URLS;
+
+/** The sequence in which types of one snapshot are considered; others follow them. */
+export const ORDER: readonly string[] = [cluster, secret, endpoint, listener, route, extension];
+
+const NAMED = { wildcard: false, absenceDeletes: false } as const;
+const FULL_STATE = { wildcard: true, absenceDeletes: true, answerAlways: false } as const;
+
+const TRAITS: ReadonlyMap<string, TypeTraits> = new Map<string, TypeTraits>([
+  // A changed cluster warms until it gets its endpoints again, changed or not ("Resource warming").
+  [cluster, { ...FULL_STATE, after: [], removeAfter: [listener, route], renews: endpoint }],
+  // Envoy asks for a secret only after it got the cluster or listener that warms on it.
+  [secret, { ...NAMED, answerAlways: true, after: [], removeAfter: [cluster, listener] }],
+  [endpoint, { ...NAMED, answerAlways: true, after: [cluster], removeAfter: [cluster] }],
+  [listener, { ...FULL_STATE, after: [cluster, secret, endpoint], removeAfter: [] }],
+  [
+    route,
+    {
+      ...NAMED,
+      answerAlways: false,
+      after: [cluster, secret, endpoint, listener],
+      removeAfter: [listener],
+    },
+  ],
+  [extension, { ...NAMED, answerAlways: false, after: [], removeAfter: [listener] }],
+]);
+
+const DATA: TypeTraits = {
+  wildcard: true,
+  absenceDeletes: false,
+  answerAlways: false,
+  after: [],
+  removeAfter: [],
+};
+
+/** How a type behaves; a type URL that we don't know is plain data. */
+export function traitsOf(typeUrl: string): TypeTraits {
+  return TRAITS.get(typeUrl) ?? DATA;
+}
