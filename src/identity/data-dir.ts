@@ -1,0 +1,264 @@
+// The data folder: everything that must outlive the server (authority, leaves, token keys). Folder 0700,
+// files 0600. A write is atomic and durable: a temporary file in the same folder, fsync, rename (or link,
+// where the file must not exist yet), fsync of the folder; a crash leaves the old content or the new one,
+// never a mixture. Commands work beside a running server, so only a server takes the lock. What is read
+// and does not make sense is `data-damaged`, and is never overwritten: it may be all that is left of a CA.
+
+import assert from 'node:assert';
+import { constants } from 'node:fs';
+import { chmod, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { MeshError, type Random, systemErrorCode, systemRandom } from '../base/index.js';
+import { type DataLock, takeDataLock } from './data-lock.js';
+
+/** The folder as its users see it. Names are `file` or `folder/file`, of `a-z 0-9 . -`. */
+export interface DataDir {
+  /** Absolute. */
+  readonly path: string;
+  /** Content of a file; undefined where there is none. @throws data-unreadable */
+  read(name: string): Promise<Buffer | undefined>;
+  /** Names of the files of a sub-folder, sorted; none where it does not exist. @throws data-unreadable */
+  list(folder: string): Promise<readonly string[]>;
+  /** Replaces a file or makes it; durable when the promise resolves. @throws data-unwritable */
+  write(name: string, content: string | Buffer): Promise<void>;
+  /**
+   * Makes a file that must not exist yet: of several callers, in several processes too, exactly one gets
+   * `true`, and the others find that one's whole content. @throws data-unwritable
+   */
+  create(name: string, content: string | Buffer): Promise<boolean>;
+  /** Removes a file; does nothing where there is none. @throws data-unwritable */
+  remove(name: string): Promise<void>;
+  /** Renames a file that makes no sense so that it can be examined; its new name. @throws data-unwritable */
+  setAside(name: string): Promise<string>;
+  /** Gives back the lock, if this opening took it. */
+  close(): Promise<void>;
+}
+
+export interface DataDirOptions {
+  readonly path: string;
+  /** Take the lock that keeps a second server out. */
+  readonly lock: boolean;
+  /** Make the folder where there is none (default); else its absence is `data-missing`. */
+  readonly create?: boolean;
+  readonly random?: Random;
+}
+
+const NAME = /^[a-z0-9][a-z0-9.-]*(\/[a-z0-9][a-z0-9.-]*)?$/;
+const TEMPORARY = '.tmp-';
+const FOLDER_MODE = 0o700;
+const FILE_MODE = 0o600;
+const LOCK_FILE = 'lock';
+
+/**
+ * Opens the data folder, making it (0700) where it does not exist and tightening it to 0700 where it
+ * is open to others.
+ * @throws MeshError data-missing, data-unwritable, data-locked.
+ */
+export async function openDataDir(options: DataDirOptions): Promise<DataDir> {
+  const path = resolve(options.path);
+  await prepareFolder(path, options.create ?? true);
+  const lock = options.lock ? await takeDataLock(join(path, LOCK_FILE)) : undefined;
+  return new FileDataDir(path, options.random ?? systemRandom, lock);
+}
+
+class FileDataDir implements DataDir {
+  readonly path: string;
+  readonly #random: Random;
+  readonly #lock: DataLock | undefined;
+
+  constructor(path: string, random: Random, lock: DataLock | undefined) {
+    this.path = path;
+    this.#random = random;
+    this.#lock = lock;
+  }
+
+  async read(name: string): Promise<Buffer | undefined> {
+    const path = this.#toPath(name);
+    try {
+      return await readFile(path);
+    } catch (error) {
+      if (systemErrorCode(error) === 'ENOENT') return undefined;
+      throw unreadable(path, error);
+    }
+  }
+
+  async list(folder: string): Promise<readonly string[]> {
+    const path = this.#toPath(folder);
+    try {
+      const names = await readdir(path);
+      return names.filter((name) => !name.startsWith('.')).sort();
+    } catch (error) {
+      if (systemErrorCode(error) === 'ENOENT') return [];
+      throw unreadable(path, error);
+    }
+  }
+
+  async write(name: string, content: string | Buffer): Promise<void> {
+    const path = this.#toPath(name);
+    await writing(path, async () => {
+      const temporary = await this.#writeTemporary(path, content);
+      await rename(temporary, path).catch((error: unknown) => discard(temporary, error));
+      await syncFolder(dirname(path));
+    });
+  }
+
+  async create(name: string, content: string | Buffer): Promise<boolean> {
+    const path = this.#toPath(name);
+    return writing(path, async () => {
+      const temporary = await this.#writeTemporary(path, content);
+      try {
+        // Unlike rename, link refuses to replace: the file appears whole, and only once.
+        await link(temporary, path);
+        return true;
+      } catch (error) {
+        if (systemErrorCode(error) === 'EEXIST') return false;
+        throw error;
+      } finally {
+        await rm(temporary, { force: true });
+        await syncFolder(dirname(path));
+      }
+    });
+  }
+
+  async remove(name: string): Promise<void> {
+    const path = this.#toPath(name);
+    await writing(path, async () => {
+      await rm(path, { force: true });
+    });
+  }
+
+  async setAside(name: string): Promise<string> {
+    const aside = `${name}.damaged-${this.#random.bytes(4).toString('hex')}`;
+    const path = this.#toPath(name);
+    await writing(path, async () => {
+      await rename(path, this.#toPath(aside));
+      await syncFolder(dirname(path));
+    });
+    return aside;
+  }
+
+  async close(): Promise<void> {
+    this.#lock?.release();
+  }
+
+  #toPath(name: string): string {
+    assert(NAME.test(name), `not a name within the data folder: ${name}`);
+    return join(this.path, name);
+  }
+
+  async #writeTemporary(path: string, content: string | Buffer): Promise<string> {
+    const folder = dirname(path);
+    if (folder !== this.path) await mkdir(folder, { mode: FOLDER_MODE }).catch(ignoreExisting);
+    const temporary = join(folder, `${TEMPORARY}${this.#random.bytes(8).toString('hex')}`);
+    const file = await open(temporary, 'wx', FILE_MODE);
+    try {
+      await file.writeFile(content);
+      await file.sync();
+    } catch (error) {
+      await discard(temporary, error);
+    } finally {
+      await file.close();
+    }
+    return temporary;
+  }
+}
+
+async function prepareFolder(path: string, create: boolean): Promise<void> {
+  const found = await stat(path).catch((error: unknown) => {
+    if (systemErrorCode(error) === 'ENOENT') return undefined;
+    throw unwritable(path, error);
+  });
+  if (found === undefined) {
+    if (!create) {
+      throw new MeshError('data-missing', `expected a data folder at ${path} but there is none`, {
+        hint: 'start `countersign serve` once with the same --data, or name the folder by --data',
+      });
+    }
+    await writing(path, async () => {
+      await mkdir(path, { recursive: true, mode: FOLDER_MODE });
+      await syncFolder(dirname(path));
+    });
+    return;
+  }
+  if (!found.isDirectory()) {
+    throw new MeshError('data-unwritable', `expected a folder at ${path} but got a file`, {
+      hint: 'name another folder by --data',
+    });
+  }
+  // A folder that others may read would show them every private key that is put in it from now on.
+  if ((found.mode & 0o077) !== 0) await writing(path, () => chmod(path, FOLDER_MODE));
+}
+
+/** A rename is durable only once the folder that holds the name is on the disk. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, constants.O_RDONLY);
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+async function discard(temporary: string, error: unknown): Promise<never> {
+  await rm(temporary, { force: true });
+  throw error;
+}
+
+function ignoreExisting(error: unknown): void {
+  if (systemErrorCode(error) !== 'EEXIST') throw error;
+}
+
+async function writing<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw unwritable(path, error);
+  }
+}
+
+const WRITE_HINTS: Readonly<Record<string, string>> = {
+  EACCES: 'give this user the right to write there, or name another folder by --data',
+  EPERM: 'give this user the right to write there, or name another folder by --data',
+  EROFS: 'the file system is read-only: mount it writable, or name another folder by --data',
+  ENOSPC: 'the disk is full: make room, then start again',
+  EDQUOT: 'the disk quota is used up: make room, then start again',
+  ENOTDIR: 'a part of that path is a file: name another folder by --data',
+};
+
+function unwritable(path: string, error: unknown): MeshError {
+  const code = systemErrorCode(error);
+  return new MeshError(
+    'data-unwritable',
+    `expected to write ${path} but got ${code ?? 'an error'}`,
+    {
+      cause: error,
+      hint: WRITE_HINTS[code ?? ''] ?? 'name another folder by --data',
+    },
+  );
+}
+
+function unreadable(path: string, error: unknown): MeshError {
+  const code = systemErrorCode(error);
+  return new MeshError(
+    'data-unreadable',
+    `expected to read ${path} but got ${code ?? 'an error'}`,
+    {
+      cause: error,
+      hint: 'give this user the right to read it, or name another folder by --data',
+    },
+  );
+}
+
+/** The error for content that is not what was stored; `what` says what was expected, without content. */
+export function damaged(options: {
+  readonly dataDir: Pick<DataDir, 'path'>;
+  readonly name: string;
+  readonly what: string;
+  readonly cause?: unknown;
+}): MeshError {
+  const { dataDir, name, what, cause } = options;
+  return new MeshError('data-damaged', `${join(dataDir.path, name)}: ${what}`, {
+    cause,
+    hint: 'restore this file from a backup; nothing was overwritten',
+  });
+}

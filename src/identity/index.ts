@@ -1,0 +1,45 @@
+export type {
+  Authority,
+  AuthorityInfo,
+  Leaf,
+  LeafRequest,
+} from './authority.js';
+export { type AuthorityOptions, loadAuthority, loadOrCreateAuthority } from './authority-store.js';
+export { type DataDir, type DataDirOptions, openDataDir } from './data-dir.js';
+export { generateKeys, type KeyPair, type KeySource, type KeyType } from './keys.js';
+export {
+  LeafManager,
+  type LeafManagerOptions,
+  type LeafProblem,
+  type RenewalListener,
+} from './leaf-manager.js';
+export type { NodeId } from './leaf-store.js';
+export {
+  type LeafSettings,
+  planRenewal,
+  type RenewalPlan,
+  type RenewalReason,
+  type RenewalState,
+  toRenewAtMs,
+} from './renewal.js';
+export {
+  loadOrCreateAnchorPem,
+  loadOrCreateServerCredential,
+  type ServerCertificate,
+  type ServerCredential,
+  type ServerCredentialOptions,
+  XDS_SERVER_NAME,
+} from './server-credential.js';
+export {
+  parseSpiffeId,
+  type SpiffeId,
+  type SpiffeIdParts,
+  segmentProblem,
+  splitSpiffeId,
+  toSpiffeId,
+  toTrustDomainId,
+  trustDomainProblem,
+} from './spiffe-id.js';
+export { parseStored } from './stored-json.js';
+export type { SignedToken, TokenAudience, TokenRequest, VerifiedToken } from './token.js';
+export { createTokenKeys, type TokenKeys, type TokenKeysOptions } from './token-keys.js';

@@ -1,0 +1,116 @@
+// One file per node under `leaves/`, so that a restarted server serves the same leaves and no proxy sees a
+// new certificate for it. The node's id may hold any characters: the file is named by its hash and holds
+// the id. What is read is checked again (key, names, signatures) before it is used.
+import { z } from 'zod';
+import type { Leaf } from './authority.js';
+import { readCertificate, splitPem } from './certificate-reader.js';
+import { type DataDir, damaged } from './data-dir.js';
+import { sha256Hex } from './keys.js';
+import { parseSpiffeId } from './spiffe-id.js';
+import { parseStored } from './stored-json.js';
+import { certificateProblems } from './validate.js';
+
+/** A node's own name, as the server composes it: `payments/ledger~10.0.0.3`. */
+export type NodeId = string;
+
+const FOLDER = 'leaves';
+const NAME = /^[0-9a-f]{32}\.json$/;
+const NAME_LENGTH = 32;
+
+const schema = z.strictObject({
+  version: z.literal(1),
+  node: z.string(),
+  spiffeId: z.string(),
+  dnsNames: z.array(z.string()),
+  keyType: z.enum(['ecdsa-p256', 'ecdsa-p384', 'rsa-2048', 'rsa-3072']),
+  serialHex: z.string(),
+  notBeforeMs: z.number(),
+  notAfterMs: z.number(),
+  issuedAtMs: z.number(),
+  keyPem: z.string(),
+  chainPem: z.string(),
+});
+
+type Stored = z.infer<typeof schema>;
+
+/** The leaves of the data folder. */
+export class LeafStore {
+  readonly #dataDir: DataDir;
+
+  constructor(dataDir: DataDir) {
+    this.#dataDir = dataDir;
+  }
+
+  /** Undefined where the node has none. @throws MeshError data-damaged, data-unreadable */
+  async load(node: NodeId): Promise<Leaf | undefined> {
+    const name = toName(node);
+    const stored = await parseStored({ dataDir: this.#dataDir, name, schema });
+    if (stored === undefined) return undefined;
+    if (stored.node !== node) {
+      throw damaged({ dataDir: this.#dataDir, name, what: 'expected the leaf of another node' });
+    }
+    return this.#toLeaf(stored, name);
+  }
+
+  /** Durable when the promise resolves. @throws MeshError data-unwritable */
+  async save(node: NodeId, leaf: Leaf): Promise<void> {
+    const stored: Stored = { version: 1, node, ...leaf, dnsNames: [...leaf.dnsNames] };
+    await this.#dataDir.write(toName(node), `${JSON.stringify(stored, undefined, 1)}\n`);
+  }
+
+  /** Keeps a damaged file under another name, for examination; its new name. */
+  async setAside(node: NodeId): Promise<string> {
+    return this.#dataDir.setAside(toName(node));
+  }
+
+  /** Removes the leaves that have ended, of nodes for which `keep` is false; how many. */
+  async removeEnded(nowMs: number, keep: (node: NodeId) => boolean): Promise<number> {
+    let removed = 0;
+    for (const file of await this.#dataDir.list(FOLDER)) {
+      if (!NAME.test(file)) continue;
+      const name = `${FOLDER}/${file}`;
+      // A damaged file is left for the node that asks for it.
+      const stored = await parseStored({ dataDir: this.#dataDir, name, schema }).catch(
+        () => undefined,
+      );
+      if (stored === undefined || stored.notAfterMs > nowMs || keep(stored.node)) continue;
+      await this.#dataDir.remove(name);
+      removed++;
+    }
+    return removed;
+  }
+
+  #toLeaf(stored: Stored, name: string): Leaf {
+    const problem = storedProblem(stored);
+    if (problem !== undefined) throw damaged({ dataDir: this.#dataDir, name, what: problem });
+    const { version: _version, node: _node, ...leaf } = stored;
+    return { ...leaf, spiffeId: parseSpiffeId(stored.spiffeId) };
+  }
+}
+
+function toName(node: NodeId): string {
+  return `${FOLDER}/${sha256Hex(node).slice(0, NAME_LENGTH)}.json`;
+}
+
+function storedProblem(stored: Stored): string | undefined {
+  try {
+    const [facts, issuer] = splitPem(stored.chainPem).map(readCertificate);
+    if (facts === undefined || issuer === undefined) return 'expected a leaf and its issuer';
+    const problems = certificateProblems({
+      facts,
+      issuer,
+      privateKeyPem: stored.keyPem,
+      expected: {
+        kind: 'workload',
+        spiffeId: stored.spiffeId,
+        dnsNames: stored.dnsNames,
+        earliestBeginMs: stored.notBeforeMs,
+        latestEndMs: stored.notAfterMs,
+      },
+    });
+    if (facts.serialHex !== stored.serialHex) return 'expected the serial of its certificate';
+    return problems.length === 0 ? undefined : problems.join('; ');
+  } catch {
+    return 'expected a certificate chain but got other text';
+  }
+}

@@ -1,0 +1,197 @@
+// First step of issuing: what a certificate shall contain, as plain data. Nothing is signed or encoded
+// here; `sign.ts` turns a template into DER, `validate.ts` reads that back and checks it by its own rules.
+// Four shapes: root, issuing intermediate, workload leaf (X.509-SVID), and the xDS port's server leaf.
+// Rules: https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md, RFC 5280 section 4.
+import assert from 'node:assert';
+import type { Random } from '../base/index.js';
+import type { SpiffeId } from './spiffe-id.js';
+
+export type KeyUsage = 'digitalSignature' | 'keyCertSign' | 'cRLSign';
+export type ExtendedKeyUsage = 'serverAuth' | 'clientAuth';
+
+/** Attributes of a subject, in order. */
+export interface NameAttribute {
+  readonly type: 'O' | 'CN';
+  readonly value: string;
+}
+
+export interface CertificateTemplate {
+  /** Positive, at most 20 bytes, lower-case hex without leading zero bytes. */
+  readonly serialHex: string;
+  readonly subject: readonly NameAttribute[];
+  /** Whole seconds: X.509 knows no fractions. */
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+  /** SubjectPublicKeyInfo, DER. */
+  readonly publicKeyDer: Buffer;
+  readonly isCa: boolean;
+  /** How many CAs may follow below a CA. */
+  readonly pathLength?: number;
+  readonly keyUsage: readonly KeyUsage[];
+  readonly extendedKeyUsage: readonly ExtendedKeyUsage[];
+  readonly uris: readonly string[];
+  readonly dnsNames: readonly string[];
+  /** Addresses as text, IPv4 or IPv6. */
+  readonly ips: readonly string[];
+}
+
+/** What a template needs to know of its issuer. */
+export interface IssuerPeriod {
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+}
+
+export const SECOND_MS = 1000;
+const MINUTE_MS = 60 * SECOND_MS;
+export const HOUR_MS = 60 * MINUTE_MS;
+export const DAY_MS = 24 * HOUR_MS;
+export const YEAR_MS = 365 * DAY_MS;
+
+/** Clocks of peers run apart: certificates begin this long before they are issued. */
+export const BACKDATE_MS = 5 * MINUTE_MS;
+/** A root outlives any plan: replacing it is a phased rotation. */
+export const ROOT_LIFETIME_MS = 10 * YEAR_MS;
+/** Replaced at half life, an intermediate has 182 days left: more than the longest leaf (90 days) needs. */
+export const INTERMEDIATE_LIFETIME_MS = YEAR_MS;
+/** Bootstraps pin this anchor and cannot be reloaded, so it lives as long as a host may. */
+export const XDS_ANCHOR_LIFETIME_MS = 20 * YEAR_MS;
+export const XDS_SERVER_LIFETIME_MS = YEAR_MS;
+
+const SERIAL_BYTES = 16;
+const ORGANIZATION = 'Countersign';
+
+/**
+ * A serial of 128 bits, 126 of them random (RFC 5280 4.1.2.2: positive, at most 20 octets; the
+ * CA/Browser Forum's floor is 64). The second bit is set so that every serial has one length.
+ */
+export function toSerialHex(random: Random): string {
+  const bytes = random.bytes(SERIAL_BYTES);
+  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40;
+  return bytes.toString('hex');
+}
+
+interface CommonOptions {
+  readonly serialHex: string;
+  readonly publicKeyDer: Buffer;
+  readonly nowMs: number;
+}
+
+/** A self-signed root of a trust domain; one CA may follow below it. */
+export function rootTemplate(
+  options: CommonOptions & { readonly trustDomainId: SpiffeId },
+): CertificateTemplate {
+  return {
+    ...authority(options, 'root'),
+    ...period({ nowMs: options.nowMs, lifetimeMs: ROOT_LIFETIME_MS }),
+    pathLength: 1,
+    uris: [options.trustDomainId],
+  };
+}
+
+/** An issuing CA below a root; only leaves may follow below it. */
+export function intermediateTemplate(
+  options: CommonOptions & { readonly trustDomainId: SpiffeId; readonly issuer: IssuerPeriod },
+): CertificateTemplate {
+  const { nowMs, issuer } = options;
+  return {
+    ...authority(options, 'intermediate'),
+    ...period({ nowMs, lifetimeMs: INTERMEDIATE_LIFETIME_MS, issuer }),
+    pathLength: 0,
+    uris: [options.trustDomainId],
+  };
+}
+
+/** A workload's X.509-SVID. Its subject is empty: the SPIFFE ID, in the SAN, is its only identity. */
+export function leafTemplate(
+  options: CommonOptions & {
+    readonly spiffeId: SpiffeId;
+    readonly dnsNames: readonly string[];
+    readonly ttlMs: number;
+    readonly issuer: IssuerPeriod;
+  },
+): CertificateTemplate {
+  const { serialHex, publicKeyDer, nowMs, issuer } = options;
+  return {
+    serialHex,
+    publicKeyDer,
+    subject: [],
+    ...period({ nowMs, lifetimeMs: options.ttlMs, issuer }),
+    isCa: false,
+    keyUsage: ['digitalSignature'],
+    extendedKeyUsage: ['serverAuth', 'clientAuth'],
+    uris: [options.spiffeId],
+    dnsNames: options.dnsNames,
+    ips: [],
+  };
+}
+
+/** The anchor of the xDS port: no part of any trust domain, so without a SPIFFE ID. */
+export function xdsAnchorTemplate(options: CommonOptions): CertificateTemplate {
+  return {
+    ...authority(options, 'xds anchor'),
+    ...period({ nowMs: options.nowMs, lifetimeMs: XDS_ANCHOR_LIFETIME_MS }),
+    pathLength: 0,
+    uris: [],
+  };
+}
+
+/** The xDS port's server certificate, for names and addresses. */
+export function xdsServerTemplate(
+  options: CommonOptions & {
+    readonly dnsNames: readonly string[];
+    readonly ips: readonly string[];
+    readonly issuer: IssuerPeriod;
+  },
+): CertificateTemplate {
+  const { serialHex, publicKeyDer, nowMs, dnsNames, ips, issuer } = options;
+  return {
+    serialHex,
+    publicKeyDer,
+    subject: [],
+    ...period({ nowMs, lifetimeMs: XDS_SERVER_LIFETIME_MS, issuer }),
+    isCa: false,
+    keyUsage: ['digitalSignature'],
+    extendedKeyUsage: ['serverAuth'],
+    uris: [],
+    dnsNames,
+    ips,
+  };
+}
+
+/**
+ * The name of a CA has part of its serial in it: verifiers find an issuer by name first, so two roots
+ * of one name, during a rotation, would be taken for each other.
+ */
+function authority(options: CommonOptions, role: string) {
+  const { serialHex, publicKeyDer } = options;
+  return {
+    serialHex,
+    publicKeyDer,
+    subject: [
+      { type: 'O', value: ORGANIZATION },
+      { type: 'CN', value: `countersign ${role} ${serialHex.slice(0, 8)}` },
+    ],
+    isCa: true,
+    keyUsage: ['keyCertSign', 'cRLSign'],
+    extendedKeyUsage: [],
+    dnsNames: [],
+    ips: [],
+  } as const satisfies Partial<CertificateTemplate>;
+}
+
+/** Back-dated, and within the issuer's own period: a leaf that outlives its issuer fails before its end. */
+function period(options: {
+  readonly nowMs: number;
+  readonly lifetimeMs: number;
+  readonly issuer?: IssuerPeriod;
+}): { readonly notBeforeMs: number; readonly notAfterMs: number } {
+  const { nowMs, lifetimeMs, issuer } = options;
+  assert(lifetimeMs >= SECOND_MS, 'a certificate lives for at least a second');
+  const begin = Math.max(nowMs - BACKDATE_MS, issuer?.notBeforeMs ?? 0);
+  const end = Math.min(nowMs + lifetimeMs, issuer?.notAfterMs ?? Number.MAX_SAFE_INTEGER);
+  return { notBeforeMs: wholeSecond(begin), notAfterMs: wholeSecond(end) };
+}
+
+function wholeSecond(timeMs: number): number {
+  return Math.floor(timeMs / SECOND_MS) * SECOND_MS;
+}
