@@ -1,5 +1,5 @@
 // TypeScript shapes of protobuf messages, from protobufjs' reflection: one exact interface a message
-// (no index signature, no `any`), a `Codec` constant where the static module has its encoder.
+// (no index signature, no `any`), a class with `encode` (and `decode`) where the static module has them.
 import protobuf from 'protobufjs';
 
 const SCALARS = {
@@ -37,8 +37,14 @@ function emitMessage(type, encodedRoot, methods, lines, indent) {
   }
   lines.push(`${indent}}`);
   if (encodedRoot.lookup(type.fullName) instanceof protobuf.Type) {
-    const kind = methods.includes('decode') ? 'Codec' : 'Encoder';
-    lines.push(`${indent}const ${type.name}: ${kind}<${qualified(type)}>;`);
+    // A class, since only that merges with the namespace of its nested types.
+    lines.push(`${indent}class ${type.name} {`, `${indent}  private constructor();`);
+    const name = qualified(type);
+    lines.push(`${indent}  static encode(message: ${name}, writer?: Writer): Writer;`);
+    if (methods.includes('decode')) {
+      lines.push(`${indent}  static decode(bytes: Uint8Array, length?: number): ${name};`);
+    }
+    lines.push(`${indent}}`);
   }
 }
 
@@ -63,11 +69,9 @@ function emitNamespace(namespace, encodedRoot, methods, lines, indent) {
 
 export function emitTypes(shapes, encoded, methods) {
   const lines = [
+    "import type { Writer } from 'protobufjs/minimal.js';",
     'export interface Encoder<T> {',
-    '  encode(message: T, writer?: import("protobufjs/minimal.js").Writer): import("protobufjs/minimal.js").Writer;',
-    '}',
-    'export interface Codec<T> extends Encoder<T> {',
-    '  decode(bytes: Uint8Array, length?: number): T;',
+    '  encode(message: T, writer?: Writer): Writer;',
     '}',
   ];
   for (const top of shapes.nestedArray) {

@@ -8,7 +8,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import protobuf from 'protobufjs';
 import { emitTypes } from './gen-types.mjs';
-import { DESCRIBED_PROTOS, ENCODED_PROTOS } from './proto-files.mjs';
+import { BOOTSTRAP_PROTOS, DESCRIBED_PROTOS, ENCODED_PROTOS } from './proto-files.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const out = join(root, 'src', 'gen');
@@ -78,6 +78,13 @@ await emitModule({
   name: 'envoy',
   files: ENCODED_PROTOS,
   described: DESCRIBED_PROTOS,
+  paths: includes,
+  methods: ['encode'],
+});
+await emitModule({
+  name: 'bootstrap',
+  files: BOOTSTRAP_PROTOS,
+  described: BOOTSTRAP_PROTOS,
   paths: includes,
   methods: ['encode'],
 });

@@ -19,15 +19,22 @@ export const ENCODED_PROTOS = [
   v3('extensions/path/match/uri_template', 'uri_template_match'),
 ];
 
-/** Everything that `render` and `bootstrap` print and tests read. */
-export const DESCRIBED_PROTOS = [
-  ...ENCODED_PROTOS,
+/** What the `bootstrap` command encodes; a module of its own, which `serve` doesn't load. */
+export const BOOTSTRAP_PROTOS = [
   v3('config/bootstrap', 'bootstrap'),
-  v3('service/discovery', 'ads'),
-  v3('admin', 'config_dump'),
+  v3('extensions/transport_sockets/tls', 'tls'),
+  v3('extensions/upstreams/http', 'http_protocol_options'),
   v3('extensions/filters/http/credential_injector', 'credential_injector'),
   v3('extensions/http/injected_credentials/generic', 'generic'),
   v3('extensions/filters/http/upstream_codec', 'upstream_codec'),
+];
+
+/** Everything that `render` and `bootstrap` print and tests read. */
+export const DESCRIBED_PROTOS = [
+  ...ENCODED_PROTOS,
+  ...BOOTSTRAP_PROTOS.filter((file) => !ENCODED_PROTOS.includes(file)),
+  v3('service/discovery', 'ads'),
+  v3('admin', 'config_dump'),
   v3('extensions/access_loggers/file', 'file'),
   v3('extensions/access_loggers/stream', 'stream'),
 ];

@@ -9,5 +9,6 @@ export {
   systemErrorCode,
   toPlace,
 } from './errors.js';
+export type { Logger } from './log.js';
 export { type Random, systemRandom } from './random.js';
 export { Watch } from './watch.js';

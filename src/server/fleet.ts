@@ -1,0 +1,208 @@
+// The connected sidecars: what each is to have, whether it has it, and what that means for the registry
+// and for the running phase. A stream gets its first snapshot when its leaf is there: all of its secrets or
+// nothing that needs them.
+import { type Logger, MeshError, toPlace } from '../base/index.js';
+import type { DiscoveryHooks, DiscoveryStream, StreamUpdate } from '../grpc/index.js';
+import type { Leaf, LeafManager, LeafSettings } from '../identity/index.js';
+import { parseSpiffeId } from '../identity/index.js';
+import type { Mesh, Service } from '../policy/index.js';
+
+import { type Snapshot, TYPE_URLS } from '../xds/index.js';
+import type { Publisher } from './publisher.js';
+import type { SidecarRegistry } from './registry.js';
+import type { ProxyState } from './rollout.js';
+import type { Sidecar } from './sidecar.js';
+
+export type SidecarStream = DiscoveryStream<Sidecar>;
+
+export interface FleetOptions {
+  readonly logger: Logger;
+  readonly leaves: LeafManager;
+  readonly registry: SidecarRegistry;
+  readonly publisher: Publisher;
+  readonly mesh: () => Mesh;
+  /** A proxy came, answered or went. */
+  readonly onChange: () => void;
+}
+
+interface Member {
+  readonly stream: SidecarStream;
+  snapshot: Snapshot | undefined;
+}
+
+/** What the operator is told of one stream. */
+export interface MemberView {
+  readonly stream: SidecarStream;
+  readonly leaf: Leaf | undefined;
+  readonly state: ProxyState;
+}
+
+export class Fleet implements DiscoveryHooks<Sidecar> {
+  readonly #options: FleetOptions;
+  readonly #members = new Map<SidecarStream, Member>();
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+  }
+
+  onConnect(stream: SidecarStream): void {
+    const { registry, logger } = this.#options;
+    const { node, service, address } = stream.auth;
+    const declared = this.#options.mesh().services.get(service);
+    try {
+      registry.open({ node, service, address }, (declared?.ports.length ?? 0) > 0);
+    } catch (error) {
+      logger.warn({ node, address, err: error }, 'sidecar refused');
+      stream.close(toMeshError(error));
+      return;
+    }
+    this.#members.set(stream, { stream, snapshot: undefined });
+    const userAgent = `${stream.node.userAgentName} ${stream.node.userAgentVersion}`.trim();
+    logger.info({ node, address, variant: stream.variant, userAgent }, 'sidecar connected');
+    this.#prepare(stream);
+  }
+
+  onUpdate(stream: SidecarStream, update: StreamUpdate): void {
+    if (update.kind === 'nacked') this.#logNack(stream, update);
+    const member = this.#members.get(stream);
+    if (member !== undefined && update.kind === 'acked' && this.#servesNow(member)) {
+      this.#options.registry.markReady(stream.auth.node);
+    }
+    this.#options.onChange();
+  }
+
+  onDisconnect(stream: SidecarStream): void {
+    if (!this.#members.delete(stream)) return;
+    const { node } = stream.auth;
+    this.#options.logger.info({ node }, 'sidecar disconnected');
+    this.#options.registry.close(node);
+    if (![...this.#members.keys()].some((other) => other.auth.node === node)) {
+      this.#options.leaves.release(node);
+      this.#options.publisher.forget(node);
+    }
+    this.#options.onChange();
+  }
+
+  /** Sends every sidecar what it is to have now. */
+  publish(): void {
+    for (const member of this.#members.values()) this.#publishTo(member);
+  }
+
+  /** After a change of the mesh: leaves follow their services' identity and settings. */
+  renewLeaves(): void {
+    for (const stream of this.#members.keys()) this.#prepare(stream);
+  }
+
+  /** A node's leaf was renewed. */
+  publishLeaf(node: string): void {
+    for (const member of this.#members.values()) {
+      if (member.stream.auth.node === node) this.#publishTo(member);
+    }
+  }
+
+  /** Each connected sidecar once: of several streams of one node, the newest. */
+  view(): readonly MemberView[] {
+    const newest = new Map<string, Member>();
+    for (const member of this.#members.values()) newest.set(member.stream.auth.node, member);
+    return [...newest.values()].map((member) => ({
+      stream: member.stream,
+      leaf: this.#options.leaves.get(member.stream.auth.node),
+      state: toState(member),
+    }));
+  }
+
+  /** Makes sure of the stream's leaf, then sends what it is to have. */
+  #prepare(stream: SidecarStream): void {
+    const { logger, leaves } = this.#options;
+    const service = this.#options.mesh().services.get(stream.auth.service);
+    if (service === undefined) {
+      stream.close(new MeshError('service-unknown', 'the mesh no longer declares this service'));
+      return;
+    }
+    leaves
+      .ensure(stream.auth.node, toLeafSettings(service))
+      .then(() => {
+        const member = this.#members.get(stream);
+        if (member === undefined) return;
+        this.#publishTo(member);
+        this.#options.onChange();
+      })
+      .catch((error: unknown) => {
+        logger.error({ node: stream.auth.node, err: error }, 'no certificate for a sidecar');
+        if (this.#members.get(stream)?.snapshot === undefined) stream.close(toMeshError(error));
+      });
+  }
+
+  #publishTo(member: Member): void {
+    const { publisher, leaves, logger } = this.#options;
+    const { stream } = member;
+    const leaf = leaves.get(stream.auth.node);
+    if (leaf === undefined) return;
+    try {
+      const snapshot = publisher.toSnapshot(stream.auth, leaf);
+      if (snapshot === undefined || isSame(member.snapshot, snapshot)) return;
+      member.snapshot = snapshot;
+      stream.setSnapshot(snapshot);
+    } catch (error) {
+      logger.error(
+        { node: stream.auth.node, err: error },
+        'a sidecar keeps its last configuration',
+      );
+    }
+  }
+
+  /** The sidecar has its listeners, and the secrets without which they don't serve. */
+  #servesNow({ stream, snapshot }: Member): boolean {
+    const listeners = snapshot?.get(TYPE_URLS.listener);
+    if (snapshot === undefined || listeners === undefined) return false;
+    return [...listeners.resources.values()].every(({ name, version }) =>
+      stream.isInForce({ typeUrl: TYPE_URLS.listener, name, version }),
+    );
+  }
+
+  #logNack(stream: SidecarStream, update: StreamUpdate & { kind: 'nacked' }): void {
+    const { rejection, typeUrl } = update;
+    const sources = rejection.resources.flatMap(({ source }) =>
+      source === undefined ? [] : [toPlace(source)],
+    );
+    const resources = rejection.resources.map(({ name }) => name);
+    const fields = { node: stream.auth.node, typeUrl, resources, sources };
+    this.#options.logger.error(
+      { ...fields, reason: rejection.message },
+      'a proxy rejected its configuration',
+    );
+  }
+}
+
+/** What a service's nodes are certified as. */
+export function toLeafSettings({ spiffeId, dnsNames, certificates }: Service): LeafSettings {
+  const { ttlMs, renewAt, key } = certificates;
+  return { spiffeId: parseSpiffeId(spiffeId), dnsNames, ttlMs, renewAt, key };
+}
+
+/**
+ * In force is more than acknowledged: everything that the configuration refers to (routes, endpoints,
+ * extension configurations, secrets) must have been asked for and taken, on the same stream.
+ */
+function toState({ stream, snapshot }: Member): ProxyState {
+  if (stream.state().some(({ rejection }) => rejection !== undefined)) return 'nacked';
+  if (snapshot === undefined || !stream.isSynced()) return 'pending';
+  const needsSecrets = (snapshot.get(TYPE_URLS.cluster)?.resources.size ?? 0) > 0;
+  for (const [typeUrl, { resources }] of snapshot) {
+    if (typeUrl === TYPE_URLS.secret && !needsSecrets) continue;
+    for (const { name, version } of resources.values()) {
+      if (!stream.isInForce({ typeUrl, name, version })) return 'pending';
+    }
+  }
+  return 'synced';
+}
+
+function isSame(old: Snapshot | undefined, next: Snapshot): boolean {
+  if (old === undefined || old.size !== next.size) return false;
+  return [...next].every(([typeUrl, set]) => old.get(typeUrl) === set);
+}
+
+function toMeshError(error: unknown): MeshError {
+  if (error instanceof MeshError) return error;
+  return new MeshError('certificate-invalid', 'no certificate could be issued', { cause: error });
+}

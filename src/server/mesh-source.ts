@@ -1,0 +1,175 @@
+// mesh.yaml as an input: read, checked, read again when it changes. What is wrong changes nothing: the last
+// good mesh stays in force and the problems are shown. The mesh in force is stored, so that this holds over
+// a restart too.
+import { createHash } from 'node:crypto';
+import { type FSWatcher, statSync, watch } from 'node:fs';
+import { dirname } from 'node:path';
+import { z } from 'zod';
+import { type Cancel, type Clock, MeshError } from '../base/index.js';
+import { loadMesh, type Mesh, type MeshFile, type Problem, parseMesh } from '../policy/index.js';
+import type { JsonStore } from './json-store.js';
+
+/** Notices of the file system may be lost (bind mounts, network shares): look again this often. */
+const POLL_MS = 2_000;
+/** An editor writes in several steps: look when it has been quiet for this long. */
+const SETTLE_MS = 50;
+
+/** The files of the last mesh that was good. */
+export type MeshFiles = readonly MeshFile[];
+
+export interface MeshState {
+  /** The newest good mesh. */
+  readonly mesh: Mesh;
+  /** Milliseconds since the epoch at which it was read. */
+  readonly loadedAtMs: number;
+  /** What it was read from. */
+  readonly files: MeshFiles;
+  /** Of the file as it stands now; errors among them mean that `mesh` is an earlier one. */
+  readonly problems: readonly Problem[];
+}
+
+export interface MeshSourceOptions {
+  readonly path: string;
+  readonly clock: Clock;
+  readonly store: JsonStore<MeshFiles>;
+  /** Called on each change of the file's content, good or not. */
+  readonly onChange: (state: MeshState) => void;
+}
+
+export const meshFilesSchema = z
+  .array(z.strictObject({ path: z.string(), text: z.string() }))
+  .min(1);
+
+export class MeshSource {
+  readonly #options: MeshSourceOptions;
+  #state: MeshState;
+  #seen: string;
+  readonly #remembered: Mesh | undefined;
+  #watcher: FSWatcher | undefined;
+  #cancelPoll: Cancel | undefined;
+  #cancelSettle: Cancel | undefined;
+
+  private constructor(
+    options: MeshSourceOptions,
+    state: MeshState,
+    { seen, remembered }: { seen: string; remembered: Mesh | undefined },
+  ) {
+    this.#options = options;
+    this.#state = state;
+    this.#seen = seen;
+    this.#remembered = remembered;
+  }
+
+  /**
+   * Reads the mesh for the first time. A file that isn't good falls back on the stored mesh.
+   * @throws MeshError mesh-invalid, mesh-unreadable where there is no mesh to start from.
+   */
+  static async open(options: MeshSourceOptions): Promise<MeshSource> {
+    const { mesh, problems, files, seen } = tryRead(options.path);
+    const loadedAtMs = options.clock.now();
+    const stored = await options.store.read();
+    const remembered = stored === undefined ? undefined : parseMesh(stored).mesh;
+    if (mesh !== undefined) {
+      return new MeshSource(options, { mesh, loadedAtMs, problems, files }, { seen, remembered });
+    }
+    if (remembered === undefined || stored === undefined) throw new MeshProblems(problems);
+    const state = { mesh: remembered, loadedAtMs, problems, files: stored };
+    return new MeshSource(options, state, { seen, remembered });
+  }
+
+  /** The mesh that was in force when the server last ran; undefined where it never did. */
+  get remembered(): Mesh | undefined {
+    return this.#remembered;
+  }
+
+  get state(): MeshState {
+    return this.#state;
+  }
+
+  /** Begins to notice changes. */
+  start(): void {
+    const { path, clock } = this.#options;
+    const folder = statSync(path, { throwIfNoEntry: false })?.isDirectory() ? path : dirname(path);
+    try {
+      this.#watcher = watch(folder, { persistent: false }, () => {
+        this.#cancelSettle?.();
+        this.#cancelSettle = clock.after(SETTLE_MS, () => this.check());
+      });
+      this.#watcher.on('error', () => this.#watcher?.close());
+    } catch {
+      // No notices from this file system; polling finds the change.
+    }
+    this.#poll();
+  }
+
+  stop(): void {
+    this.#watcher?.close();
+    this.#cancelPoll?.();
+    this.#cancelSettle?.();
+  }
+
+  /** Looks at the file now. */
+  check(): void {
+    const { path, clock, onChange } = this.#options;
+    const read = tryRead(path);
+    if (read.seen === this.#seen) return;
+    this.#seen = read.seen;
+    this.#state =
+      read.mesh === undefined
+        ? { ...this.#state, problems: read.problems }
+        : { ...read, mesh: read.mesh, loadedAtMs: clock.now() };
+    onChange(this.#state);
+  }
+
+  /** Stores the files of a mesh that is wholly in force, for the next start. */
+  async remember(mesh: Mesh): Promise<void> {
+    const { mesh: newest, files } = this.#state;
+    if (newest.version === mesh.version) await this.#options.store.write(files);
+  }
+
+  #poll(): void {
+    this.#cancelPoll = this.#options.clock.after(POLL_MS, () => {
+      this.check();
+      this.#poll();
+    });
+  }
+}
+
+/** A mesh that can't be started from; every problem in one error. */
+export class MeshProblems extends MeshError {
+  readonly problems: readonly Problem[];
+
+  constructor(problems: readonly Problem[]) {
+    super('mesh-invalid', `the mesh has ${problems.length} problem(s)`);
+    this.problems = problems;
+  }
+}
+
+interface Read {
+  readonly mesh: Mesh | undefined;
+  readonly problems: readonly Problem[];
+  readonly files: MeshFiles;
+  /** Changes when anything that was read does. */
+  readonly seen: string;
+}
+
+function tryRead(path: string): Read {
+  try {
+    const { mesh, problems, files } = loadMesh(path);
+    return { mesh, problems, files, seen: toDigest(JSON.stringify(files)) };
+  } catch (error) {
+    if (!(error instanceof MeshError)) throw error;
+    const problem: Problem = {
+      severity: 'error',
+      source: { file: path, line: 1, column: 1 },
+      path: '',
+      message: error.message,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+    };
+    return { mesh: undefined, problems: [problem], files: [], seen: toDigest(error.message) };
+  }
+}
+
+function toDigest(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

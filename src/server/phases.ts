@@ -1,0 +1,70 @@
+// A change of mode is carried out as phases, so that it fails no request (DESIGN.md, "Phases"). A mesh is
+// put in force step by step; each step waits until the one before is in force on every connected proxy.
+//   from DISABLE: the port accepts both under its old rules and its callers move to the mesh port → new
+//                 mode and rules (rules with identities would refuse callers that still come in plain text)
+//   to DISABLE:   the port accepts both under its new rules → its callers move to the declared port
+// Between STRICT and PERMISSIVE mesh callers use the mesh port throughout: one step.
+import { isDeepStrictEqual } from 'node:util';
+import type { Mesh, Port, PortAccess, Rule, Service } from '../policy/index.js';
+
+export interface Phase {
+  readonly name: string;
+  /** What is in force during this phase. */
+  readonly mesh: Mesh;
+}
+
+/** The steps from the mesh in force to the wanted one; the last is the wanted one itself. */
+export function planPhases(inForce: Mesh | undefined, wanted: Mesh): readonly Phase[] {
+  const final: Phase = { name: `mesh ${wanted.version}`, mesh: wanted };
+  if (inForce === undefined) return [final];
+  const between = new Map<Port, Port>();
+  const names: string[] = [];
+  for (const service of wanted.services.values()) {
+    const old = inForce.services.get(service.name);
+    for (const port of service.ports) {
+      const step = toStep(
+        old?.ports.find(({ number }) => number === port.number),
+        port,
+      );
+      if (step === undefined) continue;
+      between.set(port, step);
+      names.push(`${service.name}:${port.number}`);
+    }
+  }
+  if (between.size === 0) return [final];
+  const ports = names.join(', ');
+  return [
+    { name: `both plain text and mTLS on ${ports}`, mesh: replacePorts(wanted, between) },
+    { ...final, name: `new mode of ${ports}` },
+  ];
+}
+
+/** The port between its old and its new form, where it needs such a step. */
+function toStep(old: Port | undefined, port: Port): Port | undefined {
+  if (old === undefined || (old.mode === 'disable') === (port.mode === 'disable')) return undefined;
+  const opposite = old.mode === 'strict' || port.mode === 'strict';
+  if (!opposite && isSameAccess(old.access, port.access)) return undefined;
+  if (port.mode === 'disable') return { ...port, mode: 'permissive' };
+  const deny = [...port.access.deny, ...old.access.deny];
+  return { ...port, mode: 'permissive', access: { ...old.access, deny } };
+}
+
+function isSameAccess(a: PortAccess, b: PortAccess): boolean {
+  const strip = (rules: readonly Rule[]): unknown[] => rules.map(({ source: _, ...rule }) => rule);
+  return (
+    a.otherwise === b.otherwise &&
+    isDeepStrictEqual(strip(a.allow), strip(b.allow)) &&
+    isDeepStrictEqual(strip(a.deny), strip(b.deny))
+  );
+}
+
+function replacePorts(mesh: Mesh, replaced: ReadonlyMap<Port, Port>): Mesh {
+  const replace = (service: Service): Service => ({
+    ...service,
+    ports: service.ports.map((port) => replaced.get(port) ?? port),
+  });
+  return {
+    ...mesh,
+    services: new Map([...mesh.services].map(([name, service]) => [name, replace(service)])),
+  };
+}

@@ -1,0 +1,18 @@
+import { toPlace } from '../base/index.js';
+import type { Problem } from '../policy/index.js';
+
+export type { Problem } from '../policy/index.js';
+
+export interface ProblemJson {
+  readonly severity: Problem['severity'];
+  readonly place: string;
+  readonly path: string;
+  readonly message: string;
+  readonly hint?: string;
+}
+
+/** A problem as the HTTP API and `--json` show it. */
+export function toProblemJson({ severity, source, path, message, hint }: Problem): ProblemJson {
+  const json = { severity, place: toPlace(source), path, message };
+  return hint === undefined ? json : { ...json, hint };
+}

@@ -1,0 +1,105 @@
+// From the mesh in force, the endpoints and the leaves to what each stream is to have. What is the same for
+// every node of a service is translated once; a set whose content is unchanged keeps its identity, so that
+// streams which hold it have nothing to compare. A node whose translation fails keeps what it has.
+import type { Leaf } from '../identity/index.js';
+import type { Mesh, ServiceName } from '../policy/index.js';
+import { type Registry, toSecrets, translateNode, translateService } from '../translate/index.js';
+import { createResourceSet, type ResourceSet, type Snapshot, TYPE_URLS } from '../xds/index.js';
+import { type OutboundIndexes, toOutboundAddress } from './addresses/index.js';
+import type { Sidecar } from './sidecar.js';
+
+export interface PublisherInput {
+  readonly mesh: Mesh;
+  readonly endpoints: Registry;
+}
+
+interface NodeSets {
+  mesh: Mesh;
+  listeners: ResourceSet;
+  leaf: Leaf;
+  secrets: ResourceSet;
+}
+
+export interface PublisherOptions {
+  readonly indexes: OutboundIndexes;
+  readonly anchorsPem: () => string;
+}
+
+export class Publisher {
+  readonly #options: PublisherOptions;
+  #input: PublisherInput;
+  #services = new Map<ServiceName, ReadonlyMap<string, ResourceSet>>();
+  /** Those of the input before, for sets that didn't change. */
+  #servicesBefore: ReadonlyMap<ServiceName, ReadonlyMap<string, ResourceSet>> = new Map();
+  readonly #nodes = new Map<string, NodeSets>();
+
+  constructor(input: PublisherInput, options: PublisherOptions) {
+    this.#input = input;
+    this.#options = options;
+  }
+
+  /** What is translated from now on. */
+  update(input: PublisherInput): void {
+    this.#input = input;
+    this.#servicesBefore = new Map([...this.#servicesBefore, ...this.#services]);
+    this.#services = new Map();
+  }
+
+  /** What this sidecar is to have; undefined where its service is no longer declared. */
+  toSnapshot(sidecar: Sidecar, leaf: Leaf): Snapshot | undefined {
+    const shared = this.#toShared(sidecar.service);
+    if (shared === undefined) return undefined;
+    const { listeners, secrets } = this.#toNodeSets(sidecar, leaf);
+    return new Map([...shared, [TYPE_URLS.listener, listeners], [TYPE_URLS.secret, secrets]]);
+  }
+
+  /** The node is gone. */
+  forget(node: string): void {
+    this.#nodes.delete(node);
+  }
+
+  #toShared(name: ServiceName): ReadonlyMap<string, ResourceSet> | undefined {
+    const found = this.#services.get(name);
+    if (found !== undefined) return found;
+    const { mesh, endpoints } = this.#input;
+    const service = mesh.services.get(name);
+    if (service === undefined) return undefined;
+    const before = this.#servicesBefore.get(name);
+    const sets = translateService({ mesh, service, registry: endpoints });
+    const shared = new Map([...sets].map(([url, set]) => [url, keep(before?.get(url), set)]));
+    this.#services.set(name, shared);
+    return shared;
+  }
+
+  #toNodeSets({ node, service: name, address, outbound }: Sidecar, leaf: Leaf): NodeSets {
+    const { mesh } = this.#input;
+    const { indexes, anchorsPem } = this.#options;
+    const old = this.#nodes.get(node);
+    const service = mesh.services.get(name);
+    const listeners =
+      old?.mesh === mesh || service === undefined
+        ? old?.listeners
+        : translateNode({
+            mesh,
+            service,
+            address,
+            outboundAddress: (callee) => toOutboundAddress(outbound, indexes.get(callee)),
+          });
+    const secrets =
+      old?.leaf === leaf
+        ? old.secrets
+        : createResourceSet(toSecrets({ ...leaf, anchorsPem: anchorsPem() }));
+    const sets: NodeSets = {
+      mesh,
+      leaf,
+      listeners: keep(old?.listeners, listeners ?? createResourceSet([])),
+      secrets: keep(old?.secrets, secrets),
+    };
+    this.#nodes.set(node, sets);
+    return sets;
+  }
+}
+
+function keep(old: ResourceSet | undefined, next: ResourceSet): ResourceSet {
+  return old?.version === next.version ? old : next;
+}

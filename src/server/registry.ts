@@ -1,0 +1,171 @@
+// The connected sidecars are the registry: a sidecar that has acknowledged its listeners is an endpoint of
+// its service; when its stream is gone for longer than the grace, it is no more. The grace keeps a
+// restarting server, or a moment's loss of the control connection, from emptying anybody's endpoints; the
+// table is stored, and after a start every endpoint has the grace to come back.
+import { z } from 'zod';
+import { type Clock, MeshError, Watch } from '../base/index.js';
+import type { ServiceName } from '../policy/index.js';
+import type { Registry, SidecarEndpoint } from '../translate/index.js';
+import type { JsonStore } from './json-store.js';
+
+/** How long a sidecar that lost its stream stays an endpoint. */
+export const GONE_GRACE_MS = 10_000;
+/** The same after a start of the server: Envoy's reconnect backs off to 30 s. */
+export const START_GRACE_MS = 60_000;
+
+export interface RegistryEntry {
+  readonly node: string;
+  readonly service: ServiceName;
+  readonly address: string;
+}
+
+const isText = (value: unknown): boolean => typeof value === 'string';
+
+export const registrySchema = z.array(
+  z.strictObject({ node: z.string(), service: z.custom<ServiceName>(isText), address: z.string() }),
+);
+
+interface Held extends RegistryEntry {
+  /** Its service has a port, so that its address matters. */
+  serves: boolean;
+  /** Streams of this node that are open. */
+  streams: number;
+  /** Acknowledged its listeners at least once: an endpoint. */
+  ready: boolean;
+  cancelGrace: (() => void) | undefined;
+}
+
+export interface RegistryOptions {
+  readonly clock: Clock;
+  readonly store: JsonStore<readonly RegistryEntry[]>;
+  /** Told of a failed write; the table in memory goes on. */
+  readonly onStoreError: (error: unknown) => void;
+}
+
+export class SidecarRegistry {
+  readonly #options: RegistryOptions;
+  readonly #held = new Map<string, Held>();
+  /** Ready endpoints by service; a new map at each change. */
+  readonly endpoints = new Watch<Registry>(new Map());
+
+  constructor(options: RegistryOptions) {
+    this.#options = options;
+  }
+
+  /** Takes up the stored endpoints, each with the grace to come back. */
+  async restore(): Promise<void> {
+    for (const entry of (await this.#options.store.read()) ?? []) {
+      const held: Held = {
+        ...entry,
+        serves: true,
+        streams: 0,
+        ready: true,
+        cancelGrace: undefined,
+      };
+      this.#held.set(entry.node, held);
+      this.#startGrace(held, START_GRACE_MS);
+    }
+    this.#publish();
+  }
+
+  /**
+   * A stream of the node opens. `serves` false: it has no port, so its address is nobody's concern.
+   * @throws MeshError address-in-use where a connected sidecar of another service has the address.
+   */
+  open(entry: RegistryEntry, serves: boolean): void {
+    if (serves) this.#refuseConflict(entry);
+    const old = this.#held.get(entry.node);
+    old?.cancelGrace?.();
+    const moved = old !== undefined && old.address !== entry.address;
+    this.#held.set(entry.node, {
+      ...entry,
+      serves,
+      streams: (old?.streams ?? 0) + 1,
+      ready: old?.ready === true && !moved,
+      cancelGrace: undefined,
+    });
+    this.#publish();
+  }
+
+  /** The node acknowledged its listeners: it is an endpoint from now on. */
+  markReady(node: string): void {
+    const held = this.#held.get(node);
+    if (held === undefined || held.ready) return;
+    held.ready = true;
+    this.#publish();
+    this.#store();
+  }
+
+  /** A stream of the node ended. */
+  close(node: string): void {
+    const held = this.#held.get(node);
+    if (held === undefined) return;
+    held.streams = Math.max(0, held.streams - 1);
+    if (held.streams === 0) this.#startGrace(held, GONE_GRACE_MS);
+  }
+
+  /** Nodes that were there before and have no stream now. */
+  missing(): readonly string[] {
+    return [...this.#held.values()].filter(({ streams }) => streams === 0).map(({ node }) => node);
+  }
+
+  /** Ends all timers. */
+  stop(): void {
+    for (const held of this.#held.values()) held.cancelGrace?.();
+  }
+
+  #refuseConflict(entry: RegistryEntry): void {
+    for (const held of this.#held.values()) {
+      const same = held.address === entry.address && held.service !== entry.service;
+      if (!same || !held.serves || held.streams === 0) continue;
+      throw new MeshError(
+        'address-in-use',
+        `address ${entry.address} belongs to a connected sidecar of another service`,
+        { hint: 'give each sidecar of a host an address of its own: bootstrap --address' },
+      );
+    }
+  }
+
+  #startGrace(held: Held, graceMs: number): void {
+    held.cancelGrace?.();
+    held.cancelGrace = this.#options.clock.after(graceMs, () => {
+      if (this.#held.get(held.node) !== held || held.streams > 0) return;
+      this.#held.delete(held.node);
+      this.#publish();
+      this.#store();
+    });
+  }
+
+  #publish(): void {
+    const byService = new Map<ServiceName, SidecarEndpoint[]>();
+    const held = [...this.#held.values()].filter(({ ready }) => ready);
+    held.sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
+    for (const { service, address } of held) {
+      const list = byService.get(service) ?? [];
+      if (list.at(-1)?.address !== address) list.push({ address });
+      byService.set(service, list);
+    }
+    this.endpoints.set(keepUnchanged(this.endpoints.value, byService));
+  }
+
+  #store(): void {
+    const entries = [...this.#held.values()]
+      .filter(({ ready }) => ready)
+      .map(({ node, service, address }) => ({ node, service, address }));
+    this.#options.store.write(entries).catch(this.#options.onStoreError);
+  }
+}
+
+/** `next` with the lists of `old` where they are equal, and `old` itself where all are. */
+function keepUnchanged(old: Registry, next: Map<ServiceName, SidecarEndpoint[]>): Registry {
+  const result = new Map<ServiceName, readonly SidecarEndpoint[]>();
+  let same = old.size === next.size;
+  for (const [service, list] of next) {
+    const before = old.get(service);
+    const equal =
+      before?.length === list.length && list.every((one, i) => one.address === before[i]?.address);
+    result.set(service, equal && before !== undefined ? before : list);
+    same &&= equal;
+  }
+  return same ? old : result;
+}

@@ -1,0 +1,115 @@
+// What `status` shows, in the shape that CLI.md fixes.
+import { TYPE_URLS } from '../xds/index.js';
+import type { MemberView } from './fleet.js';
+import type { MeshState } from './mesh-source.js';
+import { type ProblemJson, toProblemJson } from './problems.js';
+import type { Rollout } from './rollout.js';
+import { toSources } from './waiting.js';
+
+export interface TypeStatus {
+  readonly state: 'synced' | 'pending' | 'nacked';
+  /** Of what the proxy last took; empty before it took anything. */
+  readonly version: string;
+  /** Envoy's own words, where the newest content was rejected. */
+  readonly error?: string;
+  /** `file:line:column` of what was rejected. */
+  readonly source?: string;
+}
+
+const TYPE_NAMES = {
+  lds: TYPE_URLS.listener,
+  cds: TYPE_URLS.cluster,
+  eds: TYPE_URLS.endpoint,
+  rds: TYPE_URLS.route,
+  ecds: TYPE_URLS.extension,
+  sds: TYPE_URLS.secret,
+} as const;
+
+export type TypeName = keyof typeof TYPE_NAMES;
+
+export function toTypeName(typeUrl: string): string {
+  return Object.entries(TYPE_NAMES).find(([, url]) => url === typeUrl)?.[0] ?? typeUrl;
+}
+
+export interface ProxyStatus {
+  readonly node: string;
+  readonly service: string;
+  readonly address: string;
+  /** RFC 3339. */
+  readonly connectedAt: string;
+  /** Types that the proxy has subscribed to. */
+  readonly types: Readonly<Partial<Record<TypeName, TypeStatus>>>;
+  readonly certificate: {
+    readonly serial: string;
+    readonly spiffeId: string;
+    /** RFC 3339. */
+    readonly notAfter: string;
+  } | null;
+}
+
+export interface ServerStatus {
+  readonly mesh: {
+    readonly version: string;
+    readonly loadedAt: string;
+    readonly problems: readonly ProblemJson[];
+  };
+  readonly phase: { readonly name: string; readonly waitingFor: readonly string[] } | null;
+  readonly proxies: readonly ProxyStatus[];
+}
+
+export interface StatusInput {
+  readonly meshState: MeshState;
+  readonly rollout: Rollout;
+  readonly members: readonly MemberView[];
+}
+
+export function toServerStatus({ meshState, rollout, members }: StatusInput): ServerStatus {
+  return {
+    mesh: {
+      version: rollout.inForce.value.version,
+      loadedAt: toRfc3339(meshState.loadedAtMs),
+      problems: meshState.problems.map(toProblemJson),
+    },
+    phase: rollout.phase ?? null,
+    proxies: members.map(toProxyStatus).sort((a, b) => (a.node < b.node ? -1 : 1)),
+  };
+}
+
+function toProxyStatus({ stream, leaf }: MemberView): ProxyStatus {
+  const { node, service, address } = stream.auth;
+  const types: Partial<Record<TypeName, TypeStatus>> = {};
+  for (const report of stream.state()) {
+    const name = toTypeName(report.typeUrl) as TypeName;
+    if (!(name in TYPE_NAMES)) continue;
+    const { rejection, pending, ackedVersion: version } = report;
+    const source = toSources(rejection?.resources ?? []);
+    types[name] =
+      rejection === undefined
+        ? { state: pending ? 'pending' : 'synced', version }
+        : {
+            state: 'nacked',
+            version,
+            error: rejection.message,
+            ...(source === '' ? {} : { source }),
+          };
+  }
+  return {
+    node,
+    service,
+    address,
+    connectedAt: toRfc3339(stream.connectedAtMs),
+    types,
+    certificate:
+      leaf === undefined
+        ? null
+        : {
+            serial: leaf.serialHex,
+            spiffeId: leaf.spiffeId,
+            notAfter: toRfc3339(leaf.notAfterMs),
+          },
+  };
+}
+
+function toRfc3339(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,185 @@
+// What a stock Envoy needs to become a sidecar: who it is, where the management server listens, which
+// anchor to pin, and its token. Everything else comes over ADS. A folder of its own, because it brings
+// Envoy's whole bootstrap message along, which the server never needs.
+import { isIP } from 'node:net';
+import { envoy, type google } from '../../gen/bootstrap.js';
+
+type Bootstrap = envoy.config.bootstrap.v3.Bootstrap;
+type Cluster = envoy.config.cluster.v3.Cluster;
+type HeaderValue = envoy.config.core.v3.HeaderValue;
+type HttpFilter = envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter;
+type Any = google.protobuf.Any;
+
+/** How the sidecar proves which service it is. */
+export type TokenSource =
+  /** In the bootstrap itself: visible in /config_dump, renewed only by a restart. */
+  | { readonly kind: 'inline'; readonly token: string }
+  /** An SDS file that names the token's file: renewed by replacing (mv) that file, never dumped. */
+  | { readonly kind: 'file'; readonly sdsPath: string };
+
+export interface BootstrapOptions {
+  readonly service: string;
+  readonly instance?: string;
+  /** The node's address, where its sidecar listens; by default the address that the server sees. */
+  readonly address?: string;
+  /** Loopback prefix for outbound listeners; by default the server's. */
+  readonly outbound?: string;
+  readonly xds: { readonly host: string; readonly port: number };
+  /** PEM; the xDS port's own anchor, which a rotation of the mesh's CA never touches. */
+  readonly xdsAnchorPem: string;
+  /** DNS SAN of the xDS port's certificate. */
+  readonly xdsServerName: string;
+  readonly token: TokenSource;
+  readonly envoyAdminPort?: number;
+}
+
+/** The cluster of the management server, and the secret that holds the token. */
+const XDS_CLUSTER = 'countersign-xds';
+export const TOKEN_SECRET = 'countersign-token';
+const V3 = envoy.config.core.v3.ApiVersion.V3;
+
+export function toBootstrap(options: BootstrapOptions): Bootstrap {
+  return {
+    node: toNode(options),
+    ...(options.envoyAdminPort === undefined
+      ? {}
+      : { admin: { address: toAddress('127.0.0.1', options.envoyAdminPort) } }),
+    dynamicResources: {
+      adsConfig: {
+        apiType: envoy.config.core.v3.ApiConfigSource.ApiType.DELTA_GRPC,
+        transportApiVersion: V3,
+        setNodeOnFirstMessageOnly: true,
+        grpcServices: [
+          {
+            envoyGrpc: { clusterName: XDS_CLUSTER },
+            initialMetadata: options.token.kind === 'inline' ? [toHeader(options.token.token)] : [],
+          },
+        ],
+      },
+      ldsConfig: { ads: {}, resourceApiVersion: V3 },
+      cdsConfig: { ads: {}, resourceApiVersion: V3 },
+    },
+    staticResources: { clusters: [toXdsCluster(options)] },
+  };
+}
+
+function toNode({ service, instance, address, outbound }: BootstrapOptions): Bootstrap['node'] {
+  const fields: { [name: string]: google.protobuf.Value } = {};
+  if (address !== undefined) fields['address'] = { stringValue: address };
+  if (outbound !== undefined) fields['outbound'] = { stringValue: outbound };
+  return {
+    id: instance === undefined ? service : `${service}~${instance}`,
+    cluster: service,
+    metadata: { fields: { countersign: { structValue: { fields } } } },
+  };
+}
+
+function toHeader(token: string): HeaderValue {
+  return { key: 'authorization', value: `Bearer ${token}` };
+}
+
+function toXdsCluster(options: BootstrapOptions): Cluster {
+  const { host, port } = options.xds;
+  const discovery = envoy.config.cluster.v3.Cluster.DiscoveryType;
+  return {
+    name: XDS_CLUSTER,
+    type: isIP(host) === 0 ? discovery.STRICT_DNS : discovery.STATIC,
+    connectTimeout: { seconds: 5 },
+    loadAssignment: {
+      clusterName: XDS_CLUSTER,
+      endpoints: [{ lbEndpoints: [{ endpoint: { address: toAddress(host, port) } }] }],
+    },
+    typedExtensionProtocolOptions: {
+      'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': toHttpOptions(options.token),
+    },
+    transportSocket: toXdsTls(options),
+    upstreamConnectionOptions: {
+      tcpKeepalive: { keepaliveTime: { value: 30 }, keepaliveInterval: { value: 5 } },
+    },
+  };
+}
+
+function toHttpOptions(token: TokenSource): Any {
+  return toAny(
+    'envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
+    envoy.extensions.upstreams.http.v3.HttpProtocolOptions.encode({
+      explicitHttpConfig: {
+        http2ProtocolOptions: {
+          connectionKeepalive: { interval: { seconds: 30 }, timeout: { seconds: 5 } },
+        },
+      },
+      httpFilters: token.kind === 'file' ? toTokenFilters(token.sdsPath) : [],
+    }),
+  );
+}
+
+/** Puts the token into each request to the management server, as its file stands at that moment. */
+function toTokenFilters(sdsPath: string): HttpFilter[] {
+  const generic = envoy.extensions.http.injected_credentials.generic.v3.Generic;
+  const injector = envoy.extensions.filters.http.credential_injector.v3.CredentialInjector;
+  return [
+    {
+      name: 'envoy.filters.http.credential_injector',
+      typedConfig: toAny(
+        'envoy.extensions.filters.http.credential_injector.v3.CredentialInjector',
+        injector.encode({
+          overwrite: true,
+          credential: {
+            name: 'envoy.http.injected_credentials.generic',
+            typedConfig: toAny(
+              'envoy.extensions.http.injected_credentials.generic.v3.Generic',
+              generic.encode({
+                header: 'authorization',
+                credential: {
+                  name: TOKEN_SECRET,
+                  sdsConfig: { pathConfigSource: { path: sdsPath }, resourceApiVersion: V3 },
+                },
+              }),
+            ),
+          },
+        }),
+      ),
+    },
+    {
+      name: 'envoy.filters.http.upstream_codec',
+      typedConfig: toAny(
+        'envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec',
+        envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec.encode({}),
+      ),
+    },
+  ];
+}
+
+function toXdsTls({ xdsAnchorPem, xdsServerName }: BootstrapOptions): Cluster['transportSocket'] {
+  const tls = envoy.extensions.transport_sockets.tls.v3;
+  const version = tls.TlsParameters.TlsProtocol.TLSv1_3;
+  return {
+    name: 'envoy.transport_sockets.tls',
+    typedConfig: toAny(
+      'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
+      tls.UpstreamTlsContext.encode({
+        sni: xdsServerName,
+        commonTlsContext: {
+          tlsParams: { tlsMinimumProtocolVersion: version, tlsMaximumProtocolVersion: version },
+          validationContext: {
+            trustedCa: { inlineString: xdsAnchorPem },
+            matchTypedSubjectAltNames: [
+              {
+                sanType: tls.SubjectAltNameMatcher.SanType.DNS,
+                matcher: { exact: xdsServerName },
+              },
+            ],
+          },
+        },
+      }),
+    ),
+  };
+}
+
+function toAddress(address: string, port: number): envoy.config.core.v3.Address {
+  return { socketAddress: { address, portValue: port } };
+}
+
+function toAny(typeName: string, message: { finish(): Uint8Array }): Any {
+  return { type_url: `type.googleapis.com/${typeName}`, value: message.finish() };
+}

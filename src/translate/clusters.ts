@@ -1,0 +1,140 @@
+// Where calls go. A cluster is one service's port. Its own transport socket is always the mTLS context, so
+// that an endpoint which no match names fails closed (without one Envoy would call it in plain text); plain
+// text is an explicit match by endpoint metadata. Which address of an endpoint is called, its mesh port or
+// its declared port, is EDS's: a mode change moves the endpoint and leaves the cluster alone.
+import { envoy } from '../gen/envoy.js';
+import type { Port, Service } from '../policy/index.js';
+import { createResource, type Resource } from '../xds/index.js';
+import { toEndpoints } from './endpoints.js';
+import { isHttp } from './listeners.js';
+import { ADS, toAny, toDuration, toTcpAddress } from './messages.js';
+import { PLAIN_MATCH, toClusterName, toLocalClusterName, toServerName } from './names.js';
+import { RAW_BUFFER, toExactSan, toUpstreamTls } from './tls.js';
+import type { SidecarEndpoint } from './workload.js';
+
+const v3 = envoy.config.cluster.v3;
+type Cluster = envoy.config.cluster.v3.Cluster;
+type HttpProtocolOptions = envoy.extensions.upstreams.http.v3.HttpProtocolOptions;
+
+const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+const CONNECT_TIMEOUT = toDuration(5_000);
+/**
+ * Shorter than the keep-alive of the common application servers (gunicorn 2 s, Node and uvicorn 5 s), so
+ * that it is never the application that closes a pooled connection just as a request goes out on it.
+ */
+const LOCAL_IDLE_MS = 1_500;
+/** Envoy's default of 1,024 would answer 503 to a burst that the application may well serve. */
+const NO_BREAKER = 1_000_000;
+const CIRCUIT_BREAKERS: envoy.config.cluster.v3.CircuitBreakers = {
+  thresholds: [
+    {
+      maxConnections: { value: NO_BREAKER },
+      maxPendingRequests: { value: NO_BREAKER },
+      maxRequests: { value: NO_BREAKER },
+      maxRetries: { value: NO_BREAKER },
+    },
+  ],
+};
+
+const HTTP1: HttpProtocolOptions = { explicitHttpConfig: { httpProtocolOptions: {} } };
+const HTTP2: HttpProtocolOptions = {
+  explicitHttpConfig: { http2ProtocolOptions: { allowConnect: true } },
+};
+
+function toHttpOptions(
+  options: HttpProtocolOptions,
+): Pick<Cluster, 'typedExtensionProtocolOptions'> {
+  const message = toAny(
+    HTTP_OPTIONS,
+    envoy.extensions.upstreams.http.v3.HttpProtocolOptions,
+    options,
+  );
+  return { typedExtensionProtocolOptions: { [HTTP_OPTIONS]: message } };
+}
+
+/** HTTP/2 wherever the peer is sure to speak it: every sidecar does, an application on `http` may not. */
+function speaksHttp2(callee: Service, port: Port): boolean {
+  return port.protocol !== 'http' || (callee.sidecar && callee.endpoints.length === 0);
+}
+
+/** The application behind a declared port. */
+export function toLocalCluster(service: Service, port: Port): Resource {
+  const http = port.protocol === 'http' ? HTTP1 : HTTP2;
+  return toResource(port, {
+    name: toLocalClusterName(port),
+    type: v3.Cluster.DiscoveryType.STATIC,
+    connectTimeout: CONNECT_TIMEOUT,
+    circuitBreakers: CIRCUIT_BREAKERS,
+    loadAssignment: {
+      clusterName: toLocalClusterName(port),
+      endpoints: [
+        {
+          lbEndpoints: [
+            { endpoint: { address: toTcpAddress(port.target.address, port.target.port) } },
+          ],
+        },
+      ],
+    },
+    ...(isHttp(port)
+      ? toHttpOptions({
+          ...http,
+          commonHttpProtocolOptions: { idleTimeout: toDuration(LOCAL_IDLE_MS) },
+        })
+      : {}),
+    altStatName: `local.${service.name}:${port.number}`,
+  });
+}
+
+export interface Callee {
+  readonly callee: Service;
+  readonly port: Port;
+  readonly sidecars: readonly SidecarEndpoint[];
+}
+
+/** A service's port as its callers see it. */
+export function toCalleeCluster({ callee, port, sidecars }: Callee): Resource {
+  const name = toClusterName(callee, port);
+  return toResource(port, {
+    name,
+    connectTimeout: CONNECT_TIMEOUT,
+    lbPolicy: v3.Cluster.LbPolicy.LEAST_REQUEST,
+    circuitBreakers: CIRCUIT_BREAKERS,
+    ...toDiscovery({ callee, port, sidecars }),
+    transportSocket: toUpstreamTls({
+      settings: port.tls,
+      server: toExactSan(callee.spiffeId),
+      serverName: toServerName(callee, port),
+    }),
+    transportSocketMatches: [
+      {
+        name: PLAIN_MATCH.value,
+        match: { fields: { [PLAIN_MATCH.key]: { stringValue: PLAIN_MATCH.value } } },
+        transportSocket: RAW_BUFFER,
+      },
+    ],
+    ...(isHttp(port) ? toHttpOptions(speaksHttp2(callee, port) ? HTTP2 : HTTP1) : {}),
+  });
+}
+
+/** True where a DNS name must be resolved by Envoy, which EDS can't carry. */
+export function hasDnsEndpoint(callee: Service): boolean {
+  return callee.endpoints.some((endpoint) => !endpoint.isIp);
+}
+
+function toDiscovery({ callee, port, sidecars }: Callee): Cluster {
+  if (!hasDnsEndpoint(callee)) {
+    return { type: v3.Cluster.DiscoveryType.EDS, edsClusterConfig: { edsConfig: ADS } };
+  }
+  return {
+    type: v3.Cluster.DiscoveryType.STRICT_DNS,
+    loadAssignment: toEndpoints({ callee, port, sidecars }),
+  };
+}
+
+function toResource(port: Port, message: Cluster): Resource {
+  return createResource({
+    name: message.name ?? '',
+    value: v3.Cluster.encode(message).finish(),
+    source: port.source,
+  });
+}

@@ -1,0 +1,52 @@
+// Which addresses a service's port has. A sidecar is called at its mesh port over mTLS unless the port's
+// mode is DISABLE; then, and for addresses without a sidecar, at the declared port, marked plain. STRICT is
+// a promise about the traffic: an address without a sidecar is then left out (fails closed). Moving an
+// endpoint to another port is what makes a mode change take effect: new metadata at the same address would
+// leave pooled connections as they were (measured, DESIGN.md).
+import { envoy } from '../gen/envoy.js';
+import type { Port } from '../policy/index.js';
+import { createResource, type Resource } from '../xds/index.js';
+import type { Callee } from './clusters.js';
+import { toTcpAddress } from './messages.js';
+import { MESH_PORT, PLAIN_MATCH, toClusterName } from './names.js';
+
+type LbEndpoint = envoy.config.endpoint.v3.LbEndpoint;
+type ClusterLoadAssignment = envoy.config.endpoint.v3.ClusterLoadAssignment;
+
+const PLAIN: envoy.config.core.v3.Metadata = {
+  filterMetadata: {
+    'envoy.transport_socket_match': {
+      fields: { [PLAIN_MATCH.key]: { stringValue: PLAIN_MATCH.value } },
+    },
+  },
+};
+
+function toPlain(host: string, port: number): LbEndpoint {
+  return { endpoint: { address: toTcpAddress(host, port) }, metadata: PLAIN };
+}
+
+function toSidecar(address: string, port: Port): LbEndpoint {
+  if (port.mode === 'disable') return toPlain(address, port.number);
+  return { endpoint: { address: toTcpAddress(address, MESH_PORT) } };
+}
+
+export function toEndpoints({ callee, port, sidecars }: Callee): ClusterLoadAssignment {
+  const withSidecar = callee.sidecar ? sidecars.map(({ address }) => toSidecar(address, port)) : [];
+  const without =
+    port.mode === 'strict'
+      ? []
+      : callee.endpoints.map((endpoint) => toPlain(endpoint.host, endpoint.port ?? port.number));
+  return {
+    clusterName: toClusterName(callee, port),
+    endpoints: [{ lbEndpoints: [...withSidecar, ...without] }],
+  };
+}
+
+/** The endpoints of a cluster as an EDS resource; one without an address is still answered. */
+export function toEndpointResource(callee: Callee): Resource {
+  return createResource({
+    name: toClusterName(callee.callee, callee.port),
+    value: envoy.config.endpoint.v3.ClusterLoadAssignment.encode(toEndpoints(callee)).finish(),
+    source: callee.port.source,
+  });
+}

@@ -1,0 +1,116 @@
+// How calls come in. The mesh port (15443) is where sidecars call each other: mTLS only, in every mode, one
+// chain per declared port, chosen by SNI. A declared port serves callers without a sidecar; its mode says
+// how (MODEL.md, "What a connection gets"):
+//   http:  STRICT a TLS chain that requires a certificate; PERMISSIVE the same with the certificate
+//          optional, and a plain chain; DISABLE one plain chain
+//   tcp:   STRICT one TLS chain that requires a certificate; else one plain chain, bytes untouched
+import type { envoy } from '../gen/envoy.js';
+import type { Port, Service } from '../policy/index.js';
+import type { Resource } from '../xds/index.js';
+import { toInboundHttp } from './http.js';
+import { isHttp, TLS_INSPECTOR, toListener, toTcpProxy } from './listeners.js';
+import {
+  MESH_LISTENER,
+  MESH_PORT,
+  toInboundName,
+  toLocalClusterName,
+  toServerName,
+} from './names.js';
+import { toTcpRbacFilters } from './rbac-tcp.js';
+import { toDownstreamTls, toTrustDomainSan } from './tls.js';
+
+type FilterChain = envoy.config.listener.v3.FilterChain;
+type Filter = envoy.config.listener.v3.Filter;
+type TransportSocket = envoy.config.core.v3.TransportSocket;
+
+/** For clients that choose their HTTP version by ALPN; between sidecars it isn't needed. */
+const HTTP_ALPN = ['h2', 'http/1.1'] as const;
+
+export interface Inbound {
+  readonly trustDomain: string;
+  readonly service: Service;
+  /** The node's own address, on which its sidecar listens. */
+  readonly address: string;
+}
+
+export function toInboundListeners(inbound: Inbound): Resource[] {
+  const { service } = inbound;
+  if (service.ports.length === 0) return [];
+  return [toMeshListener(inbound), ...service.ports.map((port) => toDeclared(inbound, port))];
+}
+
+function toMeshListener({ service, trustDomain, address }: Inbound): Resource {
+  return toListener({
+    name: MESH_LISTENER,
+    address,
+    port: MESH_PORT,
+    direction: 'inbound',
+    listenerFilters: [TLS_INSPECTOR],
+    filterChains: service.ports.map((port) => ({
+      name: toServerName(service, port),
+      filterChainMatch: { serverNames: [toServerName(service, port)] },
+      filters: toFilters(service, port),
+      transportSocket: toTls(port, trustDomain, true),
+    })),
+    source: service.source,
+  });
+}
+
+function toDeclared(inbound: Inbound, port: Port): Resource {
+  const { service, address } = inbound;
+  return toListener({
+    name: toInboundName(port),
+    address,
+    port: port.number,
+    direction: 'inbound',
+    listenerFilters: isHttp(port) ? [TLS_INSPECTOR] : [],
+    filterChains: isHttp(port) ? toHttpChains(inbound, port) : [toTcpChain(inbound, port)],
+    source: port.modeSource.line === 0 ? service.source : port.modeSource,
+  });
+}
+
+function toHttpChains({ service, trustDomain }: Inbound, port: Port): FilterChain[] {
+  const filters = toFilters(service, port);
+  const tls: FilterChain = {
+    name: 'tls',
+    filterChainMatch: { transportProtocol: 'tls' },
+    filters,
+    transportSocket: toTls(port, trustDomain, port.mode === 'strict'),
+  };
+  switch (port.mode) {
+    case 'strict':
+      return [tls];
+    case 'permissive':
+      return [
+        tls,
+        { name: 'plain', filterChainMatch: { transportProtocol: 'raw_buffer' }, filters },
+      ];
+    case 'disable':
+      return [{ name: 'plain-only', filters }];
+  }
+}
+
+function toTcpChain({ service, trustDomain }: Inbound, port: Port): FilterChain {
+  const filters = toFilters(service, port);
+  return port.mode === 'strict'
+    ? { name: 'tls', filters, transportSocket: toTls(port, trustDomain, true) }
+    : { name: 'plain', filters };
+}
+
+function toFilters(service: Service, port: Port): Filter[] {
+  if (!isHttp(port)) return [...toTcpRbacFilters(port), toTcpProxy(toLocalClusterName(port))];
+  return [toInboundHttp({ routeName: toInboundName(port), host: service.name })];
+}
+
+function toTls(
+  port: Port,
+  trustDomain: string,
+  requireClientCertificate: boolean,
+): TransportSocket {
+  return toDownstreamTls({
+    settings: port.tls,
+    peers: toTrustDomainSan(trustDomain),
+    requireClientCertificate,
+    alpn: isHttp(port) ? HTTP_ALPN : [],
+  });
+}

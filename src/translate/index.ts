@@ -1,0 +1,11 @@
+export { ANCHORS_SECRET, IDENTITY_SECRET, MESH_PORT, toClusterName } from './names.js';
+export { toSecrets, type WorkloadSecrets } from './secrets.js';
+export {
+  type NodeInput,
+  type Registry,
+  type ServiceInput,
+  type SidecarEndpoint,
+  toCallees,
+  translateNode,
+  translateService,
+} from './workload.js';

@@ -1,0 +1,72 @@
+// What every listener has in common. The shell (name, address, reuse_port, listener filters) never changes
+// while a port is declared with one protocol family, so that an update is in place and touches only the
+// filter chain that differs. Ports are never shared: with Envoy's default two sidecars would silently split
+// an address, and calls would leave under the wrong identity; the bind must fail, loudly, instead.
+
+import type { SourceRef } from '../base/index.js';
+import { envoy } from '../gen/envoy.js';
+import type { Port } from '../policy/index.js';
+import { createResource, type Resource } from '../xds/index.js';
+import { NO_LIMIT, toAny, toTcpAddress } from './messages.js';
+
+type FilterChain = envoy.config.listener.v3.FilterChain;
+type Filter = envoy.config.listener.v3.Filter;
+type ListenerFilter = envoy.config.listener.v3.ListenerFilter;
+
+export const TLS_INSPECTOR: ListenerFilter = {
+  name: 'envoy.filters.listener.tls_inspector',
+  typedConfig: toAny(
+    'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector',
+    envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector,
+    {},
+  ),
+};
+
+export interface ListenerOptions {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  readonly direction: 'inbound' | 'outbound';
+  readonly listenerFilters?: readonly ListenerFilter[];
+  readonly filterChains: readonly FilterChain[];
+  readonly source: SourceRef;
+}
+
+const DIRECTIONS = {
+  inbound: envoy.config.core.v3.TrafficDirection.INBOUND,
+  outbound: envoy.config.core.v3.TrafficDirection.OUTBOUND,
+} as const;
+
+export function toListener(options: ListenerOptions): Resource {
+  const message: envoy.config.listener.v3.Listener = {
+    name: options.name,
+    address: toTcpAddress(options.address, options.port),
+    statPrefix: options.name,
+    filterChains: options.filterChains,
+    listenerFilters: options.listenerFilters ?? [],
+    trafficDirection: DIRECTIONS[options.direction],
+    enableReusePort: { value: false },
+  };
+  return createResource({
+    name: options.name,
+    value: envoy.config.listener.v3.Listener.encode(message).finish(),
+    source: options.source,
+  });
+}
+
+/** Bytes to one cluster; never cut for being idle (Envoy's default is an hour). */
+export function toTcpProxy(cluster: string): Filter {
+  return {
+    name: 'envoy.filters.network.tcp_proxy',
+    typedConfig: toAny(
+      'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy',
+      envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy,
+      { statPrefix: cluster, cluster, idleTimeout: NO_LIMIT },
+    ),
+  };
+}
+
+/** True for the protocols that a connection manager serves. */
+export function isHttp(port: Port): boolean {
+  return port.protocol !== 'tcp';
+}

@@ -1,0 +1,52 @@
+// Every name that this server gives to an Envoy resource, in one place: a proxy's log, stats and
+// config_dump show them, and a rename would be a new resource (a drain). Names say the user's own words.
+import type { Port, Service } from '../policy/index.js';
+
+/** The port on which sidecars call each other: mTLS only, one filter chain per declared port. */
+export const MESH_PORT = 15443;
+
+/** The workload's own X.509-SVID, by the name that Istio and SPIRE use for it over SDS. */
+export const IDENTITY_SECRET = 'default';
+/** The mesh's trust anchors, by the name that Istio and SPIRE use for them over SDS. */
+export const ANCHORS_SECRET = 'ROOTCA';
+
+/** Where a call goes: `payments/ledger:8080`. Names the cluster, its EDS and its statistics. */
+export function toClusterName(service: Service, port: Port): string {
+  return `${service.name}:${port.number}`;
+}
+
+/** The application behind a declared port of this workload: `local:8080`. */
+export function toLocalClusterName(port: Port): string {
+  return `local:${port.number}`;
+}
+
+/** The server name that chooses a chain of the mesh port: `8080.ledger.payments.mesh`. */
+export function toServerName(service: Service, port: Port): string {
+  return `${port.number}.${service.shortName}.${service.namespace}.mesh`;
+}
+
+export const MESH_LISTENER = 'mesh';
+
+/** The listener of a declared port, and its RouteConfiguration: `inbound:8080`. */
+export function toInboundName(port: Port): string {
+  return `inbound:${port.number}`;
+}
+
+/** The listener by which a workload calls a service: `outbound:payments/ledger:8080`. */
+export function toOutboundName(service: Service, port: Port): string {
+  return `outbound:${toClusterName(service, port)}`;
+}
+
+export const DENY_FILTER = 'countersign.deny';
+export const ALLOW_FILTER = 'countersign.allow';
+
+/** The extension configuration (ECDS) of one of a TCP port's two RBAC filters. */
+export function toTcpFilterName(
+  port: Port,
+  filter: typeof DENY_FILTER | typeof ALLOW_FILTER,
+): string {
+  return `${filter}:${port.number}`;
+}
+
+/** The endpoint metadata that marks an address to be called in plain text. */
+export const PLAIN_MATCH = { key: 'countersign', value: 'plain' } as const;

@@ -1,0 +1,32 @@
+// How calls go out (capture mode `loopback`): one listener per port of each service that this workload may
+// call, on the loopback address that stands for that service (the sidecar's prefix plus the service's
+// index). Any TCP protocol works, and no capability is needed.
+import type { Port, Service } from '../policy/index.js';
+import type { Resource } from '../xds/index.js';
+import { toOutboundHttp } from './http.js';
+import { isHttp, toListener, toTcpProxy } from './listeners.js';
+import { toClusterName, toOutboundName } from './names.js';
+
+export interface Outbound {
+  readonly callee: Service;
+  readonly port: Port;
+  /** The loopback address of the callee at this sidecar. */
+  readonly address: string;
+}
+
+export function toOutboundListener({ callee, port, address }: Outbound): Resource {
+  const cluster = toClusterName(callee, port);
+  return toListener({
+    name: toOutboundName(callee, port),
+    address,
+    port: port.number,
+    direction: 'outbound',
+    filterChains: [
+      {
+        name: 'default',
+        filters: [isHttp(port) ? toOutboundHttp(cluster) : toTcpProxy(cluster)],
+      },
+    ],
+    source: port.source,
+  });
+}

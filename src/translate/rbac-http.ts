@@ -1,0 +1,54 @@
+// HTTP access rules travel in RDS, as per-route configuration on the RouteConfiguration, so that a rule
+// change takes effect on open connections and drains none. The filters in the chain are constant; their
+// base is "deny nothing" and "allow nothing", so that a lost rule grants less.
+import { envoy, type google } from '../gen/envoy.js';
+import type { Port, Service } from '../policy/index.js';
+import { createResource, type Resource } from '../xds/index.js';
+import { toRoute } from './http.js';
+import { toAny } from './messages.js';
+import { ALLOW_FILTER, DENY_FILTER, toInboundName, toLocalClusterName } from './names.js';
+import { type RbacContext, toAllowRules, toDenyRules } from './rbac.js';
+
+const http = envoy.extensions.filters.http.rbac.v3;
+type HttpFilter = envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter;
+type Rbac = envoy.config.rbac.v3.RBAC;
+
+const BASES = {
+  [DENY_FILTER]: envoy.config.rbac.v3.RBAC.Action.DENY,
+  [ALLOW_FILTER]: envoy.config.rbac.v3.RBAC.Action.ALLOW,
+} as const;
+
+/** One of the two filters, with the base that its route configuration replaces. */
+export function toHttpRbacFilter(name: keyof typeof BASES): HttpFilter {
+  return {
+    name,
+    typedConfig: toAny('envoy.extensions.filters.http.rbac.v3.RBAC', http.RBAC, {
+      rules: { action: BASES[name], policies: {} },
+    }),
+  };
+}
+
+/** `rbac` is always present: an RBACPerRoute without it would switch the filter off. */
+function toPerRoute(rules: Rbac): google.protobuf.Any {
+  return toAny('envoy.extensions.filters.http.rbac.v3.RBACPerRoute', http.RBACPerRoute, {
+    rbac: { rules },
+  });
+}
+
+/** The RouteConfiguration of a declared HTTP port: to the application, under the port's rules. */
+export function toInboundRoutes(service: Service, port: Port, context: RbacContext): Resource {
+  const cluster = toLocalClusterName(port);
+  const message: envoy.config.route.v3.RouteConfiguration = {
+    name: toInboundName(port),
+    virtualHosts: [{ name: service.name, domains: ['*'], routes: [toRoute(cluster)] }],
+    typedPerFilterConfig: {
+      [DENY_FILTER]: toPerRoute(toDenyRules(port, context)),
+      [ALLOW_FILTER]: toPerRoute(toAllowRules(port, context)),
+    },
+  };
+  return createResource({
+    name: toInboundName(port),
+    value: envoy.config.route.v3.RouteConfiguration.encode(message).finish(),
+    source: port.access.source,
+  });
+}

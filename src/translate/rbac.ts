@@ -1,0 +1,143 @@
+// Access rules as Envoy RBAC. One filter has one action, so there are two: `deny` (a match refuses), then
+// `allow` (no match refuses). A rule becomes one policy: its fields are conditions that must all hold,
+// `not`'s must each fail. Principals are URI SANs that TLS verified, so they never match a caller in plain
+// text. What can't be expressed must grant less: an `allow` rule is then left out, never widened.
+import { envoy } from '../gen/envoy.js';
+import type { Caller, PathPattern, Port, Rule, RuleFields } from '../policy/index.js';
+import { toAny } from './messages.js';
+
+const v3 = envoy.config.rbac.v3;
+type Rbac = envoy.config.rbac.v3.RBAC;
+type Policy = envoy.config.rbac.v3.Policy;
+type Principal = envoy.config.rbac.v3.Principal;
+type Permission = envoy.config.rbac.v3.Permission;
+type StringMatcher = envoy.type.matcher.v3.StringMatcher;
+
+const ANY_PRINCIPAL: Principal = { any: true };
+const ANY_PERMISSION: Permission = { any: true };
+
+export interface RbacContext {
+  readonly trustDomain: string;
+  /** TCP ports know no methods and paths: a rule with such fields can't be decided there. */
+  readonly http: boolean;
+}
+
+/** Rules of the `deny` filter; without a rule it refuses nothing. */
+export function toDenyRules(port: Port, context: RbacContext): Rbac {
+  return { action: v3.RBAC.Action.DENY, policies: toPolicies(port.access.deny, context) };
+}
+
+/** Rules of the `allow` filter; without a policy it refuses everything. */
+export function toAllowRules(port: Port, context: RbacContext): Rbac {
+  const policies = toPolicies(port.access.allow, context);
+  if (port.access.otherwise === 'allow') {
+    policies['otherwise'] = { permissions: [ANY_PERMISSION], principals: [ANY_PRINCIPAL] };
+  }
+  return { action: v3.RBAC.Action.ALLOW, policies };
+}
+
+function toPolicies(rules: readonly Rule[], context: RbacContext): { [name: string]: Policy } {
+  const policies: { [name: string]: Policy } = {};
+  for (const [index, rule] of rules.entries()) {
+    if (!context.http && needsHttp(rule)) continue;
+    policies[`rule-${index}`] = toPolicy(rule, context);
+  }
+  return policies;
+}
+
+/** True for a rule that only an HTTP request can match. */
+function needsHttp(rule: Rule): boolean {
+  const fields = [rule, rule.not ?? {}];
+  return fields.some((one) => one.methods !== undefined || one.paths !== undefined);
+}
+
+function toPolicy(rule: Rule, context: RbacContext): Policy {
+  const principals: Principal[] = [];
+  const permissions: Permission[] = [];
+  if (rule.from !== undefined) principals.push(toCallers(rule.from, context));
+  permissions.push(...toRequestConditions(rule));
+  if (rule.not?.from !== undefined) principals.push({ notId: toCallers(rule.not.from, context) });
+  for (const condition of rule.not === undefined ? [] : toRequestConditions(rule.not)) {
+    permissions.push({ notRule: condition });
+  }
+  return {
+    principals: [principals.length === 0 ? ANY_PRINCIPAL : { andIds: { ids: principals } }],
+    permissions: [permissions.length === 0 ? ANY_PERMISSION : { andRules: { rules: permissions } }],
+  };
+}
+
+function toCallers(callers: readonly Caller[], context: RbacContext): Principal {
+  return { orIds: { ids: callers.map((caller) => toPrincipal(caller, context)) } };
+}
+
+function toPrincipal(caller: Caller, { trustDomain }: RbacContext): Principal {
+  switch (caller.kind) {
+    case 'anyone':
+      return ANY_PRINCIPAL;
+    case 'mesh':
+      return toIdentity({ prefix: `spiffe://${trustDomain}/` });
+    case 'namespace':
+      return toIdentity({ prefix: `spiffe://${trustDomain}/ns/${caller.namespace}/` });
+    case 'service':
+      return toIdentity({ exact: caller.spiffeId });
+    case 'spiffe':
+      return toIdentity(caller.prefix ? { prefix: caller.id } : { exact: caller.id });
+  }
+}
+
+/** `principal_name` is matched against the peer's verified URI SAN where it has one. */
+function toIdentity(name: StringMatcher): Principal {
+  return { authenticated: { principalName: name } };
+}
+
+function toRequestConditions(fields: RuleFields): Permission[] {
+  const conditions: Permission[] = [];
+  if (fields.methods !== undefined) {
+    conditions.push({ orRules: { rules: fields.methods.map(toMethod) } });
+  }
+  if (fields.paths !== undefined) {
+    conditions.push({ orRules: { rules: fields.paths.flatMap(toPaths) } });
+  }
+  return conditions;
+}
+
+function toMethod(method: string): Permission {
+  return { header: { name: ':method', stringMatch: { exact: method } } };
+}
+
+function toPaths(pattern: PathPattern): Permission[] {
+  switch (pattern.kind) {
+    case 'any':
+      return [ANY_PERMISSION];
+    case 'exact':
+      return [toPath({ exact: pattern.text })];
+    case 'suffix':
+      return [toPath({ suffix: pattern.text })];
+    case 'prefix': {
+      const prefix = toPath({ prefix: pattern.text });
+      return pattern.orExact === undefined
+        ? [prefix]
+        : [prefix, toPath({ exact: pattern.orExact })];
+    }
+    case 'template':
+      return [toTemplate(pattern.text)];
+  }
+}
+
+function toPath(path: StringMatcher): Permission {
+  return { urlPath: { path } };
+}
+
+/** Our `{*}` and `{**}` are Envoy's `*` and `**` of a URI template. */
+function toTemplate(text: string): Permission {
+  return {
+    uriTemplate: {
+      name: 'envoy.path.match.uri_template.uri_template_matcher',
+      typedConfig: toAny(
+        'envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig',
+        envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig,
+        { pathTemplate: text.replaceAll(/\{(\*{1,2})\}/g, '$1') },
+      ),
+    },
+  };
+}

@@ -1,0 +1,95 @@
+// All that one sidecar is sent, from the resolved mesh: a pure function, stable in order, so that equal
+// input gives equal bytes on every server. A workload gets only what it may use: clusters, endpoints and
+// listeners of the services that the access rules let it call. What doesn't depend on the node (all but its
+// listeners and secrets) is shared by every node of the service.
+import { type Mesh, mayCall, type Port, type Service, type ServiceName } from '../policy/index.js';
+import { createResourceSet, type Resource, type ResourceSet, TYPE_URLS } from '../xds/index.js';
+import { hasDnsEndpoint, toCalleeCluster, toLocalCluster } from './clusters.js';
+import { toEndpointResource } from './endpoints.js';
+import { toInboundListeners } from './inbound.js';
+import { isHttp } from './listeners.js';
+import { toOutboundListener } from './outbound.js';
+import { toInboundRoutes } from './rbac-http.js';
+import { toTcpRules } from './rbac-tcp.js';
+
+/** A sidecar that serves its service. */
+export interface SidecarEndpoint {
+  readonly address: string;
+}
+
+/** By service, in a stable order. A service without an entry has none. */
+export type Registry = ReadonlyMap<ServiceName, readonly SidecarEndpoint[]>;
+
+export interface ServiceInput {
+  readonly mesh: Mesh;
+  readonly service: Service;
+  readonly registry: Registry;
+}
+
+/** The ports that this service may call, in the mesh's order. */
+export function toCallees(mesh: Mesh, caller: Service): { callee: Service; port: Port }[] {
+  return [...mesh.services.values()].flatMap((callee) =>
+    callee.ports
+      .filter((port) => mayCall(mesh, { caller, callee, port }))
+      .map((port) => ({ callee, port })),
+  );
+}
+
+/** What every node of a service gets: clusters, endpoints, routes, extension configurations. */
+export function translateService({
+  mesh,
+  service,
+  registry,
+}: ServiceInput): ReadonlyMap<string, ResourceSet> {
+  const context = { trustDomain: mesh.trustDomain };
+  const callees = toCallees(mesh, service).map(({ callee, port }) => ({
+    callee,
+    port,
+    sidecars: registry.get(callee.name) ?? [],
+  }));
+  const sets: [string, Resource[]][] = [
+    [
+      TYPE_URLS.cluster,
+      [
+        ...service.ports.map((port) => toLocalCluster(service, port)),
+        ...callees.map(toCalleeCluster),
+      ],
+    ],
+    [
+      TYPE_URLS.endpoint,
+      callees.filter(({ callee }) => !hasDnsEndpoint(callee)).map(toEndpointResource),
+    ],
+    [
+      TYPE_URLS.route,
+      service.ports
+        .filter(isHttp)
+        .map((port) => toInboundRoutes(service, port, { ...context, http: true })),
+    ],
+    [
+      TYPE_URLS.extension,
+      service.ports
+        .filter((port) => !isHttp(port))
+        .flatMap((port) => toTcpRules(port, { ...context, http: false })),
+    ],
+  ];
+  return new Map(sets.map(([typeUrl, resources]) => [typeUrl, createResourceSet(resources)]));
+}
+
+export interface NodeInput {
+  readonly mesh: Mesh;
+  readonly service: Service;
+  /** The node's own address. */
+  readonly address: string;
+  /** The loopback address that stands for a service at this sidecar. */
+  readonly outboundAddress: (callee: ServiceName) => string;
+}
+
+/** A node's listeners. */
+export function translateNode({ mesh, service, address, outboundAddress }: NodeInput): ResourceSet {
+  return createResourceSet([
+    ...toInboundListeners({ trustDomain: mesh.trustDomain, service, address }),
+    ...toCallees(mesh, service).map(({ callee, port }) =>
+      toOutboundListener({ callee, port, address: outboundAddress(callee.name) }),
+    ),
+  ]);
+}
