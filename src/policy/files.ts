@@ -71,6 +71,7 @@ function readBounded(path: string): Buffer {
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'nothing at all',
   EACCES: 'no permission',
+  EISDIR: 'a folder',
   ENOTDIR: 'a file where a folder should be',
 };
 

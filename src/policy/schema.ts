@@ -96,14 +96,19 @@ const ruleFields = {
 
 const FIELDS = 'at least one of from, methods and paths';
 const hasField = (fields: object): boolean => Object.keys(fields).length > 0;
+/** A map with an unknown key isn't empty as its author sees it: that key is told alone. */
+const fieldsRule = {
+  error: FIELDS,
+  when: ({ issues }: z.core.ParsePayload): boolean => issues.length === 0,
+};
 
 const notSchema = z
   .strictObject(ruleFields, { error: 'a map of rule fields' })
-  .refine(hasField, { error: FIELDS });
+  .refine(hasField, fieldsRule);
 
 const denyRuleSchema = z
   .strictObject({ ...ruleFields, not: notSchema.optional() }, { error: 'a rule' })
-  .refine(hasField, { error: FIELDS });
+  .refine(hasField, fieldsRule);
 
 const allowRuleSchema = z.strictObject(
   { ...ruleFields, from: list(text('a caller', tryCaller), 'callers'), not: notSchema.optional() },

@@ -1,0 +1,91 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { exampleMesh, formatProblem, loadMesh, parseMesh } from '../../src/policy/index.js';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'countersign-mesh-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const unreadable = (message: string): object =>
+  expect.objectContaining({ code: 'mesh-unreadable', message });
+
+test('reads one file, and names it as its user does', () => {
+  const path = join(folder, 'mesh.yaml');
+  writeFileSync(path, exampleMesh());
+  const loaded = loadMesh(path);
+  expect(loaded.problems).toEqual([]);
+  expect(loaded.files).toEqual([{ path, text: exampleMesh() }]);
+  expect([...(loaded.mesh?.services.keys() ?? [])]).toEqual([
+    'legacy-db',
+    'payments/ledger',
+    'web',
+  ]);
+});
+
+test('joins the *.yaml of a folder; other files, hidden ones and folders below are not read', () => {
+  writeFileSync(join(folder, 'b.yaml'), 'services: { web: { mtls: strict } }');
+  writeFileSync(
+    join(folder, 'a.yaml'),
+    'trustDomain: x\nservices: { web: { ports: { 80: http } } }',
+  );
+  writeFileSync(join(folder, '.c.yaml'), '[');
+  writeFileSync(join(folder, 'd.txt'), '[');
+  const { mesh, problems } = loadMesh(folder);
+  expect(problems).toEqual([]);
+  const [web] = mesh?.services.values() ?? [];
+  expect(web?.ports[0]?.modeSource).toEqual({ file: `${folder}/b.yaml`, line: 1, column: 20 });
+});
+
+test('what is given twice names both places, whatever the order', () => {
+  const a = {
+    path: 'a.yaml',
+    text: 'trustDomain: x\nmtls: strict\nservices: { web: { ports: { 80: http } } }',
+  };
+  const b = {
+    path: 'b.yaml',
+    text: 'mtls: strict\nservices: { web: { ports: { 80: { mtls: strict } } } }',
+  };
+  const expected = [
+    'b.yaml:1:1 mtls: expected one place but got it at a.yaml:2:1 too\n' +
+      '  hint: only maps of several files are joined: keep one of the two',
+    'b.yaml:2:29 services.web.ports.80: expected one place but got it at a.yaml:3:29 too\n' +
+      '  hint: only maps of several files are joined: keep one of the two',
+  ];
+  expect(parseMesh([a, b]).problems.map(formatProblem)).toEqual(expected);
+  expect(parseMesh([b, a]).problems.map(formatProblem)).toEqual(expected);
+});
+
+test('a file with broken YAML is told of alone: what it declares is not "unknown"', () => {
+  const a = { path: 'a.yaml', text: 'trustDomain: x\nallow: [{ from: [web] }]' };
+  const b = { path: 'b.yaml', text: 'services: { web: {}' };
+  expect(parseMesh([a, b]).problems.map(({ source }) => source.file)).toEqual(['b.yaml']);
+});
+
+test('what cannot be read is a MeshError with the path', () => {
+  const missing = join(folder, 'none.yaml');
+  expect(() => loadMesh(missing)).toThrow(
+    unreadable(`expected a mesh file or folder at ${missing} but got nothing at all`),
+  );
+  expect(() => loadMesh(folder)).toThrow(
+    unreadable(`expected *.yaml files in ${folder} but got none`),
+  );
+  mkdirSync(join(folder, 'x.yaml'));
+  expect(() => loadMesh(folder)).toThrow(
+    unreadable(`expected a mesh file or folder at ${folder}/x.yaml but got a folder`),
+  );
+});
+
+test('bytes that are no UTF-8, and endless files, are refused', () => {
+  const path = join(folder, 'mesh.yaml');
+  writeFileSync(path, Buffer.from([0x61, 0xff]));
+  expect(() => loadMesh(path)).toThrow(
+    unreadable(`expected UTF-8 text but got other bytes in ${path}`),
+  );
+  expect(() => loadMesh('/dev/zero')).toThrow(
+    unreadable('expected a mesh of at most 2097152 characters but got more in /dev/zero'),
+  );
+});

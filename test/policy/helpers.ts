@@ -1,0 +1,34 @@
+import { strict as assert } from 'node:assert';
+import {
+  formatProblem,
+  type Mesh,
+  type Port,
+  parseMesh,
+  type Service,
+  serviceName,
+} from '../../src/policy/index.js';
+
+/** Every problem of a mesh in one file, as `check` prints them. */
+export function problemsOf(text: string): string[] {
+  return parseMesh([{ path: 'mesh.yaml', text }]).problems.map(formatProblem);
+}
+
+/** The mesh of one file; a mesh with errors fails the test with what is wrong. */
+export function meshOf(text: string): Mesh {
+  const { mesh, problems } = parseMesh([{ path: 'mesh.yaml', text }]);
+  assert(mesh !== undefined, problems.map(formatProblem).join('\n'));
+  return mesh;
+}
+
+export function serviceOf(mesh: Mesh, name: string): Service {
+  const service = mesh.services.get(serviceName(name));
+  assert(service !== undefined, `no service ${name}`);
+  return service;
+}
+
+export function portOf(mesh: Mesh, address: string): Port {
+  const [name = '', number] = address.split(':');
+  const port = serviceOf(mesh, name).ports.find((each) => String(each.number) === number);
+  assert(port !== undefined, `no port ${address}`);
+  return port;
+}
