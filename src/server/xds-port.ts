@@ -53,7 +53,8 @@ function toServerCredentials(credential: ServerCredential): ServerCredentials {
     removeCaCertificateListener() {},
     addIdentityCertificateListener(listener) {
       listeners.add(listener);
-      tell(listener);
+      // grpc-js 1.14 registers who is to be told only after this returns.
+      queueMicrotask(() => tell(listener));
     },
     removeIdentityCertificateListener(listener) {
       listeners.delete(listener);
