@@ -329,7 +329,10 @@ function send(session: Session, { type, diff }: Sendable, effects: Effect[]): vo
   type.answerOwed = false;
   type.dirty = false;
   effects.push({ kind: 'send', response });
-  if (type.traits.renews !== undefined) renew(session, type.traits.renews, diff.changed);
+  if (type.traits.renews !== undefined) {
+    const isNew = ({ name, version }: Resource) => type.held.get(name)?.version !== version;
+    renew(session, type.traits.renews, diff.changed.filter(isNew));
+  }
 }
 
 interface Draft extends Sendable {
@@ -367,7 +370,8 @@ function renew(session: Session, typeUrl: string, changed: readonly Resource[]):
   const type = session.types.get(typeUrl);
   if (type === undefined) return;
   for (const { name } of changed) {
-    if (!covers(type.subscription, name)) continue;
+    const sentBefore = type.held.has(name) || type.inFlight?.next.has(name) === true;
+    if (!sentBefore || !covers(type.subscription, name)) continue;
     type.owed.add(name);
     type.dirty = true;
   }

@@ -1,0 +1,147 @@
+import { expect, test } from 'vitest';
+import { countersign } from '../../src/gen/wire.js';
+import {
+  createResource,
+  createResourceSet,
+  DEFAULT_SESSION_LIMITS,
+  decodeRequest,
+  EMPTY_SET,
+  encodeResponse,
+  TYPE_URLS,
+} from '../../src/xds/index.js';
+
+const { wire } = countersign;
+const LENGTHS = [0, 1, 127, 128, 16_383, 16_384, 3_000_000];
+const toResources = () =>
+  LENGTHS.map((length) =>
+    createResource({ name: `ä-${length}`, value: Buffer.alloc(length, length % 251) }),
+  );
+
+test('SotW responses decode to what they were made of, twice from the same pieces', () => {
+  const resources = toResources();
+  for (const nonce of ['1', '2']) {
+    const bytes = encodeResponse('sotw', {
+      typeUrl: TYPE_URLS.cluster,
+      version: 'v',
+      nonce,
+      resources,
+      removed: [],
+    });
+    const message = wire.DiscoveryResponse.decode(bytes);
+    expect(message.versionInfo).toBe('v');
+    expect(message.typeUrl).toBe(TYPE_URLS.cluster);
+    expect(message.nonce).toBe(nonce);
+    expect(message.resources?.map(({ typeUrl }) => typeUrl)).toEqual(
+      LENGTHS.map(() => TYPE_URLS.cluster),
+    );
+    const values = message.resources?.map(({ value }) => Buffer.from(value ?? []));
+    expect(values?.every((value, i) => value.equals(resources[i]?.value ?? value))).toBe(true);
+    expect(values?.map(({ length }) => length)).toEqual(LENGTHS);
+  }
+});
+
+test('delta responses carry names, versions and what is gone', () => {
+  const resources = toResources();
+  const bytes = encodeResponse('delta', {
+    typeUrl: TYPE_URLS.secret,
+    version: 'v',
+    nonce: '7',
+    resources,
+    removed: ['x', 'y'],
+  });
+  const message = wire.DeltaDiscoveryResponse.decode(bytes);
+  expect(message.systemVersionInfo).toBe('v');
+  expect(message.nonce).toBe('7');
+  expect(message.removedResources).toEqual(['x', 'y']);
+  expect(
+    message.resources?.map(({ name, version, resource }) => [
+      name,
+      version,
+      resource?.typeUrl,
+      resource?.value?.length,
+    ]),
+  ).toEqual(
+    resources.map(({ name, version, value }) => [name, version, TYPE_URLS.secret, value.length]),
+  );
+});
+
+test('one resource under two types is sent as each', () => {
+  const resource = createResource({ name: 'a', value: Buffer.from('x') });
+  const urls = [TYPE_URLS.cluster, TYPE_URLS.secret, TYPE_URLS.cluster].map((typeUrl) => {
+    const response = { typeUrl, version: '', nonce: '', resources: [resource], removed: [] };
+    return wire.DiscoveryResponse.decode(encodeResponse('sotw', response)).resources?.[0]?.typeUrl;
+  });
+  expect(urls).toEqual([TYPE_URLS.cluster, TYPE_URLS.secret, TYPE_URLS.cluster]);
+});
+
+test('versions are a function of content, not of order', () => {
+  const [a, b] = ['a', 'b'].map((name) => createResource({ name, value: Buffer.from(name) }));
+  if (a === undefined || b === undefined) throw new Error('unreachable');
+  expect(createResourceSet([a, b]).version).toBe(createResourceSet([b, a]).version);
+  expect(createResourceSet([a]).version).not.toBe(createResourceSet([a, b]).version);
+  expect(createResourceSet([]).version).toBe(EMPTY_SET.version);
+  expect(createResource({ name: 'z', value: Buffer.from('a') }).version).toBe(a.version);
+  expect(a.version).toMatch(/^[0-9a-f]{16}$/);
+  expect(() => createResourceSet([a, a])).toThrow('two resources are named "a"');
+});
+
+test('a node is read without its extensions; metadata as plain JSON', () => {
+  const bytes = wire.DiscoveryRequest.encode({
+    typeUrl: TYPE_URLS.cluster,
+    node: {
+      id: 'n',
+      cluster: 'c',
+      userAgentName: 'envoy',
+      userAgentBuildVersion: { version: { majorNumber: 1, minorNumber: 40, patch: 0 } },
+      metadata: {
+        fields: {
+          text: { stringValue: 's' },
+          zero: { numberValue: 0 },
+          no: { boolValue: false },
+          inner: { structValue: { fields: { x: { numberValue: 1.5 } } } },
+          list: {},
+        },
+      },
+    },
+  }).finish();
+  const options = { variant: 'sotw', limits: DEFAULT_SESSION_LIMITS, withNode: true } as const;
+  expect(decodeRequest(bytes, options).node).toEqual({
+    id: 'n',
+    cluster: 'c',
+    metadata: { text: 's', zero: 0, no: false, inner: { x: 1.5 } },
+    userAgentName: 'envoy',
+    userAgentVersion: '1.40.0',
+  });
+  expect(decodeRequest(bytes, { ...options, withNode: false }).node).toBeUndefined();
+});
+
+const long = 'x'.repeat(DEFAULT_SESSION_LIMITS.maxNameLength + 1);
+const many = Array.from({ length: DEFAULT_SESSION_LIMITS.maxNames + 1 }, (_, i) => `${i}`);
+const rows = [
+  ['names at the limit', { resourceNamesSubscribe: many.slice(1) }, undefined],
+  ['too many names', { resourceNamesSubscribe: many }, 'expected at most 20000 names a type'],
+  ['too many given up', { resourceNamesUnsubscribe: many }, 'expected at most 20000 names a type'],
+  [
+    'too many held',
+    { initialResourceVersions: Object.fromEntries(many.map((name) => [name, '1'])) },
+    'expected at most 20000 names a type',
+  ],
+  [
+    'a long name',
+    { resourceNamesSubscribe: [long] },
+    'expected names of at most 4096 characters but got 4097',
+  ],
+  [
+    'a long version',
+    { initialResourceVersions: { a: long } },
+    'expected names of at most 4096 characters but got 4097',
+  ],
+  ['no type', { typeUrl: '' }, 'expected a type_url but got an empty one'],
+] as const;
+test.each(rows)('limits of a request: %s', (_name, fields, message) => {
+  const bytes = wire.DeltaDiscoveryRequest.encode({ typeUrl: 't', ...fields }).finish();
+  const decode = () =>
+    decodeRequest(bytes, { variant: 'delta', limits: DEFAULT_SESSION_LIMITS, withNode: false });
+  if (message === undefined) expect(decode).not.toThrow();
+  else expect(decode).toThrow(message);
+});

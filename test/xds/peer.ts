@@ -1,0 +1,178 @@
+// A client that follows the protocol and checks, at each message, what a server may never do:
+// - nonces rise; one response a type is unanswered; nothing comes after the end;
+// - a response isn't empty of reason: its content is new to this client, or was asked for (again);
+// - rejected content doesn't come again;
+// - SotW: no name twice, nothing that wasn't asked for.
+import assert from 'node:assert/strict';
+import {
+  type Interest,
+  type Request,
+  type Response,
+  traitsOf,
+  type Variant,
+} from '../../src/xds/index.js';
+
+interface Interests {
+  wildcard: boolean;
+  readonly names: Set<string>;
+  /** Version by name of what this client has taken. */
+  readonly held: Map<string, string>;
+  /** `name@version` that it has rejected. */
+  readonly rejected: Set<string>;
+  /** All that it ever rejected: may be missing for good. */
+  readonly everRejected: Set<string>;
+  /** Names in rejected responses: who knows what was taken of them. */
+  readonly unsure: Set<string>;
+  /** Something was asked for since the last response was sent: repetition is allowed. */
+  asked: boolean;
+  unanswered: Response | undefined;
+  nonce: string;
+}
+
+export class FakePeer {
+  readonly #variant: Variant;
+  readonly #types = new Map<string, Interests>();
+  #lastNonce = 0;
+  #ended = false;
+
+  constructor(variant: Variant) {
+    this.#variant = variant;
+  }
+
+  end(): void {
+    this.#ended = true;
+  }
+
+  held(typeUrl: string): ReadonlyMap<string, string> {
+    return this.#of(typeUrl).held;
+  }
+
+  names(typeUrl: string): ReadonlySet<string> {
+    return this.#of(typeUrl).names;
+  }
+
+  isWildcard(typeUrl: string): boolean {
+    return this.#of(typeUrl).wildcard;
+  }
+
+  everRejected(typeUrl: string): ReadonlySet<string> {
+    return this.#of(typeUrl).everRejected;
+  }
+
+  unanswered(): readonly Response[] {
+    return [...this.#types.values()].flatMap(({ unanswered }) => unanswered ?? []);
+  }
+
+  /** Takes a response and keeps it until `answer`. */
+  receive(response: Response): void {
+    const { typeUrl, nonce } = response;
+    const type = this.#of(typeUrl);
+    assert(!this.#ended, 'a response after the end');
+    assert(Number(nonce) > this.#lastNonce, `nonce ${nonce} after ${this.#lastNonce}`);
+    assert(type.unanswered === undefined, `two unanswered responses of ${typeUrl}`);
+    this.#lastNonce = Number(nonce);
+    const names = response.resources.map(({ name }) => name);
+    assert.equal(new Set(names).size, names.length, 'a name twice in one response');
+    for (const name of names) assert(type.wildcard || type.names.has(name), `unasked: ${name}`);
+    for (const { name, version } of response.resources) {
+      const accepted = type.held.get(name) === version;
+      assert(accepted || !type.rejected.has(`${name}@${version}`), `again: ${name}@${version}`);
+    }
+    const isNew = response.resources.some(({ name, version }) => type.held.get(name) !== version);
+    const wasHeld = response.removed.some((name) => type.held.has(name));
+    const isLess =
+      this.#variant === 'sotw' && [...type.held.keys()].some((name) => !names.includes(name));
+    const isUnsure = type.unsure.size > 0;
+    assert(
+      isNew || wasHeld || isLess || isUnsure || type.asked,
+      `nothing new in ${typeUrl} ${nonce}`,
+    );
+    type.asked = false;
+    type.unanswered = response;
+    type.nonce = nonce;
+    // A changed resource may wait for its dependents to be sent again.
+    const { renews } = traitsOf(typeUrl);
+    const renewed = renews === undefined ? undefined : this.#of(renews);
+    if (renewed !== undefined && isNew) renewed.asked = true;
+  }
+
+  /** ACKs or NACKs what is unanswered, with the subscription as it is now. */
+  answer(typeUrl: string, error?: string): Request {
+    const type = this.#of(typeUrl);
+    const { unanswered } = type;
+    assert(unanswered !== undefined, 'nothing to answer');
+    type.unanswered = undefined;
+    const covered = (name: string): boolean => type.wildcard || type.names.has(name);
+    const names = [...unanswered.resources.map(({ name }) => name), ...unanswered.removed];
+    if (error === undefined) {
+      for (const name of names) type.unsure.delete(name);
+      if (this.#variant === 'sotw' && traitsOf(typeUrl).absenceDeletes) type.held.clear();
+      for (const name of unanswered.removed) type.held.delete(name);
+      for (const { name, version } of unanswered.resources) {
+        if (covered(name)) type.held.set(name, version);
+      }
+    } else {
+      for (const name of names) type.unsure.add(name);
+      for (const { name, version } of unanswered.resources) {
+        if (type.held.get(name) === version) continue;
+        type.rejected.add(`${name}@${version}`);
+        type.everRejected.add(`${name}@${version}`);
+      }
+    }
+    const request = { typeUrl, nonce: unanswered.nonce, interest: this.#interest(type, [], []) };
+    return error === undefined ? request : { ...request, error: { code: 3, message: error } };
+  }
+
+  /** Content that the server no longer has may come back one day. */
+  forgive(typeUrl: string, isCurrent: (nameAndVersion: string) => boolean): void {
+    const { rejected } = this.#of(typeUrl);
+    for (const one of rejected) if (!isCurrent(one)) rejected.delete(one);
+  }
+
+  /** Changes the subscription; `*` is the wildcard. */
+  subscribe(typeUrl: string, change: { add: readonly string[]; drop: readonly string[] }): Request {
+    const type = this.#of(typeUrl);
+    for (const name of change.drop) {
+      if (name === '*') type.wildcard = false;
+      else type.names.delete(name);
+    }
+    for (const name of change.add) {
+      if (name === '*') type.wildcard = true;
+      else type.names.add(name);
+    }
+    if (!type.wildcard) {
+      for (const name of type.held.keys()) if (!type.names.has(name)) type.held.delete(name);
+      this.forgive(typeUrl, (one) => type.names.has(one.replace(/@.*/, '')));
+    }
+    type.asked = true;
+    // A client that has seen a response says so, though it hasn't decided on it yet.
+    const nonce = this.#variant === 'sotw' && type.unanswered === undefined ? type.nonce : '';
+    return { typeUrl, nonce, interest: this.#interest(type, change.add, change.drop) };
+  }
+
+  #interest(type: Interests, add: readonly string[], drop: readonly string[]): Interest {
+    if (this.#variant === 'delta') {
+      return { variant: 'delta', subscribe: add, unsubscribe: drop, initialVersions: new Map() };
+    }
+    const names = [...(type.wildcard ? ['*'] : []), ...type.names];
+    return { variant: 'sotw', names, versionInfo: '' };
+  }
+
+  #of(typeUrl: string): Interests {
+    const known = this.#types.get(typeUrl);
+    if (known !== undefined) return known;
+    const type: Interests = {
+      wildcard: false,
+      names: new Set(),
+      held: new Map(),
+      rejected: new Set(),
+      everRejected: new Set(),
+      unsure: new Set(),
+      asked: false,
+      unanswered: undefined,
+      nonce: '',
+    };
+    this.#types.set(typeUrl, type);
+    return type;
+  }
+}
