@@ -61,7 +61,7 @@ function checkMethods({ rule, path }: ScopedRule, tell: Tell): void {
       if (method === method.toUpperCase()) continue;
       tell([...at, 'methods', index], {
         severity: 'warning',
-        message: `methods are compared with their case: "${method}" matches no ${method.toUpperCase()}`,
+        message: `methods are compared with their case: "${method}" is not ${method.toUpperCase()}`,
         hint: `write ${method.toUpperCase()}`,
       });
     }
@@ -70,7 +70,9 @@ function checkMethods({ rule, path }: ScopedRule, tell: Tell): void {
   check(rule.not ?? {}, [...path, 'not']);
 }
 
-/** Identities of other trust domains can't connect in this version: such an entry matches nobody. */
+/**
+ * Identities of other trust domains can't connect in this version: such an entry matches nobody.
+ */
 function checkTrustDomain(
   { rule, path }: ScopedRule,
   { trustDomain, tell }: { trustDomain: string; tell: Tell },

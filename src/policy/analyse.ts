@@ -133,7 +133,7 @@ function checkTargets({ ports }: ResolvedService, tell: Tell): void {
     }
     tell(path, {
       severity: 'warning',
-      message: `ports ${earlier} and ${port.number} have one target: the looser of them protects it`,
+      message: `ports ${earlier} and ${port.number} have one target: the looser protects it`,
     });
   }
 }

@@ -9,9 +9,15 @@ export type CallerText =
   | { readonly kind: 'service'; readonly service: ServiceName };
 
 const WHAT = 'a service, "namespace/*", "*", "spiffe://…" or anyone';
-/** SPIFFE-ID section 2: a trust domain, then segments without empty ones, without a slash at the end. */
+/**
+ * SPIFFE-ID section 2: a trust domain, then segments without empty ones, without a slash at the
+ * end.
+ */
 const SPIFFE_ID = /^spiffe:\/\/[a-z0-9._-]{1,255}(?:\/[A-Za-z0-9._-]+)+$/;
-/** The same up to a star, which stands after the trust domain's slash: else it would cross domains. */
+/**
+ * The same up to a star, which stands after the trust domain's slash: else it would cross
+ * domains.
+ */
 const SPIFFE_PREFIX = /^spiffe:\/\/[a-z0-9._-]{1,255}(?:\/[A-Za-z0-9._-]+)*\/[A-Za-z0-9._-]*$/;
 /** SPIFFE-ID section 2.3. */
 const SPIFFE_ID_LIMIT = 2048;

@@ -8,7 +8,10 @@ import { pathMatches } from './path-pattern.js';
 
 export type { WhoCalls } from './caller.js';
 
-/** A request as rules see it; `path` without query, normalised. Undefined fields: a tcp connection. */
+/**
+ * A request as rules see it; `path` without query, normalised. Undefined fields: a tcp
+ * connection.
+ */
 export interface AccessRequest extends WhoCalls {
   readonly method?: string;
   readonly path?: string;
@@ -21,7 +24,8 @@ export interface AccessDecision {
 }
 
 /**
- * Whether the rule's `from` (and `not.from`) match this caller; what it says of requests is left open.
+ * Whether the rule's `from` (and `not.from`) match this caller; what it says of requests is left
+ * open.
  */
 export function ruleMatchesCaller(rule: Rule, who: WhoCalls): boolean {
   const from = rule.from?.some((caller) => callerMatches(caller, who)) ?? true;
@@ -78,8 +82,8 @@ export interface Call {
 }
 
 /**
- * Whether any request of `caller` to that port could be permitted: what a sidecar needs to know of the
- * callee at all. On a DISABLE port nobody has an identity, so only `anyone` matches.
+ * Whether any request of `caller` to that port could be permitted: what a sidecar needs to know
+ * of the callee at all. On a DISABLE port nobody has an identity, so only `anyone` matches.
  */
 export function mayCall(mesh: Mesh, { caller, port }: Call): boolean {
   const spiffeId = port.mode === 'disable' ? undefined : caller.spiffeId;

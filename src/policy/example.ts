@@ -3,7 +3,8 @@ export function exampleMesh(): string {
   return EXAMPLE;
 }
 
-const EXAMPLE = `# Who may talk to whom in this mesh, and how strictly. After a change: countersign check mesh.yaml
+const EXAMPLE = `# Who may talk to whom in this mesh, and how strictly.
+# After a change: countersign check mesh.yaml
 
 # The first part of every identity: spiffe://<trustDomain>/ns/<namespace>/sa/<service>.
 # Choose it once: changing it later changes all identities.

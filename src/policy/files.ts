@@ -10,9 +10,10 @@ const BYTES_PER_CHARACTER = 3;
 const CHUNK_BYTES = 65_536;
 
 /**
- * The mesh of a file, or of every `*.yaml` directly in a folder (hidden files aside) as one document.
- * Places name files as `path` does: relative stays relative.
- * @throws MeshError `mesh-unreadable` where files can't be read; what they say wrong is in `problems`.
+ * The mesh of a file, or of every `*.yaml` directly in a folder (hidden files aside) as one
+ * document. Places name files as `path` does: relative stays relative.
+ * @throws MeshError `mesh-unreadable` where files can't be read; what they say wrong is in
+ *   `problems`.
  */
 export function loadMesh(path: string): LoadedMesh {
   return parseMesh(filesAt(path).map((file) => ({ path: file, text: readText(file) })));
@@ -61,7 +62,7 @@ function readBounded(path: string): Buffer {
       chunks.push(chunk.subarray(0, length));
       size += length;
     }
-    const message = `expected a mesh of at most ${MESH_SIZE_LIMIT} characters but got more in ${path}`;
+    const message = `expected a mesh of at most ${MESH_SIZE_LIMIT} characters but ${path} has more`;
     throw new MeshError('mesh-unreadable', message);
   } finally {
     closeSync(file);

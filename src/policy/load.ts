@@ -1,5 +1,5 @@
-// mesh.yaml to Mesh: read, merge, check, resolve, analyse. Problems are collected; nothing throws for
-// what a user wrote.
+// mesh.yaml to Mesh: read, merge, check, resolve, analyse. Problems are collected; nothing throws
+// for what a user wrote.
 import { createHash } from 'node:crypto';
 import { toPlace } from '../base/index.js';
 import { analyse } from './analyse.js';
@@ -81,8 +81,8 @@ function readTree(tree: MapTree, report: Report): Resolution | undefined {
 }
 
 /**
- * The tree without the services and namespaces that have faults, so that the rest is analysed all the
- * same. A fault outside of them could change anything: then nothing is left.
+ * The tree without the services and namespaces that have faults, so that the rest is analysed all
+ * the same. A fault outside of them could change anything: then nothing is left.
  */
 function soundPart(tree: MapTree, faults: readonly Path[]): MapTree {
   const nothing: MapTree = { kind: 'map', source: tree.source, entries: new Map() };

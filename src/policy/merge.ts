@@ -1,4 +1,5 @@
-// A folder of files as one document: maps merge; what else is given twice has no one place and is an error.
+// A folder of files as one document: maps merge; what else is given twice has no one place and is
+// an error.
 import { toPlace } from '../base/index.js';
 import type { Report } from './report.js';
 import { type Entry, formatPath, type MapTree, type Path } from './tree.js';

@@ -1,5 +1,5 @@
-// Names of services and what follows from them: SPIFFE IDs and DNS names. Labels are RFC 1123's (section
-// 2.1 with RFC 1035's length), in lower case.
+// Names of services and what follows from them: SPIFFE IDs and DNS names. Labels are RFC 1123's
+// (section 2.1 with RFC 1035's length), in lower case.
 import { MeshError } from '../base/index.js';
 import type { ServiceName } from './model.js';
 import { expected, type Parsed, parsed } from './parsed.js';

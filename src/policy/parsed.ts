@@ -1,6 +1,6 @@
 /**
- * What reading a piece of text gave. `expected` completes "expected … but got <the text>"; `refused` is
- * a whole message, for what is known but not supported yet.
+ * What reading a piece of text gave. `expected` completes "expected … but got <the text>";
+ * `refused` is a whole message, for what is known but not supported yet.
  */
 export type Parsed<T> =
   | { readonly ok: true; readonly value: T }

@@ -1,12 +1,15 @@
-// Path patterns of rules: read, and matched as MODEL.md "Access" says. Patterns are compared with paths
-// after normalisation, so a pattern that no normalised path can equal is an error: as a deny rule it
-// would refuse nothing.
+// Path patterns of rules: read, and matched as MODEL.md "Access" says. Patterns are compared with
+// paths after normalisation, so a pattern that no normalised path can equal is an error: as a
+// deny rule it would refuse nothing.
 import type { PathPattern } from './model.js';
 import { expected, type Parsed, parsed } from './parsed.js';
 
 /** RFC 3986 section 3.3: pchar and the slash (a star is taken out before). */
 const PATH_TEXT = /^(?:[A-Za-z0-9\-._~!$&'()+,;=:@/]|%[0-9A-Fa-f]{2})*$/;
-/** RFC 3986 section 2.3: escapes of these are decoded, and slashes' refused, before rules see the path. */
+/**
+ * RFC 3986 section 2.3: escapes of these are decoded, and slashes' refused, before rules see the
+ * path.
+ */
 const NEEDLESS_ESCAPE = /%(?:2[dDeEfF]|3[0-9]|[46][1-9a-fA-F]|[57][0-9aA]|5[fFcC]|7[eE])/;
 /** Envoy 1.40 ends its process on a template beyond these rules: no `=`, no empty segment. */
 const TEMPLATE_SEGMENT = /^(?:\{\*\*?\}|[A-Za-z0-9\-._~!$&'()+,;:@%]+)$/;

@@ -2,7 +2,10 @@
 import { closest, type SourceRef } from '../base/index.js';
 import type { Problem, Severity } from './model.js';
 
-/** Comparing each misspelt word with each known name costs their product: stop offering after this many. */
+/**
+ * Comparing each misspelt word with each known name costs their product: stop offering after this
+ * many.
+ */
 const SUGGESTION_LIMIT = 200;
 /** No name that could be meant is longer (RFC 1123 label, slash, label). */
 const LONGEST_WORD = 128;

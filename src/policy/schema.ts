@@ -1,7 +1,8 @@
-// The one definition of mesh.yaml's shape: it validates, types the result and is the source of the JSON
-// Schema for editors (`z.toJSONSchema(meshSchema, { io: 'input' })`). An `error` text here completes
-// "expected … but got …"; shape.ts builds the sentence and its place. Keys of records (names, port
-// numbers) are checked in keys.ts, so that what stands below a bad key is checked too.
+// The one definition of mesh.yaml's shape: it validates, types the result and is the source of
+// the JSON Schema for editors (`z.toJSONSchema(meshSchema, { io: 'input' })`). An `error` text
+// here completes "expected … but got …"; shape.ts builds the sentence and its place. Keys of
+// records (names, port numbers) are checked in keys.ts, so that what stands below a bad key is
+// checked too.
 
 import { z } from 'zod';
 import { tryDurationMs } from '../base/index.js';

@@ -1,5 +1,5 @@
-// The scopes of a mesh (port, service, namespace, mesh) with their rules read, and the settings where
-// the narrowest scope that says something wins.
+// The scopes of a mesh (port, service, namespace, mesh) with their rules read, and the settings
+// where the narrowest scope that says something wins.
 import type { SourceRef } from '../base/index.js';
 import type { CallerText } from './caller.js';
 import type { Caller, CertificateSettings, Mode, Rule, RuleFields, TlsSettings } from './model.js';

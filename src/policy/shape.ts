@@ -1,5 +1,5 @@
-// From the schema's findings to problems in MODEL.md's words: "expected strict, permissive or disable but
-// got "stirct" (did you mean "strict"?)", each at its place.
+// From the schema's findings to problems in MODEL.md's words: "expected strict, permissive or
+// disable but got "stirct" (did you mean "strict"?)", each at its place.
 import type { z } from 'zod';
 import { describe, listOr, type Report } from './report.js';
 import { type MeshText, meshSchema, SECTION_KEYS, type Section } from './schema.js';

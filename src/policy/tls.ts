@@ -1,5 +1,5 @@
-// What TLS settings may say. The suites are those of Mozilla's "intermediate" profile that stock Envoy
-// (BoringSSL) offers: forward secrecy and an AEAD, nothing weaker.
+// What TLS settings may say. The suites are those of Mozilla's "intermediate" profile that stock
+// Envoy (BoringSSL) offers: forward secrecy and an AEAD, nothing weaker.
 import type { CertificateSettings, Curve, KeyType, TlsSettings, TlsVersion } from './model.js';
 
 export const TLS_VERSIONS: readonly TlsVersion[] = ['TLSv1_2', 'TLSv1_3'];

@@ -1,4 +1,5 @@
-// A mesh file as data that remembers where each thing stands: what reading yields and merging joins.
+// A mesh file as data that remembers where each thing stands: what reading yields and merging
+// joins.
 import type { SourceRef } from '../base/index.js';
 
 /** Keys and list indexes from the document's root. */

@@ -1,5 +1,6 @@
-// One file's text as a tree. YAML 1.2 by the `yaml` package, token by token so that nesting is bounded
-// before anything recursive sees it (its composer ends the whole process on 100,000 open brackets).
+// One file's text as a tree. YAML 1.2 by the `yaml` package, token by token so that nesting is
+// bounded before anything recursive sees it (its composer ends the whole process on 100,000 open
+// brackets).
 import { strict as assert } from 'node:assert';
 import {
   Composer,
@@ -117,7 +118,10 @@ class Reader {
   /** Anchors whose content is being read: an alias to one of them would never end. */
   readonly #open = new Set<ParsedNode>();
   #values = 0;
-  /** Set where something is missing from the tree: to check the rest would tell of what isn't wrong. */
+  /**
+   * Set where something is missing from the tree: to check the rest would tell of what isn't
+   * wrong.
+   */
   #broken = false;
 
   constructor(at: (offset: number) => SourceRef, report: Report) {
@@ -204,7 +208,10 @@ class Reader {
   }
 }
 
-/** A key as it is written: `8080` and `0x1F90` are different keys, though YAML reads equal numbers. */
+/**
+ * A key as it is written: `8080` and `0x1F90` are different keys, though YAML reads equal
+ * numbers.
+ */
 function keyText(key: ParsedNode): string | undefined {
   if (!isScalar(key)) return undefined;
   return typeof key.value === 'string' ? key.value : (key.source ?? String(key.value));

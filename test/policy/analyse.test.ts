@@ -12,7 +12,8 @@ const quiet: [name: string, text: string][] = [
   ['the example', exampleMesh()],
   [
     'a deny rule beside an allow list',
-    `${TOP}services: { a: {}, b: { ports: { 1: http }, allow: [{ from: [a] }], deny: [{ from: [a], paths: [/x] }] } }`,
+    `${TOP}services: { a: {}, b: { ports: { 1: http }, allow: [{ from: [a] }], deny: [{ from: ` +
+      `[a], paths: [/x] }] } }`,
   ],
   [
     'a deny rule under strict',
@@ -28,11 +29,13 @@ const quiet: [name: string, text: string][] = [
   ],
   [
     'anyone on a disabled port',
-    `${TOP}services: { b: { ports: { 1: { protocol: http, mtls: disable, allow: [{ from: [anyone] }] } } } }`,
+    `${TOP}services: { b: { ports: { 1: { protocol: http, mtls: disable, allow: [{ from: ` +
+      `[anyone] }] } } } }`,
   ],
   [
     'inherited identities on a disabled port',
-    `${TOP}services: { a: {}, b: { allow: [{ from: [a] }], ports: { 1: { protocol: http, mtls: disable } } } }`,
+    `${TOP}services: { a: {}, b: { allow: [{ from: [a] }], ports: { 1: { protocol: http, ` +
+      `mtls: disable } } } }`,
   ],
   [
     'permissive inside strict',
@@ -57,23 +60,29 @@ const told: [name: string, text: string, ...problems: string[]][] = [
   ],
   [
     'disable two scopes inside strict',
-    `${TOP}mtls: strict\nnamespaces: { default: { mtls: permissive } }\nservices: { a: { ports: { 1: { protocol: tcp, mtls: disable } } } }`,
-    'mesh.yaml:4:47 services.a.ports.1.mtls: exemption: disable inside the strict scope of mesh.yaml:2:1',
+    `${TOP}mtls: strict\nnamespaces: { default: { mtls: permissive } }\nservices: { a: { ` +
+      `ports: { 1: { protocol: tcp, mtls: disable } } } }`,
+    'mesh.yaml:4:47 services.a.ports.1.mtls: exemption: disable inside the strict scope of ' +
+      'mesh.yaml:2:1',
   ],
   [
     'a short ttl',
     `${TOP}certificates: { ttl: 30s }`,
-    'mesh.yaml:2:17 certificates.ttl: warning: certificates that live 30 s end soon after the server stops\n  hint: use 10m or more outside of tests',
+    'mesh.yaml:2:17 certificates.ttl: warning: certificates that live 30 s end soon after the ' +
+      'server stops\n  hint: use 10m or more outside of tests',
   ],
   [
     'nothing to call',
     `${TOP}services: { a: { sidecar: false, ports: { 1: tcp } } }`,
-    'mesh.yaml:2:18 services.a.sidecar: expected endpoints of a service without a sidecar but got none: nobody could call it\n  hint: add endpoints: with its addresses, or leave out its ports',
+    'mesh.yaml:2:18 services.a.sidecar: expected endpoints of a service without a sidecar but ' +
+      'got none: nobody could call it\n  hint: add endpoints: with its addresses, or leave out ' +
+      'its ports',
   ],
   [
     'one target of two ports',
     `${TOP}services: { a: { ports: { 1: tcp, 2: { protocol: tcp, target: "127.0.0.1:1" } } } }`,
-    'mesh.yaml:2:35 services.a.ports.2: warning: ports 1 and 2 have one target: the looser of them protects it',
+    'mesh.yaml:2:35 services.a.ports.2: warning: ports 1 and 2 have one target: the looser ' +
+      'protects it',
   ],
   [
     'an endpoint twice',
@@ -83,22 +92,27 @@ const told: [name: string, text: string, ...problems: string[]][] = [
   [
     'an endpoint port for two',
     `${TOP}services: { a: { ports: { 1: tcp, 2: tcp }, endpoints: ["db:3"] } }`,
-    'mesh.yaml:2:57 services.a.endpoints[0]: warning: every port of the service leads to port 3 of this endpoint',
+    'mesh.yaml:2:57 services.a.endpoints[0]: warning: every port of the service leads to port ' +
+      '3 of this endpoint',
   ],
   [
     'one service account of two',
     `${TOP}services: { a: { serviceAccount: x }, b: { serviceAccount: x } }`,
-    'mesh.yaml:2:39 services.b: warning: a and b are one caller: both are spiffe://shop.example/ns/default/sa/x\n  hint: a rule that names one of them means both; give each a serviceAccount of its own',
+    'mesh.yaml:2:39 services.b: warning: a and b are one caller: both are ' +
+      'spiffe://shop.example/ns/default/sa/x\n  hint: a rule that names one of them means both; ' +
+      'give each a serviceAccount of its own',
   ],
   [
     'a namespace of nobody',
     `${TOP}namespaces: { paymets: {} }\nservices: { payments/a: {} }`,
-    'mesh.yaml:2:15 namespaces.paymets: warning: no service is in namespace paymets (did you mean "payments"?)',
+    'mesh.yaml:2:15 namespaces.paymets: warning: no service is in namespace paymets (did you ' +
+      'mean "payments"?)',
   ],
   [
     'access allow beside a list',
     `${TOP}access: allow\nallow: [{ from: ["*"] }]`,
-    'mesh.yaml:2:1 access: expected access deny beside an allow list but got allow\n  hint: a list permits what it names and refuses the rest: leave out access, or the list',
+    'mesh.yaml:2:1 access: expected access deny beside an allow list but got allow\n  hint: a ' +
+      'list permits what it names and refuses the rest: leave out access, or the list',
   ],
   [
     'inherit at the top',
@@ -113,54 +127,76 @@ const told: [name: string, text: string, ...problems: string[]][] = [
   [
     'a lower case method',
     `${TOP}allow: [{ from: ["*"], methods: [get] }]`,
-    'mesh.yaml:2:34 allow[0].methods[0]: warning: methods are compared with their case: "get" matches no GET\n  hint: write GET',
+    'mesh.yaml:2:34 allow[0].methods[0]: warning: methods are compared with their case: "get" ' +
+      'is not GET\n  hint: write GET',
   ],
   [
     'another trust domain',
     `${TOP}allow: [{ from: ["spiffe://partner/x"] }]`,
-    'mesh.yaml:2:18 allow[0].from[0]: warning: no identity of another trust domain can connect: federation is not supported yet',
+    'mesh.yaml:2:18 allow[0].from[0]: warning: no identity of another trust domain can ' +
+      'connect: federation is not supported yet',
   ],
   [
     'rules without a sidecar',
     `${TOP}services: { a: { sidecar: false, access: deny } }`,
-    "mesh.yaml:2:18 services.a.sidecar: warning: without a sidecar its rules are kept by its callers' sidecars only\n  hint: who reaches its address in another way is not asked",
+    'mesh.yaml:2:18 services.a.sidecar: warning: without a sidecar its ' +
+      "rules are kept by its callers' " +
+      'sidecars only\n  hint: who reaches its address in another way is not asked',
   ],
   [
     'paths of a tcp port',
-    `${TOP}services: { a: { ports: { 1: { protocol: tcp, allow: [{ from: [a], paths: [/], not: { methods: [GET] } }] } } } }`,
-    'mesh.yaml:2:68 services.a.ports.1.allow[0].paths: expected paths only on http, http2 and grpc ports but got them on tcp',
-    'mesh.yaml:2:87 services.a.ports.1.allow[0].not.methods: expected methods only on http, http2 and grpc ports but got them on tcp',
+    `${TOP}services: { a: { ports: { 1: { protocol: tcp, allow: [{ from: [a], paths: [/], ` +
+      `not: { methods: [GET] } }] } } } }`,
+    'mesh.yaml:2:68 services.a.ports.1.allow[0].paths: expected paths only on http, http2 and ' +
+      'grpc ports but got them on tcp',
+    'mesh.yaml:2:87 services.a.ports.1.allow[0].not.methods: expected methods only on http, ' +
+      'http2 and grpc ports but got them on tcp',
   ],
   [
     'paths of a wider scope at tcp ports',
-    `${TOP}allow: [{ from: ["*"], paths: [/] }]\ndeny: [{ paths: [/x] }]\nservices: { a: { ports: { 1: tcp, 2: http, 3: tcp } } }`,
-    'mesh.yaml:2:9 allow[0]: warning: a rule with methods or paths has no effect on tcp ports: a:1, a:3',
-    'mesh.yaml:3:8 deny[0]: warning: a rule with methods or paths has no effect on tcp ports: a:1, a:3',
+    `${TOP}allow: [{ from: ["*"], paths: [/] }]\ndeny: [{ paths: [/x] }]\nservices: { a: { ` +
+      `ports: { 1: tcp, 2: http, 3: tcp } } }`,
+    'mesh.yaml:2:9 allow[0]: warning: a rule with methods or paths has no effect on tcp ' +
+      'ports: a:1, a:3',
+    'mesh.yaml:3:8 deny[0]: warning: a rule with methods or paths has no effect on tcp ports: ' +
+      'a:1, a:3',
   ],
   [
     'a deny rule that plain text walks past',
-    `${TOP}deny: [{ from: [a] }]\nservices: { a: {}, b: { ports: { 1: http, 2: { protocol: http, mtls: strict }, 3: http } } }`,
-    `mesh.yaml:2:10 deny[0].from: expected an allow rule with from beside a deny rule with from where plain text is accepted but got none at b:1, b:3: ${WALKS}${STRICT_HINT}`,
+    `${TOP}deny: [{ from: [a] }]\nservices: { a: {}, b: { ports: { 1: http, 2: { protocol: ` +
+      `http, mtls: strict }, 3: http } } }`,
+    `mesh.yaml:2:10 deny[0].from: expected an allow rule with from beside a deny rule with ` +
+      `from where plain text is accepted but got none at b:1, b:3: ${WALKS}${STRICT_HINT}`,
   ],
   [
     'the same where anyone is allowed',
-    `${TOP}services: { a: {}, b: { ports: { 1: { protocol: http, allow: [{ from: [anyone] }], deny: [{ from: [a] }] } } } }`,
-    `mesh.yaml:2:93 services.b.ports.1.deny[0].from: expected an allow rule with from beside a deny rule with from where plain text is accepted but got none at b:1: ${WALKS}${STRICT_HINT}`,
+    `${TOP}services: { a: {}, b: { ports: { 1: { protocol: http, allow: [{ from: [anyone] }], ` +
+      `deny: [{ from: [a] }] } } } }`,
+    `mesh.yaml:2:93 services.b.ports.1.deny[0].from: expected an allow rule with from beside ` +
+      `a deny rule with from where plain text is accepted but got none at b:1: ` +
+      `${WALKS}${STRICT_HINT}`,
   ],
   [
     'identities on a disabled port',
-    `${TOP}services: { b: { ports: { 1: { protocol: tcp, mtls: disable, allow: [{ from: [anyone, b] }] } } } }`,
-    'mesh.yaml:2:72 services.b.ports.1.allow[0].from: expected only anyone in from on a port with mtls disable but got an identity\n  hint: plain text has no identity: use mtls permissive or strict',
+    `${TOP}services: { b: { ports: { 1: { protocol: tcp, mtls: disable, allow: [{ from: ` +
+      `[anyone, b] }] } } } }`,
+    'mesh.yaml:2:72 services.b.ports.1.allow[0].from: expected only anyone in from on a port ' +
+      'with mtls disable but got an identity\n  hint: plain text has no identity: use mtls ' +
+      'permissive or strict',
   ],
   [
     'an inherited deny rule on a disabled port',
-    `${TOP}services: { b: { deny: [{ from: [b] }], ports: { 1: { protocol: tcp, mtls: disable } } } }`,
-    'mesh.yaml:2:27 services.b.deny[0].from: warning: a deny rule with from never matches where mtls is disable: b:1',
+    `${TOP}services: { b: { deny: [{ from: [b] }], ports: { 1: { protocol: tcp, mtls: disable ` +
+      `} } } }`,
+    'mesh.yaml:2:27 services.b.deny[0].from: warning: a deny rule with from never matches ' +
+      'where mtls is disable: b:1',
   ],
   [
     'an exception that plain text escapes',
-    `${TOP}services: { b: { ports: { 1: { protocol: tcp, allow: [{ from: [anyone], not: { from: [b] } }] } } } }`,
-    'mesh.yaml:2:80 services.b.ports.1.allow[0].not.from: warning: callers in plain text are not excepted: b:1\n  hint: they have no identity, and the rule permits anyone',
+    `${TOP}services: { b: { ports: { 1: { protocol: tcp, allow: [{ from: [anyone], not: { ` +
+      `from: [b] } }] } } } }`,
+    'mesh.yaml:2:80 services.b.ports.1.allow[0].not.from: warning: callers in plain text are ' +
+      'not excepted: b:1\n  hint: they have no identity, and the rule permits anyone',
   ],
 ];
 

@@ -1,5 +1,5 @@
-// Properties with a fixed seed: resolution and decisions against oracles that know no cleverness, order
-// of keys, and texts that nobody meant to write.
+// Properties with a fixed seed: resolution and decisions against oracles that know no cleverness,
+// order of keys, and texts that nobody meant to write.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { stringify } from 'yaml';

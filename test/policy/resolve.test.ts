@@ -208,7 +208,8 @@ test.each(calls)('mayCall: %s', (_name, port, may) => {
 
 test('mayCall: an inherited identity rule permits nobody on a disabled port', () => {
   const mesh = meshOf(
-    'trustDomain: x\nservices: { a: {}, b: { allow: [{ from: [a] }], mtls: disable, ports: { 80: http } } }',
+    'trustDomain: x\nservices: { a: {}, b: { allow: [{ from: [a] }], mtls: disable, ports: { ' +
+      '80: http } } }',
   );
   const [caller, callee] = [serviceOf(mesh, 'a'), serviceOf(mesh, 'b')];
   expect(mayCall(mesh, { caller, callee, port: portOf(mesh, 'b:80') })).toBe(false);

@@ -1,4 +1,5 @@
-// A minimal mesh and one mutation a row: what is accepted, and the exact words and place of what is not.
+// A minimal mesh and one mutation a row: what is accepted, and the exact words and place of what
+// is not.
 import { expect, test } from 'vitest';
 import { problemsOf } from './helpers.js';
 
@@ -124,7 +125,8 @@ const rejected: [name: string, text: string, ...problems: string[]][] = [
   [
     'a trust domain in upper case',
     'trustDomain: Shop',
-    'mesh.yaml:1:1 trustDomain: expected a trust domain of at most 255 lower case letters, digits, ' +
+    'mesh.yaml:1:1 trustDomain: expected a trust domain of at most 255 lower case letters, ' +
+      'digits, ' +
       'dots, dashes and underscores but got "Shop"\n  hint: write shop',
   ],
   [
@@ -160,12 +162,14 @@ const rejected: [name: string, text: string, ...problems: string[]][] = [
   [
     'a misspelt protocol',
     `${TOP}services: { web: { ports: { 80: htp } } }`,
-    'mesh.yaml:2:29 services.web.ports.80: expected http, http2, grpc, tcp or a map but got "htp" (did you mean "http"?)',
+    'mesh.yaml:2:29 services.web.ports.80: expected http, http2, grpc, tcp or a map but got ' +
+      '"htp" (did you mean "http"?)',
   ],
   [
     'no protocol',
     `${TOP}services: { web: { ports: { 80: {} } } }`,
-    'mesh.yaml:2:29 services.web.ports.80.protocol: expected http, http2, grpc or tcp but got nothing',
+    'mesh.yaml:2:29 services.web.ports.80.protocol: expected http, http2, grpc or tcp but got ' +
+      'nothing',
   ],
   [
     'a port beyond',
@@ -180,12 +184,14 @@ const rejected: [name: string, text: string, ...problems: string[]][] = [
   [
     'the mesh port',
     `${TOP}services: { web: { ports: { 15443: tcp } } }`,
-    'mesh.yaml:2:29 services.web.ports.15443: expected a port other than 15443, where sidecars call each other',
+    'mesh.yaml:2:29 services.web.ports.15443: expected a port other than 15443, where ' +
+      'sidecars call each other',
   ],
   [
     'a name as target',
     `${PORT}        target: localhost:80\n`,
-    `${AT}.target: ${TARGET} but got "localhost:80"\n  hint: write 127.0.0.1 or [::1] for localhost`,
+    `${AT}.target: ${TARGET} but got "localhost:80"\n  hint: write 127.0.0.1 or [::1] for ` +
+      `localhost`,
   ],
   [
     'a target without port',
@@ -202,24 +208,28 @@ const rejected: [name: string, text: string, ...problems: string[]][] = [
     `${TOP}services: { db: { endpoints: [10.0.3, "a:0", "http://a", 5] } }`,
     `mesh.yaml:2:31 services.db.endpoints[0]: ${ENDPOINT} but got "10.0.3"`,
     `mesh.yaml:2:39 services.db.endpoints[1]: ${ENDPOINT} but got "a:0"`,
-    `mesh.yaml:2:46 services.db.endpoints[2]: ${ENDPOINT} but got "http://a"\n  hint: leave out the scheme`,
+    `mesh.yaml:2:46 services.db.endpoints[2]: ${ENDPOINT} but got "http://a"\n  hint: leave ` +
+      `out the scheme`,
     'mesh.yaml:2:58 services.db.endpoints[3]: expected an address but got 5\n  hint: quote it: "5"',
   ],
   [
     'a service in upper case',
     `${TOP}services: { Web: {} }`,
-    'mesh.yaml:2:13 services.Web: expected a service name (web, or payments/ledger with a namespace) but got "Web"\n  hint: names are lower case',
+    'mesh.yaml:2:13 services.Web: expected a service name (web, or payments/ledger with a ' +
+      'namespace) but got "Web"\n  hint: names are lower case',
   ],
   [
     'a reserved service',
     `${TOP}services: { anyone: {} }`,
-    'mesh.yaml:2:13 services.anyone: expected a name other than the reserved word anyone but got "anyone"',
+    'mesh.yaml:2:13 services.anyone: expected a name other than the reserved word anyone but ' +
+      'got "anyone"',
   ],
   [
     'a reserved namespace',
     `${TOP}namespaces: { mesh: {} }\nservices: { mesh/a: {} }`,
     'mesh.yaml:2:15 namespaces.mesh: expected a name other than the reserved word mesh',
-    'mesh.yaml:3:13 services.mesh/a: expected a name other than the reserved word mesh but got "mesh/a"',
+    'mesh.yaml:3:13 services.mesh/a: expected a name other than the reserved word mesh but ' +
+      'got "mesh/a"',
   ],
   [
     'one service in two spellings',
@@ -229,7 +239,8 @@ const rejected: [name: string, text: string, ...problems: string[]][] = [
   [
     'a bad service account',
     `${TOP}services: { web: { serviceAccount: a_b } }`,
-    'mesh.yaml:2:20 services.web.serviceAccount: expected a service account of at most 63 lower case letters, digits and dashes but got "a_b"',
+    'mesh.yaml:2:20 services.web.serviceAccount: expected a service account of at most 63 ' +
+      'lower case letters, digits and dashes but got "a_b"',
   ],
   [
     'a short ttl',
@@ -244,29 +255,33 @@ const rejected: [name: string, text: string, ...problems: string[]][] = [
   [
     'certificates of a port',
     `${PORT}        certificates: {}\n`,
-    `${AT}.certificates: unknown key "certificates"\n  hint: certificates belongs to a mesh, namespace or service`,
+    `${AT}.certificates: unknown key "certificates"\n  hint: certificates belongs to a mesh, ` +
+      `namespace or service`,
   ],
   [
     'a weak suite',
     `${TOP}tls: { minVersion: TLSv1_2, cipherSuites: [AES128-SHA] }`,
     expect.stringMatching(
-      /^mesh\.yaml:2:44 tls\.cipherSuites\[0\]: expected ECDHE-ECDSA-AES128-GCM-SHA256, .* but got "AES128-SHA"$/,
+      /^mesh\.yaml:2:44 tls\.cipherSuites\[0\]: expected ECDHE-ECDSA.* but got "AES128-SHA"$/,
     ),
   ],
   [
     'an unknown curve',
     `${TOP}tls: { curves: [P-265] }`,
-    'mesh.yaml:2:17 tls.curves[0]: expected X25519MLKEM768, X25519, P-256 or P-384 but got "P-265" (did you mean "P-256"?)',
+    'mesh.yaml:2:17 tls.curves[0]: expected X25519MLKEM768, X25519, P-256 or P-384 but got ' +
+      '"P-265" (did you mean "P-256"?)',
   ],
   [
     'suites with TLS 1.3',
     `${TOP}tls: { cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256] }`,
-    'mesh.yaml:2:8 tls.cipherSuites: expected cipherSuites only with minVersion TLSv1_2 but got minVersion TLSv1_3\n  hint: TLS 1.3 has suites of its own, all of them strong',
+    'mesh.yaml:2:8 tls.cipherSuites: expected cipherSuites only with minVersion TLSv1_2 but ' +
+      'got minVersion TLSv1_3\n  hint: TLS 1.3 has suites of its own, all of them strong',
   ],
   [
     'a floor above the ceiling',
     `${TOP}tls: { maxVersion: TLSv1_2 }`,
-    'mesh.yaml:2:8 tls.maxVersion: expected minVersion up to maxVersion but got TLSv1_3 and TLSv1_2\n  hint: set both keys here',
+    'mesh.yaml:2:8 tls.maxVersion: expected minVersion up to maxVersion but got TLSv1_3 and ' +
+      'TLSv1_2\n  hint: set both keys here',
   ],
   [
     'an empty list',
@@ -291,22 +306,26 @@ const rejected: [name: string, text: string, ...problems: string[]][] = [
   [
     'a caller as rule',
     `${TOP}allow: [inherits]`,
-    'mesh.yaml:2:9 allow[0]: expected a rule or inherit but got "inherits" (did you mean "inherit"?)',
+    'mesh.yaml:2:9 allow[0]: expected a rule or inherit but got "inherits" (did you mean ' +
+      '"inherit"?)',
   ],
   [
     'an undeclared caller',
     `${PORT}        deny: [{ from: [wbe] }]\n`,
-    'mesh.yaml:7:25 services.web.ports.8080.deny[0].from[0]: expected a declared service but got "wbe" (did you mean "web"?)',
+    'mesh.yaml:7:25 services.web.ports.8080.deny[0].from[0]: expected a declared service but ' +
+      'got "wbe" (did you mean "web"?)',
   ],
   [
     'an undeclared namespace',
     `${TOP}allow: [{ from: [paymets/*] }]\nservices: { payments/a: {} }`,
-    'mesh.yaml:2:18 allow[0].from[0]: expected a declared namespace but got "paymets/*" (did you mean "payments/*"?)',
+    'mesh.yaml:2:18 allow[0].from[0]: expected a declared namespace but got "paymets/*" (did ' +
+      'you mean "payments/*"?)',
   ],
   [
     'an undeclared exception',
     `${RULE}not: { from: [webb] }\n`,
-    `mesh.yaml:9:27 ${IN_RULE}.not.from[0]: expected a declared service but got "webb" (did you mean "web"?)`,
+    `mesh.yaml:9:27 ${IN_RULE}.not.from[0]: expected a declared service but got "webb" (did ` +
+      `you mean "web"?)`,
   ],
   [
     'a strange caller',
@@ -393,7 +412,7 @@ test.each(unsupported)('refuses %s by name, as not supported yet (%#)', (key, te
   expect(problems[0]?.endsWith(`: ${key} is not supported yet`)).toBe(true);
 });
 
-test('reports everything at once, in the order of the file, also in services that are sound', () => {
+test('reports everything at once, in order, also what is wrong in sound services', () => {
   const text = `trustDomain: shop.example
 services:
   a:
@@ -406,11 +425,14 @@ services:
     ports: { 80: htp }
 `;
   expect(problemsOf(text)).toEqual([
-    'mesh.yaml:4:5 services.a.mtls: expected strict, permissive or disable but got "stirct" (did you mean "strict"?)',
-    'mesh.yaml:7:5 services.b.endpoints: expected mtls permissive or disable for endpoints without a ' +
+    'mesh.yaml:4:5 services.a.mtls: expected strict, permissive or disable but got "stirct" ' +
+      '(did you mean "strict"?)',
+    'mesh.yaml:7:5 services.b.endpoints: expected mtls permissive or disable for endpoints ' +
+      'without a ' +
       'sidecar but got strict (mesh.yaml:6:5) on port 80: callers send them nothing\n' +
       '  hint: give the endpoints a sidecar, or set mtls: disable for this service',
-    'mesh.yaml:10:14 services.c.ports.80: expected http, http2, grpc, tcp or a map but got "htp" (did you mean "http"?)',
+    'mesh.yaml:10:14 services.c.ports.80: expected http, http2, grpc, tcp or a map but got ' +
+      '"htp" (did you mean "http"?)',
   ]);
 });
 
