@@ -175,7 +175,7 @@ async function prepareFolder(path: string, create: boolean): Promise<void> {
       });
     }
     await writing(path, async () => {
-      await mkdir(path, { recursive: true, mode: FOLDER_MODE });
+      await makeFolder(path);
       await syncFolder(dirname(path));
     });
     return;
@@ -187,6 +187,21 @@ async function prepareFolder(path: string, create: boolean): Promise<void> {
   }
   // A folder that others may read would show them every private key that is put in it from now on.
   if ((found.mode & 0o077) !== 0) await writing(path, () => chmod(path, FOLDER_MODE));
+}
+
+/**
+ * Makes a folder and what is missing above it. Not by mkdir's `recursive`: that one spins for ever where
+ * a folder exists but refuses with ENOENT, as /proc does (seen with Node 20.20).
+ */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: FOLDER_MODE });
+  } catch (error) {
+    const above = dirname(path);
+    if (systemErrorCode(error) !== 'ENOENT' || above === path) return ignoreExisting(error);
+    await makeFolder(above);
+    await mkdir(path, { mode: FOLDER_MODE }).catch(ignoreExisting);
+  }
 }
 
 /** A rename is durable only once the folder that holds the name is on the disk. */

@@ -109,6 +109,9 @@ function storedProblem(stored: Stored): string | undefined {
       },
     });
     if (facts.serialHex !== stored.serialHex) return 'expected the serial of its certificate';
+    if (facts.notBeforeMs !== stored.notBeforeMs || facts.notAfterMs !== stored.notAfterMs) {
+      return 'expected the period of its certificate';
+    }
     return problems.length === 0 ? undefined : problems.join('; ');
   } catch {
     return 'expected a certificate chain but got other text';

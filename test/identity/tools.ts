@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { expect, onTestFinished } from 'vitest';
 import { MeshError } from '../../src/base/index.js';
 import type { DataDir } from '../../src/identity/index.js';
@@ -87,4 +88,11 @@ export class MemoryDataDir implements DataDir {
 /** What the disk says when it is full. */
 export function diskFull(): MeshError {
   return new MeshError('data-unwritable', 'expected to write but got ENOSPC');
+}
+
+/** Nothing that a log could print of an error (message, hint, cause, all the way down) holds a key. */
+export function expectNoKey(error: unknown): void {
+  expect(error).toBeInstanceOf(MeshError);
+  const printed = inspect(error, { depth: null, showHidden: true });
+  expect(printed).not.toMatch(/PRIVATE|SECRET|[A-Za-z0-9+]{60}/);
 }
