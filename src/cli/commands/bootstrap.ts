@@ -1,0 +1,124 @@
+import { isIP } from 'node:net';
+import { type Command, Option } from 'commander';
+import { tryDurationMs } from '../../base/index.js';
+import { envoy } from '../../gen/bootstrap.js';
+import { loadOrCreateAnchorPem, openDataDir, XDS_SERVER_NAME } from '../../identity/index.js';
+import type { ServiceName } from '../../policy/index.js';
+import { DEFAULT_OUTBOUND } from '../../server/addresses/index.js';
+import { type BootstrapOptions, toBootstrap } from '../../translate/bootstrap/index.js';
+import { type Context, writeLine } from '../io.js';
+import { DEFAULT_TOKEN_TTL } from '../node-token.js';
+import {
+  DEFAULT_XDS,
+  dataOption,
+  type HostPort,
+  hostPortOption,
+  instanceOption,
+  reader,
+  textReader,
+  toExample,
+  tryPort,
+} from '../options.js';
+import { outboundOption } from '../outbound-option.js';
+import { toProtoJson } from '../proto-json.js';
+import { serviceArgument } from '../service-argument.js';
+import { provideToken } from '../token-source.js';
+
+interface Options {
+  readonly instance?: string;
+  readonly address?: string;
+  readonly outbound?: string;
+  readonly tokenFile?: string;
+  readonly xds: HostPort;
+  readonly envoyAdminPort?: number;
+  readonly data: string;
+}
+
+/**
+ * Envoy cuts connections on a removed filter chain this long after: a flag, not configuration. The
+ * default of 600 s would hold up every phase that takes a chain away.
+ */
+const DRAIN_TIME_S = 60;
+
+export function define(command: Command, context: Context): void {
+  command
+    .addArgument(serviceArgument())
+    .addOption(instanceOption("this sidecar's name among its service's; default: its address"))
+    .addOption(
+      new Option('--address <ip>', 'where it listens; default: as the server sees it').argParser(
+        reader({
+          name: '--address',
+          expected: 'an IP address',
+          read: (text) => (isIP(text) === 0 ? undefined : text),
+        }),
+      ),
+    )
+    .addOption(outboundOption(`loopback prefix for calls; default: ${DEFAULT_OUTBOUND}`))
+    .addOption(
+      new Option(
+        '--token-file <file>',
+        'keep the token in a file, made if missing; renewed by mv, without a restart',
+      ).argParser(textReader('--token-file')),
+    )
+    .addOption(
+      hostPortOption({
+        flags: '--xds <host:port>',
+        name: '--xds',
+        description: "the server's xDS port, as the sidecar reaches it",
+        fallback: DEFAULT_XDS,
+      }),
+    )
+    .addOption(
+      new Option('--envoy-admin-port <n>', "Envoy's own admin port, on 127.0.0.1").argParser(
+        reader({ name: '--envoy-admin-port', expected: 'a port from 1 to 65535', read: tryPort }),
+      ),
+    )
+    .addOption(dataOption())
+    .addHelpText(
+      'after',
+      toExample(
+        'envoy -c <(countersign bootstrap web) --drain-time-s 60',
+        'countersign bootstrap payments/ledger --token-file ledger.token > ledger.json',
+      ),
+    )
+    .action((service: ServiceName, options: Options) => print(service, options, context));
+}
+
+async function print(service: ServiceName, options: Options, context: Context): Promise<void> {
+  const { clock, random, stdout, stderr } = context;
+  const dataDir = await openDataDir({ path: options.data, lock: false, random });
+  const { instance, tokenFile } = options;
+  const ttlMs = tryDurationMs(DEFAULT_TOKEN_TTL) ?? 0;
+  // Both are made here if need be: a bootstrap may come before the server's first start.
+  const xdsAnchorPem = await loadOrCreateAnchorPem({ dataDir, clock, random });
+  const token = await provideToken({ ...context, dataDir, service, instance, tokenFile, ttlMs });
+  const bootstrap = toBootstrap({
+    ...chosen(options),
+    service,
+    xds: options.xds,
+    xdsAnchorPem,
+    xdsServerName: XDS_SERVER_NAME,
+    token,
+  });
+  const bytes = envoy.config.bootstrap.v3.Bootstrap.encode(bootstrap).finish();
+  const json = toProtoJson('envoy.config.bootstrap.v3.Bootstrap', bytes);
+  writeLine(stdout, JSON.stringify(json, undefined, 2));
+  writeLine(stderr, `run: envoy -c <file> --drain-time-s ${DRAIN_TIME_S}`);
+  if (tokenFile !== undefined) {
+    const renewed = `${tokenFile}.new`;
+    const make = `(umask 077; countersign token ${service} > ${renewed})`;
+    writeLine(stderr, `renew the token: ${make} && mv ${renewed} ${tokenFile}`);
+  }
+}
+
+type Chosen = Pick<BootstrapOptions, 'instance' | 'address' | 'outbound' | 'envoyAdminPort'>;
+
+/** Only what was given: an absent field has a default that the server knows. */
+function chosen({ instance, address, outbound, envoyAdminPort }: Options): Chosen {
+  return {
+    ...(instance === undefined ? {} : { instance }),
+    ...(address === undefined ? {} : { address }),
+    ...(outbound === undefined ? {} : { outbound }),
+    ...(envoyAdminPort === undefined ? {} : { envoyAdminPort }),
+  };
+}

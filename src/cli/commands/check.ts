@@ -1,0 +1,58 @@
+import type { Command } from 'commander';
+import { formatProblem, type LoadedMesh, loadMesh, type Severity } from '../../policy/index.js';
+import { type Context, writeLine } from '../io.js';
+import { jsonOption, meshArgument, toExample } from '../options.js';
+import { count, toProblemJson } from '../problems.js';
+
+interface CheckOptions {
+  readonly strict?: boolean;
+  readonly json?: boolean;
+}
+
+export function define(command: Command, context: Context): void {
+  command
+    .addArgument(meshArgument())
+    .option('--strict', 'exit 1 on an exemption too')
+    .addOption(jsonOption())
+    .addHelpText('after', toExample('countersign check mesh.yaml'))
+    .action((mesh: string, options: CheckOptions) => {
+      const loaded = loadMesh(mesh);
+      if (options.json === true) printJson(loaded, context);
+      else printText(loaded, mesh, context);
+      const refused: readonly Severity[] =
+        options.strict === true ? ['error', 'exemption'] : ['error'];
+      if (loaded.problems.some(({ severity }) => refused.includes(severity))) context.exitCode = 1;
+    });
+}
+
+function printJson({ mesh, problems }: LoadedMesh, { stdout }: Context): void {
+  const summary =
+    mesh === undefined ? null : { version: mesh.version, services: [...mesh.services.keys()] };
+  const json = { mesh: summary, problems: problems.map(toProblemJson) };
+  writeLine(stdout, JSON.stringify(json, undefined, 2));
+}
+
+function printText(loaded: LoadedMesh, path: string, { stdout, stderr }: Context): void {
+  for (const problem of loaded.problems) {
+    const output = problem.severity === 'exemption' ? stdout : stderr;
+    writeLine(output, formatProblem(problem));
+  }
+  writeLine(stdout, `${path}: ${summarize(loaded)}`);
+}
+
+/** `3 services, 4 ports; 1 warning`; what is wrong comes first. */
+function summarize({ mesh, problems }: LoadedMesh): string {
+  const severities = ['error', 'warning', 'exemption'] as const;
+  const found = severities
+    .map((severity) => ({
+      severity,
+      number: problems.filter((problem) => problem.severity === severity).length,
+    }))
+    .filter(({ number }) => number > 0)
+    .map(({ severity, number }) => count(number, severity));
+  const tail = found.length === 0 ? 'no problems' : found.join(', ');
+  if (mesh === undefined) return tail;
+  const services = [...mesh.services.values()];
+  const ports = services.reduce((sum, service) => sum + service.ports.length, 0);
+  return `${count(services.length, 'service')}, ${count(ports, 'port')}; ${tail}`;
+}

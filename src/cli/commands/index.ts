@@ -1,0 +1,68 @@
+import type { Command } from 'commander';
+import type { Context } from '../io.js';
+
+export interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  /** The command's own file, loaded when it is called. */
+  readonly load: () => Promise<{ define(command: Command, context: Context): void }>;
+}
+
+/** In the order in which a user meets them. */
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'init',
+    summary: 'write a commented mesh.yaml to start from',
+    load: () => import('./init.js'),
+  },
+  {
+    name: 'check',
+    summary: 'report every problem of a mesh, with its place and a hint',
+    load: () => import('./check.js'),
+  },
+  {
+    name: 'serve',
+    summary: 'run the server',
+    load: () => import('./serve.js'),
+  },
+  {
+    name: 'bootstrap',
+    summary: "print a sidecar's complete Envoy bootstrap",
+    load: () => import('./bootstrap.js'),
+  },
+  {
+    name: 'token',
+    summary: 'make a token for sidecars of a service, or for the admin port',
+    load: () => import('./token.js'),
+  },
+  {
+    name: 'render',
+    summary: 'show what a sidecar of a service is sent',
+    load: () => import('./render.js'),
+  },
+  {
+    name: 'status',
+    summary: 'show every connected proxy and what it has in force',
+    load: () => import('./status.js'),
+  },
+  {
+    name: 'wait',
+    summary: 'wait until the mesh is in force on every connected proxy',
+    load: () => import('./wait.js'),
+  },
+  {
+    name: 'hosts',
+    summary: 'print names and loopback addresses for /etc/hosts',
+    load: () => import('./hosts.js'),
+  },
+  {
+    name: 'cert',
+    summary: 'issue a certificate for a client without a sidecar',
+    load: () => import('./cert.js'),
+  },
+  {
+    name: 'ca',
+    summary: 'show the certificate authorities and trust anchors',
+    load: () => import('./ca.js'),
+  },
+];

@@ -1,0 +1,130 @@
+import { statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { type Command, Option } from 'commander';
+import { formatProblem } from '../../policy/index.js';
+import { MeshProblems, startServer } from '../../server/index.js';
+import { type Context, writeLine } from '../io.js';
+import { createLogger, LOG_LEVELS, type LogLevel } from '../logger.js';
+import {
+  DEFAULT_ADMIN,
+  DEFAULT_DATA,
+  DEFAULT_XDS,
+  formatHostPort,
+  type HostPort,
+  hostPortOption,
+  reader,
+  textReader,
+  toExample,
+  usage,
+} from '../options.js';
+import { count } from '../problems.js';
+
+interface ServeOptions {
+  readonly mesh: string;
+  readonly data?: string;
+  readonly xds: HostPort;
+  readonly admin: HostPort;
+  readonly logLevel: LogLevel;
+}
+
+export function define(command: Command, context: Context): void {
+  const listening = { anyPort: true };
+  command
+    .addOption(
+      new Option('--mesh <path>', 'mesh.yaml, or a folder of *.yaml; read again when it changes')
+        .env('COUNTERSIGN_MESH')
+        .makeOptionMandatory()
+        .argParser(textReader('--mesh')),
+    )
+    .addOption(
+      new Option('--data <dir>', `the data folder; default: ${DEFAULT_DATA} beside the mesh file`)
+        .env('COUNTERSIGN_DATA')
+        .argParser(textReader('--data')),
+    )
+    .addOption(
+      hostPortOption({
+        ...listening,
+        flags: '--xds <host:port>',
+        name: '--xds',
+        description: 'where sidecars connect',
+        fallback: DEFAULT_XDS,
+        env: 'COUNTERSIGN_XDS',
+      }),
+    )
+    .addOption(
+      hostPortOption({
+        ...listening,
+        flags: '--admin <host:port>',
+        name: '--admin',
+        description: 'where commands connect',
+        fallback: DEFAULT_ADMIN,
+        env: 'COUNTERSIGN_ADMIN',
+      }),
+    )
+    .addOption(applyOption())
+    .addOption(
+      new Option('--log-level <level>', 'what is logged, to stderr')
+        .choices(LOG_LEVELS)
+        .default('info')
+        .env('COUNTERSIGN_LOG_LEVEL'),
+    )
+    .addHelpText('after', toExample('countersign serve --mesh mesh.yaml'))
+    .action((options: ServeOptions) => serve(options, context));
+}
+
+function applyOption(): Option {
+  const read = reader({
+    name: '--apply',
+    expected: 'auto',
+    read: (text) => (text === 'auto' ? text : undefined),
+  });
+  return new Option('--apply <how>', 'auto: a changed mesh is put in force at once')
+    .env('COUNTERSIGN_APPLY')
+    .default('auto')
+    .argParser((text: string) => {
+      if (text === 'manual') throw usage('--apply: "manual" is not supported yet');
+      return read(text);
+    });
+}
+
+async function serve(options: ServeOptions, context: Context): Promise<void> {
+  const { stdout, stderr } = context;
+  const dataPath = options.data ?? join(folderOf(options.mesh), DEFAULT_DATA);
+  let cancel = (): void => {};
+  // Heard from the start: a stop during it ends the server as soon as it stands.
+  const stopped = new Promise<void>((resolve) => {
+    cancel = context.onStop(resolve);
+  });
+  try {
+    const server = await startServer({
+      meshPath: options.mesh,
+      dataPath,
+      xds: options.xds,
+      admin: options.admin,
+      logger: createLogger(stderr, options.logLevel),
+    });
+    const word = server.authority.created ? 'created a new CA in' : 'loaded CA from';
+    writeLine(stdout, `${word} ${dataPath}`);
+    const ports = `xds ${formatHostPort(server.xdsAddress)}, admin ${formatHostPort(server.adminAddress)}`;
+    writeLine(stdout, `ready: ${ports}, mesh ${options.mesh}`);
+    await stopped;
+    await server.close();
+  } catch (error) {
+    if (!(error instanceof MeshProblems)) throw error;
+    for (const problem of error.problems) writeLine(stderr, formatProblem(problem));
+    const errors = error.problems.filter(({ severity }) => severity === 'error').length;
+    writeLine(stderr, `error: expected a mesh to start from but got ${count(errors, 'error')}`);
+    context.exitCode = 2;
+  } finally {
+    cancel();
+  }
+}
+
+/** The folder in which the mesh's files are; what can't be read is the server's to say. */
+function folderOf(mesh: string): string {
+  try {
+    return statSync(mesh).isDirectory() ? mesh : dirname(mesh);
+  } catch {
+    return dirname(mesh);
+  }
+}

@@ -1,0 +1,62 @@
+import type { Command } from 'commander';
+import type { ServerStatus } from '../../server/index.js';
+import { ask } from '../admin-client.js';
+import { type Context, writeLine } from '../io.js';
+import { jsonOption, type ServerOptions, serverOptions, toExample } from '../options.js';
+import { startRepetition } from '../repetition.js';
+import { toStatusLines } from '../status-text.js';
+
+interface StatusOptions extends ServerOptions {
+  readonly watch?: boolean;
+  readonly json?: boolean;
+}
+
+const WATCH_EVERY_MS = 1_000;
+/** ANSI: cursor to the corner, and everything below it erased. */
+const CLEAR_SCREEN = '\x1b[H\x1b[2J';
+
+export function define(command: Command, context: Context): void {
+  command
+    .option('--watch', 'show it again whenever it changes, until stopped')
+    .addOption(jsonOption());
+  for (const option of serverOptions()) command.addOption(option);
+  command
+    .addHelpText('after', toExample('countersign status --watch'))
+    .action(async (options: StatusOptions) => {
+      if (options.watch === true) await watch(options, context);
+      else writeLine(context.stdout, toText(await fetchStatus(options), options, context));
+    });
+}
+
+async function fetchStatus(options: StatusOptions): Promise<ServerStatus> {
+  return (await ask({ ...options, path: '/v1/status' })) as ServerStatus;
+}
+
+function toText(status: ServerStatus, { json, watch }: StatusOptions, { clock }: Context): string {
+  // One document a line where several follow each other.
+  if (json === true) return JSON.stringify(status, undefined, watch === true ? 0 : 2);
+  return toStatusLines(status, clock.now()).join('\n');
+}
+
+async function watch(options: StatusOptions, context: Context): Promise<void> {
+  const { stdout } = context;
+  const redraws = stdout.isTTY && options.json !== true;
+  const repetition = startRepetition(context);
+  try {
+    let shown: string | undefined;
+    do {
+      const status = await fetchStatus(options);
+      const text = toText(status, options, context);
+      // On a screen the ages go on; elsewhere only news are worth a line.
+      const content = JSON.stringify(status);
+      if (redraws) stdout.write(`${CLEAR_SCREEN}${text}\n`);
+      else if (content !== shown) {
+        if (shown !== undefined && options.json !== true) writeLine(stdout, '');
+        writeLine(stdout, text);
+      }
+      shown = content;
+    } while (await repetition.pause(WATCH_EVERY_MS));
+  } finally {
+    repetition.end();
+  }
+}

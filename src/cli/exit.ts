@@ -1,0 +1,40 @@
+// Errors as text and exit code: the one place that maps them.
+import { CommanderError } from 'commander';
+import { type ErrorCode, MeshError } from '../base/index.js';
+import { type ExitCode, type Io, writeLine } from './io.js';
+
+/** Codes that aren't here are an honest "no": 1. */
+const EXIT_OF: Partial<Record<ErrorCode, ExitCode>> = {
+  usage: 2,
+  'mesh-invalid': 2,
+  'mesh-unreadable': 2,
+  'server-unreachable': 3,
+};
+
+/** Commander's codes for help that was asked for. */
+const ASKED_FOR: readonly string[] = [
+  'commander.help',
+  'commander.helpDisplayed',
+  'commander.version',
+];
+
+/** Says on stderr what went wrong, with its hint on a line of its own. */
+export function reportError(error: unknown, io: Pick<Io, 'stderr'>): ExitCode {
+  if (error instanceof CommanderError) {
+    // It has printed already. `commander.help` is also how a call without any command ends: code 1.
+    return ASKED_FOR.includes(error.code) && error.exitCode === 0 ? 0 : 2;
+  }
+  if (error instanceof MeshError) {
+    writeLine(io.stderr, formatError(error));
+    return EXIT_OF[error.code] ?? 1;
+  }
+  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  writeLine(io.stderr, `internal error: ${detail}`);
+  return 1;
+}
+
+/** `error: expected … but got …`, then the hint. */
+export function formatError({ message, hint }: MeshError): string {
+  const line = `error: ${message}`;
+  return hint === undefined ? line : `${line}\n  hint: ${hint}`;
+}

@@ -1,0 +1,31 @@
+// The server's log: JSON lines for machines, one readable line each where a person watches.
+import pino from 'pino';
+import type { Logger } from '../base/index.js';
+import type { Output } from './io.js';
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export function createLogger(output: Output, level: LogLevel): Logger {
+  const write = output.isTTY
+    ? (line: string): void => output.write(toReadable(line))
+    : (line: string): void => output.write(line);
+  return pino(
+    { level, base: null, formatters: { level: (label) => ({ level: label }) } },
+    { write },
+  );
+}
+
+/** `12:34:56.789 info  sidecar connected node="web~127.0.0.2"` of a JSON line. */
+function toReadable(line: string): string {
+  const { level, time, msg, ...fields } = JSON.parse(line) as Record<string, unknown>;
+  const clock = new Date(Number(time)).toISOString().slice(11, 23);
+  const shown = Object.entries(fields).map(([name, value]) => ` ${name}=${toText(value)}`);
+  return `${clock} ${String(level).padEnd(5)} ${String(msg)}${shown.join('')}\n`;
+}
+
+/** A stack keeps its lines; everything else stays on one. */
+function toText(value: unknown): string {
+  if (typeof value === 'object' && value !== null && 'stack' in value) return String(value.stack);
+  return JSON.stringify(value);
+}

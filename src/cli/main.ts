@@ -1,0 +1,14 @@
+#!/usr/bin/env node
+import { systemIo } from './io.js';
+import { run } from './program.js';
+
+const code = await run(process.argv.slice(2), systemIo());
+await Promise.all([process.stdout, process.stderr].map(drained));
+process.exit(code);
+
+/** Resolves when all that was written has left (or can't leave any more). */
+function drained(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    stream.write('', () => resolve());
+  });
+}

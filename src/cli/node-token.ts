@@ -1,0 +1,32 @@
+// Tokens as commands make them, on the data folder, before the server's first start or beside it.
+import type { Clock, Random } from '../base/index.js';
+import { createTokenKeys, type DataDir, type SignedToken } from '../identity/index.js';
+
+export const DEFAULT_TOKEN_TTL = '8760h';
+
+export interface NodeTokenRequest {
+  readonly dataDir: DataDir;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly service: string;
+  /** Binds the token to this instance. */
+  readonly instance: string | undefined;
+  readonly ttlMs: number;
+}
+
+/** A token for sidecars of a service. @throws MeshError data-damaged, data-unwritable */
+export async function signNodeToken(request: NodeTokenRequest): Promise<SignedToken> {
+  const { service, instance, ttlMs } = request;
+  const keys = await createTokenKeys(request);
+  return keys.sign({
+    audience: 'countersign-xds',
+    subject: service,
+    ...(instance === undefined ? {} : { instance }),
+    ttlMs,
+  });
+}
+
+/** What may be shown of a token: its id, whom it is for, its end. */
+export function describeToken({ id, expiresAtMs }: SignedToken, holder: string): string {
+  return `token ${id} for ${holder}, expires ${new Date(expiresAtMs).toISOString()}`;
+}

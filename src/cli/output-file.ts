@@ -1,0 +1,83 @@
+// Files that a user asked for, outside the data folder. Whoever watches one sees the old content or the new.
+import { type FileHandle, link, mkdir, open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { MeshError, type Random, systemErrorCode } from '../base/index.js';
+
+export const PRIVATE_MODE = 0o600;
+export const PUBLIC_MODE = 0o644;
+
+export interface OutputFile {
+  readonly path: string;
+  readonly content: string;
+  readonly mode: number;
+  readonly random: Random;
+}
+
+/**
+ * Replaces a file or makes it, and its folder; durable when the promise resolves.
+ * @throws MeshError file-unwritable
+ */
+export async function writeOutput(file: OutputFile): Promise<void> {
+  await writing(file.path, async () => {
+    const temporary = await writeTemporary(file);
+    await rename(temporary, file.path);
+  });
+}
+
+/**
+ * Makes a file that must not exist yet, and its folder.
+ * @throws MeshError file-exists, file-unwritable
+ */
+export async function createOutput(file: OutputFile, hint: string): Promise<void> {
+  await writing(file.path, async () => {
+    const temporary = await writeTemporary(file);
+    try {
+      // Unlike rename, link refuses to replace.
+      await link(temporary, file.path);
+    } catch (cause) {
+      if (systemErrorCode(cause) !== 'EEXIST') throw cause;
+      throw new MeshError('file-exists', `expected no file at ${file.path} but there is one`, {
+        cause,
+        hint,
+      });
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  });
+}
+
+async function writeTemporary({ path, content, mode, random }: OutputFile): Promise<string> {
+  await mkdir(dirname(path), { recursive: true });
+  const suffix = random.bytes(6).toString('hex');
+  const temporary = join(dirname(path), `.${basename(path)}.${suffix}`);
+  const handle = await open(temporary, 'wx', mode);
+  try {
+    await fill(handle, content, mode);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  } finally {
+    await handle.close();
+  }
+  return temporary;
+}
+
+async function fill(handle: FileHandle, content: string, mode: number): Promise<void> {
+  // The umask has narrowed what `open` was given; say it again.
+  await handle.chmod(mode);
+  await handle.writeFile(content);
+  await handle.sync();
+}
+
+async function writing(path: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (cause) {
+    if (cause instanceof MeshError) throw cause;
+    const code = systemErrorCode(cause) ?? 'an error';
+    throw new MeshError('file-unwritable', `expected to write ${path} but got ${code}`, {
+      cause,
+      hint: 'name a place that this user may write to',
+    });
+  }
+}

@@ -1,0 +1,27 @@
+// Problems of a mesh on their way between server, JSON and text. (`formatProblem` of policy is for those
+// that still are objects; commands that only ask a server don't load the policy for it.)
+import { toPlace } from '../base/index.js';
+import type { Problem } from '../policy/index.js';
+import type { ProblemJson } from '../server/index.js';
+
+/** A problem as `--json` shows it, in the server's own form. */
+export function toProblemJson({ severity, source, path, message, hint }: Problem): ProblemJson {
+  const json = { severity, place: toPlace(source), path, message };
+  return hint === undefined ? json : { ...json, hint };
+}
+
+/** As policy's `formatProblem` shows it. */
+export function formatProblemJson(problem: ProblemJson): string {
+  const { severity, place, path, message, hint } = problem;
+  const subject = path === '' ? ':' : ` ${path}:`;
+  const kind = severity === 'error' ? '' : `${severity}: `;
+  const line = `${place}${subject} ${kind}${message}`;
+  return hint === undefined ? line : `${line}\n  hint: ${hint}`;
+}
+
+/** Plural by number: `1 error`, `2 proxies`. */
+export function count(number: number, word: string): string {
+  if (number === 1) return `1 ${word}`;
+  const plural = word.endsWith('y') ? `${word.slice(0, -1)}ies` : `${word}s`;
+  return `${number} ${plural}`;
+}

@@ -1,0 +1,55 @@
+// The command line as a whole: finds the command, loads only that one, runs it, and turns how it ended into
+// an exit code. Each command's file brings what it imports: `check` never loads gRPC, `serve` never the
+// ProtoJSON descriptor.
+import { Command } from 'commander';
+import { COMMANDS, type CommandEntry } from './commands/index.js';
+import { reportError } from './exit.js';
+import type { Context, ExitCode, Io } from './io.js';
+import { toExample } from './options.js';
+import { VERSION } from './version.js';
+
+const HELP_WIDTH = 100;
+
+/** Runs one command line (without node and script). Never throws; problems are on `io.stderr`. */
+export async function run(argv: readonly string[], io: Io): Promise<ExitCode> {
+  const context: Context = { ...io, exitCode: 0 };
+  try {
+    const program = await createProgram(argv, context);
+    await program.parseAsync(argv, { from: 'user' });
+    return context.exitCode;
+  } catch (error) {
+    return reportError(error, io);
+  }
+}
+
+async function createProgram(argv: readonly string[], context: Context): Promise<Command> {
+  const program = new Command('countersign')
+    .description('mutual TLS for stock Envoy sidecars, from one mesh.yaml')
+    .version(VERSION)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => context.stdout.write(text),
+      writeErr: (text) => context.stderr.write(text),
+      getOutHelpWidth: () => HELP_WIDTH,
+      getErrHelpWidth: () => HELP_WIDTH,
+    })
+    .showHelpAfterError('  hint: see `countersign --help`')
+    .addHelpText('after', toExample('countersign init && countersign serve --mesh mesh.yaml'));
+  for (const entry of COMMANDS) await addCommand(program, entry, argv, context);
+  return program;
+}
+
+async function addCommand(
+  program: Command,
+  { name, summary, load }: CommandEntry,
+  argv: readonly string[],
+  context: Context,
+): Promise<void> {
+  const command = program
+    .command(name)
+    .description(summary)
+    .showHelpAfterError(`  hint: see \`countersign ${name} --help\``);
+  // The command itself, or what `help` asks for; every other stays a name for the list and the hints.
+  const isMeant = argv[0] === name || (argv[0] === 'help' && argv[1] === name);
+  if (isMeant) (await load()).define(command, context);
+}

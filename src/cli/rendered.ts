@@ -1,0 +1,100 @@
+// What `render` shows: the resources that a sidecar of one service is sent, in ProtoJSON with `@type`. No
+// server is asked, so endpoints of connected sidecars are not in it, and of secrets only the names.
+import { toPlace } from '../base/index.js';
+import type { Mesh, Service } from '../policy/index.js';
+import {
+  assignIndexes,
+  type OutboundPrefix,
+  toOutboundAddress,
+} from '../server/addresses/index.js';
+import {
+  ANCHORS_SECRET,
+  IDENTITY_SECRET,
+  translateNode,
+  translateService,
+} from '../translate/index.js';
+import { type ResourceSet, TYPE_URLS } from '../xds/index.js';
+import { type Json, toProtoJson } from './proto-json.js';
+
+/** By the names that `--type` takes, in the order in which they are shown. */
+export const RENDERED_TYPES = {
+  lds: TYPE_URLS.listener,
+  cds: TYPE_URLS.cluster,
+  eds: TYPE_URLS.endpoint,
+  rds: TYPE_URLS.route,
+  ecds: TYPE_URLS.extension,
+  sds: TYPE_URLS.secret,
+} as const;
+
+export type RenderedType = keyof typeof RENDERED_TYPES;
+
+export interface Rendered {
+  readonly type: RenderedType;
+  /** Where it comes from, for people. */
+  readonly comment: string;
+  readonly resource: { readonly [name: string]: Json };
+}
+
+export interface RenderOptions {
+  readonly mesh: Mesh;
+  readonly service: Service;
+  /** The sidecar's own address. */
+  readonly address: string;
+  readonly outbound: OutboundPrefix;
+  readonly types: readonly RenderedType[];
+}
+
+const REDACTED = '[redacted]';
+
+/** @throws MeshError resource-limit where the outbound prefix is too small for the mesh. */
+export function render(options: RenderOptions): Rendered[] {
+  const { mesh, service, address, outbound, types } = options;
+  const indexes = assignIndexes({}, mesh.services.keys());
+  const shared = translateService({ mesh, service, registry: new Map() });
+  const listeners = translateNode({
+    mesh,
+    service,
+    address,
+    outboundAddress: (callee) => toOutboundAddress(outbound, indexes[callee] ?? 0),
+  });
+  const sets = new Map([...shared, [TYPE_URLS.listener, listeners]]);
+  return types.flatMap((type) =>
+    type === 'sds' ? toSecretStandIns(service) : toRendered(type, sets.get(RENDERED_TYPES[type])),
+  );
+}
+
+function toRendered(type: RenderedType, set: ResourceSet | undefined): Rendered[] {
+  const typeUrl = RENDERED_TYPES[type];
+  const messageName = typeUrl.slice(typeUrl.indexOf('/') + 1);
+  return [...(set?.resources.values() ?? [])].map(({ value, source }) => ({
+    type,
+    comment: source === undefined ? type : `${type}, from ${toPlace(source)}`,
+    resource: { '@type': typeUrl, ...toProtoJson(messageName, value) },
+  }));
+}
+
+/** The running server fills these per sidecar; private keys are shown by nothing. */
+function toSecretStandIns({ spiffeId }: Service): Rendered[] {
+  const redacted = { inline_string: REDACTED };
+  const identity = { certificate_chain: redacted, private_key: redacted };
+  return [
+    {
+      type: 'sds',
+      comment: `sds, the certificate of ${spiffeId}: issued when the sidecar connects`,
+      resource: {
+        '@type': TYPE_URLS.secret,
+        name: IDENTITY_SECRET,
+        tls_certificate: identity,
+      },
+    },
+    {
+      type: 'sds',
+      comment: 'sds, the trust anchors: see `countersign ca bundle`',
+      resource: {
+        '@type': TYPE_URLS.secret,
+        name: ANCHORS_SECRET,
+        validation_context: { trusted_ca: redacted },
+      },
+    },
+  ];
+}
