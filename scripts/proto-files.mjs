@@ -16,7 +16,6 @@ export const ENCODED_PROTOS = [
   v3('extensions/filters/http/router', 'router'),
   v3('extensions/filters/listener/tls_inspector', 'tls_inspector'),
   v3('extensions/upstreams/http', 'http_protocol_options'),
-  v3('extensions/path/match/uri_template', 'uri_template_match'),
 ];
 
 /** What the `bootstrap` command encodes; a module of its own, which `serve` doesn't load. */
@@ -35,6 +34,7 @@ export const DESCRIBED_PROTOS = [
   ...BOOTSTRAP_PROTOS.filter((file) => !ENCODED_PROTOS.includes(file)),
   v3('service/discovery', 'ads'),
   v3('admin', 'config_dump'),
+  v3('extensions/retry/host/previous_hosts', 'previous_hosts'),
   v3('extensions/access_loggers/file', 'file'),
   v3('extensions/access_loggers/stream', 'stream'),
 ];

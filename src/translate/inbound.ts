@@ -109,8 +109,7 @@ function toTls(
 ): TransportSocket {
   return toDownstreamTls({
     settings: port.tls,
-    peers: toTrustDomainSan(trustDomain),
-    requireClientCertificate,
+    clients: requireClientCertificate ? toTrustDomainSan(trustDomain) : undefined,
     alpn: isHttp(port) ? HTTP_ALPN : [],
   });
 }

@@ -3,8 +3,15 @@
 // `not`'s must each fail. Principals are URI SANs that TLS verified, so they never match a caller in plain
 // text. What can't be expressed must grant less: an `allow` rule is then left out, never widened.
 import { envoy } from '../gen/envoy.js';
-import type { Caller, PathPattern, Port, Rule, RuleFields } from '../policy/index.js';
-import { toAny } from './messages.js';
+import {
+  type Caller,
+  needsHttp,
+  type PathPattern,
+  type Port,
+  type Rule,
+  type RuleFields,
+  templateRegex,
+} from '../policy/index.js';
 
 const v3 = envoy.config.rbac.v3;
 type Rbac = envoy.config.rbac.v3.RBAC;
@@ -43,12 +50,6 @@ function toPolicies(rules: readonly Rule[], context: RbacContext): { [name: stri
     policies[`rule-${index}`] = toPolicy(rule, context);
   }
   return policies;
-}
-
-/** True for a rule that only an HTTP request can match. */
-function needsHttp(rule: Rule): boolean {
-  const fields = [rule, rule.not ?? {}];
-  return fields.some((one) => one.methods !== undefined || one.paths !== undefined);
 }
 
 function toPolicy(rule: Rule, context: RbacContext): Policy {
@@ -120,24 +121,11 @@ function toPaths(pattern: PathPattern): Permission[] {
         : [prefix, toPath({ exact: pattern.orExact })];
     }
     case 'template':
-      return [toTemplate(pattern.text)];
+      // Not Envoy's uri_template: 1.40.0 dies of some templates, such as `/a/**/*`.
+      return [toPath({ safeRegex: { regex: templateRegex(pattern.text) } })];
   }
 }
 
 function toPath(path: StringMatcher): Permission {
   return { urlPath: { path } };
-}
-
-/** Our `{*}` and `{**}` are Envoy's `*` and `**` of a URI template. */
-function toTemplate(text: string): Permission {
-  return {
-    uriTemplate: {
-      name: 'envoy.path.match.uri_template.uri_template_matcher',
-      typedConfig: toAny(
-        'envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig',
-        envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig,
-        { pathTemplate: text.replaceAll(/\{(\*{1,2})\}/g, '$1') },
-      ),
-    },
-  };
 }

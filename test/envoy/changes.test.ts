@@ -1,0 +1,166 @@
+import { beforeAll, expect, test } from 'vitest';
+import type { EnvoyProcess, Load } from '../../src/cli/demo/index.js';
+import { httpCall, httpShot, tcpShot } from '../../src/cli/demo/index.js';
+import { describeEnvoy, eventually, outcome, useHarness } from './harness/index.js';
+import { startMesh, type TestMesh, type TestService } from './mesh/start-mesh.js';
+
+const HTTP_PORT = 8080;
+const TCP_PORT = 6000;
+
+interface Edit {
+  readonly mtls: string;
+  readonly ttl?: string;
+  readonly access?: string;
+}
+
+const toMesh = (service: (name: string) => TestService, { mtls, ttl = '24h', access }: Edit) => {
+  const target = (port: number): string => {
+    const app = service('ledger').apps.get(port);
+    return `"${app?.address}:${app?.port}"`;
+  };
+  return `
+trustDomain: test.example
+certificates: { ttl: ${ttl} }
+services:
+  web: {}
+  ledger:
+    mtls: ${mtls}
+${access === undefined ? '' : `    allow: ${access}\n`}
+    ports:
+      ${HTTP_PORT}: { protocol: http, target: ${target(HTTP_PORT)} }
+      ${TCP_PORT}: { protocol: tcp, target: ${target(TCP_PORT)} }
+`;
+};
+
+await describeEnvoy('changes under load', {}, ({ binary }) => {
+  const harness = useHarness('changes');
+  let mesh: TestMesh;
+  let ledger: EnvoyProcess;
+  let address: string;
+  const edit = (change: Edit): Promise<void> =>
+    mesh.edit(toMesh((name) => mesh.service(name), change));
+
+  beforeAll(async () => {
+    mesh = await startMesh(harness, {
+      binary,
+      services: {
+        web: [],
+        ledger: [
+          { port: HTTP_PORT, kind: 'http' },
+          { port: TCP_PORT, kind: 'tcp' },
+        ],
+      },
+      mesh: (service) => toMesh(service, { mtls: 'permissive' }),
+    });
+    ledger = await mesh.sidecar('ledger');
+    await mesh.sidecar('web');
+    expect(await mesh.wait()).toMatchObject({ inForce: true });
+    address = await mesh.outboundAddress('web', 'ledger');
+  }, 60_000);
+
+  const startLoads = (): Load[] => [
+    harness.load({ shot: httpShot({ address, port: HTTP_PORT }, 'keep-alive') }),
+    harness.load({ shot: httpShot({ address, port: HTTP_PORT }, 'per-request') }),
+    harness.load({ shot: tcpShot({ address, port: TCP_PORT }, 'per-request') }),
+  ];
+  const expectNoneFailed = async (loads: readonly Load[]): Promise<void> => {
+    for (const load of loads) {
+      await load.more(30);
+      const result = await load.stop();
+      expect(result.requests).toBeGreaterThan(100);
+      expect(result).toMatchObject({ failures: 0, errors: [] });
+      expect(Object.keys(result.answers).filter((answer) => /^[45]/.test(answer))).toEqual([]);
+    }
+  };
+
+  test('every change of mode, one after the other, fails no request of a mesh caller', async () => {
+    await Promise.all(startLoads().map((load) => load.more(20).then(() => load.stop())));
+    const loads = startLoads();
+    const modes = ['strict', 'disable', 'strict', 'permissive', 'disable', 'permissive', 'strict'];
+    for (const mtls of modes) {
+      await Promise.all(loads.map((load) => load.more(30)));
+      await edit({ mtls });
+      const plain = outcome(httpCall({ address: mesh.service('ledger').address, port: HTTP_PORT }));
+      expect([mtls, await plain]).toEqual([mtls, mtls === 'strict' ? 'refused' : '200']);
+    }
+    await expectNoneFailed(loads);
+  }, 120_000);
+
+  test('rules that come with a mode fail no request of a caller that they allow', async () => {
+    await edit({ mtls: 'disable' });
+    const loads = startLoads();
+    const changes: Edit[] = [
+      { mtls: 'strict', access: '[ { from: [web] } ]' },
+      { mtls: 'disable', access: '[ { from: [anyone] } ]' },
+      { mtls: 'permissive', access: '[ { from: [web] } ]' },
+      { mtls: 'strict' },
+    ];
+    for (const change of changes) {
+      await Promise.all(loads.map((load) => load.more(30)));
+      await edit(change);
+    }
+    await expectNoneFailed(loads);
+  }, 120_000);
+
+  test('a rule change takes effect on an open connection and drains none', async () => {
+    await edit({ mtls: 'strict' });
+    const drains = (): Promise<number> =>
+      ledger.admin.stat('listener_manager.total_filter_chains_draining');
+    const changed = (): Promise<number> => ledger.admin.stat('listener_manager.listener_modified');
+    const before = [await drains(), await changed()];
+    expect(await outcome(httpCall({ address, port: HTTP_PORT, method: 'POST' }))).toBe('200');
+    await edit({ mtls: 'strict', access: '[ { from: [web], methods: [GET] } ]' });
+    expect(await outcome(httpCall({ address, port: HTTP_PORT, method: 'POST' }))).toBe('403');
+    expect(await outcome(httpCall({ address, port: HTTP_PORT }))).toBe('200');
+    expect([await drains(), await changed()]).toEqual(before);
+  }, 60_000);
+
+  test('10 s leaves are renewed under load without a failed request', async () => {
+    await edit({ mtls: 'strict', ttl: '10s' });
+    const serials = async (): Promise<string> => JSON.stringify(await ledger.admin.certificates());
+    const loads = startLoads();
+    const seen = new Set<string>();
+    for (let renewal = 0; renewal < 4; renewal++) {
+      seen.add(await serials());
+      const old = await serials();
+      await eventually(async () => (await serials()) !== old, {
+        what: 'another certificate',
+        timeoutMs: 15_000,
+      });
+    }
+    expect(seen.size).toBeGreaterThanOrEqual(4);
+    await expectNoneFailed(loads);
+    await edit({ mtls: 'strict' });
+  }, 120_000);
+
+  test('a broken edit changes nothing and is shown with its place', async () => {
+    const before = (await mesh.status()).mesh.version;
+    await mesh.write(toMesh((name) => mesh.service(name), { mtls: 'stirct' }));
+    const answer = await mesh.wait();
+    expect(answer).toMatchObject({ inForce: false, reason: 'problems' });
+    expect(answer.problems?.[0]?.place).toMatch(/mesh\.yaml:7:5$/);
+    expect(answer.problems?.[0]?.message).toContain('did you mean "strict"?');
+    const status = await mesh.status();
+    expect(status.mesh.version).toBe(before);
+    expect(status.mesh.problems).toHaveLength(1);
+    expect(await outcome(httpCall({ address, port: HTTP_PORT }))).toBe('200');
+    await edit({ mtls: 'strict' });
+  }, 60_000);
+
+  test('the server stops and starts while traffic flows: none failed, nothing is lost', async () => {
+    await edit({ mtls: 'strict' });
+    const loads = startLoads();
+    for (let round = 0; round < 2; round++) {
+      await Promise.all(loads.map((load) => load.more(50)));
+      await mesh.stop();
+      await Promise.all(loads.map((load) => load.more(50)));
+      await mesh.start();
+      await eventually(async () => (await mesh.status()).proxies.length === 2, {
+        what: 'both sidecars back',
+        timeoutMs: 45_000,
+      });
+      expect(await mesh.wait()).toMatchObject({ inForce: true });
+    }
+    await expectNoneFailed(loads);
+  }, 120_000);
+});
