@@ -1,5 +1,6 @@
-// What an authority is made of: a root and an intermediate, each a certificate with its key. Made here,
-// and judged here when it comes back from the disk; who stores and uses it is not this file's matter.
+// What an authority is made of: a root and an intermediate, each a certificate with its key. Made
+// here, and judged here when it comes back from the disk; who stores and uses it is not this file's
+// matter.
 import type { Clock, Random } from '../base/index.js';
 import { type Issuer, issueCertificate, periodFrom, toIssuer } from './issue.js';
 import type { KeySource, KeyType } from './keys.js';

@@ -1,7 +1,8 @@
-// Where the authority lives between starts: one file with everything in it. The file appears by one link
-// or one rename, so that a crash at any step leaves no authority or a whole one, and of two processes that
-// make it at once one wins and the other takes over the winner's. What is found is checked before use and
-// never overwritten: a mesh whose root is replaced unnoticed has lost every peer.
+// Where the authority lives between starts: one file with everything in it. The file appears by one
+// link or one rename, so that a crash at any step leaves no authority or a whole one, and of two
+// processes that make it at once one wins and the other takes over the winner's. What is found is
+// checked before use and never overwritten: a mesh whose root is replaced unnoticed has lost every
+// peer.
 import { createPrivateKey } from 'node:crypto';
 import { z } from 'zod';
 import { type Clock, MeshError, type Random } from '../base/index.js';
@@ -37,8 +38,8 @@ const schema = z.strictObject({
 
 /**
  * The authority of the data folder, made on first use; stored before it is returned.
- * @throws MeshError data-damaged, data-unwritable, data-unreadable; certificate-invalid for an ended
- * root; identity-invalid where the folder belongs to another trust domain.
+ * @throws MeshError data-damaged, data-unwritable, data-unreadable; certificate-invalid for an
+ * ended root; identity-invalid where the folder belongs to another trust domain.
  */
 export async function loadOrCreateAuthority(
   options: AuthorityOptions & { readonly trustDomain: string },
@@ -113,16 +114,16 @@ function unusable(
 ): MeshError {
   if (material.root.facts.notAfterMs > nowMs) return damaged({ dataDir, name: FILE, what });
   return new MeshError('certificate-invalid', `${dataDir.path}/${FILE}: ${what}`, {
-    hint: 'every leaf under this root has ended: move the file away and start again with a new root',
+    hint: 'every leaf under it has ended: move the file away and start again with a new root',
   });
 }
 
 function ofDomain(material: AuthorityMaterial, trustDomain: string): AuthorityMaterial {
   if (material.trustDomain === trustDomain) return material;
-  const expected = JSON.stringify(material.trustDomain);
+  const [expected, got] = [material.trustDomain, trustDomain].map((text) => JSON.stringify(text));
   throw new MeshError(
     'identity-invalid',
-    `expected trust domain ${expected}, which the data folder belongs to, but got ${JSON.stringify(trustDomain)}`,
+    `expected trust domain ${expected}, which the data folder belongs to, but got ${got}`,
     { path: 'trustDomain', hint: 'set it back, or start with another folder by --data' },
   );
 }

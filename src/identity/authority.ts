@@ -1,8 +1,8 @@
-// The authority of one trust domain: a root that peers trust, and an issuing intermediate that signs the
-// leaves, so that the root's key signs a few times in its life. The intermediate is replaced, under the
-// same root, at half its life: then it always has more left than the longest leaf needs, and no peer has
-// to learn anything. `Authority` is the port that the rest sees; an outside CA can stand behind it, which
-// is why issuing is asynchronous.
+// The authority of one trust domain: a root that peers trust, and an issuing intermediate that
+// signs the leaves, so that the root's key signs a few times in its life. The intermediate is
+// replaced, under the same root, at half its life: then it always has more left than the longest
+// leaf needs, and no peer has to learn anything. `Authority` is the port that the rest sees; an
+// outside CA can stand behind it, which is why issuing is asynchronous.
 import {
   type AuthorityMaterial,
   type AuthorityTools,
@@ -56,7 +56,9 @@ export interface Authority {
   readonly trustAnchorsPem: string;
   /** A new leaf with a key of its own, validated. @throws MeshError certificate-invalid */
   issueLeaf(request: LeafRequest): Promise<Leaf>;
-  /** Whether a chain (leaf first, PEM) ends at a root of this authority and every signature holds. */
+  /**
+   * Whether a chain (leaf first, PEM) ends at a root of this authority and every signature holds.
+   */
   vouchesFor(chainPem: string): boolean;
   /** Root first. */
   describe(): readonly AuthorityInfo[];

@@ -1,6 +1,7 @@
-// Third step of issuing: what a certificate says, read from its DER by code that shares nothing with the
-// encoder. node:crypto's X509Certificate checks signatures and key pairs; it doesn't tell critical flags,
-// key usages, path lengths or key identifiers, so those are read here. Facts only: `validate.ts` judges.
+// Third step of issuing: what a certificate says, read from its DER by code that shares nothing
+// with the encoder. node:crypto's X509Certificate checks signatures and key pairs; it doesn't tell
+// critical flags, key usages, path lengths or key identifiers, so those are read here. Facts only:
+// `validate.ts` judges.
 // Structure: RFC 5280 section 4.1 and 4.2.
 import { X509Certificate } from 'node:crypto';
 import { MeshError } from '../base/index.js';
@@ -81,7 +82,10 @@ export function splitPem(pem: string): readonly Buffer[] {
   return blocks.map((block) => Buffer.from(block.replace(/-----[^-]+-----|\s/g, ''), 'base64'));
 }
 
-/** What the certificate says. @throws MeshError certificate-invalid where it is not X.509 in DER. */
+/**
+ * What the certificate says.
+ * @throws MeshError certificate-invalid where it is not X.509 in DER.
+ */
 export function readCertificate(der: Buffer): CertificateFacts {
   const x509 = tryX509(der);
   const [tbsValue] = readChildren(readDer(der), TAG.sequence);

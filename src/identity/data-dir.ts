@@ -1,8 +1,9 @@
-// The data folder: everything that must outlive the server (authority, leaves, token keys). Folder 0700,
-// files 0600. A write is atomic and durable: a temporary file in the same folder, fsync, rename (or link,
-// where the file must not exist yet), fsync of the folder; a crash leaves the old content or the new one,
-// never a mixture. Commands work beside a running server, so only a server takes the lock. What is read
-// and does not make sense is `data-damaged`, and is never overwritten: it may be all that is left of a CA.
+// The data folder: everything that must outlive the server (authority, leaves, token keys). Folder
+// 0700, files 0600. A write is atomic and durable: a temporary file in the same folder, fsync,
+// rename (or link, where the file must not exist yet), fsync of the folder; a crash leaves the old
+// content or the new one, never a mixture. Commands work beside a running server, so only a server
+// takes the lock. What is read and does not make sense is `data-damaged`, and is never overwritten:
+// it may be all that is left of a CA.
 
 import assert from 'node:assert';
 import { constants } from 'node:fs';
@@ -17,18 +18,24 @@ export interface DataDir {
   readonly path: string;
   /** Content of a file; undefined where there is none. @throws data-unreadable */
   read(name: string): Promise<Buffer | undefined>;
-  /** Names of the files of a sub-folder, sorted; none where it does not exist. @throws data-unreadable */
+  /**
+   * Names of the files of a sub-folder, sorted; none where it does not exist.
+   * @throws data-unreadable
+   */
   list(folder: string): Promise<readonly string[]>;
   /** Replaces a file or makes it; durable when the promise resolves. @throws data-unwritable */
   write(name: string, content: string | Buffer): Promise<void>;
   /**
-   * Makes a file that must not exist yet: of several callers, in several processes too, exactly one gets
-   * `true`, and the others find that one's whole content. @throws data-unwritable
+   * Makes a file that must not exist yet: of several callers, in several processes too, exactly one
+   * gets `true`, and the others find that one's whole content. @throws data-unwritable
    */
   create(name: string, content: string | Buffer): Promise<boolean>;
   /** Removes a file; does nothing where there is none. @throws data-unwritable */
   remove(name: string): Promise<void>;
-  /** Renames a file that makes no sense so that it can be examined; its new name. @throws data-unwritable */
+  /**
+   * Renames a file that makes no sense so that it can be examined; its new name.
+   * @throws data-unwritable
+   */
   setAside(name: string): Promise<string>;
   /** Gives back the lock, if this opening took it. */
   close(): Promise<void>;
@@ -50,8 +57,8 @@ const FILE_MODE = 0o600;
 const LOCK_FILE = 'lock';
 
 /**
- * Opens the data folder, making it (0700) where it does not exist and tightening it to 0700 where it
- * is open to others.
+ * Opens the data folder, making it (0700) where it does not exist and tightening it to 0700 where
+ * it is open to others.
  * @throws MeshError data-missing, data-unwritable, data-locked.
  */
 export async function openDataDir(options: DataDirOptions): Promise<DataDir> {
@@ -190,8 +197,8 @@ async function prepareFolder(path: string, create: boolean): Promise<void> {
 }
 
 /**
- * Makes a folder and what is missing above it. Not by mkdir's `recursive`: that one spins for ever where
- * a folder exists but refuses with ENOENT, as /proc does (seen with Node 20.20).
+ * Makes a folder and what is missing above it. Not by mkdir's `recursive`: that one spins for ever
+ * where a folder exists but refuses with ENOENT, as /proc does (seen with Node 20.20).
  */
 async function makeFolder(path: string): Promise<void> {
   try {
@@ -264,7 +271,10 @@ function unreadable(path: string, error: unknown): MeshError {
   );
 }
 
-/** The error for content that is not what was stored; `what` says what was expected, without content. */
+/**
+ * The error for content that is not what was stored; `what` says what was expected, without
+ * content.
+ */
 export function damaged(options: {
   readonly dataDir: Pick<DataDir, 'path'>;
   readonly name: string;

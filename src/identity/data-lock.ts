@@ -1,8 +1,9 @@
-// The lock that keeps two servers off one data folder. It is the kernel's: flock(2) on the file `lock`,
-// which dies with the open file, so kill -9 leaves nothing stale, a reused process id fools nobody, and
-// two containers that share a volume exclude each other. Node has no flock call, but an flock belongs to
-// the open file, not to the process: we open it, hand it to a short-lived `flock` (util-linux, busybox)
-// as descriptor 3, and keep holding the lock after that tool has ended. docs/decisions has the options.
+// The lock that keeps two servers off one data folder. It is the kernel's: flock(2) on the file
+// `lock`, which dies with the open file, so kill -9 leaves nothing stale, a reused process id fools
+// nobody, and two containers that share a volume exclude each other. Node has no flock call, but an
+// flock belongs to the open file, not to the process: we open it, hand it to a short-lived `flock`
+// (util-linux, busybox) as descriptor 3, and keep holding the lock after that tool has ended.
+// docs/decisions has the options.
 import { spawn } from 'node:child_process';
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';

@@ -1,6 +1,6 @@
-// A small strict reader of DER (X.690), independent of the encoder that signs. It reads what X.509 uses:
-// one-byte tags, definite minimal lengths, every byte accounted for. Anything else is an error: where
-// two readers could disagree about a certificate, one of them can be fooled.
+// A small strict reader of DER (X.690), independent of the encoder that signs. It reads what X.509
+// uses: one-byte tags, definite minimal lengths, every byte accounted for. Anything else is an
+// error: where two readers could disagree about a certificate, one of them can be fooled.
 import { MeshError } from '../base/index.js';
 
 export interface DerValue {
@@ -30,7 +30,10 @@ export function readDer(der: Buffer): DerValue {
   return value;
 }
 
-/** The values that fill the content of a constructed value. @throws MeshError certificate-invalid */
+/**
+ * The values that fill the content of a constructed value.
+ * @throws MeshError certificate-invalid
+ */
 export function readChildren(parent: DerValue, tag?: number): readonly DerValue[] {
   if (tag !== undefined) expectTag(parent, tag);
   const children: DerValue[] = [];
@@ -83,7 +86,10 @@ export function readBits(value: DerValue): ReadonlySet<number> {
   return bits;
 }
 
-/** A UTCTime or GeneralizedTime of RFC 5280 4.1.2.5, in ms. @throws MeshError certificate-invalid */
+/**
+ * A UTCTime or GeneralizedTime of RFC 5280 4.1.2.5, in ms.
+ * @throws MeshError certificate-invalid
+ */
 export function readTimeMs(value: DerValue | undefined): number {
   const isShort = value?.tag === TAG.utcTime;
   const text = contentOf(value, isShort ? TAG.utcTime : TAG.generalizedTime).toString('latin1');

@@ -1,5 +1,5 @@
-// The whole of issuing in one place: keys, then template -> sign -> re-parse -> validate. Nothing leaves
-// here that was not read back and found to be what was asked for.
+// The whole of issuing in one place: keys, then template -> sign -> re-parse -> validate. Nothing
+// leaves here that was not read back and found to be what was asked for.
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { type CertificateFacts, readCertificate, toPem } from './certificate-reader.js';
 import type { KeyPair } from './keys.js';

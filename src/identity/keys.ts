@@ -1,6 +1,6 @@
 // Key pairs, made by node:crypto. The pair is asked for in its encoded forms at once: exporting a
-// KeyObject afterwards costs more than making the key. Generation is a parameter (`KeySource`) wherever
-// it is used, so that tests bring their own keys.
+// KeyObject afterwards costs more than making the key. Generation is a parameter (`KeySource`)
+// wherever it is used, so that tests bring their own keys.
 import { createHash, generateKeyPair } from 'node:crypto';
 
 export type KeyType = 'ecdsa-p256' | 'ecdsa-p384' | 'rsa-2048' | 'rsa-3072';

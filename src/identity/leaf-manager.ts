@@ -1,8 +1,10 @@
-// Keeps a valid leaf for every node that is present. It owns the timing and the store; what is to be done
-// is `planRenewal`'s answer. A leaf is stored before anyone sees it. A failed issue changes nothing: the
-// leaf in force stays, the failure is reported, and it is tried again with growing pauses.
-// One timer serves all nodes and never sleeps longer than CHECK_EVERY_MS, because timers do not count the
-// time a machine is suspended, and a clock can be set: every waking plans anew from the time of day.
+// Keeps a valid leaf for every node that is present. It owns the timing and the store; what is to
+// be done is `planRenewal`'s answer. A leaf is stored before anyone sees it. A failed issue changes
+// nothing: the leaf in force stays, the failure is reported, and it is tried again with growing
+// pauses.
+// One timer serves all nodes and never sleeps longer than CHECK_EVERY_MS, because timers do not
+// count the time a machine is suspended, and a clock can be set: every waking plans anew from the
+// time of day.
 import assert from 'node:assert';
 import { type Cancel, type Clock, MeshError, type Random } from '../base/index.js';
 import type { Authority, Leaf } from './authority.js';
@@ -71,11 +73,11 @@ export class LeafManager {
   }
 
   /**
-   * The node's leaf by these settings: the one there is where it will do, else a new one. From then on it
-   * is renewed until `release`. Where a new one cannot be had and the old one still names the same
-   * identity and has not ended, that is returned and the failure reported.
-   * @throws MeshError what kept a leaf from being issued or stored; the node is then forgotten, unless it
-   * had a leaf.
+   * The node's leaf by these settings: the one there is where it will do, else a new one. From then
+   * on it is renewed until `release`. Where a new one cannot be had and the old one still names the
+   * same identity and has not ended, that is returned and the failure reported.
+   * @throws MeshError what kept a leaf from being issued or stored; the node is then forgotten,
+   * unless it had a leaf.
    */
   async ensure(node: NodeId, settings: LeafSettings): Promise<Leaf> {
     const entry = this.#entries.get(node) ?? this.#enter(node, settings);
@@ -96,12 +98,18 @@ export class LeafManager {
     }
   }
 
-  /** The node is gone: its leaf is renewed no more. The file stays, for its return, until the leaf ends. */
+  /**
+   * The node is gone: its leaf is renewed no more. The file stays, for its return, until the leaf
+   * ends.
+   */
   release(node: NodeId): void {
     this.#entries.delete(node);
   }
 
-  /** Calls back when a leaf was renewed by time (not for what `ensure` returns), after it was stored. */
+  /**
+   * Calls back when a leaf was renewed by time (not for what `ensure` returns), after it was
+   * stored.
+   */
   onRenewed(listener: RenewalListener): Cancel {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -145,14 +153,17 @@ export class LeafManager {
       return leaf;
     } catch (error) {
       if (!(error instanceof MeshError) || error.code !== 'data-damaged') throw error;
-      // A leaf can be replaced, unlike a CA: the file is kept for examination and a new one is issued.
+      // A leaf can be replaced, unlike a CA: the file is kept for examination and a new one is
+      // issued.
       await this.#store.setAside(entry.node);
       this.#options.onProblem({ node: entry.node, error, retryAtMs: undefined });
       return undefined;
     }
   }
 
-  /** Issues and stores a leaf if it is time to; whether it did. @param asked Somebody waits for it. */
+  /**
+   * Issues and stores a leaf if it is time to; whether it did. @param asked Somebody waits for it.
+   */
   async #renew(entry: Entry, asked: boolean): Promise<boolean> {
     const { authority, clock } = this.#options;
     const state = this.#toState(entry);

@@ -1,6 +1,6 @@
-// One file per node under `leaves/`, so that a restarted server serves the same leaves and no proxy sees a
-// new certificate for it. The node's id may hold any characters: the file is named by its hash and holds
-// the id. What is read is checked again (key, names, signatures) before it is used.
+// One file per node under `leaves/`, so that a restarted server serves the same leaves and no proxy
+// sees a new certificate for it. The node's id may hold any characters: the file is named by its
+// hash and holds the id. What is read is checked again (key, names, signatures) before it is used.
 import { z } from 'zod';
 import type { Leaf } from './authority.js';
 import { readCertificate, splitPem } from './certificate-reader.js';

@@ -1,5 +1,5 @@
-// The types of node-forge describe its main module only. That one costs 90 ms more to load than the part
-// that we use, and start-up time is a goal. They also miss the options of fromDer.
+// The types of node-forge describe its main module only. That one costs 90 ms more to load than the
+// part that we use, and start-up time is a goal. They also miss the options of fromDer.
 declare module 'node-forge/lib/asn1.js' {
   import type { asn1 } from 'node-forge';
 

@@ -1,7 +1,7 @@
-// When a leaf is replaced, as a pure function of what there is, what is wanted and the time. It works on
-// absolute times and is asked again and again, so a machine that slept or a clock that jumped changes
-// nothing but the answer. The jitter comes from the leaf's serial: it spreads the nodes, yet a restart
-// does not roll it again.
+// When a leaf is replaced, as a pure function of what there is, what is wanted and the time. It
+// works on absolute times and is asked again and again, so a machine that slept or a clock that
+// jumped changes nothing but the answer. The jitter comes from the leaf's serial: it spreads the
+// nodes, yet a restart does not roll it again.
 
 import type { Leaf, LeafRequest } from './authority.js';
 import type { KeyType } from './keys.js';
@@ -74,7 +74,8 @@ function changedSetting(leaf: Leaf, settings: LeafSettings): RenewalReason | und
   if (!sameNames(leaf.dnsNames, settings.dnsNames)) return 'names-changed';
   const wanted: KeyType = settings.key;
   if (leaf.keyType !== wanted) return 'key-type-changed';
-  // Lifetimes are compared, not ends: those would make every leaf look too long after a clock step back.
+  // Lifetimes are compared, not ends: those would make every leaf look too long after a clock step
+  // back.
   if (leaf.notAfterMs - leaf.issuedAtMs > settings.ttlMs) return 'lifetime-shortened';
   return undefined;
 }

@@ -1,7 +1,7 @@
-// The xDS port's own TLS identity, apart from the mesh: an anchor that bootstraps pin for a host's life
-// (a bootstrap cannot be reloaded, so no CA rotation may touch it) and a server certificate under it,
-// which is renewed in time. Sidecars verify it by the fixed name, whatever address they reach it at;
-// the other names are for people and tools.
+// The xDS port's own TLS identity, apart from the mesh: an anchor that bootstraps pin for a host's
+// life (a bootstrap cannot be reloaded, so no CA rotation may touch it) and a server certificate
+// under it, which is renewed in time. Sidecars verify it by the fixed name, whatever address they
+// reach it at; the other names are for people and tools.
 import type { Cancel } from '../base/index.js';
 import type { CertificateFacts } from './certificate-reader.js';
 import { damaged } from './data-dir.js';

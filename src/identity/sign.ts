@@ -1,6 +1,7 @@
-// Second step of issuing: a template becomes signed DER. The only file that uses node-forge, of which it
-// takes the ASN.1 encoder alone; the signature comes from node:crypto (forge has no ECDSA). It decides
-// nothing: a wrong template gives a wrong certificate, which `validate.ts` then refuses.
+// Second step of issuing: a template becomes signed DER. The only file that uses node-forge, of
+// which it takes the ASN.1 encoder alone; the signature comes from node:crypto (forge has no
+// ECDSA). It decides nothing: a wrong template gives a wrong certificate, which `validate.ts` then
+// refuses.
 // Structure: RFC 5280 section 4.1; algorithm identifiers: RFC 5758 section 3.2, RFC 4055 section 5.
 import assert from 'node:assert';
 import { createHash, type KeyObject, sign } from 'node:crypto';

@@ -1,8 +1,8 @@
-// A SPIFFE ID names a workload: `spiffe://<trust domain>/<path>`. It is compared byte by byte wherever
-// access is decided, so only the one canonical spelling of the SPIFFE standard is let in: no port, no
-// user, no query, no fragment, no percent-encoding, no dot segments, no empty segments, no upper case
-// in the trust domain. Our own workloads have the path `/ns/<namespace>/sa/<service account>`; a bare
-// trust domain (no path) is the ID of a certificate authority.
+// A SPIFFE ID names a workload: `spiffe://<trust domain>/<path>`. It is compared byte by byte
+// wherever access is decided, so only the one canonical spelling of the SPIFFE standard is let in:
+// no port, no user, no query, no fragment, no percent-encoding, no dot segments, no empty segments,
+// no upper case in the trust domain. Our own workloads have the path `/ns/<namespace>/sa/<service
+// account>`; a bare trust domain (no path) is the ID of a certificate authority.
 // Rules: https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE-ID.md (sections 2 and 2.3)
 import { MeshError } from '../base/index.js';
 
@@ -27,19 +27,23 @@ const SEGMENT = /^[a-zA-Z0-9._-]+$/;
 export function trustDomainProblem(text: string): string | undefined {
   if (text === '') return 'expected a trust domain but got nothing';
   if (text.length > MAX_TRUST_DOMAIN_BYTES) {
-    return `expected a trust domain of at most ${MAX_TRUST_DOMAIN_BYTES} bytes but got ${text.length}`;
+    const most = MAX_TRUST_DOMAIN_BYTES;
+    return `expected a trust domain of at most ${most} bytes but got ${text.length}`;
   }
   if (TRUST_DOMAIN.test(text)) return undefined;
   return `expected a trust domain of a-z, 0-9, ".", "_" and "-" but got ${JSON.stringify(text)}`;
 }
 
-/** What is wrong with one path segment (a namespace, a service account); undefined where nothing is. */
+/**
+ * What is wrong with one path segment (a namespace, a service account); undefined where nothing is.
+ */
 export function segmentProblem(text: string): string | undefined {
   if (text === '') return 'expected a path segment but got an empty one';
   if (text === '.' || text === '..')
     return `expected a path segment but got ${JSON.stringify(text)}`;
   if (SEGMENT.test(text)) return undefined;
-  return `expected a path segment of letters, digits, ".", "_" and "-" but got ${JSON.stringify(text)}`;
+  const got = JSON.stringify(text);
+  return `expected a path segment of letters, digits, ".", "_" and "-" but got ${got}`;
 }
 
 /**

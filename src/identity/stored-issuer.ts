@@ -1,5 +1,5 @@
-// A certificate with its key as one file of the data folder: the form of the xDS port's anchor and server
-// certificate. Whether it is what it should be is for the caller to judge.
+// A certificate with its key as one file of the data folder: the form of the xDS port's anchor and
+// server certificate. Whether it is what it should be is for the caller to judge.
 import { z } from 'zod';
 import { readCertificate, splitPem } from './certificate-reader.js';
 import { type DataDir, damaged } from './data-dir.js';

@@ -1,5 +1,5 @@
-// Reading back what was stored as JSON. The shape is checked as strictly as a user's file; an error names
-// the file and the place in it but never its content, which has keys in it.
+// Reading back what was stored as JSON. The shape is checked as strictly as a user's file; an error
+// names the file and the place in it but never its content, which has keys in it.
 import type { z } from 'zod';
 import { type DataDir, damaged } from './data-dir.js';
 

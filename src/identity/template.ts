@@ -1,6 +1,7 @@
-// First step of issuing: what a certificate shall contain, as plain data. Nothing is signed or encoded
-// here; `sign.ts` turns a template into DER, `validate.ts` reads that back and checks it by its own rules.
-// Four shapes: root, issuing intermediate, workload leaf (X.509-SVID), and the xDS port's server leaf.
+// First step of issuing: what a certificate shall contain, as plain data. Nothing is signed or
+// encoded here; `sign.ts` turns a template into DER, `validate.ts` reads that back and checks it by
+// its own rules. Four shapes: root, issuing intermediate, workload leaf (X.509-SVID), and the xDS
+// port's server leaf.
 // Rules: https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md, RFC 5280 section 4.
 import assert from 'node:assert';
 import type { Random } from '../base/index.js';
@@ -51,7 +52,10 @@ export const YEAR_MS = 365 * DAY_MS;
 export const BACKDATE_MS = 5 * MINUTE_MS;
 /** A root outlives any plan: replacing it is a phased rotation. */
 export const ROOT_LIFETIME_MS = 10 * YEAR_MS;
-/** Replaced at half life, an intermediate has 182 days left: more than the longest leaf (90 days) needs. */
+/**
+ * Replaced at half life, an intermediate has 182 days left: more than the longest leaf (90 days)
+ * needs.
+ */
 export const INTERMEDIATE_LIFETIME_MS = YEAR_MS;
 /** Bootstraps pin this anchor and cannot be reloaded, so it lives as long as a host may. */
 export const XDS_ANCHOR_LIFETIME_MS = 20 * YEAR_MS;
@@ -101,7 +105,9 @@ export function intermediateTemplate(
   };
 }
 
-/** A workload's X.509-SVID. Its subject is empty: the SPIFFE ID, in the SAN, is its only identity. */
+/**
+ * A workload's X.509-SVID. Its subject is empty: the SPIFFE ID, in the SAN, is its only identity.
+ */
 export function leafTemplate(
   options: CommonOptions & {
     readonly spiffeId: SpiffeId;
@@ -159,8 +165,8 @@ export function xdsServerTemplate(
 }
 
 /**
- * The name of a CA has part of its serial in it: verifiers find an issuer by name first, so two roots
- * of one name, during a rotation, would be taken for each other.
+ * The name of a CA has part of its serial in it: verifiers find an issuer by name first, so two
+ * roots of one name, during a rotation, would be taken for each other.
  */
 function authority(options: CommonOptions, role: string) {
   const { serialHex, publicKeyDer } = options;
@@ -179,7 +185,10 @@ function authority(options: CommonOptions, role: string) {
   } as const satisfies Partial<CertificateTemplate>;
 }
 
-/** Back-dated, and within the issuer's own period: a leaf that outlives its issuer fails before its end. */
+/**
+ * Back-dated, and within the issuer's own period: a leaf that outlives its issuer fails before its
+ * end.
+ */
 function period(options: {
   readonly nowMs: number;
   readonly lifetimeMs: number;

@@ -1,6 +1,6 @@
-// The keys that sign tokens: a list in one file of the data folder, newest first, made on first use by
-// whoever comes first (`countersign token` may run before `serve` or beside it). The newest signs; all
-// verify, so that a new key can be put in front while tokens of the old one live on.
+// The keys that sign tokens: a list in one file of the data folder, newest first, made on first use
+// by whoever comes first (`countersign token` may run before `serve` or beside it). The newest
+// signs; all verify, so that a new key can be put in front while tokens of the old one live on.
 
 import assert from 'node:assert';
 import { createHash, createPrivateKey, createPublicKey } from 'node:crypto';

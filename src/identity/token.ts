@@ -1,7 +1,7 @@
-// Tokens that say who a peer of the xDS port or the admin port is: JWTs (RFC 7519) in compact form, signed
-// with ES256 (RFC 7518 3.4) and nothing else. The algorithm is ours to choose, not the token's: `alg` is
-// compared, never followed, so "none" and HMAC with the public key lead nowhere. Nothing of a token is
-// looked at before its signature holds, and no message repeats any of it.
+// Tokens that say who a peer of the xDS port or the admin port is: JWTs (RFC 7519) in compact form,
+// signed with ES256 (RFC 7518 3.4) and nothing else. The algorithm is ours to choose, not the
+// token's: `alg` is compared, never followed, so "none" and HMAC with the public key lead nowhere.
+// Nothing of a token is looked at before its signature holds, and no message repeats any of it.
 import { createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import { z } from 'zod';
 import { MeshError } from '../base/index.js';
@@ -46,7 +46,10 @@ export interface VerifiedToken {
 
 /** Longer ones are refused unread. */
 export const MAX_TOKEN_BYTES = 4096;
-/** By how much the clocks of issuer and verifier may differ (RFC 7519 4.1.4: "a few minutes" at most). */
+/**
+ * By how much the clocks of issuer and verifier may differ (RFC 7519 4.1.4: "a few minutes" at
+ * most).
+ */
 export const CLOCK_SKEW_MS = 30_000;
 
 const ISSUER = 'countersign';
@@ -164,7 +167,10 @@ function encode(value: object): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url');
 }
 
-/** Node's decoder skips what it does not know; only the one canonical spelling is let in (RFC 7515 2). */
+/**
+ * Node's decoder skips what it does not know; only the one canonical spelling is let in (RFC 7515
+ * 2).
+ */
 function decode(part: string): Buffer | undefined {
   const bytes = Buffer.from(part, 'base64url');
   return part !== '' && bytes.toString('base64url') === part ? bytes : undefined;

@@ -1,6 +1,7 @@
 // Last step of issuing: what was read back from a signed certificate is held against the rules and
-// against what was asked for. Nothing here knows the template or the signer, so a fault there cannot
-// excuse itself. The same rules judge what is loaded from the data folder. All problems are reported.
+// against what was asked for. Nothing here knows the template or the signer, so a fault there
+// cannot excuse itself. The same rules judge what is loaded from the data folder. All problems are
+// reported.
 // Rules: https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md, RFC 5280 section 4.
 import { createPrivateKey } from 'node:crypto';
 import { MeshError } from '../base/index.js';
@@ -9,8 +10,8 @@ import { type CertificateFacts, EXTENSION } from './certificate-reader.js';
 /** What a certificate was asked to be. */
 export interface Expectation {
   /**
-   * `workload`: an X.509-SVID, server and client. `server`: server only, with no identity but names.
-   * `authority`: a CA.
+   * `workload`: an X.509-SVID, server and client. `server`: server only, with no identity but
+   * names. `authority`: a CA.
    */
   readonly kind: 'workload' | 'server' | 'authority';
   /** The SPIFFE ID; undefined: it must carry none. */
@@ -69,7 +70,8 @@ function* formProblems(facts: CertificateFacts): Iterable<string> {
     yield 'expected a positive serial but got a negative one or zero';
   }
   if (serial.length < MIN_SERIAL_BYTES || serial.length > MAX_SERIAL_BYTES) {
-    yield `expected a serial of ${MIN_SERIAL_BYTES} to ${MAX_SERIAL_BYTES} bytes but got ${serial.length}`;
+    const range = `${MIN_SERIAL_BYTES} to ${MAX_SERIAL_BYTES}`;
+    yield `expected a serial of ${range} bytes but got ${serial.length}`;
   }
   for (const [oid, { critical }] of facts.extensions) {
     if (critical && !KNOWN_EXTENSIONS.has(oid)) {
@@ -159,7 +161,8 @@ function* endEntityProblems(
   yield* keyUsageProblems(facts, [BIT.digitalSignature]);
   const usages = kind === 'workload' ? [SERVER_AUTH, CLIENT_AUTH] : [SERVER_AUTH];
   if (!sameNames(facts.extendedKeyUsageOids, usages)) {
-    yield `expected extended key usages ${list(usages)} but got ${list(facts.extendedKeyUsageOids)}`;
+    const got = list(facts.extendedKeyUsageOids);
+    yield `expected extended key usages ${list(usages)} but got ${got}`;
   }
 }
 

@@ -1,5 +1,5 @@
-// The anchor of the xDS port, which bootstraps pin for a host's life. A bootstrap cannot be reloaded, so
-// the anchor is made once, apart from the mesh's authority, and never changes.
+// The anchor of the xDS port, which bootstraps pin for a host's life. A bootstrap cannot be
+// reloaded, so the anchor is made once, apart from the mesh's authority, and never changes.
 import type { Clock, Random } from '../base/index.js';
 import { type DataDir, damaged } from './data-dir.js';
 import { type Issuer, issueCertificate, periodFrom, toIssuer } from './issue.js';

@@ -99,7 +99,8 @@ describe('the authority', () => {
       code: 'identity-invalid',
       path: 'trustDomain',
       message:
-        'expected trust domain "shop.example", which the data folder belongs to, but got "corp.example"',
+        'expected trust domain "shop.example", which the data folder belongs to, ' +
+        'but got "corp.example"',
     });
     expect((await loadAuthority(options)).trustDomain).toBe('shop.example');
   });

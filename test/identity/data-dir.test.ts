@@ -148,14 +148,17 @@ describe('the lock of the data folder', () => {
   });
 });
 
-/** Another process that opens the folder's lock in the way that we do, and holds it until killed. */
+/**
+ * Another process that opens the folder's lock in the way that we do, and holds it until killed.
+ */
 async function startHolder(path: string): Promise<ChildProcess> {
   await openDataDir({ path, lock: false });
   const script = `
     const { openSync, writeSync } = require('node:fs');
     const { spawnSync } = require('node:child_process');
     const fd = openSync(process.argv[1], 'a+');
-    const { status } = spawnSync('flock', ['-x', '-n', '3'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
+    const stdio = ['ignore', 'ignore', 'ignore', fd];
+    const { status } = spawnSync('flock', ['-x', '-n', '3'], { stdio });
     writeSync(fd, process.pid + '\\n');
     console.log(status);
     setInterval(() => {}, 1000);`;

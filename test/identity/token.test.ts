@@ -198,7 +198,7 @@ describe('a forged token', () => {
     expect(error).toMatchObject({ code: 'token-invalid', message });
   });
 
-  it('never verifies, whichever character is changed, and is never repeated in an error', async () => {
+  it('never verifies, whichever character changes, and is never in an error', async () => {
     const { keys, request } = await setup();
     const { token } = keys.sign(request);
     expect(token.length).toBeGreaterThan(200);

@@ -90,7 +90,9 @@ export function diskFull(): MeshError {
   return new MeshError('data-unwritable', 'expected to write but got ENOSPC');
 }
 
-/** Nothing that a log could print of an error (message, hint, cause, all the way down) holds a key. */
+/**
+ * Nothing that a log could print of an error (message, hint, cause, all the way down) holds a key.
+ */
 export function expectNoKey(error: unknown): void {
   expect(error).toBeInstanceOf(MeshError);
   const printed = inspect(error, { depth: null, showHidden: true });
