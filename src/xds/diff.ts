@@ -68,7 +68,8 @@ function select(type: TypeState, set: ResourceSet): ResourceSet['resources'] {
     const resource = set.resources.get(name);
     if (resource !== undefined) selected.set(name, resource);
   }
-  return selected;
+  // Asked for by name, yet all there is: shared like a wildcard's, and its version is known.
+  return selected.size === set.resources.size ? set.resources : selected;
 }
 
 function findRemoved(

@@ -44,7 +44,9 @@ const TRAITS: ReadonlyMap<string, TypeTraits> = new Map<string, TypeTraits>([
   [cluster, { ...FULL_STATE, after: [], removeAfter: [listener, route], renews: endpoint }],
   // Envoy asks for a secret only after it got the cluster or listener that warms on it.
   [secret, { ...NAMED, answerAlways: true, after: [], removeAfter: [cluster, listener] }],
-  [endpoint, { ...NAMED, answerAlways: true, after: [cluster], removeAfter: [cluster] }],
+  // Not `after: [cluster]`: Envoy acknowledges a changed cluster only when it is warm, which takes its
+  // endpoints (measured on 1.40.0). That CDS goes first on the stream is enough.
+  [endpoint, { ...NAMED, answerAlways: true, after: [], removeAfter: [cluster] }],
   [listener, { ...FULL_STATE, after: [cluster, secret, endpoint], removeAfter: [] }],
   [
     route,
