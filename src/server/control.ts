@@ -1,0 +1,131 @@
+// The control loop: mesh in force, endpoints and certificates on one side, the connected sidecars on the
+// other. Whatever changes is translated and published; whatever a proxy answers may finish a phase.
+import type { Clock, Logger } from '../base/index.js';
+import type { Closers } from './closers.js';
+import { Fleet } from './fleet.js';
+import type { MeshState } from './mesh-source.js';
+import { Publisher, type PublisherInput } from './publisher.js';
+import { type ProxyState, Rollout } from './rollout.js';
+import type { State } from './state.js';
+
+export interface ControlOptions {
+  readonly state: State;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export class Control {
+  readonly rollout: Rollout;
+  readonly fleet: Fleet;
+  readonly #options: ControlOptions;
+  readonly #publisher: Publisher;
+  readonly #listeners = new Set<() => void>();
+
+  constructor(options: ControlOptions, closers: Closers) {
+    this.#options = options;
+    const { state, clock, logger } = options;
+    const { source, registry, leaves, indexes, authority } = state;
+    this.rollout = new Rollout(source.remembered ?? source.state.mesh, {
+      clock,
+      proxies: () => this.#proxies(),
+      onSettled: () => this.#settled(),
+    });
+    closers.defer(() => this.rollout.stop());
+    const anchorsPem = (): string => authority.trustAnchorsPem;
+    this.#publisher = new Publisher(this.#toInput(), { indexes, anchorsPem });
+    this.fleet = new Fleet({
+      logger,
+      leaves,
+      registry,
+      publisher: this.#publisher,
+      mesh: () => this.rollout.inForce.value,
+      onChange: () => {
+        this.rollout.advance();
+        this.#tell();
+      },
+    });
+    this.rollout.inForce.onChange(() => {
+      this.#publish();
+      this.fleet.renewLeaves();
+    });
+    registry.endpoints.onChange(() => {
+      this.#publish();
+      this.#tell();
+    });
+    leaves.onRenewed((node) => this.fleet.publishLeaf(node));
+  }
+
+  /** Begins to put the mesh in force, as it is and as it changes. */
+  start(): void {
+    const { source } = this.#options.state;
+    this.rollout.start(source.state.mesh);
+    this.rollout.advance();
+    source.start();
+  }
+
+  /** The mesh file changed. */
+  takeMesh({ mesh, problems }: MeshState): void {
+    const { logger, state } = this.#options;
+    this.#tell();
+    const errors = problems.filter(({ severity }) => severity === 'error');
+    if (errors.length > 0) {
+      logger.error({ problems: errors }, 'the mesh has problems: the last good one stays in force');
+      return;
+    }
+    const { trustDomain } = state.authority;
+    if (mesh.trustDomain !== trustDomain) {
+      logger.error({ trustDomain, wanted: mesh.trustDomain }, 'a trust domain cannot be changed');
+      return;
+    }
+    logger.info({ mesh: mesh.version }, 'mesh changed');
+    state.indexes
+      .ensure(mesh.services.keys())
+      .then(() => {
+        // A newer mesh may have come while the indexes were stored.
+        if (state.source.state.mesh !== mesh) return;
+        this.rollout.start(mesh);
+        this.rollout.advance();
+        this.#tell();
+      })
+      .catch((err: unknown) => logger.error({ err }, 'the mesh could not be put in force'));
+  }
+
+  /** Calls back when a proxy answered, came or went, or the mesh changed. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #tell(): void {
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  #toInput(): PublisherInput {
+    const { registry } = this.#options.state;
+    return { mesh: this.rollout.inForce.value, endpoints: registry.endpoints.value };
+  }
+
+  #publish(): void {
+    this.#publisher.update(this.#toInput());
+    this.fleet.publish();
+  }
+
+  #proxies(): { readonly node: string; readonly state: ProxyState }[] {
+    const connected = this.fleet.view().map(({ stream, state }) => ({
+      node: stream.auth.node,
+      state,
+    }));
+    const missing = this.#options.state.registry.missing();
+    return [...connected, ...missing.map((node) => ({ node, state: 'pending' as const }))];
+  }
+
+  #settled(): void {
+    const { logger, state } = this.#options;
+    const mesh = this.rollout.inForce.value;
+    logger.info({ mesh: mesh.version }, 'mesh in force');
+    state.source
+      .remember(mesh)
+      .catch((err: unknown) => logger.error({ err }, 'the mesh in force could not be stored'));
+    this.#tell();
+  }
+}

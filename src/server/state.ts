@@ -1,0 +1,93 @@
+// What the data folder holds, opened and checked: all that must outlive the server.
+import type { Clock, Logger, Random } from '../base/index.js';
+import {
+  type Authority,
+  createTokenKeys,
+  LeafManager,
+  loadOrCreateAuthority,
+  loadOrCreateServerCredential,
+  openDataDir,
+  type ServerCredential,
+  type TokenKeys,
+} from '../identity/index.js';
+import {
+  createOutboundIndexes,
+  indexTableSchema,
+  type OutboundIndexes,
+} from './addresses/index.js';
+import type { Closers } from './closers.js';
+import { createJsonStore } from './json-store.js';
+import { MeshSource, type MeshState, meshFilesSchema } from './mesh-source.js';
+import { registrySchema, SidecarRegistry } from './registry.js';
+
+export interface State {
+  readonly source: MeshSource;
+  readonly authority: Authority;
+  /** The authority didn't exist before. */
+  readonly created: boolean;
+  readonly tokens: TokenKeys;
+  readonly credential: ServerCredential;
+  readonly indexes: OutboundIndexes;
+  readonly registry: SidecarRegistry;
+  readonly leaves: LeafManager;
+}
+
+export interface StateOptions {
+  readonly meshPath: string;
+  readonly dataPath: string;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly onMesh: (state: MeshState) => void;
+}
+
+/**
+ * @throws MeshError mesh-invalid (MeshProblems), mesh-unreadable, data-unwritable, data-locked,
+ * data-damaged, identity-invalid.
+ */
+export async function openState(options: StateOptions, closers: Closers): Promise<State> {
+  const { meshPath, dataPath, logger, clock, random, onMesh } = options;
+  const dataDir = await openDataDir({ path: dataPath, lock: true, random });
+  closers.defer(() => dataDir.close());
+  const meshStore = createJsonStore({ dataDir, name: 'mesh.json', schema: meshFilesSchema });
+  const source = await MeshSource.open({
+    path: meshPath,
+    clock,
+    store: meshStore,
+    onChange: onMesh,
+  });
+  closers.defer(() => source.stop());
+  const { trustDomain, services } = source.state.mesh;
+  const identity = { dataDir, clock, random };
+  const { authority, created } = await loadOrCreateAuthority({ ...identity, trustDomain });
+  const indexStore = createJsonStore({
+    dataDir,
+    name: 'outbound-indexes.json',
+    schema: indexTableSchema,
+  });
+  const [tokens, credential, indexes] = await Promise.all([
+    createTokenKeys(identity),
+    loadOrCreateServerCredential({
+      ...identity,
+      onProblem: (err) => logger.error({ err }, 'the xDS certificate could not be renewed'),
+    }),
+    createOutboundIndexes(indexStore),
+  ]);
+  closers.defer(() => credential.close());
+  await indexes.ensure(services.keys());
+  const registry = new SidecarRegistry({
+    clock,
+    store: createJsonStore({ dataDir, name: 'registry.json', schema: registrySchema }),
+    onStoreError: (err) => logger.error({ err }, 'the registry could not be stored'),
+  });
+  await registry.restore();
+  closers.defer(() => registry.stop());
+  const leaves = new LeafManager({
+    ...identity,
+    authority,
+    onProblem: ({ node, error, retryAtMs }) =>
+      logger.error({ node, err: error, retryAtMs }, 'a certificate could not be renewed'),
+  });
+  closers.defer(() => leaves.close());
+  return { source, authority, created, tokens, credential, indexes, registry, leaves };
+}
