@@ -1,6 +1,12 @@
 // The xDS port: a gRPC server on TLS with the certificate of the xDS anchor, which renews without a restart
 // and without dropping a stream.
-import { experimental, Server, type ServerCredentials } from '@grpc/grpc-js';
+import {
+  experimental,
+  logVerbosity,
+  Server,
+  type ServerCredentials,
+  setLogVerbosity,
+} from '@grpc/grpc-js';
 import { MeshError } from '../base/index.js';
 import { serverOptions } from '../grpc/index.js';
 import type { ServerCredential } from '../identity/index.js';
@@ -15,6 +21,8 @@ export function toText({ host, port }: HostPort): string {
 }
 
 export function createGrpcServer(): Server {
+  // It writes to stderr by itself what it also tells its caller.
+  setLogVerbosity(logVerbosity.NONE);
   return new Server(serverOptions());
 }
 

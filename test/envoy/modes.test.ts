@@ -32,8 +32,16 @@ function toPorts(service: TestService): string {
 const foreign = createForeignCa();
 const spiffe = (name: string): string => `spiffe://test.example/ns/default/sa/${name}`;
 
-await describeEnvoy('what a connection gets', {}, ({ binary }) => {
-  const harness = useHarness('modes');
+for (const { version, sotw } of [
+  { version: '1.40.0', sotw: false },
+  { version: '1.36.4', sotw: true },
+]) {
+  const name = `what a connection gets, Envoy ${version}, ${sotw ? 'SotW' : 'delta'}`;
+  await describeEnvoy(name, { version }, ({ binary }) => showModes({ binary, sotw }));
+}
+
+function showModes({ binary, sotw }: { binary: string; sotw: boolean }): void {
+  const harness = useHarness(`modes-${sotw ? 'sotw' : 'delta'}`);
   let mesh: TestMesh;
   let openSidecar: EnvoyProcess;
 
@@ -55,10 +63,10 @@ ${toPorts(service('open'))}
 ${toPorts(service('guarded'))}
 `,
     });
-    openSidecar = await mesh.sidecar('open');
-    await mesh.sidecar('guarded');
-    await mesh.sidecar('web');
-    await mesh.sidecar('reports');
+    openSidecar = await mesh.sidecar('open', { sotw });
+    await mesh.sidecar('guarded', { sotw });
+    await mesh.sidecar('web', { sotw });
+    await mesh.sidecar('reports', { sotw });
     expect(await mesh.wait()).toMatchObject({ inForce: true });
   }, 90_000);
 
@@ -164,8 +172,6 @@ ${toPorts(service('guarded'))}
       });
 
     test.each(MODES)('%s: a mesh caller is served', async (mode) => {
-      const name = `http.inbound:${TCP[mode]}`;
-      expect(name).toBeDefined();
       const handshakes = (): Promise<number> =>
         openSidecar.admin.stat('listener.mesh.ssl.handshake');
       const before = await handshakes();
@@ -257,4 +263,4 @@ ${toPorts(service('guarded'))}
       expect(await outcome(call)).toBe('403');
     });
   });
-});
+}
