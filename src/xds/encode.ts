@@ -6,8 +6,8 @@ import type { Resource } from './resource.js';
 import type { Response } from './session.js';
 
 /** Field numbers of envoy/service/discovery/v3/discovery.proto; all are length-delimited. */
-const SOTW = { version: 1, resource: 2, typeUrl: 4, nonce: 5 } as const;
-const DELTA = { version: 1, resource: 2, typeUrl: 4, nonce: 5, removed: 6 } as const;
+const RESPONSE = { version: 1, resource: 2, typeUrl: 4, nonce: 5 } as const;
+const REMOVED_RESOURCES = 6;
 const RESOURCE = { version: 1, resource: 2, name: 3 } as const;
 const ANY = { typeUrl: 1, value: 2 } as const;
 const LENGTH_DELIMITED = 2;
@@ -15,22 +15,29 @@ const LENGTH_DELIMITED = 2;
 /** DiscoveryResponse or DeltaDiscoveryResponse bytes. */
 export function encodeResponse(variant: Variant, response: Response): Buffer {
   const { typeUrl, resources } = response;
-  const parts: Uint8Array[] = [head(variant, response)];
+  const parts: Uint8Array[] = [headOf(response)];
   for (const resource of resources) {
     parts.push(headerOf(variant, typeUrl, resource), resource.value);
   }
   const removed = variant === 'delta' ? response.removed : [];
-  for (const name of removed) parts.push(textField(DELTA.removed, name));
-  parts.push(textField(SOTW.nonce, response.nonce));
+  for (const name of removed) parts.push(textField(REMOVED_RESOURCES, name));
+  parts.push(textField(RESPONSE.nonce, response.nonce));
   return Buffer.concat(parts);
 }
 
-function head(variant: Variant, response: Response): Buffer {
-  const fields = variant === 'sotw' ? SOTW : DELTA;
-  return Buffer.concat([
-    textField(fields.version, response.version),
-    textField(fields.typeUrl, response.typeUrl),
-  ]);
+/** Of the response encoded last: a push writes the same one to every stream. */
+let lastHead = { version: '', typeUrl: '', bytes: Buffer.alloc(0) };
+
+/** Version and type, which have the same fields in both variants. */
+function headOf({ version, typeUrl }: Response): Buffer {
+  if (lastHead.version !== version || lastHead.typeUrl !== typeUrl) {
+    const bytes = Buffer.concat([
+      textField(RESPONSE.version, version),
+      textField(RESPONSE.typeUrl, typeUrl),
+    ]);
+    lastHead = { version, typeUrl, bytes };
+  }
+  return lastHead.bytes;
 }
 
 interface Headers {
@@ -55,7 +62,7 @@ function headerOf(variant: Variant, typeUrl: string, resource: Resource): Buffer
 
 function sotwHeader(typeUrl: string, { value }: Resource): Buffer {
   const any = anyHeader(typeUrl, value.length);
-  return Buffer.concat([prefix(SOTW.resource, any.length + value.length), any]);
+  return Buffer.concat([Buffer.from(prefix(RESPONSE.resource, any.length + value.length)), any]);
 }
 
 function deltaHeader(typeUrl: string, { name, version, value }: Resource): Buffer {
@@ -63,24 +70,34 @@ function deltaHeader(typeUrl: string, { name, version, value }: Resource): Buffe
   const inner = Buffer.concat([
     textField(RESOURCE.version, version),
     textField(RESOURCE.name, name),
-    prefix(RESOURCE.resource, any.length + value.length),
+    Buffer.from(prefix(RESOURCE.resource, any.length + value.length)),
     any,
   ]);
-  return Buffer.concat([prefix(DELTA.resource, inner.length + value.length), inner]);
+  return Buffer.concat([
+    Buffer.from(prefix(RESPONSE.resource, inner.length + value.length)),
+    inner,
+  ]);
 }
 
 /** google.protobuf.Any up to its value's first byte. */
 function anyHeader(typeUrl: string, valueLength: number): Buffer {
-  return Buffer.concat([textField(ANY.typeUrl, typeUrl), prefix(ANY.value, valueLength)]);
+  return Buffer.concat([
+    textField(ANY.typeUrl, typeUrl),
+    Buffer.from(prefix(ANY.value, valueLength)),
+  ]);
 }
 
 function textField(field: number, text: string): Buffer {
-  const bytes = Buffer.from(text);
-  return Buffer.concat([prefix(field, bytes.length), bytes]);
+  const length = Buffer.byteLength(text);
+  const start = prefix(field, length);
+  const bytes = Buffer.allocUnsafe(start.length + length);
+  bytes.set(start);
+  bytes.write(text, start.length);
+  return bytes;
 }
 
 /** Tag and length of a length-delimited field (field numbers below 16: a tag of one byte). */
-function prefix(field: number, length: number): Buffer {
+function prefix(field: number, length: number): readonly number[] {
   const bytes = [(field << 3) | LENGTH_DELIMITED];
   let rest = length;
   while (rest > 0x7f) {
@@ -88,5 +105,5 @@ function prefix(field: number, length: number): Buffer {
     rest >>>= 7;
   }
   bytes.push(rest);
-  return Buffer.from(bytes);
+  return bytes;
 }

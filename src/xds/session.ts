@@ -8,9 +8,10 @@
 import { MeshError } from '../base/index.js';
 import { computeDiff, type Diff, toNext } from './diff.js';
 import type { SessionLimits } from './limits.js';
+import { isBlocked, mayRemove, renew } from './order.js';
 import type { Request, Variant } from './request.js';
 import { type Resource, type Snapshot, versionOf } from './resource.js';
-import { applyInterest, covers } from './subscription.js';
+import { applyInterest } from './subscription.js';
 import {
   createTypeState,
   forgetUncovered,
@@ -227,7 +228,13 @@ function flush(session: Session, effects: Effect[]): void {
     const allowed = removable ? diff : { ...diff, removed: [], kept: diff.removed };
     if (!isDue(session, type, allowed)) continue;
     if (isBlocked(session, type, { blocked, effects })) blocked.add(typeUrl);
-    else send(session, { type, diff: allowed }, effects);
+    else {
+      send(session, { type, diff: allowed }, effects);
+      const renewed = renew(session, type, allowed.changed);
+      if (renewed?.inFlight === undefined && renewed?.dirty) {
+        pending.set(renewed.typeUrl, toDiff(session, renewed));
+      }
+    }
   }
 }
 
@@ -263,41 +270,6 @@ function rest(session: Session, type: TypeState, diff: Diff): void {
   type.held = toNext(type, diff, diff.removedAgain);
 }
 
-interface Blocking {
-  /** Types that wait themselves. */
-  readonly blocked: ReadonlySet<string>;
-  readonly effects: Effect[];
-}
-
-/** Whether a type that must be in place before this one isn't yet; asks for an alarm where it is slow. */
-function isBlocked(session: Session, type: TypeState, { blocked, effects }: Blocking): boolean {
-  let result = false;
-  for (const url of type.traits.after) {
-    const inFlight = session.types.get(url)?.inFlight;
-    if (inFlight !== undefined && !inFlight.overdue) {
-      result = true;
-      if (inFlight.alarmed) continue;
-      inFlight.alarmed = true;
-      const { nonce } = inFlight;
-      effects.push({ kind: 'alarm', typeUrl: url, nonce, afterMs: session.limits.orderTimeoutMs });
-    }
-    result ||= blocked.has(url);
-  }
-  return result;
-}
-
-/**
- * Whether nothing that is in force on the client can use what this type would remove. Unlike an addition,
- * a removal never goes ahead because of a deadline or of a rejection: what is too much does no harm.
- */
-function mayRemove(session: Session, type: TypeState, pending: ReadonlyMap<string, Diff>): boolean {
-  return type.traits.removeAfter.every((url) => {
-    const user = session.types.get(url);
-    if (user === undefined) return true;
-    return user.inFlight === undefined && user.rejection === undefined && !pending.has(url);
-  });
-}
-
 interface Sendable {
   readonly type: TypeState;
   /** `kept`: names that are gone from the snapshot but not yet to be taken away. */
@@ -329,10 +301,6 @@ function send(session: Session, { type, diff }: Sendable, effects: Effect[]): vo
   type.answerOwed = false;
   type.dirty = false;
   effects.push({ kind: 'send', response });
-  if (type.traits.renews !== undefined) {
-    const isNew = ({ name, version }: Resource) => type.held.get(name)?.version !== version;
-    renew(session, type.traits.renews, diff.changed.filter(isNew));
-  }
 }
 
 interface Draft extends Sendable {
@@ -364,15 +332,4 @@ function versionFor(
 ): string {
   const set = session.snapshot?.get(typeUrl);
   return set !== undefined && set.resources === content ? set.version : versionOf(content);
-}
-
-function renew(session: Session, typeUrl: string, changed: readonly Resource[]): void {
-  const type = session.types.get(typeUrl);
-  if (type === undefined) return;
-  for (const { name } of changed) {
-    const sentBefore = type.held.has(name) || type.inFlight?.next.has(name) === true;
-    if (!sentBefore || !covers(type.subscription, name)) continue;
-    type.owed.add(name);
-    type.dirty = true;
-  }
 }

@@ -316,17 +316,18 @@ export const SOTW_SCRIPTS: readonly Script[] = [
      < nothing`,
   ),
   sotw(
-    'order: clusters, then endpoints, listeners and routes, each on the ACK of the one before',
+    'order: clusters and endpoints, then listeners, then routes, each on the ACK of those before',
     `set cds:a@1 eds:a@1 lds:l@1 rds:r@1
      > cds
      < cds 1 a@1
      > eds a
+     < eds 2 a@1
      > lds
      > rds r
      < nothing
-     > cds ack 1
-     < eds 2 a@1
      > eds ack 2 a
+     < nothing
+     > cds ack 1
      < lds 3 l@1
      > lds ack 3
      < rds 4 r@1
@@ -418,22 +419,23 @@ export const SOTW_SCRIPTS: readonly Script[] = [
      < cds 5 a@2`,
   ),
   sotw(
-    'a changed cluster gets its endpoints again, after the cluster',
+    'a changed cluster gets its endpoints again, right after it',
     `set cds:a@1,b@1 eds:a@1,b@1
      > cds
      < cds 1 a@1 b@1
      > eds a b
-     > cds ack 1
      < eds 2 a@1 b@1
      > eds ack 2 a b
+     > cds ack 1
      < nothing
      set cds:a@2,b@1 eds:a@1,b@1
      < cds 3 a@2 b@1
+     < eds 4 a@1 b@1
+     # Envoy asks again while it takes the cluster; what it asks for is under way.
      > eds ack 2 a b
      < nothing
-     > cds ack 3
-     < eds 4 a@1 b@1
      > eds ack 4 a b
+     > cds ack 3
      < nothing
      ? synced`,
   ),
@@ -685,17 +687,18 @@ export const DELTA_SCRIPTS: readonly Script[] = [
      ? synced`,
   ),
   delta(
-    'order: clusters, then endpoints, listeners and routes, each on the ACK of the one before',
+    'order: clusters and endpoints, then listeners, then routes, each on the ACK of those before',
     `set cds:a@1 eds:a@1 lds:l@1 rds:r@1
      > cds
      < cds 1 a@1
      > eds +a
+     < eds 2 a@1
      > lds
      > rds +r
      < nothing
-     > cds ack 1
-     < eds 2 a@1
      > eds ack 2
+     < nothing
+     > cds ack 1
      < lds 3 l@1
      > lds ack 3
      < rds 4 r@1`,
@@ -706,12 +709,12 @@ export const DELTA_SCRIPTS: readonly Script[] = [
      > cds
      < cds 1 old@1
      > eds +old
+     < eds 2 old@1
+     > eds ack 2
      > sds +s
-     < sds 2 s@1
-     > sds ack 2
+     < sds 3 s@1
+     > sds ack 3
      > cds ack 1
-     < eds 3 old@1
-     > eds ack 3
      > lds
      < lds 4 l@1
      > lds ack 4
@@ -731,13 +734,49 @@ export const DELTA_SCRIPTS: readonly Script[] = [
      > cds
      < cds 1 a@1 b@1
      > eds +a +b
-     > cds ack 1
      < eds 2 a@1 b@1
      > eds ack 2
+     > cds ack 1
      set cds:a@2,b@1 eds:a@1,b@1
      < cds 3 a@2
+     < eds 4 a@1
+     > eds ack 4
      > cds ack 3
-     < eds 4 a@1`,
+     < nothing`,
+  ),
+  delta(
+    'a cluster and the endpoints of another change at once: both get theirs',
+    `set cds:a@1,b@1 eds:a@1,b@1
+     > cds
+     < cds 1 a@1 b@1
+     > eds +a +b
+     < eds 2 a@1 b@1
+     > eds ack 2
+     > cds ack 1
+     set cds:a@2,b@1 eds:a@1,b@2
+     < cds 3 a@2
+     < eds 4 a@1 b@2
+     > eds ack 4
+     > cds ack 3
+     < nothing
+     ? synced`,
+  ),
+  delta(
+    'endpoints under way when their cluster changes are sent once more',
+    `set cds:a@1 eds:a@1
+     > cds
+     < cds 1 a@1
+     > eds +a
+     < eds 2 a@1
+     > cds ack 1
+     set cds:a@2 eds:a@1
+     < cds 3 a@2
+     < nothing
+     > eds ack 2
+     < eds 4 a@1
+     > eds ack 4
+     > cds ack 3
+     ? synced`,
   ),
   delta(
     'a resource dropped during its own response is not held after the ACK',
