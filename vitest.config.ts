@@ -5,7 +5,10 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    reporters: process.env['CI'] ? ['verbose'] : ['default'],
+    // scripts/test-summary.mjs reads the file.
+    reporters: process.env['CI']
+      ? ['verbose', ['json', { outputFile: '.cache/test-results.json' }]]
+      : ['default'],
     maxWorkers: 2,
   },
 });

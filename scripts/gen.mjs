@@ -11,7 +11,8 @@ import { emitTypes } from './gen-types.mjs';
 import { BOOTSTRAP_PROTOS, DESCRIBED_PROTOS, ENCODED_PROTOS } from './proto-files.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const out = join(root, 'src', 'gen');
+/** src/gen, or the folder given (which scripts/check-gen.mjs compares with it). */
+const out = process.argv[2] ?? join(root, 'src', 'gen');
 const require = createRequire(import.meta.url);
 const pbjs = require('protobufjs-cli/pbjs');
 const deps = join(dirname(require.resolve('@grpc/grpc-js-xds/package.json')), 'deps');
