@@ -58,7 +58,9 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
     }
     this.#members.set(stream, { stream, snapshot: undefined });
     const userAgent = `${stream.node.userAgentName} ${stream.node.userAgentVersion}`.trim();
-    logger.info({ node, address, variant: stream.variant, userAgent }, 'sidecar connected');
+    const { variant, auth } = stream;
+    const fields = { node, address, variant, userAgent, token: auth.tokenId };
+    logger.info(fields, 'sidecar connected');
     this.#prepare(stream);
   }
 

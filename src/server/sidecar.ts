@@ -15,6 +15,8 @@ export interface Sidecar {
   /** Where the sidecar listens: of `node.metadata.countersign.address`, else the peer's address. */
   readonly address: string;
   readonly outbound: OutboundPrefix;
+  /** Of the token by which it joined. */
+  readonly tokenId: string;
 }
 
 const BEARER = /^Bearer +/i;
@@ -55,7 +57,8 @@ export function authenticateSidecar(peer: Peer, { tokens, mesh }: AuthenticateOp
   }
   const { address } = claimed;
   const instance = claimed.instance ?? address;
-  return { node: `${service}~${instance}`, service, address, outbound: claimed.outbound };
+  const { outbound } = claimed;
+  return { node: `${service}~${instance}`, service, address, outbound, tokenId: proved.id };
 }
 
 interface Claims {

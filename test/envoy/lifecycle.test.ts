@@ -1,0 +1,188 @@
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, expect, test } from 'vitest';
+import type { AddressPool, Child, EnvoyProcess } from '../../src/cli/demo/index.js';
+import { httpCall, httpShot } from '../../src/cli/demo/index.js';
+import { describeEnvoy, eventually, outcome, useHarness } from './harness/index.js';
+
+// The server as its users run it: the built command, its files, and `kill -9`.
+const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const PORT = 8080;
+
+await describeEnvoy('the server as a process', {}, ({ binary }) => {
+  const harness = useHarness('lifecycle');
+  let dir: string;
+  let pool: AddressPool;
+  let xds: string;
+  let admin: string;
+  let server: Child;
+  let web: EnvoyProcess;
+
+  const command = async (...args: string[]): Promise<string> => {
+    const child = await harness.child({
+      name: `countersign ${args[0]}`,
+      command: process.execPath,
+      args: [CLI, ...args, '--data', join(dir, 'data')],
+      cwd: dir,
+    });
+    const { code } = await child.exited;
+    if (code !== 0) throw child.failure(`expected exit 0 but got ${code}`);
+    return child.log().join('\n');
+  };
+  const serve = async (): Promise<void> => {
+    const args = ['serve', '--mesh', 'mesh.yaml', '--data', 'data', '--xds', xds, '--admin', admin];
+    server = await harness.child({
+      name: 'countersign serve',
+      command: process.execPath,
+      args: [CLI, ...args],
+      cwd: dir,
+    });
+    await server.waitForLog(/^ready: /, 20_000);
+  };
+  const get = async (path: string): Promise<unknown> =>
+    (await fetch(`http://${admin}${path}`)).json();
+  const connected = async (): Promise<number> =>
+    ((await get('/v1/status')) as { proxies: unknown[] }).proxies.length;
+  const whole = async (): Promise<boolean> => {
+    const answer = (await get('/v1/wait?timeout_ms=20000')) as { inForce: boolean };
+    return answer.inForce && (await connected()) === 2;
+  };
+  const node = new Map<string, { address: string; outbound: string; token: string }>();
+  const sidecar = async (name: string): Promise<EnvoyProcess> => {
+    const { address, outbound, token } = node.get(name) ?? { address: '', outbound: '', token: '' };
+    const out = join(dir, `${name}.json`);
+    const child = await harness.child({
+      name: `bootstrap ${name}`,
+      command: 'sh',
+      args: [
+        '-c',
+        `exec "$0" "$@" > '${out}'`,
+        ...[process.execPath, CLI, 'bootstrap', name, '--address', address],
+        ...['--outbound', outbound, '--xds', xds, '--token-file', token],
+        ...['--data', join(dir, 'data')],
+      ],
+      cwd: dir,
+    });
+    expect(await child.exited).toMatchObject({ code: 0 });
+    const bootstrap = JSON.parse(await readFile(out, 'utf8')) as object;
+    const port = await pool.port(address);
+    const process_ = await harness.envoy({
+      binary,
+      name,
+      bootstrap: {
+        ...bootstrap,
+        admin: { address: { socket_address: { address, port_value: port } } },
+      },
+    });
+    await process_.waitReady();
+    return process_;
+  };
+
+  beforeAll(async () => {
+    dir = await harness.tempDir();
+    pool = await harness.addresses();
+    const host = pool.address();
+    xds = `${host}:${await pool.port(host)}`;
+    admin = `${host}:${await pool.port(host)}`;
+    const appAddress = pool.address();
+    const app = { name: 'ledger', address: appAddress, port: await pool.port(appAddress) };
+    await harness.echoHttp(app);
+    await writeFile(
+      join(dir, 'mesh.yaml'),
+      `trustDomain: test.example
+mtls: strict
+services:
+  web: {}
+  ledger: { ports: { ${PORT}: { protocol: http, target: "${app.address}:${app.port}" } } }
+`,
+    );
+    for (const name of ['web', 'ledger']) {
+      const token = join(dir, `${name}.token`);
+      node.set(name, { address: pool.address(), outbound: pool.block(), token });
+    }
+    await serve();
+    await sidecar('ledger');
+    web = await sidecar('web');
+    expect(await whole()).toBe(true);
+  }, 90_000);
+
+  const address = async (): Promise<string> => {
+    const query = new URLSearchParams({
+      service: 'ledger',
+      outbound: node.get('web')?.outbound ?? '',
+    });
+    const { entries } = (await get(`/v1/hosts?${query}`)) as { entries: { address: string }[] };
+    return entries[0]?.address ?? '';
+  };
+
+  test('killed and started again while traffic flows: none failed, same certificates', async () => {
+    const target = { address: await address(), port: PORT };
+    const before = await get('/v1/status');
+    const loads = (['keep-alive', 'per-request'] as const).map((use) =>
+      harness.load({ shot: httpShot(target, use) }),
+    );
+    for (let round = 0; round < 2; round++) {
+      await Promise.all(loads.map((load) => load.more(50)));
+      server.signal('SIGKILL');
+      await server.exited;
+      await Promise.all(loads.map((load) => load.more(100)));
+      await serve();
+      await eventually(async () => (await connected()) === 2, {
+        what: 'both sidecars back',
+        timeoutMs: 45_000,
+      });
+      expect(await whole()).toBe(true);
+    }
+    for (const load of loads) {
+      await load.more(50);
+      const { failures, errors, answers, requests } = await load.stop();
+      expect({ failures, errors, answers }).toEqual({
+        failures: 0,
+        errors: [],
+        answers: { 200: requests },
+      });
+      expect(requests).toBeGreaterThan(300);
+    }
+    const certificates = (status: unknown): unknown =>
+      (status as { proxies: { certificate: unknown }[] }).proxies.map((proxy) => proxy.certificate);
+    expect(certificates(await get('/v1/status'))).toEqual(certificates(before));
+  }, 150_000);
+
+  test('the token is not in config_dump, and a renewed token file is used at the next connect', async () => {
+    const file = node.get('web')?.token ?? '';
+    const token = (await readFile(file, 'utf8')).trim();
+    expect(token.split('.')).toHaveLength(3);
+    const dump = JSON.stringify(await web.admin.configDump());
+    expect(dump).toContain('credential_injector');
+    expect(dump).not.toContain(token);
+    const answer = await outcome(httpCall({ address: await address(), port: PORT }));
+    expect(answer).toBe('200');
+    const lines = (await command('token', 'web')).split('\n');
+    const renewed = lines.find((line) => line.startsWith('ey')) ?? '';
+    const id = lines.map((line) => /^token (\w+) for web/.exec(line)?.[1]).find(Boolean) ?? '';
+    expect([renewed, id]).not.toContain('');
+    await writeFile(`${file}.new`, renewed);
+    await rename(`${file}.new`, file);
+    server.signal('SIGTERM');
+    expect(await server.exited).toMatchObject({ code: 0 });
+    await serve();
+    await eventually(async () => (await connected()) === 2, {
+      what: 'both sidecars back',
+      timeoutMs: 45_000,
+    });
+    expect(server.log().filter((line) => line.includes(id))).toHaveLength(1);
+  }, 90_000);
+
+  test('a second server is refused the data folder and disturbs nothing', async () => {
+    const second = await harness.child({
+      name: 'second server',
+      command: process.execPath,
+      args: [CLI, 'serve', '--mesh', 'mesh.yaml', '--data', 'data', '--xds', '127.0.0.1:0'],
+      cwd: dir,
+    });
+    expect(await second.exited).toMatchObject({ code: 1 });
+    expect(second.log().join('\n')).toContain('holds the data folder');
+    expect(await whole()).toBe(true);
+  }, 30_000);
+});
