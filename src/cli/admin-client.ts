@@ -1,5 +1,5 @@
-// Questions to a running server: JSON over HTTP on its admin port. node:http instead of fetch: it loads
-// faster, and a question has no redirects, cookies or proxies.
+// Questions to a running server: JSON over HTTP on its admin port. node:http instead of fetch: it
+// loads faster, and a question has no redirects, cookies or proxies.
 import { readFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { ERROR_CODES, type ErrorCode, MeshError, systemErrorCode } from '../base/index.js';
@@ -21,8 +21,8 @@ export interface Question extends ServerOptions {
 
 /**
  * The body of the server's answer.
- * @throws MeshError server-unreachable; usage where the token's file can't be read; otherwise what the
- * server says: its own code, or server-error.
+ * @throws MeshError server-unreachable; usage where the token's file can't be read; otherwise what
+ * the server says: its own code, or server-error.
  */
 export async function ask(question: Question): Promise<unknown> {
   const { status, text } = await exchange(question);

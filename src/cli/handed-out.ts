@@ -1,6 +1,6 @@
-// What `cert` has handed out: one file per certificate, `handed-out/<serial>.json` in the data folder,
-// stored before its holder gets it. A revocation finds the serial here, and a root stays trusted until the
-// last of these has ended.
+// What `cert` has handed out: one file per certificate, `handed-out/<serial>.json` in the data
+// folder, stored before its holder gets it. A revocation finds the serial here, and a root stays
+// trusted until the last of these has ended.
 import { z } from 'zod';
 import { type DataDir, type Leaf, parseStored } from '../identity/index.js';
 

@@ -1,5 +1,5 @@
-// Options and arguments that several commands share, and how their text is read. A value that can't be
-// read is a `usage` error that names its option.
+// Options and arguments that several commands share, and how their text is read. A value that can't
+// be read is a `usage` error that names its option.
 import { isIP } from 'node:net';
 import { Argument, Option } from 'commander';
 import { MeshError, tryDurationMs } from '../base/index.js';

@@ -1,4 +1,5 @@
-// Files that a user asked for, outside the data folder. Whoever watches one sees the old content or the new.
+// Files that a user asked for, outside the data folder. Whoever watches one sees the old content or
+// the new.
 import { type FileHandle, link, mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { MeshError, type Random, systemErrorCode } from '../base/index.js';

@@ -1,5 +1,5 @@
-// Problems of a mesh on their way between server, JSON and text. (`formatProblem` of policy is for those
-// that still are objects; commands that only ask a server don't load the policy for it.)
+// Problems of a mesh on their way between server, JSON and text. (`formatProblem` of policy is for
+// those that still are objects; commands that only ask a server don't load the policy for it.)
 import { toPlace } from '../base/index.js';
 import type { Problem } from '../policy/index.js';
 import type { ProblemJson } from '../server/index.js';

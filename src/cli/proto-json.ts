@@ -18,7 +18,9 @@ function descriptor(): protobuf.Root {
   return root;
 }
 
-/** ProtoJSON allows both spellings; Envoy's documentation, config_dump and users write snake_case. */
+/**
+ * ProtoJSON allows both spellings; Envoy's documentation, config_dump and users write snake_case.
+ */
 function nameAsInProto(namespace: protobuf.NamespaceBase): void {
   for (const nested of namespace.nestedArray) {
     if (nested instanceof protobuf.Type) {

@@ -1,5 +1,6 @@
-// What `render` shows: the resources that a sidecar of one service is sent, in ProtoJSON with `@type`. No
-// server is asked, so endpoints of connected sidecars are not in it, and of secrets only the names.
+// What `render` shows: the resources that a sidecar of one service is sent, in ProtoJSON with
+// `@type`. No server is asked, so endpoints of connected sidecars are not in it, and of secrets
+// only the names.
 import { toPlace } from '../base/index.js';
 import type { Mesh, Service } from '../policy/index.js';
 import {

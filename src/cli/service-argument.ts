@@ -1,4 +1,5 @@
-// A service's name on the command line. A file of its own: it loads the policy, which not all commands need.
+// A service's name on the command line. A file of its own: it loads the policy, which not all
+// commands need.
 import { Argument } from 'commander';
 import { type ServiceName, tryServiceName } from '../policy/index.js';
 import { reader } from './options.js';

@@ -1,4 +1,5 @@
-// `status` for people: what is in force, what runs, and a table of proxies with what each one rejected.
+// `status` for people: what is in force, what runs, and a table of proxies with what each one
+// rejected.
 import type { ProxyStatus, ServerStatus, TypeStatus } from '../server/index.js';
 import { count, formatProblemJson } from './problems.js';
 import { toTable } from './table.js';
@@ -9,9 +10,8 @@ const TYPES = ['lds', 'cds', 'eds', 'rds', 'ecds', 'sds'] as const;
 /** `nowMs`: for ages and times left. */
 export function toStatusLines({ mesh, phase, proxies }: ServerStatus, nowMs: number): string[] {
   const errors = mesh.problems.filter(({ severity }) => severity === 'error');
-  const lines = [
-    `mesh ${mesh.version}, read ${toAge(mesh.loadedAt, nowMs)} ago; ${count(proxies.length, 'proxy')}`,
-  ];
+  const age = toAge(mesh.loadedAt, nowMs);
+  const lines = [`mesh ${mesh.version}, read ${age} ago; ${count(proxies.length, 'proxy')}`];
   if (errors.length > 0) {
     lines.push(
       `the mesh file has ${count(errors.length, 'error')}; the mesh above stays in force:`,

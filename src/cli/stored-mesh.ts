@@ -7,7 +7,9 @@ import { type Mesh, parseMesh, type Service, type ServiceName } from '../policy/
 const FILE = 'mesh.json';
 const schema = z.array(z.strictObject({ path: z.string(), text: z.string() })).min(1);
 
-/** @throws MeshError data-missing where no server has stored one yet; data-damaged, data-unreadable. */
+/**
+ * @throws MeshError data-missing where no server has stored one yet; data-damaged, data-unreadable.
+ */
 export async function loadStoredMesh(dataDir: DataDir): Promise<Mesh> {
   const files = await parseStored({ dataDir, name: FILE, schema });
   if (files === undefined) {

@@ -1,6 +1,6 @@
-// How a bootstrap comes by its token: in the bootstrap itself, or in a file of its own beside an SDS file
-// that names it. Measured on Envoy 1.40: it notices a token file that is replaced (mv), not one that is
-// edited in place, and trims the newline at its end.
+// How a bootstrap comes by its token: in the bootstrap itself, or in a file of its own beside an
+// SDS file that names it. Measured on Envoy 1.40: it notices a token file that is replaced (mv),
+// not one that is edited in place, and trims the newline at its end.
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { MeshError, systemErrorCode } from '../base/index.js';
@@ -21,8 +21,8 @@ export interface TokenSourceRequest extends NodeTokenRequest {
 
 /**
  * Makes a token where there is none yet, and the SDS file.
- * @throws MeshError token-wrong-service where the file holds another service's token; usage where it is
- * empty; file-unwritable, data-damaged, data-unwritable.
+ * @throws MeshError token-wrong-service where the file holds another service's token; usage where
+ * it is empty; file-unwritable, data-damaged, data-unwritable.
  */
 export async function provideToken(request: TokenSourceRequest): Promise<TokenSource> {
   const { tokenFile, service, instance, stderr, random } = request;
@@ -65,7 +65,9 @@ async function tryReadToken(path: string): Promise<string | undefined> {
   }
 }
 
-/** A token of this server for another service is a mix-up; one that has ended may be replaced later. */
+/**
+ * A token of this server for another service is a mix-up; one that has ended may be replaced later.
+ */
 async function checkToken(
   token: string,
   path: string,

@@ -105,8 +105,8 @@ async function serve(options: ServeOptions, context: Context): Promise<void> {
     });
     const word = server.authority.created ? 'created a new CA in' : 'loaded CA from';
     writeLine(stdout, `${word} ${dataPath}`);
-    const ports = `xds ${formatHostPort(server.xdsAddress)}, admin ${formatHostPort(server.adminAddress)}`;
-    writeLine(stdout, `ready: ${ports}, mesh ${options.mesh}`);
+    const [xds, admin] = [server.xdsAddress, server.adminAddress].map(formatHostPort);
+    writeLine(stdout, `ready: xds ${xds}, admin ${admin}, mesh ${options.mesh}`);
     await stopped;
     await server.close();
   } catch (error) {

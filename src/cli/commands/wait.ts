@@ -73,10 +73,8 @@ function explain(answer: Refusal, { timeout }: WaitOptions, { stderr }: Context)
   }
   const proxies = answer.waitingFor;
   const who = proxies.length === 0 ? '' : `: ${proxies.join(', ')}`;
-  const seconds = timeout / 1000;
-  writeLine(
-    stderr,
-    `error: expected the mesh in force within ${seconds} s but ${count(proxies.length, 'proxy')} still to follow${who}`,
-  );
+  const missing = count(proxies.length, 'proxy');
+  const wanted = `expected the mesh in force within ${timeout / 1000} s`;
+  writeLine(stderr, `error: ${wanted} but got ${missing} still to follow${who}`);
   writeLine(stderr, '  hint: see `countersign status`, or wait longer by --timeout');
 }

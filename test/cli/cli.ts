@@ -1,0 +1,140 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import type { Io } from '../../src/cli/io.js';
+import { run } from '../../src/cli/program.js';
+import { loadOrCreateAuthority, openDataDir } from '../../src/identity/index.js';
+import { ManualClock } from '../fakes/manual-clock.js';
+import { seededRandom } from '../fakes/seeded-random.js';
+
+/** What a command line did, with the test's folder as `<dir>`. */
+export interface Transcript {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Running {
+  readonly done: Promise<Transcript>;
+  /** What is on stdout by now. */
+  stdout(): string;
+  stderr(): string;
+  /** As a signal would. */
+  stop(): void;
+  /** Resolves when `ready` holds, looked at on each output and timer; rejects if it ends before. */
+  until(ready: (running: Running) => boolean): Promise<void>;
+}
+
+export interface CliOptions {
+  readonly clock?: ManualClock;
+  readonly isTTY?: boolean;
+}
+
+/** A folder for one test, and the command line in it. */
+export class Cli {
+  readonly dir = mkdtempSync(join(tmpdir(), 'countersign-cli-'));
+  readonly clock: ManualClock;
+  readonly #isTTY: boolean;
+  readonly #random = seededRandom('cli');
+
+  constructor({ clock = new ManualClock(), isTTY = false }: CliOptions = {}) {
+    this.clock = clock;
+    this.#isTTY = isTTY;
+    onTestFinished(() => rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 }));
+  }
+
+  path(name: string): string {
+    return join(this.dir, name);
+  }
+
+  write(name: string, text: string): string {
+    writeFileSync(this.path(name), text);
+    return this.path(name);
+  }
+
+  /** The data folder `<dir>/data`, with MESH in force, as a server's first start leaves it. */
+  async prepareData(): Promise<void> {
+    const { clock } = this;
+    const random = seededRandom('server');
+    const dataDir = await openDataDir({ path: this.path('data'), lock: false, random });
+    await loadOrCreateAuthority({ dataDir, clock, random, trustDomain: 'shop.example' });
+    await dataDir.write('mesh.json', JSON.stringify([{ path: 'mesh.yaml', text: MESH }]));
+  }
+
+  /** `<dir>` in an argument is the test's folder. */
+  run(...argv: readonly string[]): Promise<Transcript> {
+    return this.start(...argv).done;
+  }
+
+  start(...argv: readonly string[]): Running {
+    const text = { stdout: '', stderr: '' };
+    const stops = new Set<() => void>();
+    const waiters = new Set<() => void>();
+    const look = (): void => {
+      for (const waiter of [...waiters]) waiter();
+    };
+    const output = (name: 'stdout' | 'stderr'): Io['stdout'] => ({
+      isTTY: this.#isTTY,
+      write: (written) => {
+        text[name] += written.replaceAll(this.dir, '<dir>');
+        look();
+      },
+    });
+    const io: Io = {
+      stdout: output('stdout'),
+      stderr: output('stderr'),
+      clock: {
+        now: () => this.clock.now(),
+        after: (delayMs, callback) => {
+          const cancel = this.clock.after(delayMs, callback);
+          look();
+          return cancel;
+        },
+      },
+      random: this.#random,
+      onStop(stop) {
+        stops.add(stop);
+        return () => stops.delete(stop);
+      },
+    };
+    const given = argv.map((word) => word.replaceAll('<dir>', this.dir));
+    const done = run(given, io).then((code) => ({ code, ...text }));
+    const running: Running = {
+      done,
+      stdout: () => text.stdout,
+      stderr: () => text.stderr,
+      stop: () => {
+        for (const stop of [...stops]) stop();
+      },
+      until: (ready) =>
+        new Promise((resolve, reject) => {
+          const waiter = (): void => {
+            if (ready(running)) resolve();
+          };
+          waiters.add(waiter);
+          waiter();
+          void done.then((transcript) => reject(new Error(JSON.stringify(transcript))));
+        }),
+    };
+    return running;
+  }
+}
+
+/** A small good mesh; places in it are what tests expect. */
+export const MESH = `trustDomain: shop.example
+services:
+  web:
+    ports:
+      8080: http
+  payments/ledger:
+    mtls: strict
+    ports:
+      9000:
+        protocol: tcp
+        allow: [ { from: [web] } ]
+  legacy:
+    sidecar: false
+    endpoints: [10.0.0.7]
+    ports: { 3306: tcp }
+`;

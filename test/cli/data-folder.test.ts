@@ -1,0 +1,242 @@
+import { X509Certificate } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { createTokenKeys, openDataDir } from '../../src/identity/index.js';
+import { seededRandom } from '../fakes/seeded-random.js';
+import { Cli } from './cli.js';
+
+const DATA = ['--data', '<dir>/data'] as const;
+
+let cli: Cli;
+beforeEach(() => {
+  cli = new Cli();
+});
+
+async function verify(token: string, audience: 'countersign-xds' | 'countersign-admin') {
+  const random = seededRandom('verify');
+  const dataDir = await openDataDir({ path: cli.path('data'), lock: false, random });
+  return (await createTokenKeys({ dataDir, clock: cli.clock, random })).verify(token, { audience });
+}
+
+const mode = (name: string): number => statSync(cli.path(name)).mode & 0o777;
+
+describe('token', () => {
+  test('of a service and instance: alone on stdout, id and end on stderr', async () => {
+    const argv = ['token', 'payments/ledger', '--instance', 'a', '--ttl', '1h', ...DATA];
+    const { code, stdout, stderr } = await cli.run(...argv);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+\n$/);
+    const verified = await verify(stdout.trim(), 'countersign-xds');
+    expect(verified).toMatchObject({ subject: 'payments/ledger', instance: 'a' });
+    expect(stderr).toBe(
+      `token ${verified.id} for payments/ledger~a, expires 2026-01-01T01:00:00.000Z\n`,
+    );
+  });
+
+  test('the default lifetime is a year; default/web is web', async () => {
+    const { stdout, stderr } = await cli.run('token', 'default/web', ...DATA);
+    expect(await verify(stdout.trim(), 'countersign-xds')).toMatchObject({ subject: 'web' });
+    expect(stderr).toMatch(/ for web, expires 2027-01-01T00:00:00\.000Z\n$/);
+  });
+
+  test('for the admin port', async () => {
+    const { code, stdout, stderr } = await cli.run('token', '--admin', ...DATA);
+    expect(code).toBe(0);
+    expect(await verify(stdout.trim(), 'countersign-admin')).toMatchObject({ subject: 'admin' });
+    await expect(verify(stdout.trim(), 'countersign-xds')).rejects.toThrow(/expected a token for/);
+    expect(stderr).toMatch(/^token [0-9a-f]+ for admin, expires /);
+  });
+
+  test('a damaged key file is left alone', async () => {
+    mkdirSync(cli.path('data'));
+    cli.write('data/token-keys.json', 'broken');
+    expect(await cli.run('token', 'web', ...DATA)).toEqual({
+      code: 1,
+      stdout: '',
+      stderr:
+        'error: <dir>/data/token-keys.json: expected JSON but got other content\n' +
+        '  hint: restore this file from a backup; nothing was overwritten\n',
+    });
+    expect(readFileSync(cli.path('data/token-keys.json'), 'utf8')).toBe('broken');
+  });
+
+  test('a data folder that cannot be made', async () => {
+    cli.write('data', 'a file');
+    expect(await cli.run('token', 'web', ...DATA)).toEqual({
+      code: 1,
+      stdout: '',
+      stderr:
+        'error: expected a folder at <dir>/data but got a file\n' +
+        '  hint: name another folder by --data\n',
+    });
+  });
+});
+
+describe('bootstrap', () => {
+  test('with an inline token, before any server has started', async () => {
+    const argv = ['bootstrap', 'web', '--xds', 'cp:18000', '--envoy-admin-port', '9901', ...DATA];
+    const { code, stdout, stderr } = await cli.run(...argv);
+    expect(code).toBe(0);
+    const json = JSON.parse(stdout);
+    expect(json.node).toEqual({ id: 'web', cluster: 'web', metadata: { countersign: {} } });
+    expect(json.admin).toEqual({
+      address: { socket_address: { address: '127.0.0.1', port_value: 9901 } },
+    });
+    const metadata = json.dynamic_resources.ads_config.grpc_services[0].initial_metadata;
+    expect(metadata).toEqual([{ key: 'authorization', value: expect.stringMatching(/^Bearer /) }]);
+    const token = metadata[0].value.slice('Bearer '.length);
+    const { id } = await verify(token, 'countersign-xds');
+    expect(stderr).toBe(
+      `token ${id} for web, expires 2027-01-01T00:00:00.000Z\n` +
+        'run: envoy -c <file> --drain-time-s 60\n',
+    );
+    const [cluster] = json.static_resources.clusters;
+    expect(cluster).toMatchObject({ name: 'countersign-xds', type: 'STRICT_DNS' });
+    const tls = cluster.transport_socket.typed_config;
+    expect(tls.sni).toBe('xds.countersign.internal');
+    const again = JSON.parse((await cli.run('bootstrap', 'web', ...DATA)).stdout);
+    const pinned = tls.common_tls_context.validation_context.trusted_ca;
+    expect(pinned.inline_string).toMatch(/^-----BEGIN CERTIFICATE-----/);
+    expect(
+      again.static_resources.clusters[0].transport_socket.typed_config.common_tls_context
+        .validation_context.trusted_ca,
+    ).toEqual(pinned);
+  });
+
+  test('says who and where the node is', async () => {
+    const where = ['--address', '10.0.0.3', '--outbound', '127.65.3.0/24'];
+    const argv = ['bootstrap', 'payments/ledger', '--instance', 'a', ...where, ...DATA];
+    const { stdout } = await cli.run(...argv);
+    const json = JSON.parse(stdout);
+    expect(json.node).toEqual({
+      id: 'payments/ledger~a',
+      cluster: 'payments/ledger',
+      metadata: { countersign: { address: '10.0.0.3', outbound: '127.65.3.0/24' } },
+    });
+    const [{ value }] = json.dynamic_resources.ads_config.grpc_services[0].initial_metadata;
+    const verified = await verify(value.slice('Bearer '.length), 'countersign-xds');
+    expect(verified).toMatchObject({ subject: 'payments/ledger', instance: 'a' });
+  });
+
+  test('--token-file makes a token and an SDS file; the token is nowhere else', async () => {
+    const argv = ['bootstrap', 'web', '--token-file', '<dir>/web.token', ...DATA];
+    const { code, stdout, stderr } = await cli.run(...argv);
+    expect(code).toBe(0);
+    const token = readFileSync(cli.path('web.token'), 'utf8').trim();
+    const { id } = await verify(token, 'countersign-xds');
+    expect(stdout).not.toContain(token);
+    expect(JSON.parse(readFileSync(cli.path('web.token.sds.json'), 'utf8'))).toEqual({
+      resources: [
+        {
+          '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret',
+          name: 'countersign-token',
+          generic_secret: { secret: { filename: cli.path('web.token') } },
+        },
+      ],
+    });
+    expect(stdout).toContain('"path": "<dir>/web.token.sds.json"');
+    expect([mode('web.token'), mode('web.token.sds.json')]).toEqual([0o600, 0o600]);
+    expect(stderr).toBe(
+      `token ${id} for web, expires 2027-01-01T00:00:00.000Z, in <dir>/web.token\n` +
+        'run: envoy -c <file> --drain-time-s 60\n' +
+        'renew the token: (umask 077; countersign token web > <dir>/web.token.new) ' +
+        '&& mv <dir>/web.token.new <dir>/web.token\n',
+    );
+    const files = readdirSync(cli.dir).sort();
+    expect(files).toEqual(['data', 'web.token', 'web.token.sds.json']);
+  });
+
+  test('a token file that is there is used as it is', async () => {
+    const { stdout: token } = await cli.run('token', 'web', ...DATA);
+    cli.write('web.token', token);
+    const argv = ['bootstrap', 'web', '--token-file', '<dir>/web.token', ...DATA];
+    const { code, stderr } = await cli.run(...argv);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^run: /);
+    expect(readFileSync(cli.path('web.token'), 'utf8')).toBe(token);
+  });
+
+  test("another service's token file is refused", async () => {
+    const { stdout: token } = await cli.run('token', 'web', ...DATA);
+    cli.write('a.token', token);
+    const argv = ['bootstrap', 'payments/ledger', '--token-file', '<dir>/a.token', ...DATA];
+    expect(await cli.run(...argv)).toEqual({
+      code: 1,
+      stdout: '',
+      stderr:
+        'error: expected a token for "payments/ledger" in <dir>/a.token but got one for "web"\n' +
+        '  hint: name another file: each service has a token of its own\n',
+    });
+  });
+
+  test('an ended token is only warned about: mv renews it', async () => {
+    const { stdout: token } = await cli.run('token', 'web', '--ttl', '1s', ...DATA);
+    cli.write('web.token', token);
+    cli.clock.jump(3_600_000);
+    const argv = ['bootstrap', 'web', '--token-file', '<dir>/web.token', ...DATA];
+    const { code, stderr } = await cli.run(...argv);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(
+      /^warning: <dir>\/web\.token: expected a token in force but it ended 2026-01-01T00:00:01/,
+    );
+    expect(stderr).not.toContain(token.trim());
+  });
+
+  test('an empty token file', async () => {
+    cli.write('web.token', '\n');
+    const argv = ['bootstrap', 'web', '--token-file', '<dir>/web.token', ...DATA];
+    expect(await cli.run(...argv)).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: 'error: --token-file: expected a token in <dir>/web.token but it is empty\n',
+    });
+  });
+});
+
+describe('ca', () => {
+  test('before the first start', async () => {
+    const stderr =
+      'error: expected a data folder at <dir>/data but there is none\n' +
+      '  hint: start `countersign serve` once with the same --data, or name the folder by --data\n';
+    expect(await cli.run('ca', 'show', ...DATA)).toEqual({ code: 1, stdout: '', stderr });
+    expect(await cli.run('ca', 'bundle', ...DATA)).toEqual({ code: 1, stdout: '', stderr });
+  });
+
+  test('bundle: the root and nothing else', async () => {
+    await cli.prepareData();
+    const { code, stdout, stderr } = await cli.run('ca', 'bundle', ...DATA);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const root = new X509Certificate(stdout);
+    expect(root.ca && root.checkIssued(root)).toBe(true);
+    expect(stdout.match(/BEGIN/g)).toHaveLength(1);
+  });
+
+  test('show, as text and JSON', async () => {
+    await cli.prepareData();
+    const json = JSON.parse((await cli.run('ca', 'show', '--json', ...DATA)).stdout);
+    const root = new X509Certificate((await cli.run('ca', 'bundle', ...DATA)).stdout);
+    expect(json).toMatchObject({
+      trustDomain: 'shop.example',
+      authorities: [
+        {
+          kind: 'root',
+          serial: root.serialNumber.toLowerCase(),
+          notAfter: new Date(root.validTo).toISOString(),
+          keyType: 'ec prime256v1',
+          fingerprintSha256: root.fingerprint256.replaceAll(':', '').toLowerCase(),
+        },
+        { kind: 'intermediate', keyType: 'ec prime256v1' },
+        { kind: 'xds-anchor', keyType: 'ec prime256v1' },
+      ],
+    });
+    const { code, stdout, stderr } = await cli.run('ca', 'show', ...DATA);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/^trust domain shop\.example\n\nroot, which every peer/);
+    for (const { serial, subject, notBefore, notAfter, fingerprintSha256 } of json.authorities) {
+      for (const text of [serial, subject, notBefore, notAfter, fingerprintSha256]) {
+        expect(stdout).toContain(text);
+      }
+    }
+    expect(stdout).not.toContain('PRIVATE KEY');
+  });
+});

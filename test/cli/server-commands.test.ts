@@ -1,0 +1,317 @@
+import { createServer } from 'node:net';
+import { describe, expect, test } from 'vitest';
+import type { ServerStatus } from '../../src/server/index.js';
+import { startFakeAdmin } from '../fakes/admin-server.js';
+import { Cli } from './cli.js';
+
+const SYNCED = { state: 'synced', version: 'v1' } as const;
+const STATUS: ServerStatus = {
+  mesh: { version: '3f2a9c01d4e5', loadedAt: '2025-12-31T23:58:30.000Z', problems: [] },
+  phase: null,
+  proxies: [
+    {
+      node: 'web~127.0.0.2',
+      service: 'web',
+      address: '127.0.0.2',
+      connectedAt: '2025-12-31T23:59:00.000Z',
+      types: { lds: SYNCED, cds: SYNCED, eds: SYNCED, sds: SYNCED },
+      certificate: {
+        serial: '0a',
+        spiffeId: 'spiffe://shop.example/ns/default/sa/web',
+        notAfter: '2026-01-02T00:00:00.000Z',
+      },
+    },
+  ],
+};
+const NACKED: ServerStatus = {
+  mesh: {
+    version: '3f2a9c01d4e5',
+    loadedAt: '2025-12-31T23:59:45.000Z',
+    problems: [
+      {
+        severity: 'error',
+        place: 'mesh.yaml:3:10',
+        path: 'services.web.mtls',
+        message: 'expected strict, permissive or disable but got "stirct"',
+        hint: 'did you mean "strict"?',
+      },
+    ],
+  },
+  phase: { name: 'callers to the mesh port', waitingFor: ['web~127.0.0.2'] },
+  proxies: [
+    {
+      ...(STATUS.proxies[0] as ServerStatus['proxies'][number]),
+      types: {
+        lds: { state: 'nacked', version: 'v1', error: 'no such filter', source: 'mesh.yaml:12:5' },
+        cds: { state: 'pending', version: '' },
+      },
+      certificate: null,
+    },
+  ],
+};
+
+const unreachable = (address: string, reason: string): string =>
+  `error: expected a server at ${address} but got ${reason}\n` +
+  '  hint: start `countersign serve`, or name its admin port by --server\n';
+
+/** A port at which nobody listens. */
+function closedPort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      const port = typeof address === 'object' && address !== null ? address.port : 0;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+describe('the server cannot be reached: exit 3', () => {
+  test.each(['status', 'status --watch', 'wait', 'hosts'])('%s', async (command) => {
+    const address = `127.0.0.1:${await closedPort()}`;
+    expect(await new Cli().run(...command.split(' '), '--server', address)).toEqual({
+      code: 3,
+      stdout: '',
+      stderr: unreachable(address, 'nobody listens there'),
+    });
+  });
+
+  test('another program answers', async () => {
+    const { address } = await startFakeAdmin(() => ({ status: 404, body: '<html>' }));
+    expect(await new Cli().run('status', '--server', address)).toEqual({
+      code: 3,
+      stdout: '',
+      stderr:
+        `error: expected a Countersign server at ${address} but got HTTP status 404\n` +
+        '  hint: another program listens there: name the admin port by --server\n',
+    });
+  });
+});
+
+describe('what the server refuses', () => {
+  test('its own error, code and hint', async () => {
+    const body = { error: 'no service "wep"', code: 'service-unknown', hint: 'see mesh.yaml' };
+    const { address } = await startFakeAdmin(() => ({ status: 404, body }));
+    expect(await new Cli().run('hosts', 'wep', '--server', address)).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'error: the server says: no service "wep"\n  hint: see mesh.yaml\n',
+    });
+  });
+
+  test('a code that this version does not know', async () => {
+    const body = { error: 'internal error', code: 'toString' };
+    const { address } = await startFakeAdmin(() => ({ status: 500, body }));
+    expect(await new Cli().run('status', '--server', address)).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'error: the server says: internal error\n',
+    });
+  });
+
+  test('a question without an admin token', async () => {
+    const body = { error: 'expected an admin token' };
+    const { address } = await startFakeAdmin(() => ({ status: 401, body }));
+    expect(await new Cli().run('status', '--server', address)).toEqual({
+      code: 1,
+      stdout: '',
+      stderr:
+        'error: the server refuses: expected an admin token\n' +
+        '  hint: give one by --admin-token-file: `countersign token --admin` makes it\n',
+    });
+  });
+});
+
+describe('--admin-token-file', () => {
+  test('is sent as a bearer token', async () => {
+    const admin = await startFakeAdmin(() => ({ body: STATUS }));
+    const cli = new Cli();
+    cli.write('admin.token', 'a.b.c\n');
+    const argv = ['status', '--server', admin.address, '--admin-token-file', '<dir>/admin.token'];
+    expect(await cli.run(...argv)).toMatchObject({ code: 0 });
+    expect(admin.authorization()).toBe('Bearer a.b.c');
+  });
+
+  test('of something else is refused, and not shown', async () => {
+    const cli = new Cli();
+    cli.write('admin.token', 'two\nlines\n');
+    const argv = ['status', '--admin-token-file', '<dir>/admin.token'];
+    expect(await cli.run(...argv)).toEqual({
+      code: 2,
+      stdout: '',
+      stderr:
+        'error: --admin-token-file: expected a token in <dir>/admin.token ' +
+        'but got something else\n' +
+        '  hint: make one with `countersign token --admin`\n',
+    });
+  });
+});
+
+describe('status', () => {
+  test('text of a mesh in sync', async () => {
+    const { address, asked } = await startFakeAdmin(() => ({ body: STATUS }));
+    expect(await new Cli().run('status', '--server', address)).toEqual({
+      code: 0,
+      stderr: '',
+      stdout: `mesh 3f2a9c01d4e5, read 90s ago; 1 proxy
+
+PROXY          ADDRESS    LDS     CDS     EDS     RDS  ECDS  SDS     CERTIFICATE
+web~127.0.0.2  127.0.0.2  synced  synced  synced  -    -     synced  ends in 24h
+`,
+    });
+    expect(asked).toEqual(['/v1/status']);
+  });
+
+  test('text of a mesh in trouble: problems, phase, rejections with their places', async () => {
+    const { address } = await startFakeAdmin(() => ({ body: NACKED }));
+    expect(await new Cli().run('status', '--server', address)).toEqual({
+      code: 0,
+      stderr: '',
+      stdout: `mesh 3f2a9c01d4e5, read 15s ago; 1 proxy
+the mesh file has 1 error; the mesh above stays in force:
+mesh.yaml:3:10 services.web.mtls: expected strict, permissive or disable but got "stirct"
+  hint: did you mean "strict"?
+phase callers to the mesh port, waits for web~127.0.0.2
+
+PROXY          ADDRESS    LDS     CDS      EDS  RDS  ECDS  SDS  CERTIFICATE
+web~127.0.0.2  127.0.0.2  NACKED  pending  -    -    -     -    none
+
+mesh.yaml:12:5 web~127.0.0.2 rejects lds: no such filter
+`,
+    });
+  });
+
+  test('--json is what the server says', async () => {
+    const { address } = await startFakeAdmin(() => ({ body: NACKED }));
+    const { code, stdout } = await new Cli().run('status', '--json', '--server', address);
+    expect({ code, json: JSON.parse(stdout) }).toEqual({ code: 0, json: NACKED });
+  });
+
+  test('--watch shows news only, until stopped', async () => {
+    const answers = [STATUS, STATUS, NACKED];
+    const { address, asked } = await startFakeAdmin((_path, times) => ({
+      body: answers[Math.min(times, answers.length) - 1],
+    }));
+    const cli = new Cli();
+    const running = cli.start('status', '--watch', '--json', '--server', address);
+    for (let times = 1; times <= 4; times++) {
+      await running.until(() => asked.length >= times && cli.clock.pending > 0);
+      cli.clock.advance(1_000);
+    }
+    running.stop();
+    const { code, stdout } = await running.done;
+    const lines = stdout.trimEnd().split('\n');
+    expect({ code, lines: lines.map((line) => JSON.parse(line)) }).toEqual({
+      code: 0,
+      lines: [STATUS, NACKED],
+    });
+  });
+
+  test('--watch on a screen draws anew', async () => {
+    const { address } = await startFakeAdmin(() => ({ body: STATUS }));
+    const cli = new Cli({ isTTY: true });
+    const running = cli.start('status', '--watch', '--server', address);
+    await running.until(() => cli.clock.pending > 0);
+    running.stop();
+    const { code, stdout } = await running.done;
+    expect(code).toBe(0);
+    expect(stdout.startsWith('\x1b[H\x1b[2Jmesh 3f2a9c01d4e5, read 90s ago')).toBe(true);
+  });
+});
+
+describe('wait', () => {
+  const refusal = { inForce: false, nacks: [], problems: [], waitingFor: [] };
+  const run = async (body: unknown, ...argv: string[]) => {
+    const admin = await startFakeAdmin(() => ({ status: 409, body }));
+    return new Cli().run('wait', '--server', admin.address, ...argv);
+  };
+
+  test('in force', async () => {
+    const body = { inForce: true, version: '3f2a9c01d4e5' };
+    const { address, asked } = await startFakeAdmin(() => ({ body }));
+    expect(await new Cli().run('wait', '--server', address)).toEqual({
+      code: 0,
+      stdout: 'mesh 3f2a9c01d4e5 is in force on every connected proxy\n',
+      stderr: '',
+    });
+    expect(asked).toEqual(['/v1/wait?timeout_ms=20000']);
+  });
+
+  test("a NACK, with its place and Envoy's words", async () => {
+    const nacks = [
+      { node: 'web~1', type: 'lds', error: 'no such filter', source: 'mesh.yaml:12:5' },
+      { node: 'web~2', type: 'sds', error: 'bad key' },
+    ];
+    expect(await run({ ...refusal, reason: 'nacked', nacks })).toEqual({
+      code: 1,
+      stdout: '',
+      stderr:
+        'mesh.yaml:12:5 web~1 rejects lds: no such filter\n' +
+        'web~2 rejects sds: bad key\n' +
+        'error: expected the mesh in force but got 2 rejections by Envoy\n',
+    });
+  });
+
+  test('a mesh file with problems', async () => {
+    const problems = NACKED.mesh.problems;
+    expect(await run({ ...refusal, reason: 'problems', problems })).toEqual({
+      code: 1,
+      stdout: '',
+      stderr:
+        'mesh.yaml:3:10 services.web.mtls: expected strict, permissive or disable ' +
+        'but got "stirct"\n' +
+        '  hint: did you mean "strict"?\n' +
+        'error: expected a good mesh but got 1 error; an earlier one stays in force\n',
+    });
+  });
+
+  test('the time is up', async () => {
+    const body = { ...refusal, reason: 'timeout', waitingFor: ['web~1', 'web~2'] };
+    expect(await run(body, '--timeout', '0s')).toEqual({
+      code: 1,
+      stdout: '',
+      stderr:
+        'error: expected the mesh in force within 0 s but got 2 proxies still to follow: ' +
+        'web~1, web~2\n' +
+        '  hint: see `countersign status`, or wait longer by --timeout\n',
+    });
+  });
+
+  test('asks in slices', async () => {
+    const cli = new Cli();
+    const { address, asked } = await startFakeAdmin((_path, times) => {
+      cli.clock.jump(20_000);
+      if (times < 3) return { status: 409, body: { ...refusal, reason: 'timeout' } };
+      return { body: { inForce: true, version: 'v' } };
+    });
+    const { code } = await cli.run('wait', '--timeout', '50s', '--server', address);
+    expect({ code, asked }).toEqual({
+      code: 0,
+      asked: ['20000', '20000', '10000'].map((ms) => `/v1/wait?timeout_ms=${ms}`),
+    });
+  });
+});
+
+describe('hosts', () => {
+  const entries = [
+    { address: '127.64.0.17', service: 'payments/ledger', names: ['ledger.payments', 'l.p.mesh'] },
+    { address: '127.64.0.18', service: 'web', names: ['web'] },
+  ];
+
+  test('lines for /etc/hosts', async () => {
+    const { address, asked } = await startFakeAdmin(() => ({ body: { entries } }));
+    expect(await new Cli().run('hosts', '--server', address)).toEqual({
+      code: 0,
+      stdout: '127.64.0.17 ledger.payments l.p.mesh\n127.64.0.18 web\n',
+      stderr: '',
+    });
+    expect(asked).toEqual(['/v1/hosts']);
+  });
+
+  test('of one service and prefix, as JSON', async () => {
+    const { address, asked } = await startFakeAdmin(() => ({ body: { entries } }));
+    const argv = ['hosts', 'payments/ledger', '--outbound', '127.65.3.0/24', '--json'];
+    const { code, stdout } = await new Cli().run(...argv, '--server', address);
+    expect({ code, json: JSON.parse(stdout) }).toEqual({ code: 0, json: { entries } });
+    expect(asked).toEqual(['/v1/hosts?service=payments%2Fledger&outbound=127.65.3.0%2F24']);
+  });
+});
