@@ -1,0 +1,279 @@
+import { describe, expect, it } from 'vitest';
+import type { Json } from '../../src/cli/proto-json.js';
+import { toCallees } from '../../src/translate/index.js';
+import { goldenCases, meshOfCase } from './golden-cases.js';
+import { at, type JsonObject, messagesIn, objectsIn, translate } from './translated.js';
+
+// What must hold of every message of every case, whatever else changes. Each rule first makes sure that
+// the cases have what it speaks of.
+
+const workloads = goldenCases.flatMap((name) => {
+  const mesh = meshOfCase(name);
+  return [...mesh.services.values()].map((service) => ({
+    name: `${name}/${service.name}`,
+    mesh,
+    service,
+    sent: translate(mesh, { name: service.name }),
+  }));
+});
+
+function some<T>(list: readonly T[]): readonly T[] {
+  expect(list.length, 'nothing to look at').toBeGreaterThan(0);
+  return list;
+}
+
+const everything = workloads.map(({ sent }) => Object.values(sent).flat());
+const all = (type: string): readonly JsonObject[] =>
+  some(everything.flatMap((messages) => messagesIn(messages, type)));
+const objects = (key: string): readonly JsonObject[] =>
+  some(everything.flatMap((one) => [...objectsIn(one)].filter((object) => key in object)));
+const values = (list: readonly JsonObject[], ...keys: (string | number)[]): Set<Json | undefined> =>
+  new Set(list.map((one) => at(one, ...keys)));
+
+describe('clusters', () => {
+  const calling = workloads.flatMap(({ mesh, service, sent }) =>
+    toCallees(mesh, service).map(({ callee, port }) => {
+      const name = `${callee.name}:${port.number}`;
+      return { callee, port, cluster: sent.clusters.find((one) => one['name'] === name) };
+    }),
+  );
+
+  it('each calls one service over mTLS with exactly its identity, unless an endpoint says plain', () => {
+    for (const { callee, port, cluster } of some(calling)) {
+      const tls = at(cluster, 'transport_socket', 'typed_config');
+      expect(at(tls, '@type')).toMatch(/UpstreamTlsContext$/);
+      expect(at(tls, 'sni')).toBe(`${port.number}.${callee.shortName}.${callee.namespace}.mesh`);
+      const context = at(tls, 'common_tls_context');
+      expect(
+        at(
+          context,
+          'combined_validation_context',
+          'default_validation_context',
+          'match_typed_subject_alt_names',
+        ),
+      ).toEqual([{ san_type: 'URI', matcher: { exact: callee.spiffeId } }]);
+      expect(at(context, 'tls_certificate_sds_secret_configs', 0, 'name')).toBe('default');
+      const matches = at(cluster, 'transport_socket_matches') as JsonObject[];
+      expect(matches.map(({ match }) => match)).toEqual([{ countersign: 'plain' }]);
+    }
+  });
+
+  it('a workload has none but its own applications and the services that it may call', () => {
+    for (const { mesh, service, sent } of workloads) {
+      const own = service.ports.map(({ number }) => `local:${number}`);
+      const callees = toCallees(mesh, service).map(
+        (one) => `${one.callee.name}:${one.port.number}`,
+      );
+      expect(sent.clusters.map(({ name }) => name)).toEqual([...own, ...callees]);
+    }
+  });
+
+  it('no endpoint of a STRICT port is called in plain text, and none with a sidecar but DISABLE', () => {
+    const seen = new Set<string>();
+    for (const { callee, port, cluster } of some(calling)) {
+      const { sent } =
+        workloads.find(({ sent: one }) => one.clusters.includes(cluster ?? {})) ?? {};
+      const assignment =
+        sent?.endpoints.find((one) => one['cluster_name'] === cluster?.['name']) ??
+        at(cluster, 'load_assignment');
+      for (const endpoint of [...objectsIn(assignment ?? null)].filter(
+        (one) => 'endpoint' in one,
+      )) {
+        const plain = endpoint['metadata'] !== undefined;
+        const atMeshPort =
+          at(endpoint, 'endpoint', 'address', 'socket_address', 'port_value') === 15443;
+        expect(plain, `${callee.name}:${port.number}`).toBe(!atMeshPort);
+        if (plain) expect(port.mode === 'disable' || callee.endpoints.length > 0).toBe(true);
+        if (plain) expect(port.mode).not.toBe('strict');
+        seen.add(`${port.mode} ${plain}`);
+      }
+    }
+    expect([...seen].sort()).toEqual([
+      'disable true',
+      'permissive false',
+      'permissive true',
+      'strict false',
+    ]);
+  });
+});
+
+describe('TLS', () => {
+  const contexts = objects('common_tls_context');
+
+  it('minimum and maximum are always written', () => {
+    for (const context of contexts) {
+      const params = at(context, 'common_tls_context', 'tls_params');
+      expect(at(params, 'tls_minimum_protocol_version')).toMatch(/^TLSv1_[23]$/);
+      expect(at(params, 'tls_maximum_protocol_version')).toMatch(/^TLSv1_[23]$/);
+    }
+  });
+
+  it('certificates and anchors are always secrets, and waited for', () => {
+    for (const context of contexts) {
+      const common = at(context, 'common_tls_context') as JsonObject;
+      expect(Object.keys(common)).not.toContain('tls_certificates');
+      expect(Object.keys(common)).not.toContain('validation_context');
+      expect(at(common, 'tls_certificate_sds_secret_configs')).toHaveLength(1);
+      expect(
+        at(common, 'combined_validation_context', 'validation_context_sds_secret_config', 'name'),
+      ).toBe('ROOTCA');
+    }
+  });
+
+  it('a server that requires a certificate takes only identities of the trust domain', () => {
+    const seen = new Set<string>();
+    for (const context of all('DownstreamTlsContext')) {
+      const san = at(
+        context,
+        'common_tls_context',
+        'combined_validation_context',
+        'default_validation_context',
+        'match_typed_subject_alt_names',
+      );
+      seen.add(`${context['require_client_certificate']} ${JSON.stringify(san)}`);
+    }
+    const ours = [{ san_type: 'URI', matcher: { prefix: 'spiffe://shop.example/' } }];
+    // Without the requirement no matcher: to Envoy 1.40.0 a matcher is a requirement.
+    expect([...seen].sort()).toEqual(['false undefined', `true ${JSON.stringify(ours)}`]);
+  });
+
+  it('a chain of the mesh port, and of a STRICT port, requires a client certificate', () => {
+    const required = new Set<string>();
+    for (const { service, sent } of workloads) {
+      for (const port of service.ports) {
+        const mesh = sent.listeners.find(({ name }) => name === 'mesh');
+        const declared = sent.listeners.find(({ name }) => name === `inbound:${port.number}`);
+        const chains = at(declared, 'filter_chains') as JsonObject[];
+        for (const chain of at(mesh, 'filter_chains') as JsonObject[]) {
+          const socket = at(chain, 'transport_socket', 'typed_config');
+          expect(at(socket, 'require_client_certificate')).toBe(true);
+        }
+        const kinds = chains.map((chain) => {
+          const socket = at(chain, 'transport_socket', 'typed_config');
+          return socket === undefined ? 'plain' : at(socket, 'require_client_certificate');
+        });
+        required.add(`${port.mode} ${port.protocol === 'tcp' ? 'tcp' : 'http'}: ${kinds}`);
+      }
+    }
+    expect([...required].sort()).toEqual([
+      'disable http: plain',
+      'disable tcp: plain',
+      'permissive http: false,plain',
+      'permissive tcp: plain',
+      'strict http: true',
+      'strict tcp: true',
+    ]);
+  });
+});
+
+describe('listeners', () => {
+  const listeners = some(workloads.flatMap(({ sent }) => sent.listeners));
+
+  it('never share an address', () => {
+    expect(values(listeners, 'enable_reuse_port')).toEqual(new Set([false]));
+  });
+
+  it('wait for what they ask for: no SDS, RDS or ECDS goes live without', () => {
+    const sources = [
+      ...objects('sds_config').map((one) => at(one, 'sds_config')),
+      ...objects('rds').map((one) => at(one, 'rds', 'config_source')),
+      ...objects('config_discovery').map((one) => at(one, 'config_discovery', 'config_source')),
+    ];
+    const expected = { ads: {}, initial_fetch_timeout: '0s', resource_api_version: 'V3' };
+    for (const source of sources) expect(source).toEqual(expected);
+    for (const one of objects('config_discovery')) {
+      expect(Object.keys(one['config_discovery'] as JsonObject)).not.toContain('default_config');
+    }
+  });
+});
+
+describe('HTTP', () => {
+  const managers = all('HttpConnectionManager');
+  const inbound = some(managers.filter((one) => 'rds' in one));
+
+  it('inbound: paths are normalised before rules see them', () => {
+    expect(values(inbound, 'normalize_path')).toEqual(new Set([true]));
+    expect(values(inbound, 'merge_slashes')).toEqual(new Set([true]));
+    expect(values(inbound, 'path_with_escaped_slashes_action')).toEqual(
+      new Set(['REJECT_REQUEST']),
+    );
+  });
+
+  it('inbound: hosts and header names leave no second spelling', () => {
+    expect(values(inbound, 'strip_any_host_port')).toEqual(new Set([true]));
+    expect(values(inbound, 'strip_trailing_host_dot')).toEqual(new Set([true]));
+    expect(
+      values(inbound, 'common_http_protocol_options', 'headers_with_underscores_action'),
+    ).toEqual(new Set(['REJECT_REQUEST']));
+  });
+
+  it("inbound: the caller's identity cannot be forged", () => {
+    expect(values(inbound, 'forward_client_cert_details')).toEqual(new Set(['SANITIZE_SET']));
+    expect(values(inbound, 'set_current_client_cert_details', 'uri')).toEqual(new Set([true]));
+  });
+
+  it("both ways: Envoy's defaults that break applications are off", () => {
+    expect(values(managers, 'upgrade_configs', 0, 'upgrade_type')).toEqual(new Set(['websocket']));
+    expect(values(managers, 'stream_idle_timeout')).toEqual(new Set(['0s']));
+    expect(values(managers, 'http_protocol_options', 'accept_http_10')).toEqual(new Set([true]));
+    expect(values(managers, 'server_header_transformation')).toEqual(new Set(['PASS_THROUGH']));
+    expect(values(objects('route'), 'route', 'timeout')).toEqual(new Set(['0s']));
+  });
+});
+
+describe('rules', () => {
+  it('the base of the allow filter refuses everything, that of the deny filter nothing', () => {
+    const filters = objects('http_filters').flatMap((one) => one['http_filters'] as JsonObject[]);
+    const base = (name: string): Set<string> =>
+      new Set(
+        some(filters.filter((one) => one['name'] === name)).map((one) =>
+          JSON.stringify(at(one, 'typed_config', 'rules')),
+        ),
+      );
+    // ALLOW is the action's zero value, which ProtoJSON leaves out.
+    expect(base('countersign.allow')).toEqual(new Set(['{}']));
+    expect(base('countersign.deny')).toEqual(new Set(['{"action":"DENY"}']));
+  });
+
+  it('the deny filter stands before the allow filter, both before the rest', () => {
+    const names = objects('rds').map((one) =>
+      (one['http_filters'] as JsonObject[]).map(({ name }) => name),
+    );
+    for (const list of names) {
+      expect(list).toEqual(['countersign.deny', 'countersign.allow', 'envoy.filters.http.router']);
+    }
+    const chains = objects('config_discovery').map(({ name }) => String(name).split(':')[0]);
+    expect(new Set(chains)).toEqual(new Set(['countersign.deny', 'countersign.allow']));
+  });
+
+  it('an RBACPerRoute always has rules: without them it would switch the filter off', () => {
+    for (const one of all('RBACPerRoute')) expect(at(one, 'rbac', 'rules')).toBeDefined();
+  });
+
+  it('every RouteConfiguration carries both filters, and every TCP chain has both', () => {
+    for (const { service, sent } of workloads) {
+      for (const { typed_per_filter_config: rules } of sent.routes) {
+        expect(Object.keys(rules as JsonObject).sort()).toEqual([
+          'countersign.allow',
+          'countersign.deny',
+        ]);
+      }
+      const tcp = service.ports.filter(({ protocol }) => protocol === 'tcp');
+      expect(sent.extensions.map(({ name }) => name)).toEqual(
+        tcp.flatMap(({ number }) => [`countersign.deny:${number}`, `countersign.allow:${number}`]),
+      );
+    }
+  });
+
+  it('every rule names its caller by the verified URI, or says any', () => {
+    for (const { principals } of objects('principals')) {
+      for (const one of objectsIn(principals ?? null)) {
+        const known = ['and_ids', 'or_ids', 'not_id', 'ids', 'any', 'authenticated'];
+        const inner = ['principal_name', 'exact', 'prefix'];
+        for (const key of Object.keys(one)) expect([...known, ...inner]).toContain(key);
+        if ('authenticated' in one)
+          expect(at(one, 'authenticated', 'principal_name')).toBeDefined();
+      }
+    }
+  });
+});
