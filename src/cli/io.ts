@@ -24,8 +24,10 @@ export interface Io {
   onStop(stop: () => void): Cancel;
 }
 
-/** 0 done · 1 the answer is no · 2 used wrongly · 3 the server can't be reached. */
-export type ExitCode = 0 | 1 | 2 | 3;
+/**
+ * 0 done · 1 the answer is no · 2 used wrongly · 3 the server can't be reached · 130 interrupted.
+ */
+export type ExitCode = 0 | 1 | 2 | 3 | 130;
 
 /** What a command's action works with; the exit code stays 0 unless it sets another. */
 export interface Context extends Io {

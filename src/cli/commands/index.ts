@@ -65,4 +65,9 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'show the certificate authorities and trust anchors',
     load: () => import('./ca.js'),
   },
+  {
+    name: 'demo',
+    summary: 'run a mesh of real Envoys on loopback',
+    load: () => import('./demo.js'),
+  },
 ];

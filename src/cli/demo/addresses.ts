@@ -19,6 +19,8 @@ export interface AddressPool {
   block(): string;
   /** A port that nothing listens on at `address`, and that was not handed out for it before. */
   port(address: string): Promise<number>;
+  /** `wanted` where nothing listens on it (0.0.0.0 counts), else another as by `port`. */
+  preferred(address: string, wanted: number): Promise<number>;
   /** Gives the block back. */
   close(): Promise<void>;
 }
@@ -28,6 +30,13 @@ export async function createAddressPool(random: Random = systemRandom): Promise<
   const nextPort = new Map<string, number>();
   let addresses = 0;
   let blocks = 0;
+  const port = async (address: string): Promise<number> => {
+    for (let next = nextPort.get(address) ?? FIRST_PORT; next <= LAST_PORT; next++) {
+      nextPort.set(address, next + 1);
+      if (await isFree(address, next)) return next;
+    }
+    throw exhausted(`ports of ${address}`);
+  };
   return {
     address() {
       addresses++;
@@ -39,16 +48,9 @@ export async function createAddressPool(random: Random = systemRandom): Promise<
       if (blocks > 250) throw exhausted('blocks');
       return `127.${block}.${blocks}.0/24`;
     },
-    async port(address) {
-      for (let port = nextPort.get(address) ?? FIRST_PORT; port <= LAST_PORT; port++) {
-        nextPort.set(address, port + 1);
-        const server = await tryListen(address, port);
-        if (server === undefined) continue;
-        await close(server);
-        return port;
-      }
-      throw exhausted(`ports of ${address}`);
-    },
+    port,
+    preferred: async (address, wanted) =>
+      (await isFree(address, wanted)) ? wanted : port(address),
     close: () => close(claim),
   };
 }
@@ -77,6 +79,13 @@ function tryListen(host: string, port: number): Promise<Server | undefined> {
     });
     server.listen({ host, port, exclusive: true }, () => resolve(server));
   });
+}
+
+async function isFree(host: string, port: number): Promise<boolean> {
+  const server = await tryListen(host, port);
+  if (server === undefined) return false;
+  await close(server);
+  return true;
 }
 
 function unusable(host: string, error: unknown): unknown {

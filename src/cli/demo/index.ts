@@ -33,6 +33,7 @@ export { type Load, type LoadOptions, type LoadResult, type Shot, startLoad } fr
 export { type ConnectionUse, httpShot, tcpShot } from './load-shots.js';
 export { LogRing } from './log-ring.js';
 export { boundToUs } from './reaper.js';
+export { type DemoOptions, runDemo } from './run-demo.js';
 export { openSocket, type TcpAnswer, type TcpExchange, tcpExchange } from './tcp-client.js';
 export type { TlsFacts, TlsOptions } from './tls-client.js';
 export {

@@ -54,7 +54,8 @@ function install(): void {
       process.removeListener(signal, onSignal);
       process.kill(process.pid, signal);
     };
-    process.on(signal, onSignal);
+    // First of all, so that who takes itself off the list when the signal comes is still counted.
+    process.prependListener(signal, onSignal);
   }
 }
 
