@@ -62,14 +62,22 @@ export function computeDiff(type: TypeState, set: ResourceSet = EMPTY_SET): Diff
 function select(type: TypeState, set: ResourceSet): ResourceSet['resources'] {
   const { subscription } = type;
   if (subscription.wildcard) return set.resources;
-  if (subscription.names.size === 0) return EMPTY_SET.resources;
+  const { names } = subscription;
+  if (names.size === 0) return EMPTY_SET.resources;
+  // Asked for by name, yet all there is: shared like a wildcard's, and its version is known.
+  if (coversAll(names, set)) return set.resources;
   const selected = new Map<string, Resource>();
-  for (const name of subscription.names) {
+  for (const name of names) {
     const resource = set.resources.get(name);
     if (resource !== undefined) selected.set(name, resource);
   }
-  // Asked for by name, yet all there is: shared like a wildcard's, and its version is known.
-  return selected.size === set.resources.size ? set.resources : selected;
+  return selected;
+}
+
+function coversAll(names: ReadonlySet<string>, set: ResourceSet): boolean {
+  if (names.size < set.resources.size) return false;
+  for (const name of set.resources.keys()) if (!names.has(name)) return false;
+  return true;
 }
 
 function findRemoved(
