@@ -145,7 +145,7 @@ function checkSignature(
   const parts = token.split('.');
   const [head, body, tail] = parts.map(decode);
   if (parts.length !== 3 || head === undefined || body === undefined || tail === undefined) {
-    throw invalid('expected three parts in base64url but got another form');
+    throw invalid('expected a token of three parts in base64url but got another form');
   }
   const parsed = header.safeParse(tryJson(head));
   if (!parsed.success) throw invalid(`expected a JWT header for ${ALGORITHM} but got another one`);
@@ -158,7 +158,7 @@ function checkSignature(
   }
   const content = Buffer.from(token.slice(0, token.lastIndexOf('.')));
   if (!verify('sha256', content, { key: key.publicKey, ...SIGNING }, tail)) {
-    throw invalid('expected a valid signature but it does not fit the token');
+    throw invalid('expected a valid signature of the token but got another');
   }
   return { keyId: kid, payload: tryJson(body) };
 }

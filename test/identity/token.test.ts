@@ -113,9 +113,9 @@ function signedByStranger(head: Header, body: Header): string {
 const withHead = (token: string, head: Header): string =>
   [encode(head), ...token.split('.').slice(1)].join('.');
 
-const SIGNATURE = 'expected a valid signature but it does not fit the token';
+const SIGNATURE = 'expected a valid signature of the token but got another';
 const HEADER = 'expected a JWT header for ES256 but got another one';
-const FORM = 'expected three parts in base64url but got another form';
+const FORM = 'expected a token of three parts in base64url but got another form';
 const KEY = 'expected a token signed by a key of this server but got an unknown key';
 
 const FORGERIES: readonly (readonly [string, Forgery, string])[] = [
