@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createTokenKeys, openDataDir } from '../../src/identity/index.js';
 import { seededRandom } from '../fakes/seeded-random.js';
@@ -10,6 +10,7 @@ const DATA = ['--data', '<dir>/data'] as const;
 let cli: Cli;
 beforeEach(() => {
   cli = new Cli();
+  mkdirSync(cli.path('data'));
 });
 
 async function verify(token: string, audience: 'countersign-xds' | 'countersign-admin') {
@@ -48,7 +49,6 @@ describe('token', () => {
   });
 
   test('a damaged key file is left alone', async () => {
-    mkdirSync(cli.path('data'));
     cli.write('data/token-keys.json', 'broken');
     expect(await cli.run('token', 'web', ...DATA)).toEqual({
       code: 1,
@@ -60,13 +60,22 @@ describe('token', () => {
     expect(readFileSync(cli.path('data/token-keys.json'), 'utf8')).toBe('broken');
   });
 
+  test('a data folder that was not there is made, and said', async () => {
+    const { code, stderr } = await cli.run('token', 'web', '--data', '<dir>/new');
+    expect(code).toBe(0);
+    expect(stderr).toMatch(
+      /^made the data folder <dir>\/new: start countersign serve with the same --data\ntoken /,
+    );
+    expect(mode('new')).toBe(0o700);
+  });
+
   test('a data folder that cannot be made', async () => {
-    cli.write('data', 'a file');
-    expect(await cli.run('token', 'web', ...DATA)).toEqual({
+    cli.write('file', '');
+    expect(await cli.run('token', 'web', '--data', '<dir>/file')).toEqual({
       code: 1,
       stdout: '',
       stderr:
-        'error: expected a folder at <dir>/data but got a file\n' +
+        'error: expected a folder at <dir>/file but got a file\n' +
         '  hint: name another folder by --data\n',
     });
   });
@@ -195,6 +204,7 @@ describe('bootstrap', () => {
 
 describe('ca', () => {
   test('before the first start', async () => {
+    rmSync(cli.path('data'), { recursive: true });
     const stderr =
       'error: expected a data folder at <dir>/data but there is none\n' +
       '  hint: start `countersign serve` once with the same --data, or name the folder by --data\n';

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { MESH } from './cli.js';
 
@@ -22,8 +22,12 @@ interface Process {
 }
 
 function start(...argv: string[]): Process {
+  return startNode(PROGRAM, ...argv);
+}
+
+function startNode(...argv: string[]): Process {
   const env = { PATH: process.env['PATH'] };
-  const child = spawn(process.execPath, [PROGRAM, ...argv], { env, stdio: 'pipe' });
+  const child = spawn(process.execPath, argv, { env, stdio: 'pipe' });
   onTestFinished(() => void child.kill('SIGKILL'));
   let stdout = '';
   let stderr = '';
@@ -95,5 +99,37 @@ describe('the program as a process', () => {
     const { child, ended } = start('render', tempMesh(), 'web');
     child.stdout?.destroy();
     expect(await ended).toMatchObject({ code: 0, stderr: '' });
+  });
+});
+
+describe('what a command loads', () => {
+  /** CommonJS files of packages that were loaded for a command line, by package and path. */
+  async function loadedBy(...argv: string[]): Promise<readonly string[]> {
+    const code = `
+      import { createRequire } from 'node:module';
+      import { run } from ${JSON.stringify(pathToFileURL(join(PROGRAM, '../program.js')).href)};
+      import { systemIo } from ${JSON.stringify(pathToFileURL(join(PROGRAM, '../io.js')).href)};
+      const quiet = { isTTY: false, write() {} };
+      await run(${JSON.stringify(argv)}, { ...systemIo(), stdout: quiet, stderr: quiet });
+      const files = Object.keys(createRequire(import.meta.url).cache);
+      console.log(JSON.stringify(files.map((file) => file.split('/node_modules/').at(-1))));
+    `;
+    const { stdout } = await startNode('--input-type=module', '--eval', code).ended;
+    return JSON.parse(stdout);
+  }
+
+  test('check: no gRPC, no protobuf', async () => {
+    const loaded = await loadedBy('check', tempMesh());
+    expect(loaded).toContainEqual(expect.stringMatching(/^commander\//));
+    expect(loaded.filter((file) => /^(@grpc|protobufjs)\//.test(file))).toEqual([]);
+  });
+
+  test('serve: gRPC, but no descriptor and no text of protos', async () => {
+    const broken = join(tempMesh(), '../none.yaml');
+    const loaded = await loadedBy('serve', '--mesh', broken, ...FREE);
+    expect(loaded).toContainEqual(expect.stringMatching(/^@grpc\/grpc-js\//));
+    expect(loaded.filter((file) => /^(protobufjs\/src\/root\.js|@grpc\/proto)/.test(file))).toEqual(
+      [],
+    );
   });
 });

@@ -2,10 +2,11 @@ import { isIP } from 'node:net';
 import { type Command, Option } from 'commander';
 import { tryDurationMs } from '../../base/index.js';
 import { envoy } from '../../gen/bootstrap.js';
-import { loadOrCreateAnchorPem, openDataDir, XDS_SERVER_NAME } from '../../identity/index.js';
+import { loadOrCreateAnchorPem, XDS_SERVER_NAME } from '../../identity/index.js';
 import type { ServiceName } from '../../policy/index.js';
 import { DEFAULT_OUTBOUND } from '../../server/addresses/index.js';
 import { type BootstrapOptions, toBootstrap } from '../../translate/bootstrap/index.js';
+import { openOrMakeDataDir } from '../data-folder.js';
 import { type Context, writeLine } from '../io.js';
 import { DEFAULT_TOKEN_TTL } from '../node-token.js';
 import {
@@ -86,7 +87,7 @@ export function define(command: Command, context: Context): void {
 
 async function print(service: ServiceName, options: Options, context: Context): Promise<void> {
   const { clock, random, stdout, stderr } = context;
-  const dataDir = await openDataDir({ path: options.data, lock: false, random });
+  const dataDir = await openOrMakeDataDir(options.data, context);
   const { instance, tokenFile } = options;
   const ttlMs = tryDurationMs(DEFAULT_TOKEN_TTL) ?? 0;
   // Both are made here if need be: a bootstrap may come before the server's first start.

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
-import { createTokenKeys, openDataDir, type SignedToken } from '../../identity/index.js';
+import { createTokenKeys, type SignedToken } from '../../identity/index.js';
 import type { ServiceName } from '../../policy/index.js';
+import { openOrMakeDataDir } from '../data-folder.js';
 import { type Context, writeLine } from '../io.js';
 import { DEFAULT_TOKEN_TTL, describeToken, signNodeToken } from '../node-token.js';
 import { dataOption, durationOption, instanceOption, toExample, usage } from '../options.js';
@@ -53,17 +54,14 @@ export function define(command: Command, context: Context): void {
 async function signServiceToken(
   service: ServiceName,
   { data, instance, ttl }: TokenOptions,
-  { clock, random }: Context,
+  context: Context,
 ): Promise<SignedToken> {
-  const dataDir = await openDataDir({ path: data, lock: false, random });
-  return signNodeToken({ dataDir, clock, random, service, instance, ttlMs: ttl });
+  const dataDir = await openOrMakeDataDir(data, context);
+  return signNodeToken({ ...context, dataDir, service, instance, ttlMs: ttl });
 }
 
-async function signAdminToken(
-  { data, ttl }: TokenOptions,
-  { clock, random }: Context,
-): Promise<SignedToken> {
-  const dataDir = await openDataDir({ path: data, lock: false, random });
-  const keys = await createTokenKeys({ dataDir, clock, random });
+async function signAdminToken({ data, ttl }: TokenOptions, context: Context): Promise<SignedToken> {
+  const dataDir = await openOrMakeDataDir(data, context);
+  const keys = await createTokenKeys({ ...context, dataDir });
   return keys.sign({ audience: 'countersign-admin', subject: ADMIN, ttlMs: ttl });
 }

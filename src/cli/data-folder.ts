@@ -1,0 +1,20 @@
+import { existsSync } from 'node:fs';
+import { type DataDir, openDataDir } from '../identity/index.js';
+import { type Context, writeLine } from './io.js';
+
+/**
+ * The data folder for commands that may come before the server's first start. Where it is made here,
+ * that is said: what is signed in a folder that no server uses is good for nothing.
+ * @throws MeshError data-unwritable
+ */
+export async function openOrMakeDataDir(
+  path: string,
+  { random, stderr }: Pick<Context, 'random' | 'stderr'>,
+): Promise<DataDir> {
+  const isNew = !existsSync(path);
+  const dataDir = await openDataDir({ path, lock: false, random });
+  if (isNew) {
+    writeLine(stderr, `made the data folder ${path}: start countersign serve with the same --data`);
+  }
+  return dataDir;
+}
