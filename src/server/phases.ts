@@ -13,17 +13,19 @@ export interface Phase {
   readonly mesh: Mesh;
 }
 
-/** The steps from the mesh in force to the wanted one; the last is the wanted one itself. */
-export function planPhases(inForce: Mesh | undefined, wanted: Mesh): readonly Phase[] {
+/**
+ * The steps to the wanted mesh; the last is the wanted one itself. `before` are the meshes that may still
+ * be in force on some proxy: more than one where an edit overtakes a phase that nobody has finished.
+ */
+export function planPhases(before: readonly Mesh[], wanted: Mesh): readonly Phase[] {
   const final: Phase = { name: `mesh ${wanted.version}`, mesh: wanted };
-  if (inForce === undefined) return [final];
   const between = new Map<Port, Port>();
   const names: string[] = [];
   for (const service of wanted.services.values()) {
-    const old = inForce.services.get(service.name);
+    const olds = before.flatMap((mesh) => mesh.services.get(service.name)?.ports ?? []);
     for (const port of service.ports) {
       const step = toStep(
-        old?.ports.find(({ number }) => number === port.number),
+        olds.filter(({ number }) => number === port.number),
         port,
       );
       if (step === undefined) continue;
@@ -39,9 +41,10 @@ export function planPhases(inForce: Mesh | undefined, wanted: Mesh): readonly Ph
   ];
 }
 
-/** The port between its old and its new form, where it needs such a step. */
-function toStep(old: Port | undefined, port: Port): Port | undefined {
-  if (old === undefined || (old.mode === 'disable') === (port.mode === 'disable')) return undefined;
+/** The port between an old form and its new one, where it needs such a step. */
+function toStep(olds: readonly Port[], port: Port): Port | undefined {
+  const old = olds.find(({ mode }) => (mode === 'disable') !== (port.mode === 'disable'));
+  if (old === undefined) return undefined;
   const opposite = old.mode === 'strict' || port.mode === 'strict';
   if (!opposite && isSameAccess(old.access, port.access)) return undefined;
   if (port.mode === 'disable') return { ...port, mode: 'permissive' };

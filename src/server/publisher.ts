@@ -14,6 +14,8 @@ export interface PublisherInput {
 }
 
 interface NodeSets {
+  /** For whom: a node that joins again may have another address. */
+  sidecar: Sidecar;
   mesh: Mesh;
   listeners: ResourceSet;
   leaf: Leaf;
@@ -71,13 +73,14 @@ export class Publisher {
     return shared;
   }
 
-  #toNodeSets({ node, service: name, address, outbound }: Sidecar, leaf: Leaf): NodeSets {
+  #toNodeSets(sidecar: Sidecar, leaf: Leaf): NodeSets {
+    const { node, service: name, address, outbound } = sidecar;
     const { mesh } = this.#input;
     const { indexes, anchorsPem } = this.#options;
     const old = this.#nodes.get(node);
     const service = mesh.services.get(name);
     const listeners =
-      old?.mesh === mesh || service === undefined
+      (old?.mesh === mesh && old.sidecar === sidecar) || service === undefined
         ? old?.listeners
         : translateNode({
             mesh,
@@ -90,6 +93,7 @@ export class Publisher {
         ? old.secrets
         : createResourceSet(toSecrets({ ...leaf, anchorsPem: anchorsPem() }));
     const sets: NodeSets = {
+      sidecar,
       mesh,
       leaf,
       listeners: keep(old?.listeners, listeners ?? createResourceSet([])),

@@ -25,17 +25,20 @@ export class Rollout {
   #phases: readonly Phase[] = [];
   #cancelDeadline: Cancel | undefined;
   #isOverdue = false;
+  /** The last mesh that every proxy took, and what was put in force since. */
+  #mayBeInForce: readonly Mesh[];
   /** The mesh in force now; proxies are sent this. */
   readonly inForce: Watch<Mesh>;
 
   constructor(initial: Mesh, options: RolloutOptions) {
     this.inForce = new Watch(initial);
+    this.#mayBeInForce = [initial];
     this.#options = options;
   }
 
   /** Begins the way to `wanted`, from what is in force now; an earlier way is given up. */
   start(wanted: Mesh): void {
-    this.#phases = planPhases(this.inForce.value, wanted);
+    this.#phases = planPhases(this.#mayBeInForce, wanted);
     this.#enter();
   }
 
@@ -54,6 +57,7 @@ export class Rollout {
     while (this.phase?.waitingFor.length === 0) {
       const [done, ...rest] = this.#phases;
       this.#phases = rest;
+      if (done !== undefined) this.#mayBeInForce = [done.mesh];
       if (rest.length > 0) this.#enter();
       else {
         this.#cancelDeadline?.();
@@ -76,6 +80,7 @@ export class Rollout {
       this.#isOverdue = true;
       this.advance();
     });
+    this.#mayBeInForce = [...this.#mayBeInForce, current.mesh];
     this.inForce.set(current.mesh);
   }
 }

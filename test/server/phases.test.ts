@@ -139,7 +139,8 @@ describe('a change that overtakes another', () => {
     const [disable, permissive, strict] = ['disable', 'permissive', 'strict'].map((mode) =>
       meshWith(`mtls: ${mode}, ${ANYONE}`),
     );
-    if (disable === undefined || permissive === undefined || strict === undefined) throw new Error();
+    if (disable === undefined || permissive === undefined || strict === undefined)
+      throw new Error();
     const phases = planPhases([disable, permissive], strict);
     expect(phases.map(({ mesh }) => portOf(mesh, 'ledger:8080').mode)).toEqual([
       'permissive',
