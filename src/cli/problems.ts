@@ -1,14 +1,6 @@
 // Problems of a mesh on their way between server, JSON and text. (`formatProblem` of policy is for
 // those that still are objects; commands that only ask a server don't load the policy for it.)
-import { toPlace } from '../base/index.js';
-import type { Problem } from '../policy/index.js';
-import type { ProblemJson } from '../server/index.js';
-
-/** A problem as `--json` shows it, in the server's own form. */
-export function toProblemJson({ severity, source, path, message, hint }: Problem): ProblemJson {
-  const json = { severity, place: toPlace(source), path, message };
-  return hint === undefined ? json : { ...json, hint };
-}
+import type { ProblemJson } from '../policy/index.js';
 
 /** As policy's `formatProblem` shows it. */
 export function formatProblemJson(problem: ProblemJson): string {

@@ -1,17 +1,14 @@
 // The mesh that is in force, as the server stores it in the data folder.
-import { z } from 'zod';
 import { closest, MeshError } from '../base/index.js';
 import { type DataDir, parseStored } from '../identity/index.js';
 import { type Mesh, parseMesh, type Service, type ServiceName } from '../policy/index.js';
-
-const FILE = 'mesh.json';
-const schema = z.array(z.strictObject({ path: z.string(), text: z.string() })).min(1);
+import { meshFilesSchema, STORED_MESH } from '../server/stored-mesh/index.js';
 
 /**
  * @throws MeshError data-missing where no server has stored one yet; data-damaged, data-unreadable.
  */
 export async function loadStoredMesh(dataDir: DataDir): Promise<Mesh> {
-  const files = await parseStored({ dataDir, name: FILE, schema });
+  const files = await parseStored({ dataDir, name: STORED_MESH, schema: meshFilesSchema });
   if (files === undefined) {
     const message = `expected a mesh in force in ${dataDir.path} but there is none`;
     const hint = 'start `countersign serve` first, with the same --data';
@@ -20,7 +17,7 @@ export async function loadStoredMesh(dataDir: DataDir): Promise<Mesh> {
   const { mesh } = parseMesh(files);
   if (mesh !== undefined) return mesh;
   // The server stores good meshes only; a newer version's may hold what this one doesn't know.
-  throw new MeshError('data-damaged', `expected a good mesh in ${dataDir.path}/${FILE}`, {
+  throw new MeshError('data-damaged', `expected a good mesh in ${dataDir.path}/${STORED_MESH}`, {
     hint: 'use the version of countersign that the server runs',
   });
 }

@@ -18,4 +18,5 @@ export { formatProblem, type LoadedMesh, type MeshFile, parseMesh } from './load
 export type * from './model.js';
 export { namespacePrefix, serviceName, toSpiffeId, tryServiceName } from './names.js';
 export { pathMatches, templateRegex } from './path-pattern.js';
+export { type ProblemJson, toProblemJson } from './problem-json.js';
 export { meshSchema } from './schema.js';

@@ -1,6 +1,7 @@
 // The control loop: mesh in force, endpoints and certificates on one side, the connected sidecars on the
 // other. Whatever changes is translated and published; whatever a proxy answers may finish a phase.
 import type { Clock, Logger } from '../base/index.js';
+import type { Mesh } from '../policy/index.js';
 import type { Closers } from './closers.js';
 import { Fleet } from './fleet.js';
 import type { MeshState } from './mesh-source.js';
@@ -20,6 +21,7 @@ export class Control {
   readonly #options: ControlOptions;
   readonly #publisher: Publisher;
   readonly #listeners = new Set<() => void>();
+  #settled: Mesh | undefined;
 
   constructor(options: ControlOptions, closers: Closers) {
     this.#options = options;
@@ -28,7 +30,7 @@ export class Control {
     this.rollout = new Rollout(source.remembered ?? source.state.mesh, {
       clock,
       proxies: () => this.#proxies(),
-      onSettled: () => this.#settled(),
+      onSettled: () => this.#settle(),
     });
     closers.defer(() => this.rollout.stop());
     const anchorsPem = (): string => authority.trustAnchorsPem;
@@ -61,6 +63,11 @@ export class Control {
     this.rollout.start(source.state.mesh);
     this.rollout.advance();
     source.start();
+  }
+
+  /** The mesh that is in force on every proxy that counts, and stored; undefined before the first. */
+  get settled(): Mesh | undefined {
+    return this.#settled;
   }
 
   /** The mesh file changed. */
@@ -119,13 +126,17 @@ export class Control {
     return [...connected, ...missing.map((node) => ({ node, state: 'pending' as const }))];
   }
 
-  #settled(): void {
+  #settle(): void {
     const { logger, state } = this.#options;
     const mesh = this.rollout.inForce.value;
-    logger.info({ mesh: mesh.version }, 'mesh in force');
     state.source
       .remember(mesh)
-      .catch((err: unknown) => logger.error({ err }, 'the mesh in force could not be stored'));
-    this.#tell();
+      .catch((err: unknown) => logger.error({ err }, 'the mesh in force could not be stored'))
+      .then(() => {
+        this.#settled = mesh;
+        logger.info({ mesh: mesh.version }, 'mesh in force');
+        this.#tell();
+      })
+      .catch((err: unknown) => logger.error({ err }, 'a listener failed'));
   }
 }

@@ -10,13 +10,23 @@ export interface JsonStore<T> {
   write(value: T): Promise<void>;
 }
 
+/** A store of the data folder, which must not be given back while a write is under way. */
+export interface DurableStore<T> extends JsonStore<T> {
+  /** Resolves when no write is under way. */
+  settled(): Promise<void>;
+}
+
 export interface JsonStoreOptions<T> {
   readonly dataDir: DataDir;
   readonly name: string;
   readonly schema: z.ZodType<T>;
 }
 
-export function createJsonStore<T>({ dataDir, name, schema }: JsonStoreOptions<T>): JsonStore<T> {
+export function createJsonStore<T>({
+  dataDir,
+  name,
+  schema,
+}: JsonStoreOptions<T>): DurableStore<T> {
   let newest: { readonly value: T } | undefined;
   let running: Promise<void> = Promise.resolve();
   const writeNewest = async (): Promise<void> => {
@@ -33,5 +43,6 @@ export function createJsonStore<T>({ dataDir, name, schema }: JsonStoreOptions<T
       running = done.catch(() => undefined);
       return done;
     },
+    settled: () => running,
   };
 }

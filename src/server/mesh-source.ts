@@ -4,18 +4,15 @@
 import { createHash } from 'node:crypto';
 import { type FSWatcher, statSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
-import { z } from 'zod';
 import { type Cancel, type Clock, MeshError } from '../base/index.js';
-import { loadMesh, type Mesh, type MeshFile, type Problem, parseMesh } from '../policy/index.js';
+import { loadMesh, type Mesh, type Problem, parseMesh } from '../policy/index.js';
 import type { JsonStore } from './json-store.js';
+import type { MeshFiles } from './stored-mesh/index.js';
 
 /** Notices of the file system may be lost (bind mounts, network shares): look again this often. */
 const POLL_MS = 2_000;
 /** An editor writes in several steps: look when it has been quiet for this long. */
 const SETTLE_MS = 50;
-
-/** The files of the last mesh that was good. */
-export type MeshFiles = readonly MeshFile[];
 
 export interface MeshState {
   /** The newest good mesh. */
@@ -35,10 +32,6 @@ export interface MeshSourceOptions {
   /** Called on each change of the file's content, good or not. */
   readonly onChange: (state: MeshState) => void;
 }
-
-export const meshFilesSchema = z
-  .array(z.strictObject({ path: z.string(), text: z.string() }))
-  .min(1);
 
 export class MeshSource {
   readonly #options: MeshSourceOptions;

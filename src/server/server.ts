@@ -108,7 +108,12 @@ async function serveAdmin(address: HostPort, parts: Parts, closers: Closers): Pr
       clock,
       indexes: state.indexes,
       status: () => ({ meshState: state.source.state, rollout, members: members() }),
-      wait: { meshState: () => state.source.state, members, rollout },
+      wait: {
+        meshState: () => state.source.state,
+        members,
+        rollout,
+        settled: () => control.settled,
+      },
       checkMesh: () => state.source.check(),
       onChange: (listener) => control.onChange(listener),
     }),

@@ -17,8 +17,9 @@ import {
 } from './addresses/index.js';
 import type { Closers } from './closers.js';
 import { createJsonStore } from './json-store.js';
-import { MeshSource, type MeshState, meshFilesSchema } from './mesh-source.js';
+import { MeshSource, type MeshState } from './mesh-source.js';
 import { registrySchema, SidecarRegistry } from './registry.js';
+import { meshFilesSchema, STORED_MESH } from './stored-mesh/index.js';
 
 export interface State {
   readonly source: MeshSource;
@@ -49,7 +50,8 @@ export async function openState(options: StateOptions, closers: Closers): Promis
   const { meshPath, dataPath, logger, clock, random, onMesh } = options;
   const dataDir = await openDataDir({ path: dataPath, lock: true, random });
   closers.defer(() => dataDir.close());
-  const meshStore = createJsonStore({ dataDir, name: 'mesh.json', schema: meshFilesSchema });
+  const meshStore = createJsonStore({ dataDir, name: STORED_MESH, schema: meshFilesSchema });
+  closers.defer(() => meshStore.settled());
   const source = await MeshSource.open({
     path: meshPath,
     clock,
@@ -75,9 +77,15 @@ export async function openState(options: StateOptions, closers: Closers): Promis
   ]);
   closers.defer(() => credential.close());
   await indexes.ensure(services.keys());
+  const registryStore = createJsonStore({
+    dataDir,
+    name: 'registry.json',
+    schema: registrySchema,
+  });
+  closers.defer(() => registryStore.settled());
   const registry = new SidecarRegistry({
     clock,
-    store: createJsonStore({ dataDir, name: 'registry.json', schema: registrySchema }),
+    store: registryStore,
     onStoreError: (err) => logger.error({ err }, 'the registry could not be stored'),
   });
   await registry.restore();

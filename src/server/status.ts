@@ -1,8 +1,9 @@
 // What `status` shows, in the shape that CLI.md fixes.
+
+import { type ProblemJson, toProblemJson } from '../policy/index.js';
 import { TYPE_URLS } from '../xds/index.js';
 import type { MemberView } from './fleet.js';
 import type { MeshState } from './mesh-source.js';
-import { type ProblemJson, toProblemJson } from './problems.js';
 import type { Rollout } from './rollout.js';
 import { toSources } from './waiting.js';
 

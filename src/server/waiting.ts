@@ -1,8 +1,8 @@
 // `wait`: whether the mesh as it stands is in force on every connected proxy, or why it can't be.
 import { type Clock, toPlace } from '../base/index.js';
+import { type Mesh, type ProblemJson, toProblemJson } from '../policy/index.js';
 import type { MemberView } from './fleet.js';
 import type { MeshState } from './mesh-source.js';
-import { type ProblemJson, toProblemJson } from './problems.js';
 import type { Rollout } from './rollout.js';
 import { toTypeName } from './status.js';
 
@@ -29,10 +29,17 @@ export interface WaitInput {
   readonly meshState: () => MeshState;
   readonly members: () => readonly MemberView[];
   readonly rollout: Rollout;
+  /** The mesh that is in force and stored. */
+  readonly settled: () => Mesh | undefined;
 }
 
 /** The answer as things stand; undefined while it is open. */
-export function tryAnswer({ meshState, members, rollout }: WaitInput): WaitAnswer | undefined {
+export function tryAnswer({
+  meshState,
+  members,
+  rollout,
+  settled,
+}: WaitInput): WaitAnswer | undefined {
   const { problems, mesh } = meshState();
   const errors = problems.filter(({ severity }) => severity === 'error').map(toProblemJson);
   const empty = { inForce: false, nacks: [], problems: [], waitingFor: [] } as const;
@@ -40,8 +47,8 @@ export function tryAnswer({ meshState, members, rollout }: WaitInput): WaitAnswe
   const all = members();
   const nacks = all.flatMap(toNacks);
   if (nacks.length > 0) return { ...empty, reason: 'nacked', nacks };
-  const settled = rollout.phase === undefined && rollout.inForce.value === mesh;
-  if (settled && all.every(({ state }) => state === 'synced')) {
+  const isInForce = rollout.phase === undefined && settled() === mesh;
+  if (isInForce && all.every(({ state }) => state === 'synced')) {
     return { inForce: true, version: mesh.version };
   }
   return undefined;

@@ -1,8 +1,14 @@
 import type { Command } from 'commander';
-import { formatProblem, type LoadedMesh, loadMesh, type Severity } from '../../policy/index.js';
+import {
+  formatProblem,
+  type LoadedMesh,
+  loadMesh,
+  type Severity,
+  toProblemJson,
+} from '../../policy/index.js';
 import { type Context, writeLine } from '../io.js';
 import { jsonOption, meshArgument, toExample } from '../options.js';
-import { count, toProblemJson } from '../problems.js';
+import { count } from '../problems.js';
 
 interface CheckOptions {
   readonly strict?: boolean;

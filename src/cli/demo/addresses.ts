@@ -1,6 +1,7 @@
-// Who binds what. Everything of one run lives in a /16 of its own out of 127.128.0.0 to 127.254.0.0 (the mesh's
-// default outbound prefix 127.64.0.0/10 and 127.0.0.1 are left alone), so that runs don't disturb each other.
-// The block is held by a socket bound in it: the kernel settles who has it and frees it when the process ends.
+// Who binds what. Everything of one run lives in a /16 of its own out of 127.128.0.0 to 127.254.0.0
+// (the mesh's default outbound prefix 127.64.0.0/10 and 127.0.0.1 are left alone), so that runs
+// don't disturb each other. The block is held by a socket bound in it: the kernel settles who has
+// it and frees it when the process ends.
 import { createServer, type Server } from 'node:net';
 import { MeshError, type Random, systemErrorCode, systemRandom } from '../../base/index.js';
 

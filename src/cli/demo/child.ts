@@ -101,7 +101,9 @@ export class Child {
     return this.exited;
   }
 
-  /** SIGTERM, and SIGKILL after `deadlineMs`; resolves when it is gone. Calling it again is allowed. */
+  /**
+   * SIGTERM, and SIGKILL after `deadlineMs`; resolves when it is gone. Calling it again is allowed.
+   */
   async stop({ deadlineMs = 10_000 } = {}): Promise<ChildExit> {
     this.#wanted = true;
     this.#process.kill('SIGTERM');
@@ -143,7 +145,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
       cause: error,
     });
   }
-  // A later 'error' is a signal that could not be sent; without a listener it would end this process.
+  // A later 'error' is a signal that could not be sent; without a listener it would end us.
   spawned.on('error', () => {});
   if (pid === undefined)
     throw new MeshError('child-failed', `expected a pid of ${name} but got none`);

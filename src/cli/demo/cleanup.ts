@@ -3,7 +3,9 @@ export class CleanupStack {
   #steps: (() => Promise<unknown>)[] = [];
   #closed = false;
 
-  /** Once `run` was called, `undo` runs at once: what an interrupted start still brings up goes too. */
+  /**
+   * Once `run` was called, `undo` runs at once: what an interrupted start still brings up goes too.
+   */
   async defer(undo: () => Promise<unknown>): Promise<void> {
     if (this.#closed) await undo();
     else this.#steps.push(undo);

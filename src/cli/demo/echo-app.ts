@@ -60,9 +60,10 @@ type Request = IncomingMessage | Http2ServerRequest;
 type Response = ServerResponse | Http2ServerResponse;
 
 /**
- * Answers every request with an EchoAnswer, status 200. `/slow?ms=500` waits first, `/status/418` answers that
- * status, an `Upgrade` is accepted and its bytes are echoed. Idle connections are kept for good, so that a
- * sidecar's pool never meets a close of ours. MeshError `port-in-use` where the address is taken.
+ * Answers every request with an EchoAnswer, status 200. `/slow?ms=500` waits first, `/status/418`
+ * answers that status, an `Upgrade` is accepted and its bytes are echoed. Idle connections are kept
+ * for good, so that a sidecar's pool never meets a close of ours. MeshError `port-in-use` where the
+ * address is taken.
  */
 export async function startEchoHttp(options: EchoHttpOptions): Promise<EchoApp> {
   const { name } = options;

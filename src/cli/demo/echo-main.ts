@@ -1,4 +1,5 @@
-// The echo application as a process of its own: node echo-main.js <http|http2|tcp> <name> <address> <port>
+// The echo application as a process of its own: node echo-main.js <http|http2|tcp> <name> <address>
+// <port>
 import { startEchoHttp } from './echo-app.js';
 import { startEchoTcp } from './echo-tcp.js';
 

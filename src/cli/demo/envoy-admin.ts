@@ -1,7 +1,9 @@
 import { MeshError } from '../../base/index.js';
 import { type HttpAnswer, httpCall } from './http-client.js';
 
-/** Envoy's own JSON, as its admin interface prints it (snake_case); only what is read here is typed. */
+/**
+ * Envoy's own JSON, as its admin interface prints it (snake_case); only what is read here is typed.
+ */
 export interface ConfigDump {
   readonly configs: readonly ({ readonly '@type': string } & Readonly<Record<string, unknown>>)[];
 }
@@ -33,8 +35,8 @@ export interface ListenerStatus {
 }
 
 /**
- * Client of one Envoy's admin interface. Each call rejects with the system's error where nothing listens
- * and with MeshError `child-failed` where Envoy answers anything but 200.
+ * Client of one Envoy's admin interface. Each call rejects with the system's error where nothing
+ * listens and with MeshError `child-failed` where Envoy answers anything but 200.
  */
 export class EnvoyAdmin {
   constructor(

@@ -13,7 +13,10 @@ export interface EnvoyOptions {
   /** Path of the binary (findEnvoy). */
   readonly binary: string;
   readonly name: string;
-  /** A bootstrap as an object (it may hold a token: written to a 0600 file, deleted at the end), or a path. */
+  /**
+   * A bootstrap as an object (it may hold a token: written to a 0600 file, deleted at the end), or
+   * a path.
+   */
   readonly bootstrap: object | string;
   /** How long Envoy lets connections of a removed filter chain live; default 600, as Envoy's. */
   readonly drainTimeS?: number;
@@ -29,13 +32,20 @@ export interface EnvoyProcess {
   readonly name: string;
   readonly process: Child;
   readonly admin: EnvoyAdmin;
-  /** Until it is LIVE; MeshError `child-failed` with the end of its log if it ends or isn't by then. */
+  /**
+   * Until it is LIVE; MeshError `child-failed` with the end of its log if it ends or isn't by then.
+   */
   waitReady(timeoutMs?: number): Promise<void>;
-  /** SIGTERM, SIGKILL after `deadlineMs` (default 10 s); its temporary files are gone afterwards. */
+  /**
+   * SIGTERM, SIGKILL after `deadlineMs` (default 10 s); its temporary files are gone afterwards.
+   */
   stop(options?: { deadlineMs?: number }): Promise<void>;
 }
 
-/** Starts Envoy and returns at once; the bootstrap must name an admin address with a port other than 0. */
+/**
+ * Starts Envoy and returns at once; the bootstrap must name an admin address with a port other than
+ * 0.
+ */
 export async function startEnvoy(options: EnvoyOptions): Promise<EnvoyProcess> {
   const { name, binary, drainTimeS = 600, logLevel = 'info' } = options;
   const bootstrap = await prepare(options.bootstrap);
@@ -85,8 +95,8 @@ async function waitReady(child: Child, admin: EnvoyAdmin, timeoutMs: number): Pr
 }
 
 /**
- * Has Envoy judge a bootstrap (`--mode validate`) without running it: resolves where it accepts it, else
- * MeshError `child-failed` with Envoy's words in the hint.
+ * Has Envoy judge a bootstrap (`--mode validate`) without running it: resolves where it accepts it,
+ * else MeshError `child-failed` with Envoy's words in the hint.
  */
 export async function validateBootstrap(options: {
   readonly binary: string;

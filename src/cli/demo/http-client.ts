@@ -44,8 +44,8 @@ export interface HttpAnswer {
 }
 
 /**
- * One HTTP request. Rejects with the system's or OpenSSL's error where the connection is refused, reset or
- * fails its handshake, and with MeshError `timeout`; any status is an answer.
+ * One HTTP request. Rejects with the system's or OpenSSL's error where the connection is refused,
+ * reset or fails its handshake, and with MeshError `timeout`; any status is an answer.
  */
 export function httpCall(call: HttpCall): Promise<HttpAnswer> {
   const { method = 'GET', path = '/', timeoutMs = 5000 } = call;
@@ -137,7 +137,8 @@ function overHttp2(call: HttpCall, signal: AbortSignal): Promise<HttpAnswer> {
     });
     stream.on('error', fail);
     stream.on('end', () => {
-      // A stream that was cut ends too, in Node: only one with a status and without a reset is an answer.
+      // A stream that was cut ends too, in Node: only one with a status and without a reset is an
+      // answer.
       if (status === 0 || stream.aborted) return;
       resolve({ status, headers, body, ...(tls === undefined ? {} : { tls }) });
       session.close();

@@ -6,7 +6,9 @@ import type { Shot } from './load.js';
 import { openSocket, type TcpExchange, tcpExchange } from './tcp-client.js';
 import { withDeadline } from './wait.js';
 
-/** Whether each request gets a connection of its own, which shows handshakes, or a worker keeps one. */
+/**
+ * Whether each request gets a connection of its own, which shows handshakes, or a worker keeps one.
+ */
 export type ConnectionUse = 'keep-alive' | 'per-request';
 
 /** HTTP/1.1 requests; the answer is the status as text. */

@@ -1,5 +1,6 @@
-// Closed-loop load: each of `concurrency` workers sends, waits for the answer, pauses, and sends again, so that a
-// slow mesh gets fewer requests instead of a growing queue. It ends by itself at `total`, or when told.
+// Closed-loop load: each of `concurrency` workers sends, waits for the answer, pauses, and sends
+// again, so that a slow mesh gets fewer requests instead of a growing queue. It ends by itself at
+// `total`, or when told.
 import { type Clock, MeshError, systemClock } from '../../base/index.js';
 import { delay, withDeadline } from './wait.js';
 
@@ -38,7 +39,9 @@ export interface LoadResult {
 export interface Load {
   /** So far. */
   result(): LoadResult;
-  /** Until `count` more requests than now have ended; MeshError `timeout` after `timeoutMs` (10 s). */
+  /**
+   * Until `count` more requests than now have ended; MeshError `timeout` after `timeoutMs` (10 s).
+   */
   more(count: number, timeoutMs?: number): Promise<void>;
   /** Begins no request any more, waits for those under way, lets go of connections. */
   stop(): Promise<LoadResult>;

@@ -1,8 +1,8 @@
-// Nothing that we start may outlive us. Three nets, since no single one catches every end of a process:
+// Nothing that we start may outlive us. Three nets, since no single one catches every end:
 // 1. the `exit` event (normal end, process.exit, an uncaught exception) kills what still runs;
 // 2. a signal that nobody else handles kills them, then us;
-// 3. on Linux `setpriv --pdeathsig` has the kernel kill them even when we are killed by SIGKILL, which Node
-//    has no call for (PR_SET_PDEATHSIG, prctl(2)).
+// 3. on Linux `setpriv --pdeathsig` has the kernel kill them even when we are killed by SIGKILL,
+//    which Node has no call for (PR_SET_PDEATHSIG, prctl(2)).
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 
@@ -22,7 +22,7 @@ export function forget(pid: number): void {
   livePids.delete(pid);
 }
 
-/** `folder` is deleted when this process ends, but for SIGKILL; the function returned calls that off. */
+/** `folder` is deleted when this process ends, but for SIGKILL; what is returned calls that off. */
 export function removeOnExit(folder: string): () => void {
   install();
   folders.add(folder);
@@ -48,7 +48,7 @@ function install(): void {
   process.on('exit', killAll);
   for (const signal of SIGNALS) {
     const onSignal = (): void => {
-      // Who listens too (the demo, a test runner) stops things in order; `exit` remains the safety net.
+      // Who listens too (the demo, a test runner) stops things in order; `exit` remains.
       if (process.listenerCount(signal) > 1) return;
       killAll();
       process.removeListener(signal, onSignal);
@@ -67,7 +67,9 @@ function hasDeathSignal(): boolean {
   return help.status === 0 && help.stdout.includes('--pdeathsig');
 }
 
-/** The command line that runs `command` so that the kernel ends it with us, where that can be had. */
+/**
+ * The command line that runs `command` so that the kernel ends it with us, where that can be had.
+ */
 export function boundToUs(
   command: string,
   args: readonly string[],

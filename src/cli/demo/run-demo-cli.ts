@@ -1,5 +1,5 @@
-// The command line as a user runs it: child processes of this package's own main.js, so that what the demo
-// shows is what a user gets.
+// The command line as a user runs it: child processes of this package's own main.js, so that what
+// the demo shows is what a user gets.
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { MeshError } from '../../base/index.js';

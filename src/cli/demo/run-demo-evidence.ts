@@ -1,5 +1,5 @@
-// What is read from Envoy and from the applications, in the words that the demo prints. Nothing here asks the
-// management server: what it says of itself proves nothing.
+// What is read from Envoy and from the applications, in the words that the demo prints. Nothing
+// here asks the management server: what it says of itself proves nothing.
 import type { EchoAnswer } from './echo-app.js';
 import type { HttpAnswer } from './http-client.js';
 import type { DemoNode } from './run-demo-mesh.js';
@@ -48,7 +48,9 @@ export async function readRefusals({ envoy }: DemoNode): Promise<number> {
   return [...stats.values()].reduce((sum, count) => sum + count, 0);
 }
 
-/** Connections that no filter chain of the declared port takes, such as plain text at a STRICT port. */
+/**
+ * Connections that no filter chain of the declared port takes, such as plain text at a STRICT port.
+ */
 export async function readUnmatched({ envoy, port }: DemoNode): Promise<number> {
   return envoy.admin.stat(`listener.inbound_${port}.no_filter_chain_match`);
 }

@@ -1,5 +1,5 @@
-// The steps that change the mesh while it carries traffic. The promise is the same each time: what may call
-// before and after the change doesn't lose a request to it.
+// The steps that change the mesh while it carries traffic. The promise is the same each time: what
+// may call before and after the change doesn't lose a request to it.
 
 import { httpCall } from './http-client.js';
 import { type Load, type LoadResult, startLoad } from './load.js';

@@ -1,4 +1,5 @@
-// Where to look when a step doesn't show what it should: what every process wrote, and each Envoy's state.
+// Where to look when a step doesn't show what it should: what every process wrote, and each Envoy's
+// state.
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// The demo's mesh: the quickstart's services, each with a small application and a stock Envoy, and one
-// `countersign serve`. Everything is done through the command line, as by hand.
+// The demo's mesh: the quickstart's services, each with a small application and a stock Envoy, and
+// one `countersign serve`. Everything is done through the command line, as by hand.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -187,7 +187,10 @@ async function startSidecar(place: Place, options: SidecarOptions): Promise<Envo
   return envoy;
 }
 
-/** Each Envoy's admin port on an address of its own: on 127.0.0.1 there is room for one with that number. */
+/**
+ * Each Envoy's admin port on an address of its own: on 127.0.0.1 there is room for one with that
+ * number.
+ */
 function withAdminAt(address: string, bootstrap: object): object {
   const socket_address = { address, port_value: ENVOY_ADMIN_PORT };
   return { ...bootstrap, admin: { address: { socket_address } } };

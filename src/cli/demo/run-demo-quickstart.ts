@@ -1,5 +1,5 @@
-// The example mesh, envoy-examples/quickstart/mesh.yaml, as text. The demo runs it as it stands, but for the
-// addresses of its applications and for declared ports that are taken on this machine.
+// The example mesh, envoy-examples/quickstart/mesh.yaml, as text. The demo runs it as it stands,
+// but for the addresses of its applications and for declared ports that are taken on this machine.
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { MeshError, systemErrorCode } from '../../base/index.js';

@@ -1,5 +1,5 @@
-// The steps up to the first live edit: who gets through, and who doesn't. In a step, `holds` says what the
-// policy promises; the observation beside it comes from Envoy or from the application.
+// The steps up to the first live edit: who gets through, and who doesn't. In a step, `holds` says
+// what the policy promises; the observation beside it comes from Envoy or from the application.
 import { systemErrorCode } from '../../base/index.js';
 import { type HttpAnswer, httpCall } from './http-client.js';
 import {
@@ -21,7 +21,10 @@ export const WEB_ID = 'spiffe://shop.example/ns/default/sa/web';
 export const LEDGER_ID = 'spiffe://shop.example/ns/payments/sa/ledger';
 const STORE_NAME = 'payments/store';
 
-/** A name as users call it, and where that leads in the demo, whose machine has no /etc/hosts for it. */
+/**
+ * A name as users call it, and where that leads in the demo, whose machine has no /etc/hosts for
+ * it.
+ */
 function toTarget(name: string, address: string, port: number): string {
   return `http://${name}:${port} (${address}:${port})`;
 }

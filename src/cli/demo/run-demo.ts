@@ -1,5 +1,5 @@
-// `countersign demo`: brings up a mesh of stock Envoys on loopback, shows what it does step by step, and
-// leaves nothing behind.
+// `countersign demo`: brings up a mesh of stock Envoys on loopback, shows what it does step by
+// step, and leaves nothing behind.
 import type { Io } from '../io.js';
 import { CleanupStack } from './cleanup.js';
 import { envoyVersion, findEnvoy } from './find-envoy.js';
@@ -35,9 +35,9 @@ const STEPS: readonly (readonly [string, Step])[] = [
 ];
 
 /**
- * 0 where every step showed what it should, 1 where one didn't, 130 where it was interrupted. Every process
- * it started is gone afterwards. @throws MeshError envoy-missing, child-failed, resource-limit where the mesh
- * doesn't come up; the report says where the logs are.
+ * 0 where every step showed what it should, 1 where one didn't, 130 where it was interrupted. Every
+ * process it started is gone afterwards. @throws MeshError envoy-missing, child-failed,
+ * resource-limit where the mesh doesn't come up; the report says where the logs are.
  */
 export async function runDemo({ keep, io }: DemoOptions): Promise<0 | 1 | 130> {
   const { stdout, onStop } = io;

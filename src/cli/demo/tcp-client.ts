@@ -38,8 +38,8 @@ export function openSocket(
 }
 
 /**
- * Connects, sends, and returns what came back. Rejects where the connection is refused, reset, fails its
- * handshake or is closed before the answer is complete, and with MeshError `timeout`.
+ * Connects, sends, and returns what came back. Rejects where the connection is refused, reset,
+ * fails its handshake or is closed before the answer is complete, and with MeshError `timeout`.
  */
 export function tcpExchange(exchange: TcpExchange): Promise<TcpAnswer> {
   const { address, port, until = () => true, timeoutMs = 5000 } = exchange;

@@ -11,11 +11,17 @@ export interface TlsOptions {
   /** The client's certificate, leaf first. */
   readonly cert?: string;
   readonly key?: string;
-  /** Anchors that the server must chain to. Absent: any server is taken, and `authorized` says what it was. */
+  /**
+   * Anchors that the server must chain to. Absent: any server is taken, and `authorized` says what
+   * it was.
+   */
   readonly ca?: string;
   /** SNI; default none. */
   readonly servername?: string;
-  /** Name that the server's certificate must carry, where `ca` is given; default: the SNI; false: none. */
+  /**
+   * Name that the server's certificate must carry, where `ca` is given; default: the SNI; false:
+   * none.
+   */
   readonly verifyName?: string | false;
   readonly alpn?: readonly string[];
   readonly minVersion?: SecureVersion;
@@ -29,7 +35,9 @@ export interface TlsFacts {
   readonly alpn: string | undefined;
   /** Whether the server chains to `ca` (or Node's own anchors) and carries the name. */
   readonly authorized: boolean;
-  /** The server leaf's names in OpenSSL's notation, such as `URI:spiffe://…, DNS:ledger.payments`. */
+  /**
+   * The server leaf's names in OpenSSL's notation, such as `URI:spiffe://…, DNS:ledger.payments`.
+   */
   readonly serverNames: string;
   /** Hex, upper case, as OpenSSL prints it. */
   readonly serverSerial: string;

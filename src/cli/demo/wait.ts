@@ -8,8 +8,8 @@ export interface DeadlineOptions {
 }
 
 /**
- * The result of `run`, or a MeshError `timeout` after `timeoutMs`. `run` gets a signal that aborts then, so
- * that it can let go of sockets; what it does after that is ignored.
+ * The result of `run`, or a MeshError `timeout` after `timeoutMs`. `run` gets a signal that aborts
+ * then, so that it can let go of sockets; what it does after that is ignored.
  */
 export async function withDeadline<T>(
   { what, timeoutMs, clock = systemClock }: DeadlineOptions,
@@ -49,8 +49,8 @@ export interface EventuallyOptions {
 
 /**
  * Calls `check` until it neither throws, rejects nor returns `false`, and returns what it returned.
- * After `timeoutMs` a MeshError `timeout` with the last failure in its message and as its cause; a check that
- * hangs is not waited for any longer than that.
+ * After `timeoutMs` a MeshError `timeout` with the last failure in its message and as its cause; a
+ * check that hangs is not waited for any longer than that.
  */
 export async function eventually<T>(
   check: () => T | false | Promise<T | false>,

@@ -1,8 +1,7 @@
 import { toPlace } from '../base/index.js';
-import type { Problem } from '../policy/index.js';
+import type { Problem } from './model.js';
 
-export type { Problem } from '../policy/index.js';
-
+/** A problem as the HTTP API and `--json` show it. `place` is `file:line:column`. */
 export interface ProblemJson {
   readonly severity: Problem['severity'];
   readonly place: string;
@@ -11,7 +10,6 @@ export interface ProblemJson {
   readonly hint?: string;
 }
 
-/** A problem as the HTTP API and `--json` show it. */
 export function toProblemJson({ severity, source, path, message, hint }: Problem): ProblemJson {
   const json = { severity, place: toPlace(source), path, message };
   return hint === undefined ? json : { ...json, hint };
