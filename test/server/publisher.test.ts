@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest';
+import type { Leaf } from '../../src/identity/index.js';
+import { type Mesh, serviceName } from '../../src/policy/index.js';
+import {
+  createOutboundIndexes,
+  DEFAULT_OUTBOUND,
+  parseOutboundPrefix,
+} from '../../src/server/addresses/index.js';
+import { Publisher } from '../../src/server/publisher.js';
+import type { Sidecar } from '../../src/server/sidecar.js';
+import { type Snapshot, TYPE_URLS } from '../../src/xds/index.js';
+import { MemoryStore } from '../fakes/memory-store.js';
+import { meshOf } from '../policy/helpers.js';
+
+const meshIn = (mode: string): Mesh =>
+  meshOf(`trustDomain: shop.example
+services:
+  web: {}
+  ledger: { ports: { 8080: { protocol: http, mtls: ${mode}, allow: [ { from: [web, anyone] } ] } } }`);
+const MESH = meshIn('permissive');
+const LEDGER = serviceName('ledger');
+const WEB = serviceName('web');
+
+const sidecar = (service: typeof WEB, address: string): Sidecar => ({
+  node: `${service}~1`,
+  service,
+  address,
+  outbound: parseOutboundPrefix(DEFAULT_OUTBOUND),
+  tokenId: 'id',
+});
+const leaf = (keyPem: string): Leaf => ({ keyPem, chainPem: 'chain' }) as Leaf;
+const LEAF = leaf('key');
+
+async function create(mesh = MESH): Promise<Publisher> {
+  const indexes = await createOutboundIndexes(new MemoryStore());
+  await indexes.ensure(mesh.services.keys());
+  const endpoints = new Map([[LEDGER, [{ address: '10.0.0.1' }]]]);
+  return new Publisher({ mesh, endpoints }, { indexes, anchorsPem: () => 'anchors' });
+}
+
+/** Types of which two snapshots hold different sets. */
+function differing(a: Snapshot | undefined, b: Snapshot | undefined): string[] {
+  const names = Object.entries(TYPE_URLS);
+  return names.filter(([, url]) => a?.get(url) !== b?.get(url)).map(([name]) => name);
+}
+
+describe('sets that did not change keep their identity', () => {
+  const web = sidecar(WEB, '10.0.0.2');
+
+  it('with the same input', async () => {
+    const publisher = await create();
+    expect(differing(publisher.toSnapshot(web, LEAF), publisher.toSnapshot(web, LEAF))).toEqual([]);
+  });
+
+  it('when an endpoint comes, all but the endpoints', async () => {
+    const publisher = await create();
+    const before = publisher.toSnapshot(web, LEAF);
+    const list = [{ address: '10.0.0.1' }, { address: '10.0.0.9' }];
+    publisher.update({ mesh: MESH, endpoints: new Map([[LEDGER, list]]) });
+    expect(differing(before, publisher.toSnapshot(web, LEAF))).toEqual(['endpoint']);
+  });
+
+  it('when a leaf is renewed, all but the secrets', async () => {
+    const publisher = await create();
+    const before = publisher.toSnapshot(web, LEAF);
+    expect(differing(before, publisher.toSnapshot(web, leaf('new')))).toEqual(['secret']);
+  });
+
+  it("when a port's mode changes, all of a caller", async () => {
+    const publisher = await create();
+    const before = publisher.toSnapshot(web, LEAF);
+    publisher.update({
+      mesh: meshIn('strict'),
+      endpoints: new Map([[LEDGER, [{ address: '10.0.0.1' }]]]),
+    });
+    expect(differing(before, publisher.toSnapshot(web, LEAF))).toEqual([]);
+  });
+
+  it('between the nodes of one service, what does not name an address', async () => {
+    const publisher = await create();
+    const one = publisher.toSnapshot(sidecar(LEDGER, '10.0.0.1'), LEAF);
+    const other = { ...sidecar(LEDGER, '10.0.0.3'), node: 'ledger~2' };
+    expect(differing(one, publisher.toSnapshot(other, LEAF))).toEqual(['listener', 'secret']);
+  });
+});
+
+it('a node that joins again with another address gets listeners there', async () => {
+  const publisher = await create();
+  const before = publisher.toSnapshot(sidecar(LEDGER, '10.0.0.1'), LEAF);
+  const after = publisher.toSnapshot(sidecar(LEDGER, '10.0.0.7'), LEAF);
+  expect(differing(before, after)).toEqual(['listener']);
+});
+
+it('a service that is no longer declared has nothing', async () => {
+  const publisher = await create();
+  const gone = sidecar(serviceName('gone'), '10.0.0.4');
+  expect(publisher.toSnapshot(gone, LEAF)).toBeUndefined();
+});
