@@ -51,6 +51,7 @@ export function isInForce(
 export function isSynced(session: Session): boolean {
   if (session.snapshot === undefined) return false;
   for (const [typeUrl, set] of session.snapshot) {
+    if (session.typeUrl !== undefined && session.typeUrl !== typeUrl) continue;
     const whole = traitsOf(typeUrl).absenceDeletes && set.resources.size > 0;
     if (whole && !session.types.has(typeUrl)) return false;
   }

@@ -47,6 +47,8 @@ export interface DecodeOptions {
   readonly limits: SessionLimits;
   /** Whether to decode the node: only a stream's first request is read for it. */
   readonly withNode: boolean;
+  /** A stream of one type: that type, which a request may leave out. */
+  readonly typeUrl?: string | undefined;
 }
 
 /**
@@ -55,10 +57,12 @@ export interface DecodeOptions {
  */
 export function decodeRequest(bytes: Uint8Array, options: DecodeOptions): DecodedRequest {
   const decoded = options.variant === 'sotw' ? decodeSotw(bytes) : decodeDelta(bytes);
-  checkLimits(decoded.request, options.limits);
   const { node } = decoded;
+  const typeUrl = decoded.request.typeUrl || (options.typeUrl ?? '');
+  const request = { ...decoded.request, typeUrl };
+  checkLimits(request, options.limits);
   return {
-    request: decoded.request,
+    request,
     node: options.withNode && node ? toNode(node) : undefined,
   };
 }

@@ -27,6 +27,8 @@ import { ORDER } from './type-urls.js';
 export interface Session {
   readonly variant: Variant;
   readonly limits: SessionLimits;
+  /** The only type of a stream of one type; undefined where a stream carries any number (ADS). */
+  readonly typeUrl: string | undefined;
   /** In the order of ORDER, then of first subscription. */
   readonly types: Map<string, TypeState>;
   snapshot: Snapshot | undefined;
@@ -69,10 +71,16 @@ export type Effect =
   /** End the stream with this error; nothing follows. */
   | { readonly kind: 'fail'; readonly error: MeshError };
 
-export function createSession(variant: Variant, limits: SessionLimits): Session {
+/** A stream of its own for the type `typeUrl` (LDS, RDS, …), or without it an aggregated one. */
+export function createSession(
+  variant: Variant,
+  limits: SessionLimits,
+  typeUrl?: string | undefined,
+): Session {
   return {
     variant,
     limits,
+    typeUrl,
     types: new Map(),
     snapshot: undefined,
     sent: 0,
@@ -87,7 +95,13 @@ export function step(session: Session, event: SessionEvent): readonly Effect[] {
   const effects: Effect[] = [];
   switch (event.kind) {
     case 'request':
-      takeRequest(session, event.request, effects);
+      try {
+        takeRequest(session, event.request, effects);
+      } catch (error) {
+        if (!(error instanceof MeshError)) throw error;
+        session.ended = true;
+        effects.push({ kind: 'fail', error });
+      }
       break;
     case 'snapshot':
       takeSnapshot(session, event.snapshot);
@@ -138,14 +152,25 @@ function kindOf(type: TypeState | undefined, request: Request): RequestKind {
   return request.error === undefined ? 'ack' : 'nack';
 }
 
-function takeRequest(session: Session, request: Request, effects: Effect[]): void {
-  const known = session.types.get(request.typeUrl);
-  const kind = kindOf(known, request);
-  const type = known ?? addType(session, request.typeUrl);
-  if (type === undefined) {
-    fail(session, `expected at most ${session.limits.maxTypes} types on a stream`, effects);
-    return;
+/** The type that a request is about, which a stream of one type may leave out but not change. */
+function typeOf(session: Session, request: Request): string {
+  const { typeUrl } = request;
+  const expected = session.typeUrl;
+  if (typeUrl === '' && expected === undefined) {
+    throw new MeshError('request-invalid', 'expected a type_url but got an empty one');
   }
+  if (typeUrl !== '' && expected !== undefined && typeUrl !== expected) {
+    const message = `expected the type_url "${expected}" of this stream but got "${typeUrl}"`;
+    throw new MeshError('request-invalid', message);
+  }
+  return expected ?? typeUrl;
+}
+
+function takeRequest(session: Session, request: Request, effects: Effect[]): void {
+  const url = typeOf(session, request);
+  const known = session.types.get(url);
+  const kind = kindOf(known, request);
+  const type = known ?? addType(session, url);
   const { typeUrl, inFlight } = type;
   if (kind === 'ack' && inFlight !== undefined) {
     settleAck(type, inFlight);
@@ -159,7 +184,10 @@ function takeRequest(session: Session, request: Request, effects: Effect[]): voi
   if (kind === 'stale' && session.variant === 'sotw') return;
   takeInterest(type, request, kind);
   if (type.subscription.names.size > session.limits.maxNames) {
-    fail(session, `expected at most ${session.limits.maxNames} names a type`, effects);
+    throw new MeshError(
+      'resource-limit',
+      `expected at most ${session.limits.maxNames} names a type`,
+    );
   }
 }
 
@@ -190,9 +218,12 @@ function takeInterest(type: TypeState, request: Request, kind: RequestKind): voi
   type.dirty = true;
 }
 
-function addType(session: Session, typeUrl: string): TypeState | undefined {
+function addType(session: Session, typeUrl: string): TypeState {
   const { types, limits } = session;
-  if (types.size >= limits.maxTypes) return undefined;
+  if (types.size >= limits.maxTypes) {
+    const message = `expected at most ${limits.maxTypes} types on a stream`;
+    throw new MeshError('resource-limit', message);
+  }
   const type = createTypeState(typeUrl);
   types.set(typeUrl, type);
   const rank = (url: string): number => {
@@ -203,11 +234,6 @@ function addType(session: Session, typeUrl: string): TypeState | undefined {
   types.clear();
   for (const [url, state] of sorted) types.set(url, state);
   return type;
-}
-
-function fail(session: Session, message: string, effects: Effect[]): void {
-  session.ended = true;
-  effects.push({ kind: 'fail', error: new MeshError('resource-limit', message) });
 }
 
 /** Sends what may be sent now. */

@@ -22,8 +22,8 @@ export function toHeard({ typeUrl, nonce, resources, removed }: Response): Heard
 }
 
 /** Scripts on the bare reducer: "nothing" is an empty list of effects. */
-export function createReducerBackend(variant: Variant): Backend {
-  const session = createSession(variant, { ...DEFAULT_SESSION_LIMITS, maxNames: 5 });
+export function createReducerBackend(variant: Variant, typeUrl?: string): Backend {
+  const session = createSession(variant, { ...DEFAULT_SESSION_LIMITS, maxNames: 5 }, typeUrl);
   const responses: Response[] = [];
   let failure: string | undefined;
   const perform = (effect: Effect): void => {

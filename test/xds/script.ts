@@ -30,12 +30,16 @@ export const SHORT: Readonly<Record<string, string>> = {
   rds: TYPE_URLS.route,
   sds: TYPE_URLS.secret,
   ecds: TYPE_URLS.extension,
+  /** Any other type; `-` is none. */
   rtds: 'type.googleapis.com/envoy.service.runtime.v3.Runtime',
+  '-': '',
 };
 
 export interface Script {
   readonly name: string;
   readonly variant: Variant;
+  /** A stream of this one type; without it ADS. */
+  readonly only?: string;
   readonly lines: string;
 }
 
