@@ -1,6 +1,7 @@
-// The admin port: what the commands ask of a running server, over HTTP and JSON under /v1/, with /healthz,
-// /readyz and /metrics beside it. On loopback it is open to this machine's users, so it only reads; the
-// Host check keeps a web page of another origin from reading it through a browser (DNS rebinding).
+// The admin port: what the commands ask of a running server, over HTTP and JSON under /v1/, with
+// /healthz, /readyz and /metrics beside it. On loopback it is open to this machine's users, so it
+// only reads; the Host check keeps a web page of another origin from reading it through a browser
+// (DNS rebinding).
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
 import { type ErrorCode, MeshError } from '../base/index.js';

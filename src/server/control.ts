@@ -54,6 +54,10 @@ export class Control {
       this.#publish();
       this.#tell();
     });
+    registry.departed.onChange(() => {
+      this.rollout.advance();
+      this.#tell();
+    });
     leaves.onRenewed((node) => this.fleet.publishLeaf(node));
   }
 

@@ -187,7 +187,8 @@ export function toLeafSettings({ spiffeId, dnsNames, certificates }: Service): L
  * extension configurations, secrets) must have been asked for and taken, on the same stream.
  */
 function toState({ stream, snapshot }: Member): ProxyState {
-  if (stream.state().some(({ rejection }) => rejection !== undefined)) return 'nacked';
+  const rejections = stream.state().flatMap(({ rejection }) => rejection ?? []);
+  if (rejections.length > 0) return rejections.every(isBindFailure) ? 'unbound' : 'nacked';
   if (snapshot === undefined || !stream.isSynced()) return 'pending';
   const needsSecrets = (snapshot.get(TYPE_URLS.cluster)?.resources.size ?? 0) > 0;
   for (const [typeUrl, { resources }] of snapshot) {
@@ -197,6 +198,11 @@ function toState({ stream, snapshot }: Member): ProxyState {
     }
   }
   return 'synced';
+}
+
+/** Envoy says so in words only (ListenerManagerImpl, 1.36 to 1.40). */
+function isBindFailure({ message }: { readonly message: string }): boolean {
+  return message.includes('cannot bind');
 }
 
 function isSame(old: Snapshot | undefined, next: Snapshot): boolean {

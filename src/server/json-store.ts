@@ -1,5 +1,5 @@
-// One JSON document of the data folder, checked on the way in. Writes of one document are serialised; one
-// that waits is overtaken by a newer one.
+// One JSON document of the data folder, checked on the way in. Writes of one document are
+// serialised; one that waits is overtaken by a newer one.
 import type { z } from 'zod';
 import { type DataDir, parseStored } from '../identity/index.js';
 

@@ -1,6 +1,6 @@
-// mesh.yaml as an input: read, checked, read again when it changes. What is wrong changes nothing: the last
-// good mesh stays in force and the problems are shown. The mesh in force is stored, so that this holds over
-// a restart too.
+// mesh.yaml as an input: read, checked, read again when it changes. What is wrong changes nothing:
+// the last good mesh stays in force and the problems are shown. The mesh in force is stored, so
+// that this holds over a restart too.
 import { createHash } from 'node:crypto';
 import { type FSWatcher, statSync, watch } from 'node:fs';
 import { dirname } from 'node:path';

@@ -14,7 +14,11 @@ export function toMetrics({ meshState, rollout, members }: StatusInput): string 
   const metrics: Metric[] = [
     { name: 'proxies_connected', help: 'Connected proxies.', value: members.length },
     { name: 'proxies_synced', help: 'Proxies on which all is in force.', value: count('synced') },
-    { name: 'proxies_nacked', help: 'Proxies that rejected something.', value: count('nacked') },
+    {
+      name: 'proxies_nacked',
+      help: 'Proxies that rejected something.',
+      value: count('nacked') + count('unbound'),
+    },
     {
       name: 'mesh_errors',
       help: 'Errors of the mesh file; an earlier one is in force.',

@@ -1,6 +1,7 @@
-// From the mesh in force, the endpoints and the leaves to what each stream is to have. What is the same for
-// every node of a service is translated once; a set whose content is unchanged keeps its identity, so that
-// streams which hold it have nothing to compare. A node whose translation fails keeps what it has.
+// From the mesh in force, the endpoints and the leaves to what each stream is to have. What is the
+// same for every node of a service is translated once; a set whose content is unchanged keeps its
+// identity, so that streams which hold it have nothing to compare. A node whose translation fails
+// keeps what it has.
 import type { Leaf } from '../identity/index.js';
 import type { Mesh, ServiceName } from '../policy/index.js';
 import { type Registry, toSecrets, translateNode, translateService } from '../translate/index.js';

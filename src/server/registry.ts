@@ -47,6 +47,8 @@ export class SidecarRegistry {
   readonly #held = new Map<string, Held>();
   /** Ready endpoints by service; a new map at each change. */
   readonly endpoints = new Watch<Registry>(new Map());
+  /** How many nodes are gone for good: who waits for a missing one looks again. */
+  readonly departed = new Watch(0);
 
   constructor(options: RegistryOptions) {
     this.#options = options;
@@ -133,6 +135,7 @@ export class SidecarRegistry {
       this.#held.delete(held.node);
       this.#publish();
       this.#store();
+      this.departed.set(this.departed.value + 1);
     });
   }
 

@@ -10,7 +10,13 @@ import { type Phase, planPhases } from './phases.js';
 /** How long a mute proxy can hold a phase back. */
 export const PHASE_DEADLINE_MS = 30_000;
 
-export type ProxyState = 'synced' | 'pending' | 'nacked';
+export type ProxyState =
+  | 'synced'
+  | 'pending'
+  /** Rejected something: holds every rollout back. */
+  | 'nacked'
+  /** Rejected only listeners whose address it can't bind: that proxy's own trouble, and nobody else's. */
+  | 'unbound';
 
 export interface RolloutOptions {
   readonly clock: Clock;

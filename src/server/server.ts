@@ -1,5 +1,5 @@
-// The server, composed: inputs (mesh file, sidecars, certificates) → what is in force → what each stream is
-// sent. Everything that must outlive it is stored before it is visible.
+// The server, composed: inputs (mesh file, sidecars, certificates) → what is in force → what each
+// stream is sent. Everything that must outlive it is stored before it is visible.
 import type { Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import {

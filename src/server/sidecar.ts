@@ -28,8 +28,8 @@ export interface AuthenticateOptions {
 }
 
 /**
- * @throws MeshError token-missing, token-invalid, token-expired; token-wrong-service where the node claims
- * to be somebody else; service-unknown; request-invalid for metadata that makes no sense.
+ * @throws MeshError token-missing, token-invalid, token-expired; token-wrong-service where the node
+ * claims to be somebody else; service-unknown; request-invalid for metadata that makes no sense.
  */
 export function authenticateSidecar(peer: Peer, { tokens, mesh }: AuthenticateOptions): Sidecar {
   const token = peer.authorization?.replace(BEARER, '');

@@ -1,5 +1,5 @@
-// The xDS port: a gRPC server on TLS with the certificate of the xDS anchor, which renews without a restart
-// and without dropping a stream.
+// The xDS port: a gRPC server on TLS with the certificate of the xDS anchor, which renews without a
+// restart and without dropping a stream.
 import {
   experimental,
   logVerbosity,

@@ -4,9 +4,9 @@ import { MeshError } from '../../base/index.js';
 import type { ServiceName } from '../../policy/index.js';
 import type { JsonStore } from '../json-store.js';
 
-// Each service has an index, and a sidecar listens for it on its outbound prefix + index. The index is a
-// hash of the name, so that it is the same on every machine; two names that collide are settled once, in
-// name order, and stored: what stands in somebody's /etc/hosts never moves.
+// Each service has an index, and a sidecar listens for it on its outbound prefix + index. The index
+// is a hash of the name, so that it is the same on every machine; two names that collide are
+// settled once, in name order, and stored: what stands in somebody's /etc/hosts never moves.
 
 /** Indexes of a /24 come first, so that a sidecar that shares a host can have a small prefix. */
 const SMALL_BLOCK = 254;

@@ -32,7 +32,9 @@ export function parseOutboundPrefix(text: string): OutboundPrefix {
   return { base: address, size };
 }
 
-/** The loopback address of a service's index. @throws MeshError resource-limit where it doesn't fit. */
+/**
+ * The loopback address of a service's index. @throws MeshError resource-limit where it doesn't fit.
+ */
 export function toOutboundAddress(prefix: OutboundPrefix, index: number): string {
   // The last address of a prefix may be 127.255.255.255, which is a broadcast address.
   if (index >= prefix.size - 1) {

@@ -1,5 +1,5 @@
-// The mesh that is in force, as the data folder has it: a face of its own, so that commands read it without
-// loading the server.
+// The mesh that is in force, as the data folder has it: a face of its own, so that commands read it
+// without loading the server.
 import { z } from 'zod';
 import type { MeshFile } from '../../policy/index.js';
 

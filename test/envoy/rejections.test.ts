@@ -1,0 +1,134 @@
+import { createSecureServer } from 'node:http2';
+import { beforeAll, expect, test } from 'vitest';
+import type { EnvoyProcess } from '../../src/cli/demo/index.js';
+import { httpCall } from '../../src/cli/demo/index.js';
+import { describeEnvoy, eventually, outcome, useHarness } from './harness/index.js';
+import { startMesh, type TestMesh } from './mesh/start-mesh.js';
+
+const PORT = 8080;
+
+await describeEnvoy('what goes wrong is refused and shown', {}, ({ binary }) => {
+  const harness = useHarness('rejections');
+  let mesh: TestMesh;
+  let web: EnvoyProcess;
+  let ledger: EnvoyProcess;
+  let address: string;
+  const text = (access = ''): string => {
+    const app = mesh.service('ledger').apps.get(PORT);
+    return `
+trustDomain: test.example
+mtls: strict
+services:
+  web: {}
+  reports: {}
+  ledger:
+    ports:
+      ${PORT}: { protocol: http, target: "${app?.address}:${app?.port}"${access} }
+`;
+  };
+
+  beforeAll(async () => {
+    mesh = await startMesh(harness, {
+      binary,
+      services: { web: [], reports: [], ledger: [{ port: PORT, kind: 'http' }] },
+      mesh: (service) => {
+        const app = service('ledger').apps.get(PORT);
+        return `
+trustDomain: test.example
+mtls: strict
+services:
+  web: {}
+  reports: {}
+  ledger: { ports: { ${PORT}: { protocol: http, target: "${app?.address}:${app?.port}" } } }
+`;
+      },
+    });
+    ledger = await mesh.sidecar('ledger');
+    web = await mesh.sidecar('web');
+    await mesh.edit(text());
+    address = await mesh.outboundAddress('web', 'ledger');
+    expect(await outcome(httpCall({ address, port: PORT }))).toBe('200');
+  }, 60_000);
+
+  test('a sidecar that cannot bind is shown with its line of mesh.yaml, and wait says why', async () => {
+    // Two sidecars on one outbound prefix: sharing an address would call under the wrong identity.
+    const { outbound } = mesh.service('web');
+    const reports = await mesh.sidecar('reports', { outbound }).catch(() => undefined);
+    await eventually(
+      async () => {
+        const { proxies } = await mesh.status();
+        const proxy = proxies.find(({ service }) => service === 'reports');
+        return proxy?.types.lds?.state === 'nacked';
+      },
+      { what: 'the rejection in status', timeoutMs: 20_000 },
+    );
+    const { proxies } = await mesh.status();
+    const lds = proxies.find(({ service }) => service === 'reports')?.types.lds;
+    expect(lds?.error).toMatch(/[Aa]ddress already in use|cannot bind/);
+    expect(lds?.source).toMatch(/mesh\.yaml:9:7/);
+    const answer = await mesh.wait();
+    expect(answer).toMatchObject({ inForce: false, reason: 'nacked' });
+    expect(answer.nacks?.[0]).toMatchObject({ type: 'lds' });
+    // The rest of the fleet is served on, and gets what is new.
+    expect(await outcome(httpCall({ address, port: PORT }))).toBe('200');
+    await mesh.write(text(', allow: [ { from: [web, reports], methods: [GET] } ]'));
+    await eventually(
+      async () => (await outcome(httpCall({ address, port: PORT, method: 'POST' }))) === '403',
+      { what: 'the new rule', timeoutMs: 20_000 },
+    );
+    // Not even a change in phases waits for it.
+    for (const mtls of ['disable', 'strict']) {
+      const before = (await mesh.status()).mesh.version;
+      await mesh.write(text(`, mtls: ${mtls}`));
+      await eventually(
+        async () => {
+          const { phase, mesh: shown } = await mesh.status();
+          return shown.version !== before && phase === null;
+        },
+        { what: `phases to ${mtls}`, timeoutMs: 20_000 },
+      );
+      expect(await outcome(httpCall({ address, port: PORT }))).toBe('200');
+    }
+    // What was rejected is not sent again unchanged.
+    const sent = async (): Promise<number> =>
+      (await reports?.admin.stat('listener_manager.lds.update_rejected')) ?? 1;
+    expect(await sent()).toBe(1);
+    await reports?.stop();
+    // A phase waits for a sidecar that may come back, for its grace of 10 s and no longer.
+    await mesh.write(text(', mtls: disable'));
+    await eventually(async () => (await mesh.wait(5_000)).inForce, {
+      what: 'the mesh in force without that sidecar',
+      timeoutMs: 20_000,
+    });
+    await mesh.edit(text());
+  }, 120_000);
+
+  test("another identity at the ledger's address is not talked to (secure naming)", async () => {
+    const { address: host } = mesh.service('ledger');
+    await ledger.stop();
+    const { key, cert } = await mesh.certificate('web');
+    let requests = 0;
+    const rogue = createSecureServer({ key, cert }, (_request, response) => {
+      requests++;
+      response.end('rogue');
+    });
+    await new Promise<void>((resolve) => rogue.listen(15443, host, resolve));
+    harness.defer('rogue', () => new Promise((resolve) => rogue.close(resolve)));
+    const failures = (): Promise<number> =>
+      web.admin.stat('cluster.ledger_8080.ssl.fail_verify_san');
+    const before = await failures();
+    expect(await outcome(httpCall({ address, port: PORT }))).toBe('503');
+    expect(await failures()).toBeGreaterThan(before);
+    expect(requests).toBe(0);
+  }, 60_000);
+
+  test('a sidecar that is gone is no endpoint any more, after its grace', async () => {
+    await eventually(
+      async () => {
+        const dump = JSON.stringify(await web.admin.clusters());
+        return !dump.includes(`${mesh.service('ledger').address}`);
+      },
+      { what: 'the endpoint gone', timeoutMs: 30_000 },
+    );
+  }, 60_000);
+});
