@@ -1,4 +1,5 @@
-// Generated code, then TypeScript, then what `dist` needs beside the compiled files. Skips what is current.
+// Generated code, then TypeScript, then what `dist` needs beside the compiled files. Skips what is
+// current.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';

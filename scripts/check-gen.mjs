@@ -1,5 +1,5 @@
-// Generated code is a function of the protos and the generator, and is never committed: generates it
-// a second time, into a folder of its own, and compares byte by byte.
+// Generated code is a function of the protos and the generator, and is never committed: generates
+// it a second time, into a folder of its own, and compares byte by byte.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,6 @@
-// `npm run check`: format, lint, types, generated code, tests (tidy among them). Runs all, then says
-// which failed. `--fast` runs of the tests only tidy; `--no-tests` none, for those who just ran them.
+// `npm run check`: format, lint, types, generated code, tests (tidy among them). Runs all, then
+// says which failed. `--fast` runs of the tests only tidy; `--no-tests` none, for those who just
+// ran them.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 

@@ -1,5 +1,6 @@
-// Finds or downloads a stock Envoy and prints its path; with arguments, one of each version named. Runs after
-// the build: the search itself is src/cli/demo/find-envoy.ts, which the demo and the tests use too.
+// Finds or downloads a stock Envoy and prints its path; with arguments, one of each version named.
+// Runs after the build: the search itself is src/cli/demo/find-envoy.ts, which the demo and the
+// tests use too.
 import { findEnvoy } from '../dist/cli/demo/find-envoy.js';
 
 const versions = process.argv.length > 2 ? process.argv.slice(2) : [undefined];

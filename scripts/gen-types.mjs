@@ -1,5 +1,6 @@
-// TypeScript shapes of protobuf messages, from protobufjs' reflection: one exact interface a message
-// (no index signature, no `any`), a class with `encode` (and `decode`) where the static module has them.
+// TypeScript shapes of protobuf messages, from protobufjs' reflection: one exact interface a
+// message (no index signature, no `any`), a class with `encode` (and `decode`) where the static
+// module has them.
 import protobuf from 'protobufjs';
 
 const SCALARS = {
@@ -32,7 +33,8 @@ function fieldType(field) {
 function emitMessage(type, encodedRoot, methods, lines, indent) {
   lines.push(`${indent}interface ${type.name} {`);
   for (const field of type.fieldsArray) {
-    if (field.declaringField) continue; // an extension: an option of a .proto file, never on the wire
+    // An extension: an option of a .proto file, never on the wire.
+    if (field.declaringField) continue;
     lines.push(`${indent}  ${field.name}?: ${fieldType(field)} | undefined;`);
   }
   lines.push(`${indent}}`);

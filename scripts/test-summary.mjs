@@ -1,6 +1,7 @@
-// Reads what vitest wrote as JSON (CI=true) and prints the one line that a CI system looks for, last:
-// `N passed, N failed`, and `, N skipped` where some were. A file that could not be loaded counts as a
-// failed test, and so does a skipped test of real Envoys, since a proof that wasn't made is none.
+// Reads what vitest wrote as JSON (CI=true) and prints the one line that a CI system looks for,
+// last: `N passed, N failed`, and `, N skipped` where some were. A file that could not be loaded
+// counts as a failed test, and so does a skipped test of real Envoys, since a proof that wasn't
+// made is none.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 

@@ -1,4 +1,6 @@
-/** The candidate within two edits of `word` (case aside) that is nearest, for "did you mean" hints. */
+/**
+ * The candidate within two edits of `word` (case aside) that is nearest, for "did you mean" hints.
+ */
 export function closest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
   let bestDistance = 3;

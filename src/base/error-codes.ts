@@ -1,4 +1,6 @@
-/** Every code a MeshError can have, with its meaning. docs/errors.md lists the same (tidy compares). */
+/**
+ * Every code a MeshError can have, with its meaning. docs/errors.md lists the same (tidy compares).
+ */
 export const ERROR_CODES = {
   'mesh-invalid': 'mesh.yaml has problems; each is listed with its place',
   'mesh-unreadable': 'the mesh file or folder cannot be read',

@@ -21,8 +21,9 @@ export interface MeshErrorOptions {
 }
 
 /**
- * The one error class for what can go wrong by input or environment. Domain code knows no gRPC or HTTP
- * status: each edge maps `code` by a table of its own. A defect of ours is an `assert`, not a MeshError.
+ * The one error class for what can go wrong by input or environment. Domain code knows no gRPC or
+ * HTTP status: each edge maps `code` by a table of its own. A defect of ours is an `assert`, not a
+ * MeshError.
  */
 export class MeshError extends Error {
   override readonly name = 'MeshError';

@@ -1,8 +1,8 @@
 import type { Cancel } from './clock.js';
 
 /**
- * The latest value and who wants to know of it. A watcher that is slow sees only the newest value: nothing
- * is queued. Equal values (`equals`, by default `Object.is`) are not announced.
+ * The latest value and who wants to know of it. A watcher that is slow sees only the newest value:
+ * nothing is queued. Equal values (`equals`, by default `Object.is`) are not announced.
  */
 export class Watch<T> {
   #value: T;

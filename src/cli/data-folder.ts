@@ -3,8 +3,8 @@ import { type DataDir, openDataDir } from '../identity/index.js';
 import { type Context, writeLine } from './io.js';
 
 /**
- * The data folder for commands that may come before the server's first start. Where it is made here,
- * that is said: what is signed in a folder that no server uses is good for nothing.
+ * The data folder for commands that may come before the server's first start. Where it is made
+ * here, that is said: what is signed in a folder that no server uses is good for nothing.
  * @throws MeshError data-unwritable
  */
 export async function openOrMakeDataDir(

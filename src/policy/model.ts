@@ -1,6 +1,6 @@
 // The resolved mesh: what `mesh.yaml` means, with every default applied and every scope folded in
-// (narrowest wins). Closed unions and plain data; translation reads only this. Each thing remembers the
-// place it came from, so that a proxy's rejection names a line of mesh.yaml.
+// (narrowest wins). Closed unions and plain data; translation reads only this. Each thing remembers
+// the place it came from, so that a proxy's rejection names a line of mesh.yaml.
 import type { SourceRef } from '../base/index.js';
 
 /** A service as the user writes it: `web` (namespace default) or `payments/ledger`. */
@@ -49,7 +49,9 @@ export type PathPattern =
   | { readonly kind: 'any' }
   | { readonly kind: 'template'; readonly text: string };
 
-/** Fields of a rule; a field that is absent matches everything, a list matches when one entry does. */
+/**
+ * Fields of a rule; a field that is absent matches everything, a list matches when one entry does.
+ */
 export interface RuleFields {
   readonly from?: readonly Caller[];
   readonly methods?: readonly string[];
@@ -70,7 +72,10 @@ export interface PortAccess {
   readonly allow: readonly Rule[];
   /** What happens to a call that no `allow` rule matches. */
   readonly otherwise: 'allow' | 'deny';
-  /** Where the decision was written (the allow list or the access setting; the port, for the default). */
+  /**
+   * Where the decision was written (the allow list or the access setting; the port, for the
+   * default).
+   */
   readonly source: SourceRef;
 }
 
@@ -105,7 +110,10 @@ export interface Service {
   readonly serviceAccount: string;
   /** `spiffe://<trustDomain>/ns/<namespace>/sa/<serviceAccount>` */
   readonly spiffeId: string;
-  /** Names that server leaves carry: `ledger.payments`, `ledger.payments.mesh`, in `default` also `ledger`. */
+  /**
+   * Names that server leaves carry: `ledger.payments`, `ledger.payments.mesh`, in `default` also
+   * `ledger`.
+   */
   readonly dnsNames: readonly string[];
   readonly sidecar: boolean;
   readonly endpoints: readonly StaticEndpoint[];

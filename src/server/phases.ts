@@ -1,8 +1,9 @@
 // A change of mode is carried out as phases, so that it fails no request (DESIGN.md, "Phases"). A
 // mesh is put in force step by step; each step waits until the one before is in force on every
 // connected proxy.
-//   from DISABLE: the port accepts both under its old rules and its callers move to the mesh port → new
-//                 mode and rules (rules with identities would refuse callers that still come in plain text)
+//   from DISABLE: the port accepts both under its old rules and its callers move to the mesh port
+//                 → new mode and rules (rules with identities would refuse callers that still come
+//                 in plain text)
 //   to DISABLE:   the port accepts both under its new rules → its callers move to the declared port
 // Between STRICT and PERMISSIVE mesh callers use the mesh port throughout: one step.
 import { isDeepStrictEqual } from 'node:util';

@@ -1,7 +1,8 @@
-// Where calls go. A cluster is one service's port. Its own transport socket is always the mTLS context, so
-// that an endpoint which no match names fails closed (without one Envoy would call it in plain text); plain
-// text is an explicit match by endpoint metadata. Which address of an endpoint is called, its mesh port or
-// its declared port, is EDS's: a mode change moves the endpoint and leaves the cluster alone.
+// Where calls go. A cluster is one service's port. Its own transport socket is always the mTLS
+// context, so that an endpoint which no match names fails closed (without one Envoy would call it
+// in plain text); plain text is an explicit match by endpoint metadata. Which address of an
+// endpoint is called, its mesh port or its declared port, is EDS's: a mode change moves the
+// endpoint and leaves the cluster alone.
 import { envoy } from '../gen/envoy.js';
 import type { Port, Service } from '../policy/index.js';
 import { createResource, type Resource } from '../xds/index.js';
@@ -19,8 +20,9 @@ type HttpProtocolOptions = envoy.extensions.upstreams.http.v3.HttpProtocolOption
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 const CONNECT_TIMEOUT = toDuration(5_000);
 /**
- * Shorter than the keep-alive of the common application servers (gunicorn 2 s, Node and uvicorn 5 s), so
- * that it is never the application that closes a pooled connection just as a request goes out on it.
+ * Shorter than the keep-alive of the common application servers (gunicorn 2 s, Node and uvicorn 5
+ * s), so that it is never the application that closes a pooled connection just as a request goes
+ * out on it.
  */
 const LOCAL_IDLE_MS = 1_500;
 /** Envoy's default of 1,024 would answer 503 to a burst that the application may well serve. */
@@ -52,7 +54,10 @@ function toHttpOptions(
   return { typedExtensionProtocolOptions: { [HTTP_OPTIONS]: message } };
 }
 
-/** HTTP/2 wherever the peer is sure to speak it: every sidecar does, an application on `http` may not. */
+/**
+ * HTTP/2 wherever the peer is sure to speak it: every sidecar does, an application on `http` may
+ * not.
+ */
 function speaksHttp2(callee: Service, port: Port): boolean {
   return port.protocol !== 'http' || (callee.sidecar && callee.endpoints.length === 0);
 }

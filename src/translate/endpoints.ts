@@ -1,8 +1,8 @@
-// Which addresses a service's port has. A sidecar is called at its mesh port over mTLS unless the port's
-// mode is DISABLE; then, and for addresses without a sidecar, at the declared port, marked plain. STRICT is
-// a promise about the traffic: an address without a sidecar is then left out (fails closed). Moving an
-// endpoint to another port is what makes a mode change take effect: new metadata at the same address would
-// leave pooled connections as they were (measured, DESIGN.md).
+// Which addresses a service's port has. A sidecar is called at its mesh port over mTLS unless the
+// port's mode is DISABLE; then, and for addresses without a sidecar, at the declared port, marked
+// plain. STRICT is a promise about the traffic: an address without a sidecar is then left out
+// (fails closed). Moving an endpoint to another port is what makes a mode change take effect: new
+// metadata at the same address would leave pooled connections as they were (measured, DESIGN.md).
 import { envoy } from '../gen/envoy.js';
 import type { Port } from '../policy/index.js';
 import { createResource, type Resource } from '../xds/index.js';

@@ -1,6 +1,7 @@
-// HTTP connection managers. Envoy's defaults break applications (15 s route timeout, 5 min idle streams,
-// WebSocket 403, HTTP/1.0 426) and let path rules be walked around; what is set here is set from the first
-// push, since each of these settings sits in a filter chain and a later change would drain it.
+// HTTP connection managers. Envoy's defaults break applications (15 s route timeout, 5 min idle
+// streams, WebSocket 403, HTTP/1.0 426) and let path rules be walked around; what is set here is
+// set from the first push, since each of these settings sits in a filter chain and a later change
+// would drain it.
 import { envoy } from '../gen/envoy.js';
 import { ADS_OR_WAIT, NO_LIMIT, toAny, toEmptyAny } from './messages.js';
 import { ALLOW_FILTER, DENY_FILTER } from './names.js';
@@ -52,8 +53,9 @@ export interface InboundHttp {
 }
 
 /**
- * The server's side: identity of the caller into x-forwarded-client-cert (a forged one is replaced), paths
- * normalised before rules see them, the two access filters with their rules in RDS.
+ * The server's side: identity of the caller into x-forwarded-client-cert (a forged one is
+ * replaced), paths normalised before rules see them, the two access filters with their rules in
+ * RDS.
  */
 export function toInboundHttp({ routeName, host }: InboundHttp): Filter {
   return toFilter({
@@ -90,8 +92,8 @@ export function toOutboundHttp(cluster: string): Filter {
 type RetryPolicy = envoy.config.route.v3.RetryPolicy;
 
 /**
- * Only requests that no application has seen are tried again: an endpoint that went away between two
- * pushes costs a connection attempt, not a failed request.
+ * Only requests that no application has seen are tried again: an endpoint that went away between
+ * two pushes costs a connection attempt, not a failed request.
  */
 const OUTBOUND_RETRY: RetryPolicy = {
   retryOn: 'connect-failure,refused-stream,reset-before-request',

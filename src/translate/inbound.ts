@@ -1,6 +1,6 @@
-// How calls come in. The mesh port (15443) is where sidecars call each other: mTLS only, in every mode, one
-// chain per declared port, chosen by SNI. A declared port serves callers without a sidecar; its mode says
-// how (MODEL.md, "What a connection gets"):
+// How calls come in. The mesh port (15443) is where sidecars call each other: mTLS only, in every
+// mode, one chain per declared port, chosen by SNI. A declared port serves callers without a
+// sidecar; its mode says how (MODEL.md, "What a connection gets"):
 //   http:  STRICT a TLS chain that requires a certificate; PERMISSIVE the same with the certificate
 //          optional, and a plain chain; DISABLE one plain chain
 //   tcp:   STRICT one TLS chain that requires a certificate; else one plain chain, bytes untouched

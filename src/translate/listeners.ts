@@ -1,7 +1,8 @@
-// What every listener has in common. The shell (name, address, reuse_port, listener filters) never changes
-// while a port is declared with one protocol family, so that an update is in place and touches only the
-// filter chain that differs. Ports are never shared: with Envoy's default two sidecars would silently split
-// an address, and calls would leave under the wrong identity; the bind must fail, loudly, instead.
+// What every listener has in common. The shell (name, address, reuse_port, listener filters) never
+// changes while a port is declared with one protocol family, so that an update is in place and
+// touches only the filter chain that differs. Ports are never shared: with Envoy's default two
+// sidecars would silently split an address, and calls would leave under the wrong identity; the
+// bind must fail, loudly, instead.
 
 import type { SourceRef } from '../base/index.js';
 import { envoy } from '../gen/envoy.js';

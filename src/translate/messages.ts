@@ -25,8 +25,8 @@ export function toTcpAddress(address: string, port: number): envoy.config.core.v
 }
 
 /**
- * Fetch from the ADS stream that delivered this. Secrets, routes and extension configurations wait for
- * ever rather than go live without (`initial_fetch_timeout: 0s`); endpoints keep Envoy's 15 s.
+ * Fetch from the ADS stream that delivered this. Secrets, routes and extension configurations wait
+ * for ever rather than go live without (`initial_fetch_timeout: 0s`); endpoints keep Envoy's 15 s.
  */
 export const ADS_OR_WAIT: envoy.config.core.v3.ConfigSource = {
   ads: {},

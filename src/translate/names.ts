@@ -1,5 +1,6 @@
 // Every name that this server gives to an Envoy resource, in one place: a proxy's log, stats and
-// config_dump show them, and a rename would be a new resource (a drain). Names say the user's own words.
+// config_dump show them, and a rename would be a new resource (a drain). Names say the user's own
+// words.
 import type { Port, Service } from '../policy/index.js';
 
 /** The port on which sidecars call each other: mTLS only, one filter chain per declared port. */

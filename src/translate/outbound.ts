@@ -1,6 +1,6 @@
-// How calls go out (capture mode `loopback`): one listener per port of each service that this workload may
-// call, on the loopback address that stands for that service (the sidecar's prefix plus the service's
-// index). Any TCP protocol works, and no capability is needed.
+// How calls go out (capture mode `loopback`): one listener per port of each service that this
+// workload may call, on the loopback address that stands for that service (the sidecar's prefix
+// plus the service's index). Any TCP protocol works, and no capability is needed.
 import type { Port, Service } from '../policy/index.js';
 import type { Resource } from '../xds/index.js';
 import { toOutboundHttp } from './http.js';

@@ -1,6 +1,6 @@
-// HTTP access rules travel in RDS, as per-route configuration on the RouteConfiguration, so that a rule
-// change takes effect on open connections and drains none. The filters in the chain are constant; their
-// base is "deny nothing" and "allow nothing", so that a lost rule grants less.
+// HTTP access rules travel in RDS, as per-route configuration on the RouteConfiguration, so that a
+// rule change takes effect on open connections and drains none. The filters in the chain are
+// constant; their base is "deny nothing" and "allow nothing", so that a lost rule grants less.
 import { envoy, type google } from '../gen/envoy.js';
 import type { Port, Service } from '../policy/index.js';
 import { createResource, type Resource } from '../xds/index.js';

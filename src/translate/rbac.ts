@@ -1,7 +1,8 @@
-// Access rules as Envoy RBAC. One filter has one action, so there are two: `deny` (a match refuses), then
-// `allow` (no match refuses). A rule becomes one policy: its fields are conditions that must all hold,
-// `not`'s must each fail. Principals are URI SANs that TLS verified, so they never match a caller in plain
-// text. What can't be expressed must grant less: an `allow` rule is then left out, never widened.
+// Access rules as Envoy RBAC. One filter has one action, so there are two: `deny` (a match
+// refuses), then `allow` (no match refuses). A rule becomes one policy: its fields are conditions
+// that must all hold, `not`'s must each fail. Principals are URI SANs that TLS verified, so they
+// never match a caller in plain text. What can't be expressed must grant less: an `allow` rule is
+// then left out, never widened.
 import { envoy } from '../gen/envoy.js';
 import {
   type Caller,

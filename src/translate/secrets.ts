@@ -1,6 +1,7 @@
-// The two secrets of a workload. They are built only from a leaf and anchors that were validated: one
-// secret that Envoy rejects marks all of them rejected and releases every warming listener without a
-// certificate (measured, DESIGN.md). Private keys leave this server here and nowhere else.
+// The two secrets of a workload. They are built only from a leaf and anchors that were validated:
+// one secret that Envoy rejects marks all of them rejected and releases every warming listener
+// without a certificate (measured, DESIGN.md). Private keys leave this server here and nowhere
+// else.
 import { envoy } from '../gen/envoy.js';
 import { createResource, type Resource } from '../xds/index.js';
 import { ANCHORS_SECRET, IDENTITY_SECRET } from './names.js';

@@ -1,7 +1,7 @@
 // TLS contexts. Certificates and anchors are always references to secrets (SDS), so that a rotation
-// touches no listener and no cluster; the bytes of those references never change. Minimum and maximum
-// version are both always written: an upstream context with a minimum of 1.3 and no maximum fails every
-// handshake (Envoy's client default is a maximum of 1.2; measured, DESIGN.md).
+// touches no listener and no cluster; the bytes of those references never change. Minimum and
+// maximum version are both always written: an upstream context with a minimum of 1.3 and no maximum
+// fails every handshake (Envoy's client default is a maximum of 1.2; measured, DESIGN.md).
 import { envoy } from '../gen/envoy.js';
 import type { TlsSettings, TlsVersion } from '../policy/index.js';
 import { ADS_OR_WAIT, toAny } from './messages.js';
@@ -52,9 +52,10 @@ function toCommonContext(
 export interface DownstreamTls {
   readonly settings: TlsSettings;
   /**
-   * Whose certificate a client must have. Undefined: one that the mesh's anchors vouch for, or none at all,
-   * which is then a caller without identity. (To Envoy a SAN matcher means that a certificate is required,
-   * whatever `require_client_certificate` says: measured on 1.40.0. Rules match SPIFFE IDs in any case.)
+   * Whose certificate a client must have. Undefined: one that the mesh's anchors vouch for, or none
+   * at all, which is then a caller without identity. (To Envoy a SAN matcher means that a
+   * certificate is required, whatever `require_client_certificate` says: measured on 1.40.0. Rules
+   * match SPIFFE IDs in any case.)
    */
   readonly clients: SanMatcher | undefined;
   readonly alpn: readonly string[];

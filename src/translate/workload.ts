@@ -1,7 +1,7 @@
-// All that one sidecar is sent, from the resolved mesh: a pure function, stable in order, so that equal
-// input gives equal bytes on every server. A workload gets only what it may use: clusters, endpoints and
-// listeners of the services that the access rules let it call. What doesn't depend on the node (all but its
-// listeners and secrets) is shared by every node of the service.
+// All that one sidecar is sent, from the resolved mesh: a pure function, stable in order, so that
+// equal input gives equal bytes on every server. A workload gets only what it may use: clusters,
+// endpoints and listeners of the services that the access rules let it call. What doesn't depend on
+// the node (all but its listeners and secrets) is shared by every node of the service.
 import { type Mesh, mayCall, type Port, type Service, type ServiceName } from '../policy/index.js';
 import { createResourceSet, type Resource, type ResourceSet, TYPE_URLS } from '../xds/index.js';
 import { hasDnsEndpoint, toCalleeCluster, toLocalCluster } from './clusters.js';

@@ -6,7 +6,9 @@ interface Timer {
   readonly callback: () => void;
 }
 
-/** A clock that stands still until the test moves it. Timers fire in order of time, then of setting. */
+/**
+ * A clock that stands still until the test moves it. Timers fire in order of time, then of setting.
+ */
 export class ManualClock implements Clock {
   #nowMs: number;
   /** What timers count: unlike the time of day, it neither jumps nor counts a suspension. */
@@ -44,7 +46,9 @@ export class ManualClock implements Clock {
     this.#move(endMs - this.#runMs);
   }
 
-  /** Sets the time of day without letting timers run: a clock that was set, a machine that slept. */
+  /**
+   * Sets the time of day without letting timers run: a clock that was set, a machine that slept.
+   */
   jump(ms: number): void {
     this.#nowMs += ms;
   }

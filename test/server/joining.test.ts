@@ -33,7 +33,12 @@ beforeAll(async () => {
   const meshPath = join(dir, 'mesh.yaml');
   await writeFile(
     meshPath,
-    'trustDomain: test.example\nservices: { web: {}, ledger: { ports: { 8080: http } }, payments/ledger: { ports: { 8080: http } } }\n',
+    `trustDomain: test.example
+services:
+  web: {}
+  ledger: { ports: { 8080: http } }
+  payments/ledger: { ports: { 8080: http } }
+`,
   );
   const to = (level: string) => (fields: object, message: string) =>
     void logged.push({ level, message, ...fields });
@@ -131,8 +136,10 @@ test.each<[string, () => string | undefined, Ask, number, RegExp]>([
   ],
   [
     'an admin token',
-    () =>
-      `Bearer ${tokens.sign({ audience: 'countersign-admin', subject: 'web', ttlMs: HOUR_MS }).token}`,
+    () => {
+      const audience = 'countersign-admin';
+      return `Bearer ${tokens.sign({ audience, subject: 'web', ttlMs: HOUR_MS }).token}`;
+    },
     { id: 'web' },
     status.UNAUTHENTICATED,
     /token/,
@@ -227,7 +234,7 @@ test('a node gets only its own secrets, whatever names it asks for', async () =>
   );
 });
 
-test("another service's claim to an address in use is refused, and the same service's is not", async () => {
+test("another service's claim to an address in use is refused, the same service's is not", async () => {
   const first = connect(token('ledger'));
   ask(first, { id: 'ledger', address: '127.0.0.10' });
   expect(await first.next()).toBeDefined();

@@ -16,7 +16,9 @@ const meshIn = (mode: string): Mesh =>
   meshOf(`trustDomain: shop.example
 services:
   web: {}
-  ledger: { ports: { 8080: { protocol: http, mtls: ${mode}, allow: [ { from: [web, anyone] } ] } } }`);
+  ledger:
+    allow: [ { from: [web, anyone] } ]
+    ports: { 8080: { protocol: http, mtls: ${mode} } }`);
 const MESH = meshIn('permissive');
 const LEDGER = serviceName('ledger');
 const WEB = serviceName('web');

@@ -127,7 +127,7 @@ it('a restarted server keeps every endpoint for the longer grace', async () => {
   expect(endpoints()).toEqual(['payments/ledger 10.0.0.2']);
 });
 
-it('a service whose endpoints did not change keeps its list, so that it is translated to equal bytes', () => {
+it('a service whose endpoints did not change keeps its list', () => {
   const { registry } = create();
   registry.open(ONE, true);
   registry.markReady(ONE.node);

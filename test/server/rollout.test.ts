@@ -96,7 +96,7 @@ it('a proxy that rejects a phase stops the rollout there, past the deadline too'
   expect(fleet.mode()).toBe('strict');
 });
 
-it('a second edit during the first phase does not refuse callers that are still in plain text', () => {
+it('a second edit during the first phase refuses no caller that is still in plain text', () => {
   const fleet = start(DISABLE, ['caller']);
   fleet.rollout.start(STRICT);
   expect(fleet.mode()).toBe('permissive');

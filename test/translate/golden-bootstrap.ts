@@ -2,8 +2,8 @@ import assert from 'node:assert';
 import type { Json } from '../../src/cli/proto-json.js';
 import { at, type JsonObject, objectsIn, type Translated } from './translated.js';
 
-// A golden as a static bootstrap, for `envoy --mode validate`: what comes over ADS as it is, and once
-// more with everything that ADS would fetch put in its place, so that Envoy reads all of it.
+// A golden as a static bootstrap, for `envoy --mode validate`: what comes over ADS as it is, and
+// once more with everything that ADS would fetch put in its place, so that Envoy reads all of it.
 
 /** Nothing is bound in this mode, but no two listeners may have one address. */
 const FIRST_INLINE_PORT = 20_000;
@@ -30,7 +30,10 @@ const XDS: JsonObject = {
   },
 };
 
-/** Envoy 1.40.0 in validate mode ends by SIGSEGV on `sds_config: { ads: {} }`: there by name instead. */
+/**
+ * Envoy 1.40.0 in validate mode ends by SIGSEGV on `sds_config: { ads: {} }`: there by name
+ * instead.
+ */
 const SDS: JsonObject = {
   resource_api_version: 'V3',
   initial_fetch_timeout: '0s',

@@ -7,8 +7,8 @@ import { type ResourceSet, TYPE_URLS } from '../../src/xds/index.js';
 import { meshOf } from '../policy/helpers.js';
 import { registryOf, setsOf, translate } from './translated.js';
 
-// What a change of one setting touches, and what it leaves byte for byte as it was: a changed listener or
-// cluster drains connections, so each of these is a promise to open connections.
+// What a change of one setting touches, and what it leaves byte for byte as it was: a changed
+// listener or cluster drains connections, so each of these is a promise to open connections.
 
 const SEED = { seed: 20_261_122, numRuns: 30 };
 
@@ -202,7 +202,7 @@ it('an endpoint that comes or goes touches EDS only', () => {
   );
 });
 
-it('a workload gets clusters, endpoints and outbound listeners only of services that it may call', () => {
+it('a workload gets clusters, endpoints and listeners only of services that it may call', () => {
   let refused = 0;
   fc.assert(
     fc.property(meshDoc, (doc) => {

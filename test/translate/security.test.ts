@@ -4,8 +4,8 @@ import { toCallees } from '../../src/translate/index.js';
 import { goldenCases, meshOfCase } from './golden-cases.js';
 import { at, type JsonObject, messagesIn, objectsIn, translate } from './translated.js';
 
-// What must hold of every message of every case, whatever else changes. Each rule first makes sure that
-// the cases have what it speaks of.
+// What must hold of every message of every case, whatever else changes. Each rule first makes sure
+// that the cases have what it speaks of.
 
 const workloads = goldenCases.flatMap((name) => {
   const mesh = meshOfCase(name);
@@ -38,7 +38,7 @@ describe('clusters', () => {
     }),
   );
 
-  it('each calls one service over mTLS with exactly its identity, unless an endpoint says plain', () => {
+  it('each calls one service over mTLS, with exactly its identity', () => {
     for (const { callee, port, cluster } of some(calling)) {
       const tls = at(cluster, 'transport_socket', 'typed_config');
       expect(at(tls, '@type')).toMatch(/UpstreamTlsContext$/);
@@ -68,7 +68,7 @@ describe('clusters', () => {
     }
   });
 
-  it('no endpoint of a STRICT port is called in plain text, and none with a sidecar but DISABLE', () => {
+  it('no STRICT port is called in plain text, and none with a sidecar but DISABLE', () => {
     const seen = new Set<string>();
     for (const { callee, port, cluster } of some(calling)) {
       const { sent } =

@@ -10,6 +10,8 @@ export interface OutboundPrefix {
 
 export const DEFAULT_OUTBOUND = '127.64.0.0/10';
 
+const EXAMPLES = `${DEFAULT_OUTBOUND} or 127.65.3.0/24`;
+
 const CIDR = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/;
 
 /** @throws MeshError request-invalid where the text is no loopback IPv4 prefix of /8 to /30. */
@@ -25,7 +27,7 @@ export function parseOutboundPrefix(text: string): OutboundPrefix {
       'request-invalid',
       `expected a prefix within 127.0.0.0/8 but got "${text}"`,
       {
-        hint: `an IPv4 network address with its length, such as ${DEFAULT_OUTBOUND} or 127.65.3.0/24`,
+        hint: `an IPv4 network address with its length, such as ${EXAMPLES}`,
       },
     );
   }

@@ -1,6 +1,6 @@
-// What a stock Envoy needs to become a sidecar: who it is, where the management server listens, which
-// anchor to pin, and its token. Everything else comes over ADS. A folder of its own, because it brings
-// Envoy's whole bootstrap message along, which the server never needs.
+// What a stock Envoy needs to become a sidecar: who it is, where the management server listens,
+// which anchor to pin, and its token. Everything else comes over ADS. A folder of its own, because
+// it brings Envoy's whole bootstrap message along, which the server never needs.
 import { isIP } from 'node:net';
 import { envoy, type google } from '../../gen/bootstrap.js';
 
