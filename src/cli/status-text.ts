@@ -33,15 +33,15 @@ function toRow({ node, address, types, certificate }: ProxyStatus, nowMs: number
   return [node, address, ...TYPES.map((type) => toState(types[type])), left];
 }
 
-function toState(type: TypeStatus | undefined): string {
-  if (type === undefined) return '-';
+function toState(type: TypeStatus): string {
+  if (type.state === 'synced' && type.version === '') return '-';
   return type.state === 'nacked' ? 'NACKED' : type.state;
 }
 
 function toRejections(proxies: readonly ProxyStatus[]): string[] {
   const lines = proxies.flatMap(({ node, types }) =>
     TYPES.flatMap((type) => {
-      const { error, source } = types[type] ?? {};
+      const { error, source } = types[type];
       if (error === undefined) return [];
       const place = source === undefined ? '' : `${source} `;
       return [`${place}${node} rejects ${type}: ${error}`];

@@ -34,6 +34,8 @@ interface Member {
 export interface MemberView {
   readonly stream: SidecarStream;
   readonly leaf: Leaf | undefined;
+  /** What the sidecar is to have; undefined before its certificate is there. */
+  readonly snapshot: Snapshot | undefined;
   readonly state: ProxyState;
 }
 
@@ -109,6 +111,7 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
     return [...newest.values()].map((member) => ({
       stream: member.stream,
       leaf: this.#options.leaves.get(member.stream.auth.node),
+      snapshot: member.snapshot,
       state: toState(member),
     }));
   }

@@ -1,7 +1,7 @@
 // What `status` shows, in the shape that CLI.md fixes.
 
 import { type ProblemJson, toProblemJson } from '../policy/index.js';
-import { TYPE_URLS } from '../xds/index.js';
+import { TYPE_URLS, type TypeReport } from '../xds/index.js';
 import type { MemberView } from './fleet.js';
 import type { MeshState } from './mesh-source.js';
 import type { Rollout } from './rollout.js';
@@ -38,8 +38,7 @@ export interface ProxyStatus {
   readonly address: string;
   /** RFC 3339. */
   readonly connectedAt: string;
-  /** Types that the proxy has subscribed to. */
-  readonly types: Readonly<Partial<Record<TypeName, TypeStatus>>>;
+  readonly types: Readonly<Record<TypeName, TypeStatus>>;
   readonly certificate: {
     readonly serial: string;
     readonly spiffeId: string;
@@ -76,24 +75,18 @@ export function toServerStatus({ meshState, rollout, members }: StatusInput): Se
   };
 }
 
-function toProxyStatus({ stream, leaf }: MemberView): ProxyStatus {
+function toProxyStatus({ stream, leaf, snapshot, state }: MemberView): ProxyStatus {
   const { node, service, address } = stream.auth;
-  const types: Partial<Record<TypeName, TypeStatus>> = {};
-  for (const report of stream.state()) {
-    const name = toTypeName(report.typeUrl) as TypeName;
-    if (!(name in TYPE_NAMES)) continue;
-    const { rejection, pending, ackedVersion: version } = report;
-    const source = toSources(rejection?.resources ?? []);
-    types[name] =
-      rejection === undefined
-        ? { state: pending ? 'pending' : 'synced', version }
-        : {
-            state: 'nacked',
-            version,
-            error: rejection.message,
-            ...(source === '' ? {} : { source }),
-          };
-  }
+  const reports = new Map(stream.state().map((report) => [report.typeUrl, report]));
+  const names = Object.keys(TYPE_NAMES) as TypeName[];
+  const types = Object.fromEntries(
+    names.map((name) => {
+      const typeUrl = TYPE_NAMES[name];
+      const hasContent = (snapshot?.get(typeUrl)?.resources.size ?? 0) > 0;
+      const lacks = hasContent && state !== 'synced';
+      return [name, toTypeStatus(reports.get(typeUrl), lacks)];
+    }),
+  ) as Record<TypeName, TypeStatus>;
   return {
     node,
     service,
@@ -109,6 +102,16 @@ function toProxyStatus({ stream, leaf }: MemberView): ProxyStatus {
             notAfter: toRfc3339(leaf.notAfterMs),
           },
   };
+}
+
+/** @param lacks There is something of this type that the proxy needs and hasn't asked for yet. */
+function toTypeStatus(report: TypeReport | undefined, lacks: boolean): TypeStatus {
+  if (report === undefined) return { state: lacks ? 'pending' : 'synced', version: '' };
+  const { rejection, pending, ackedVersion: version } = report;
+  if (rejection === undefined) return { state: pending ? 'pending' : 'synced', version };
+  const source = toSources(rejection.resources);
+  const nacked = { state: 'nacked', version, error: rejection.message } as const;
+  return source === '' ? nacked : { ...nacked, source };
 }
 
 function toRfc3339(ms: number): string {

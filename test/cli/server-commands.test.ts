@@ -5,6 +5,7 @@ import { startFakeAdmin } from '../fakes/admin-server.js';
 import { Cli } from './cli.js';
 
 const SYNCED = { state: 'synced', version: 'v1' } as const;
+const NOTHING = { state: 'synced', version: '' } as const;
 const STATUS: ServerStatus = {
   mesh: { version: '3f2a9c01d4e5', loadedAt: '2025-12-31T23:58:30.000Z', problems: [] },
   phase: null,
@@ -14,7 +15,14 @@ const STATUS: ServerStatus = {
       service: 'web',
       address: '127.0.0.2',
       connectedAt: '2025-12-31T23:59:00.000Z',
-      types: { lds: SYNCED, cds: SYNCED, eds: SYNCED, sds: SYNCED },
+      types: {
+        lds: SYNCED,
+        cds: SYNCED,
+        eds: SYNCED,
+        rds: NOTHING,
+        ecds: NOTHING,
+        sds: SYNCED,
+      },
       certificate: {
         serial: '0a',
         spiffeId: 'spiffe://shop.example/ns/default/sa/web',
@@ -44,6 +52,10 @@ const NACKED: ServerStatus = {
       types: {
         lds: { state: 'nacked', version: 'v1', error: 'no such filter', source: 'mesh.yaml:12:5' },
         cds: { state: 'pending', version: '' },
+        eds: NOTHING,
+        rds: NOTHING,
+        ecds: NOTHING,
+        sds: NOTHING,
       },
       certificate: null,
     },
