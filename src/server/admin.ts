@@ -28,6 +28,9 @@ export interface AdminOptions {
   readonly onError: (error: unknown) => void;
 }
 
+/** For health checks: they say nothing but that the server answers. */
+const OPEN_PATHS: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
+
 const STATUS_OF: Partial<Record<ErrorCode, number>> = {
   'service-unknown': 404,
   'request-invalid': 400,
@@ -55,14 +58,16 @@ async function answer(
   { routes, authorize }: AdminOptions,
   response: ServerResponse,
 ): Promise<AdminReply> {
-  if (!isHostAllowed(request.headers.host)) {
-    return toJsonReply({ error: 'expected a Host header that is an IP address or localhost' }, 403);
-  }
-  const local = isLoopback(request.socket.localAddress);
-  if (!local && !authorize(request.headers.authorization)) {
-    return toJsonReply({ error: 'expected an admin token (authorization: Bearer)' }, 401);
-  }
   const url = new URL(request.url ?? '/', 'http://admin');
+  if (!OPEN_PATHS.has(url.pathname) && !authorize(request.headers.authorization)) {
+    if (!isLoopback(request.socket.localAddress)) {
+      return toJsonReply({ error: 'expected an admin token (authorization: Bearer)' }, 401);
+    }
+    if (!isHostAllowed(request.headers.host)) {
+      const error = 'expected a Host header that is an IP address or localhost, or an admin token';
+      return toJsonReply({ error }, 403);
+    }
+  }
   const handler = routes.get(url.pathname);
   if (handler === undefined) return toJsonReply({ error: `no such path "${url.pathname}"` }, 404);
   if (request.method !== 'GET' && request.method !== 'HEAD') {

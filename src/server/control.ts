@@ -1,6 +1,6 @@
 // The control loop: mesh in force, endpoints and certificates on one side, the connected sidecars on the
 // other. Whatever changes is translated and published; whatever a proxy answers may finish a phase.
-import type { Clock, Logger } from '../base/index.js';
+import type { Cancel, Clock, Logger } from '../base/index.js';
 import type { Mesh } from '../policy/index.js';
 import type { Closers } from './closers.js';
 import { Fleet } from './fleet.js';
@@ -8,6 +8,9 @@ import type { MeshState } from './mesh-source.js';
 import { Publisher, type PublisherInput } from './publisher.js';
 import { type ProxyState, Rollout } from './rollout.js';
 import type { State } from './state.js';
+
+/** How long changes of endpoints are gathered before they are published. */
+const GATHER_MS = 10;
 
 export interface ControlOptions {
   readonly state: State;
@@ -22,6 +25,7 @@ export class Control {
   readonly #publisher: Publisher;
   readonly #listeners = new Set<() => void>();
   #settled: Mesh | undefined;
+  #cancelPublish: Cancel | undefined;
 
   constructor(options: ControlOptions, closers: Closers) {
     this.#options = options;
@@ -32,7 +36,10 @@ export class Control {
       proxies: () => this.#proxies(),
       onSettled: () => this.#settle(),
     });
-    closers.defer(() => this.rollout.stop());
+    closers.defer(() => {
+      this.rollout.stop();
+      this.#cancelPublish?.();
+    });
     const anchorsPem = (): string => authority.trustAnchorsPem;
     this.#publisher = new Publisher(this.#toInput(), { indexes, anchorsPem });
     this.fleet = new Fleet({
@@ -50,10 +57,7 @@ export class Control {
       this.#publish();
       this.fleet.renewLeaves();
     });
-    registry.endpoints.onChange(() => {
-      this.#publish();
-      this.#tell();
-    });
+    registry.endpoints.onChange(() => this.#publishSoon());
     registry.departed.onChange(() => {
       this.rollout.advance();
       this.#tell();
@@ -69,9 +73,12 @@ export class Control {
     source.start();
   }
 
-  /** The mesh that is in force on every proxy that counts, and stored; undefined before the first. */
+  /**
+   * The mesh that is in force and stored; undefined before the first, and while endpoints are about to be
+   * published.
+   */
   get settled(): Mesh | undefined {
-    return this.#settled;
+    return this.#cancelPublish === undefined ? this.#settled : undefined;
   }
 
   /** The mesh file changed. */
@@ -81,11 +88,6 @@ export class Control {
     const errors = problems.filter(({ severity }) => severity === 'error');
     if (errors.length > 0) {
       logger.error({ problems: errors }, 'the mesh has problems: the last good one stays in force');
-      return;
-    }
-    const { trustDomain } = state.authority;
-    if (mesh.trustDomain !== trustDomain) {
-      logger.error({ trustDomain, wanted: mesh.trustDomain }, 'a trust domain cannot be changed');
       return;
     }
     logger.info({ mesh: mesh.version }, 'mesh changed');
@@ -114,6 +116,16 @@ export class Control {
   #toInput(): PublisherInput {
     const { registry } = this.#options.state;
     return { mesh: this.rollout.inForce.value, endpoints: registry.endpoints.value };
+  }
+
+  /** Many sidecars that come at once are one push to the others. */
+  #publishSoon(): void {
+    this.#cancelPublish ??= this.#options.clock.after(GATHER_MS, () => {
+      this.#cancelPublish = undefined;
+      this.#publish();
+      this.rollout.advance();
+      this.#tell();
+    });
   }
 
   #publish(): void {

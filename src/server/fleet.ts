@@ -28,6 +28,8 @@ export interface FleetOptions {
 interface Member {
   readonly stream: SidecarStream;
   snapshot: Snapshot | undefined;
+  /** As last computed; undefined since something happened that may change it. */
+  state: ProxyState | undefined;
 }
 
 /** What the operator is told of one stream. */
@@ -58,7 +60,7 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
       stream.close(toMeshError(error));
       return;
     }
-    this.#members.set(stream, { stream, snapshot: undefined });
+    this.#members.set(stream, { stream, snapshot: undefined, state: undefined });
     const userAgent = `${stream.node.userAgentName} ${stream.node.userAgentVersion}`.trim();
     const { variant, auth } = stream;
     const fields = { node, address, variant, userAgent, token: auth.tokenId };
@@ -69,6 +71,7 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
   onUpdate(stream: SidecarStream, update: StreamUpdate): void {
     if (update.kind === 'nacked') this.#logNack(stream, update);
     const member = this.#members.get(stream);
+    if (member !== undefined) member.state = undefined;
     if (member !== undefined && update.kind === 'acked' && this.#servesNow(member)) {
       this.#options.registry.markReady(stream.auth.node);
     }
@@ -108,12 +111,11 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
   view(): readonly MemberView[] {
     const newest = new Map<string, Member>();
     for (const member of this.#members.values()) newest.set(member.stream.auth.node, member);
-    return [...newest.values()].map((member) => ({
-      stream: member.stream,
-      leaf: this.#options.leaves.get(member.stream.auth.node),
-      snapshot: member.snapshot,
-      state: toState(member),
-    }));
+    return [...newest.values()].map((member) => {
+      member.state ??= toState(member);
+      const { stream, snapshot, state } = member;
+      return { stream, snapshot, state, leaf: this.#options.leaves.get(stream.auth.node) };
+    });
   }
 
   /** Makes sure of the stream's leaf, then sends what it is to have. */
@@ -147,6 +149,7 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
       const snapshot = publisher.toSnapshot(stream.auth, leaf);
       if (snapshot === undefined || isSame(member.snapshot, snapshot)) return;
       member.snapshot = snapshot;
+      member.state = undefined;
       stream.setSnapshot(snapshot);
     } catch (error) {
       logger.error(
@@ -189,7 +192,7 @@ export function toLeafSettings({ spiffeId, dnsNames, certificates }: Service): L
  * In force is more than acknowledged: everything that the configuration refers to (routes, endpoints,
  * extension configurations, secrets) must have been asked for and taken, on the same stream.
  */
-function toState({ stream, snapshot }: Member): ProxyState {
+function toState({ stream, snapshot }: Omit<Member, 'state'>): ProxyState {
   const rejections = stream.state().flatMap(({ rejection }) => rejection ?? []);
   if (rejections.length > 0) return rejections.every(isBindFailure) ? 'unbound' : 'nacked';
   if (snapshot === undefined || !stream.isSynced()) return 'pending';

@@ -104,7 +104,7 @@ export class MeshSource {
   /** Looks at the file now. */
   check(): void {
     const { path, clock, onChange } = this.#options;
-    const read = tryRead(path);
+    const read = this.#keepTrustDomain(tryRead(path));
     if (read.seen === this.#seen) return;
     this.#seen = read.seen;
     this.#state =
@@ -118,6 +118,21 @@ export class MeshSource {
   async remember(mesh: Mesh): Promise<void> {
     const { mesh: newest, files } = this.#state;
     if (newest.version === mesh.version) await this.#options.store.write(files);
+  }
+
+  /** The authority is of one trust domain: another one needs another data folder. */
+  #keepTrustDomain(read: Read): Read {
+    const { trustDomain } = this.#state.mesh;
+    const wanted = read.mesh?.trustDomain;
+    if (wanted === undefined || wanted === trustDomain) return read;
+    const problem: Problem = {
+      severity: 'error',
+      source: { file: read.files[0]?.path ?? this.#options.path, line: 1, column: 1 },
+      path: 'trustDomain',
+      message: `expected "${trustDomain}", which the running authority is of, but got "${wanted}"`,
+      hint: 'another trust domain is another mesh: start a server with a data folder of its own',
+    };
+    return { ...read, mesh: undefined, problems: [problem, ...read.problems] };
   }
 
   #poll(): void {

@@ -5,6 +5,8 @@ import { MeshError } from '../base/index.js';
 import type { Peer } from '../grpc/index.js';
 import type { TokenKeys } from '../identity/index.js';
 import { type Mesh, type ServiceName, tryServiceName } from '../policy/index.js';
+import type { Json } from '../xds/index.js';
+import { isJsonObject } from '../xds/index.js';
 import { DEFAULT_OUTBOUND, type OutboundPrefix, parseOutboundPrefix } from './addresses/index.js';
 
 /** A connected sidecar, as proved and, within that, as it says. */
@@ -86,7 +88,7 @@ function toClaims({ node, address: peerAddress }: Peer): Claims {
     throw new MeshError('token-wrong-service', `node.id and node.cluster name different services`);
   }
   const metadata = node.metadata['countersign'];
-  const fields = typeof metadata === 'object' && metadata !== null ? metadata : {};
+  const fields = isJsonObject(metadata) ? metadata : {};
   const address = fields['address'] ?? peerAddress;
   if (typeof address !== 'string' || isIP(address) === 0) {
     throw new MeshError(
@@ -99,4 +101,8 @@ function toClaims({ node, address: peerAddress }: Peer): Claims {
     throw new MeshError('request-invalid', 'expected text in node.metadata.countersign.outbound');
   }
   return { service, instance, address, outbound: parseOutboundPrefix(outbound) };
+}
+
+function isMap(value: Json | undefined): value is { readonly [key: string]: Json } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -94,7 +94,7 @@ describe('requests', () => {
     const { status, body } = await ask('/v1/echo?name=web', { host });
     expect([status, JSON.parse(body)]).toEqual([
       403,
-      { error: 'expected a Host header that is an IP address or localhost' },
+      { error: 'expected a Host header that is an IP address or localhost, or an admin token' },
     ]);
   });
 
