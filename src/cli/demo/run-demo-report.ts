@@ -1,4 +1,5 @@
 // What the demo prints: steps, each with what is done and what was observed, and a summary.
+import { MeshError } from '../../base/index.js';
 import { type Output, writeLine } from '../io.js';
 import { toTable } from '../table.js';
 
@@ -69,6 +70,8 @@ export class DemoReport {
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
       saw('the demo', text, false);
+      const hint = error instanceof MeshError ? (error.hint ?? '') : '';
+      for (const line of hint.split('\n')) if (line !== '') does(line);
     }
     this.#results.push({ title, ok, summary: ok ? summary : 'did not show what it should' });
   }
