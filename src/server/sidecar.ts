@@ -5,7 +5,6 @@ import { MeshError } from '../base/index.js';
 import type { Peer } from '../grpc/index.js';
 import type { TokenKeys } from '../identity/index.js';
 import { type Mesh, type ServiceName, tryServiceName } from '../policy/index.js';
-import type { Json } from '../xds/index.js';
 import { isJsonObject } from '../xds/index.js';
 import { DEFAULT_OUTBOUND, type OutboundPrefix, parseOutboundPrefix } from './addresses/index.js';
 
@@ -101,8 +100,4 @@ function toClaims({ node, address: peerAddress }: Peer): Claims {
     throw new MeshError('request-invalid', 'expected text in node.metadata.countersign.outbound');
   }
   return { service, instance, address, outbound: parseOutboundPrefix(outbound) };
-}
-
-function isMap(value: Json | undefined): value is { readonly [key: string]: Json } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
