@@ -33,6 +33,9 @@ export interface ListenerOptions {
   readonly source: SourceRef;
 }
 
+/** As many as an HTTP request has, its retries counted. */
+const MAX_CONNECT_ATTEMPTS = 4;
+
 const DIRECTIONS = {
   inbound: envoy.config.core.v3.TrafficDirection.INBOUND,
   outbound: envoy.config.core.v3.TrafficDirection.OUTBOUND,
@@ -55,14 +58,22 @@ export function toListener(options: ListenerOptions): Resource {
   });
 }
 
-/** Bytes to one cluster; never cut for being idle (Envoy's default is an hour). */
+/**
+ * Bytes to one cluster; never cut for being idle (Envoy's default is an hour). An endpoint that went away
+ * between two pushes costs a connection attempt, not a connection.
+ */
 export function toTcpProxy(cluster: string): Filter {
   return {
     name: 'envoy.filters.network.tcp_proxy',
     typedConfig: toAny(
       'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy',
       envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy,
-      { statPrefix: cluster, cluster, idleTimeout: NO_LIMIT },
+      {
+        statPrefix: cluster,
+        cluster,
+        idleTimeout: NO_LIMIT,
+        maxConnectAttempts: { value: MAX_CONNECT_ATTEMPTS },
+      },
     ),
   };
 }
