@@ -3,12 +3,16 @@
 // per resource and variant, and the resource's own bytes, shared by all streams.
 import type { Variant } from './request.js';
 import type { Resource } from './resource.js';
-import type { Response } from './session.js';
+import type { Response } from './response.js';
 
 /** Field numbers of envoy/service/discovery/v3/discovery.proto; all are length-delimited. */
 const RESPONSE = { version: 1, resource: 2, typeUrl: 4, nonce: 5 } as const;
 const REMOVED_RESOURCES = 6;
-const RESOURCE = { version: 1, resource: 2, name: 3 } as const;
+const RESOURCE = { version: 1, resource: 2, name: 3, ttl: 6 } as const;
+/** What a resource with a TTL is wrapped in, in SotW. */
+const RESOURCE_TYPE_URL = 'type.googleapis.com/envoy.service.discovery.v3.Resource';
+/** google.protobuf.Duration; both are varints. */
+const DURATION = { seconds: 1, nanos: 2 } as const;
 const ANY = { typeUrl: 1, value: 2 } as const;
 const LENGTH_DELIMITED = 2;
 
@@ -19,6 +23,7 @@ export function encodeResponse(variant: Variant, response: Response): Buffer {
   for (const resource of resources) {
     parts.push(headerOf(variant, typeUrl, resource), resource.value);
   }
+  for (const beat of response.heartbeats) parts.push(bytesField(RESPONSE.resource, toHead(beat)));
   const removed = variant === 'delta' ? response.removed : [];
   for (const name of removed) parts.push(textField(REMOVED_RESOURCES, name));
   parts.push(textField(RESPONSE.nonce, response.nonce));
@@ -60,22 +65,42 @@ function headerOf(variant: Variant, typeUrl: string, resource: Resource): Buffer
   return known[variant];
 }
 
-function sotwHeader(typeUrl: string, { value }: Resource): Buffer {
-  const any = anyHeader(typeUrl, value.length);
-  return Buffer.concat([Buffer.from(prefix(RESPONSE.resource, any.length + value.length)), any]);
+function sotwHeader(typeUrl: string, resource: Resource): Buffer {
+  const { length } = resource.value;
+  const any = anyHeader(typeUrl, length);
+  if (resource.ttlMs === undefined) return enclose(RESPONSE.resource, any, length);
+  const wrapped = enclose(RESOURCE.resource, any, length);
+  const inner = Buffer.concat([toHead(resource), wrapped]);
+  const outer = Buffer.concat([anyHeader(RESOURCE_TYPE_URL, inner.length + length), inner]);
+  return enclose(RESPONSE.resource, outer, length);
 }
 
-function deltaHeader(typeUrl: string, { name, version, value }: Resource): Buffer {
-  const any = anyHeader(typeUrl, value.length);
-  const inner = Buffer.concat([
-    textField(RESOURCE.version, version),
-    textField(RESOURCE.name, name),
-    Buffer.from(prefix(RESOURCE.resource, any.length + value.length)),
-    any,
-  ]);
-  return Buffer.concat([
-    Buffer.from(prefix(RESPONSE.resource, inner.length + value.length)),
-    inner,
+function deltaHeader(typeUrl: string, resource: Resource): Buffer {
+  const { length } = resource.value;
+  const any = enclose(RESOURCE.resource, anyHeader(typeUrl, length), length);
+  return enclose(RESPONSE.resource, Buffer.concat([toHead(resource), any]), length);
+}
+
+/** The field of a message of which `head` is given and `rest` bytes follow. */
+function enclose(field: number, head: Buffer, rest: number): Buffer {
+  return Buffer.concat([Buffer.from(prefix(field, head.length + rest)), head]);
+}
+
+/** All of envoy.service.discovery.v3.Resource but its body. */
+function toHead({ name, version, ttlMs }: Resource): Buffer {
+  const fields = [textField(RESOURCE.version, version), textField(RESOURCE.name, name)];
+  if (ttlMs !== undefined) fields.push(bytesField(RESOURCE.ttl, toDuration(ttlMs)));
+  return Buffer.concat(fields);
+}
+
+function toDuration(ms: number): Buffer {
+  const seconds = Math.floor(ms / 1_000);
+  const nanos = (ms % 1_000) * 1_000_000;
+  return Buffer.from([
+    DURATION.seconds << 3,
+    ...varint(seconds),
+    DURATION.nanos << 3,
+    ...varint(nanos),
   ]);
 }
 
@@ -96,13 +121,22 @@ function textField(field: number, text: string): Buffer {
   return bytes;
 }
 
+function bytesField(field: number, bytes: Buffer): Buffer {
+  return enclose(field, bytes, 0);
+}
+
 /** Tag and length of a length-delimited field (field numbers below 16: a tag of one byte). */
 function prefix(field: number, length: number): readonly number[] {
-  const bytes = [(field << 3) | LENGTH_DELIMITED];
-  let rest = length;
+  return [(field << 3) | LENGTH_DELIMITED, ...varint(length)];
+}
+
+/** Base-128 groups, least first; of a whole number up to 2^53. */
+function varint(value: number): readonly number[] {
+  const bytes: number[] = [];
+  let rest = value;
   while (rest > 0x7f) {
-    bytes.push((rest & 0x7f) | 0x80);
-    rest >>>= 7;
+    bytes.push((rest % 0x80) | 0x80);
+    rest = Math.floor(rest / 0x80);
   }
   bytes.push(rest);
   return bytes;

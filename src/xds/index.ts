@@ -1,6 +1,6 @@
 export { encodeResponse } from './encode.js';
 export { DEFAULT_SESSION_LIMITS, type SessionLimits } from './limits.js';
-export type { Json, Node } from './node.js';
+export { isJsonObject, type Json, type JsonObject, type Node } from './node.js';
 export { isInForce, isSynced, type TypeReport, toReports } from './report.js';
 export {
   type DecodedRequest,
@@ -17,13 +17,15 @@ export {
   EMPTY_SET,
   type Resource,
   type ResourceOptions,
+  type ResourceRef,
   type ResourceSet,
   type Snapshot,
+  type SnapshotEntry,
 } from './resource.js';
+export type { Response } from './response.js';
 export {
   createSession,
   type Effect,
-  type Response,
   type Session,
   type SessionEvent,
   step,

@@ -1,21 +1,21 @@
 // One stream of the xDS protocol as data and one function: `step(session, event)` says what to do. There is
 // no I/O, clock or bytes here. SotW and delta, aggregated or not, share it; they differ in how a request
-// changes a subscription (subscription.ts) and in what of a difference is sent (`toResponse`).
+// changes a subscription (subscription.ts) and in what of a difference is sent (response.ts).
 //
 // Per type at most one response is unanswered, so a slow client gets the newest value and no queue grows.
-// After each event every type that may lack something is compared with the snapshot (diff.ts) and sent, in
+// After each event every type that may lack something is compared with the snapshot and sent (flush.ts), in
 // the order of the table in type-urls.ts.
 import { MeshError } from '../base/index.js';
-import { computeDiff, type Diff, toNext } from './diff.js';
+import { flush } from './flush.js';
+import { takeBeat } from './heartbeat.js';
 import type { SessionLimits } from './limits.js';
-import { isBlocked, mayRemove, renew } from './order.js';
 import type { Request, Variant } from './request.js';
-import { type Resource, type Snapshot, versionOf } from './resource.js';
+import type { Snapshot } from './resource.js';
+import type { Response } from './response.js';
 import { applyInterest } from './subscription.js';
 import {
   createTypeState,
   forgetUncovered,
-  type Held,
   type Rejection,
   settleAck,
   settleNack,
@@ -34,6 +34,8 @@ export interface Session {
   snapshot: Snapshot | undefined;
   /** How many responses were sent: the next nonce is one more. */
   sent: number;
+  /** How many alarms were asked for: each has a nonce of its own. */
+  alarms: number;
   paused: boolean;
   ended: boolean;
 }
@@ -47,15 +49,6 @@ export type SessionEvent =
   | { readonly kind: 'pause' }
   | { readonly kind: 'resume' }
   | { readonly kind: 'end' };
-
-export interface Response {
-  readonly typeUrl: string;
-  readonly version: string;
-  readonly nonce: string;
-  readonly resources: readonly Resource[];
-  /** Delta: names that are gone or don't exist. Empty in SotW. */
-  readonly removed: readonly string[];
-}
 
 export type Effect =
   | { readonly kind: 'send'; readonly response: Response }
@@ -84,6 +77,7 @@ export function createSession(
     types: new Map(),
     snapshot: undefined,
     sent: 0,
+    alarms: 0,
     paused: false,
     ended: false,
   };
@@ -106,11 +100,9 @@ export function step(session: Session, event: SessionEvent): readonly Effect[] {
     case 'snapshot':
       takeSnapshot(session, event.snapshot);
       break;
-    case 'alarm': {
-      const inFlight = session.types.get(event.typeUrl)?.inFlight;
-      if (inFlight?.nonce === event.nonce) inFlight.overdue = true;
+    case 'alarm':
+      takeAlarm(session, event);
       break;
-    }
     case 'pause':
       session.paused = true;
       break;
@@ -123,6 +115,13 @@ export function step(session: Session, event: SessionEvent): readonly Effect[] {
   }
   flush(session, effects);
   return effects;
+}
+
+function takeAlarm(session: Session, { typeUrl, nonce }: { typeUrl: string; nonce: string }): void {
+  const type = session.types.get(typeUrl);
+  if (type === undefined) return;
+  if (type.inFlight?.nonce === nonce) type.inFlight.overdue = true;
+  takeBeat(type, nonce);
 }
 
 function takeSnapshot(session: Session, snapshot: Snapshot): void {
@@ -202,6 +201,8 @@ function takeInterest(type: TypeState, request: Request, kind: RequestKind): voi
       [...interest.initialVersions].map(([name, version]) => [name, { version }]),
     );
     forgetUncovered(type);
+    // Time went by since the client last heard of them.
+    type.beatDue = type.held.size > 0;
   }
   const isHeldNow = (name: string): boolean => first && !traits.answerAlways && type.held.has(name);
   for (const name of change.owed) if (!isHeldNow(name)) type.owed.add(name);
@@ -234,128 +235,4 @@ function addType(session: Session, typeUrl: string): TypeState {
   types.clear();
   for (const [url, state] of sorted) types.set(url, state);
   return type;
-}
-
-/** Sends what may be sent now. */
-function flush(session: Session, effects: Effect[]): void {
-  if (session.ended || session.paused || session.snapshot === undefined) return;
-  const pending = new Map<string, Diff>();
-  for (const type of session.types.values()) {
-    if (!type.dirty || type.inFlight !== undefined) continue;
-    const diff = toDiff(session, type);
-    if (isDue(session, type, diff)) pending.set(type.typeUrl, diff);
-    else rest(session, type, diff);
-  }
-  const blocked = new Set<string>();
-  for (const [typeUrl, diff] of pending) {
-    const type = session.types.get(typeUrl);
-    if (type === undefined) continue;
-    const removable = diff.removed.length === 0 || mayRemove(session, type, pending);
-    const allowed = removable ? diff : { ...diff, removed: [], kept: diff.removed };
-    if (!isDue(session, type, allowed)) continue;
-    if (isBlocked(session, type, { blocked, effects })) blocked.add(typeUrl);
-    else {
-      send(session, { type, diff: allowed }, effects);
-      const renewed = renew(session, type, allowed.changed);
-      if (renewed?.inFlight === undefined && renewed?.dirty) {
-        pending.set(renewed.typeUrl, toDiff(session, renewed));
-      }
-    }
-  }
-}
-
-function toDiff(session: Session, type: TypeState): Diff {
-  const set = session.snapshot?.get(type.typeUrl);
-  const diff = computeDiff(type, set);
-  const { claimed } = type;
-  type.claimed = undefined;
-  if (claimed === undefined || type.traits.answerAlways) return diff;
-  if (claimed !== versionFor(session, type, diff.desired)) return diff;
-  // The client holds just this from an earlier stream.
-  type.held = diff.desired;
-  type.ackedVersion = claimed;
-  type.owed.clear();
-  type.answerOwed = false;
-  return computeDiff(type, set);
-}
-
-function isDue(session: Session, type: TypeState, diff: Diff): boolean {
-  if (type.answerOwed || diff.changed.length > 0 || diff.again.length > 0) return true;
-  if (session.variant === 'delta') return diff.removed.length > 0 || diff.missing.length > 0;
-  return type.traits.absenceDeletes && diff.removed.length > 0;
-}
-
-/** The client lacks nothing of this type that it can be told now. */
-function rest(session: Session, type: TypeState, diff: Diff): void {
-  type.dirty = false;
-  type.owed.clear();
-  if (session.variant === 'sotw' && !type.traits.absenceDeletes) {
-    for (const name of type.parked.keys()) if (!diff.desired.has(name)) type.parked.delete(name);
-    if (type.parked.size === 0) type.rejection = undefined;
-  }
-  type.held = toNext(type, diff, diff.removedAgain);
-}
-
-interface Sendable {
-  readonly type: TypeState;
-  /** `kept`: names that are gone from the snapshot but not yet to be taken away. */
-  readonly diff: Diff & { readonly kept?: readonly string[] };
-}
-
-function send(session: Session, { type, diff }: Sendable, effects: Effect[]): void {
-  session.sent += 1;
-  const nonce = String(session.sent);
-  const next = toNext(
-    type,
-    diff,
-    type.traits.absenceDeletes || session.variant === 'delta' ? (diff.kept ?? []) : [],
-  );
-  const response = toResponse(session, { type, diff, next, nonce });
-  const { version } = response;
-  type.inFlight = {
-    nonce,
-    version,
-    next,
-    changed: diff.changed,
-    removed: [...diff.removed, ...diff.removedAgain],
-    overdue: false,
-    alarmed: false,
-  };
-  type.nonce = nonce;
-  type.sentVersion = version;
-  type.owed.clear();
-  type.answerOwed = false;
-  type.dirty = false;
-  effects.push({ kind: 'send', response });
-}
-
-interface Draft extends Sendable {
-  readonly next: ReadonlyMap<string, Held>;
-  readonly nonce: string;
-}
-
-function toResponse(session: Session, { type, diff, next, nonce }: Draft): Response {
-  const { typeUrl } = type;
-  if (session.variant === 'sotw') {
-    const version = versionFor(session, type, next);
-    const resources = [...next.values()].filter((held) => 'value' in held);
-    return { typeUrl, nonce, version, resources, removed: [] };
-  }
-  return {
-    typeUrl,
-    nonce,
-    version: session.snapshot?.get(typeUrl)?.version ?? versionOf(next),
-    resources: [...diff.changed, ...diff.again],
-    removed: [...diff.removed, ...diff.removedAgain, ...diff.missing],
-  };
-}
-
-/** SotW: the version of exactly what a response leaves the client with. */
-function versionFor(
-  session: Session,
-  { typeUrl }: TypeState,
-  content: ReadonlyMap<string, Held>,
-): string {
-  const set = session.snapshot?.get(typeUrl);
-  return set !== undefined && set.resources === content ? set.version : versionOf(content);
 }

@@ -54,6 +54,10 @@ export interface TypeState {
   /** Of the newest response on this stream; empty before it. */
   nonce: string;
   sentVersion: string;
+  /** The alarm of the next heartbeat, where one is set. */
+  beat: { readonly nonce: string; readonly afterMs: number } | undefined;
+  /** What has a TTL is to be said again. */
+  beatDue: boolean;
   /** Something happened since the last look for something to send. */
   dirty: boolean;
 }
@@ -75,6 +79,8 @@ export function createTypeState(typeUrl: string): TypeState {
     rejection: undefined,
     nonce: '',
     sentVersion: '',
+    beat: undefined,
+    beatDue: false,
     dirty: true,
   };
 }

@@ -26,6 +26,7 @@ test('SotW responses decode to what they were made of, twice from the same piece
       nonce,
       resources,
       removed: [],
+      heartbeats: [],
     });
     const message = wire.DiscoveryResponse.decode(bytes);
     expect(message.versionInfo).toBe('v');
@@ -48,6 +49,7 @@ test('delta responses carry names, versions and what is gone', () => {
     nonce: '7',
     resources,
     removed: ['x', 'y'],
+    heartbeats: [],
   });
   const message = wire.DeltaDiscoveryResponse.decode(bytes);
   expect(message.systemVersionInfo).toBe('v');
@@ -68,10 +70,63 @@ test('delta responses carry names, versions and what is gone', () => {
 test('one resource under two types is sent as each', () => {
   const resource = createResource({ name: 'a', value: Buffer.from('x') });
   const urls = [TYPE_URLS.cluster, TYPE_URLS.secret, TYPE_URLS.cluster].map((typeUrl) => {
-    const response = { typeUrl, version: '', nonce: '', resources: [resource], removed: [] };
+    const response = {
+      typeUrl,
+      version: '',
+      nonce: '',
+      resources: [resource],
+      removed: [],
+      heartbeats: [],
+    };
     return wire.DiscoveryResponse.decode(encodeResponse('sotw', response)).resources?.[0]?.typeUrl;
   });
   expect(urls).toEqual([TYPE_URLS.cluster, TYPE_URLS.secret, TYPE_URLS.cluster]);
+});
+
+const TTLS = [
+  [1, 0, 1_000_000],
+  [1_000, 1, 0],
+  [2 ** 31 + 17, 2_147_483, 665_000_000],
+  [2 ** 52, 4_503_599_627_370, 496_000_000],
+] as const;
+test.each(TTLS)('a TTL of %i ms', (ttlMs, seconds, nanos) => {
+  const value = Buffer.alloc(200, 1);
+  const resource = createResource({ name: 'a', version: 'v1', value, ttlMs });
+  const typeUrl = TYPE_URLS.cluster;
+  const response = { typeUrl, version: 'v', nonce: '1', removed: [] };
+
+  const sotw = wire.DiscoveryResponse.decode(
+    encodeResponse('sotw', { ...response, resources: [resource], heartbeats: [] }),
+  );
+  const any = sotw.resources?.[0];
+  expect(any?.typeUrl).toBe('type.googleapis.com/envoy.service.discovery.v3.Resource');
+  const head = { name: 'a', version: 'v1', seconds, nanos };
+  const whole = { ...head, typeUrl, length: 200 };
+  expect(toPlain(wire.Resource.decode(any?.value ?? Buffer.alloc(0)))).toEqual(whole);
+
+  const delta = wire.DeltaDiscoveryResponse.decode(
+    encodeResponse('delta', { ...response, resources: [resource], heartbeats: [resource] }),
+  );
+  expect(delta.resources?.map(toPlain)).toEqual([whole, head]);
+});
+
+function toPlain({ name, version, ttl, resource }: countersign.wire.Resource): object {
+  const length = resource?.value?.length;
+  return {
+    ...{ name, version, nanos: ttl?.nanos, seconds: Number(String(ttl?.seconds)) },
+    ...(resource && { typeUrl: resource.typeUrl, length }),
+  };
+}
+
+test('a TTL is part of the version by content; one that is none is refused', () => {
+  const value = Buffer.from('x');
+  const versions = [undefined, 1_000, 2_000].map(
+    (ttlMs) => createResource({ name: 'a', value, ttlMs }).version,
+  );
+  expect(new Set(versions).size).toBe(3);
+  for (const ttlMs of [0, -1, 0.5, Number.NaN]) {
+    expect(() => createResource({ name: 'a', value, ttlMs })).toThrow('a whole number above 0');
+  }
 });
 
 test('versions are a function of content, not of order', () => {
@@ -92,6 +147,7 @@ test('a node is read without its extensions; metadata as plain JSON', () => {
       id: 'n',
       cluster: 'c',
       userAgentName: 'envoy',
+      clientFeatures: ['xds.config.resource-in-sotw'],
       userAgentBuildVersion: { version: { majorNumber: 1, minorNumber: 40, patch: 0 } },
       metadata: {
         fields: {
@@ -99,7 +155,8 @@ test('a node is read without its extensions; metadata as plain JSON', () => {
           zero: { numberValue: 0 },
           no: { boolValue: false },
           inner: { structValue: { fields: { x: { numberValue: 1.5 } } } },
-          list: {},
+          list: { listValue: { values: [{ stringValue: 'a' }, {}, { numberValue: 2 }] } },
+          empty: {},
         },
       },
     },
@@ -108,9 +165,10 @@ test('a node is read without its extensions; metadata as plain JSON', () => {
   expect(decodeRequest(bytes, options).node).toEqual({
     id: 'n',
     cluster: 'c',
-    metadata: { text: 's', zero: 0, no: false, inner: { x: 1.5 } },
+    metadata: { text: 's', zero: 0, no: false, inner: { x: 1.5 }, list: ['a', null, 2] },
     userAgentName: 'envoy',
     userAgentVersion: '1.40.0',
+    clientFeatures: ['xds.config.resource-in-sotw'],
   });
   expect(decodeRequest(bytes, { ...options, withNode: false }).node).toBeUndefined();
 });

@@ -2,6 +2,7 @@
 // - nonces rise; one response a type is unanswered; nothing comes after the end;
 // - a response isn't empty of reason: its content is new to this client, or was asked for (again);
 // - rejected content doesn't come again;
+// - a heartbeat is of what this client holds, and comes only after time went by;
 // - SotW: no name twice, nothing that wasn't asked for.
 import assert from 'node:assert/strict';
 import {
@@ -25,6 +26,8 @@ interface Interests {
   readonly unsure: Set<string>;
   /** Something was asked for since the last response was sent: repetition is allowed. */
   asked: boolean;
+  /** Time went by: what has a TTL may be said again. */
+  late: boolean;
   unanswered: Response | undefined;
   nonce: string;
 }
@@ -83,17 +86,32 @@ export class FakePeer {
     const isLess =
       this.#variant === 'sotw' && [...type.held.keys()].some((name) => !names.includes(name));
     const isUnsure = type.unsure.size > 0;
+    const isBeat = type.late && this.#hasBeat(response);
+    for (const { name, version } of response.heartbeats) {
+      assert.equal(type.held.get(name), version, `a heartbeat of what is not held: ${name}`);
+    }
     assert(
-      isNew || wasHeld || isLess || isUnsure || type.asked,
+      isNew || wasHeld || isLess || isUnsure || isBeat || type.asked,
       `nothing new in ${typeUrl} ${nonce}`,
     );
     type.asked = false;
+    type.late = false;
     type.unanswered = response;
     type.nonce = nonce;
     // A changed resource may wait for its dependents to be sent again.
     const { renews } = traitsOf(typeUrl);
     const renewed = renews === undefined ? undefined : this.#of(renews);
     if (renewed !== undefined && isNew) renewed.asked = true;
+  }
+
+  #hasBeat({ heartbeats, resources }: Response): boolean {
+    if (this.#variant === 'delta') return heartbeats.length > 0;
+    return resources.some(({ ttlMs }) => ttlMs !== undefined);
+  }
+
+  /** An alarm rang. */
+  tick(): void {
+    for (const type of this.#types.values()) type.late = true;
   }
 
   /** ACKs or NACKs what is unanswered, with the subscription as it is now. */
@@ -169,6 +187,7 @@ export class FakePeer {
       everRejected: new Set(),
       unsure: new Set(),
       asked: false,
+      late: false,
       unanswered: undefined,
       nonce: '',
     };

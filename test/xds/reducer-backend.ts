@@ -12,11 +12,13 @@ import {
 } from '../../src/xds/index.js';
 import type { Backend, Heard } from './script.js';
 
-export function toHeard({ typeUrl, nonce, resources, removed }: Response): Heard {
+export function toHeard(response: Response): Heard {
+  const { typeUrl, nonce, resources, removed, heartbeats } = response;
+  const values = resources.map(({ value }) => Buffer.from(value).toString());
   return {
     typeUrl,
     nonce,
-    resources: resources.map(({ value }) => Buffer.from(value).toString()).sort(),
+    resources: [...values, ...heartbeats.map(({ name }) => `~${name}`)].sort(),
     removed: [...removed].sort(),
   };
 }
@@ -25,9 +27,12 @@ export function toHeard({ typeUrl, nonce, resources, removed }: Response): Heard
 export function createReducerBackend(variant: Variant, typeUrl?: string): Backend {
   const session = createSession(variant, { ...DEFAULT_SESSION_LIMITS, maxNames: 5 }, typeUrl);
   const responses: Response[] = [];
+  let alarms: { typeUrl: string; nonce: string; dueMs: number }[] = [];
+  let now = 0;
   let failure: string | undefined;
   const perform = (effect: Effect): void => {
     if (effect.kind === 'send') responses.push(effect.response);
+    if (effect.kind === 'alarm') alarms.push({ ...effect, dueMs: now + effect.afterMs });
     if (effect.kind === 'fail') failure = effect.error.code;
   };
   const feed = async (event: SessionEvent): Promise<void> => step(session, event).forEach(perform);
@@ -39,8 +44,12 @@ export function createReducerBackend(variant: Variant, typeUrl?: string): Backen
       return response && toHeard(response);
     },
     failure: async () => failure,
-    alarm: (typeUrl) =>
-      feed({ kind: 'alarm', typeUrl, nonce: session.types.get(typeUrl)?.inFlight?.nonce ?? '' }),
+    alarm: async () => {
+      now += DEFAULT_SESSION_LIMITS.orderTimeoutMs;
+      const due = alarms.filter(({ dueMs }) => dueMs <= now);
+      alarms = alarms.filter(({ dueMs }) => dueMs > now);
+      for (const { typeUrl, nonce } of due) await feed({ kind: 'alarm', typeUrl, nonce });
+    },
     state: () => toReports(session),
     isSynced: () => isSynced(session),
     isInForce: (resource) => isInForce(session, resource),

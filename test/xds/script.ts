@@ -6,9 +6,11 @@
 //   > eds a b claims a@1        first request after a reconnect: what the client holds
 //   > cds ack 1   > cds nack 1 because   > cds nonce 9      an answer to (our) response 1; a made-up nonce
 //   < cds 2 a@1 b@1 -gone       the next response: number, resources, names taken away
+//   set rtds:a@1~15             ~: its TTL in seconds, a part of the version
+//   < rtds 2 ~a                 a heartbeat: a resource without its body
 //   < nothing                   no response is under way
 //   < fail resource-limit       the stream ended with that error
-//   alarm cds                   the time is over that the newest response of that type may take
+//   alarm                       the time is over that a response may take, and a third of a TTL of 15 s
 //   ? synced | ? not synced | ? nacked cds a b | ? force cds a@1 | ? not force cds a@1
 import assert from 'node:assert/strict';
 import {
@@ -58,7 +60,8 @@ export interface Backend {
   next(): Promise<Heard | undefined>;
   /** The error code that the stream ended with. */
   failure(): Promise<string | undefined>;
-  alarm(typeUrl: string): Promise<void>;
+  /** Lets five seconds pass. */
+  alarm(): Promise<void>;
   state(): readonly TypeReport[];
   isSynced(): boolean;
   isInForce(resource: { typeUrl: string; name: string; version: string }): boolean;
@@ -72,7 +75,9 @@ export function toResource(text: string): Resource {
   const resource = known.get(text);
   if (resource !== undefined) return resource;
   const [name = '', version = ''] = text.split('@');
-  const created = createResource({ name, version, value: Buffer.from(text) });
+  const ttl = version.split('~')[1];
+  const ttlMs = ttl === undefined ? undefined : Number(ttl) * 1_000;
+  const created = createResource({ name, version, value: Buffer.from(text), ttlMs });
   known.set(text, created);
   return created;
 }
@@ -121,7 +126,7 @@ class Runner {
     if (verb === 'set') await this.#backend.setSnapshot(toSnapshot(words));
     else if (verb === '>') await this.#backend.send(this.#toRequest(words));
     else if (verb === '<') await this.#expect(words, line);
-    else if (verb === 'alarm') await this.#backend.alarm(toTypeUrl(words[0] ?? ''));
+    else if (verb === 'alarm') await this.#backend.alarm();
     else if (verb === '?') this.#check(words, line);
     else assert.fail(`not a line of a script: ${line}`);
   }

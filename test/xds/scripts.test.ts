@@ -3,8 +3,9 @@ import { ONE_TYPE_SCRIPTS } from './one-type-scripts.js';
 import { createReducerBackend } from './reducer-backend.js';
 import { runScript, type Script, SHORT } from './script.js';
 import { DELTA_SCRIPTS, SOTW_SCRIPTS } from './scripts.js';
+import { TTL_SCRIPTS } from './ttl-scripts.js';
 
-const scripts = [...SOTW_SCRIPTS, ...DELTA_SCRIPTS, ...ONE_TYPE_SCRIPTS];
+const scripts = [...SOTW_SCRIPTS, ...DELTA_SCRIPTS, ...ONE_TYPE_SCRIPTS, ...TTL_SCRIPTS];
 
 const toTitle = ({ name, variant, only }: Script): string =>
   `${variant}${only === undefined ? '' : ` ${only} alone`}: ${name}`;

@@ -411,7 +411,7 @@ export const SOTW_SCRIPTS: readonly Script[] = [
      set cds:a@2 lds:l@2
      < cds 3 a@2 old@1
      < nothing
-     alarm cds
+     alarm
      < lds 4 l@2
      > lds ack 4
      < nothing

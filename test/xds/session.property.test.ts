@@ -30,7 +30,14 @@ const typeUrl = fc.constantFrom(...TYPES).map((type) => SHORT[type] ?? '');
 const names = fc.uniqueArray(fc.constantFrom(...NAMES, '*'), { maxLength: 3 });
 const resources = fc
   .tuple(...NAMES.map(() => fc.integer({ min: 0, max: 3 })))
-  .map((versions) => NAMES.flatMap((name, i) => (versions[i] ? [`${name}@${versions[i]}`] : [])));
+  .map((versions) => NAMES.flatMap((name, i) => toWord(name, versions[i] ?? 0)));
+
+/** None, or a version; one of them has a TTL. */
+function toWord(name: string, version: number): readonly string[] {
+  if (version === 0) return [];
+  return [version === 3 ? `${name}@3~15` : `${name}@${version}`];
+}
+
 const snapshot = fc
   .tuple(...TYPES.map(() => resources))
   .map((lists) => toSnapshot(TYPES.map((type, i) => `${type}:${(lists[i] ?? []).join(',')}`)));
@@ -82,7 +89,9 @@ class World {
       this.feed({ kind: 'request', request });
     } else if (action.kind === 'alarm') {
       const alarm = this.#alarms.shift();
-      if (alarm !== undefined) this.feed(alarm);
+      if (alarm === undefined) return;
+      this.peer.tick();
+      this.feed(alarm);
     } else this.feed({ kind: action.kind });
   }
 

@@ -1,0 +1,70 @@
+// What a response says, per variant: SotW holds the whole of what the client is to have, delta what changed
+// and what is gone.
+import type { Diff } from './diff.js';
+import { type Resource, versionOf } from './resource.js';
+import type { Session } from './session.js';
+import type { Held, TypeState } from './type-state.js';
+
+export interface Response {
+  readonly typeUrl: string;
+  readonly version: string;
+  readonly nonce: string;
+  readonly resources: readonly Resource[];
+  /** Delta: names that are gone or don't exist. Empty in SotW. */
+  readonly removed: readonly string[];
+  /** Delta: resources of which only the TTL is said again. Empty in SotW, which repeats them whole. */
+  readonly heartbeats: readonly Resource[];
+}
+
+export interface Draft {
+  readonly type: TypeState;
+  readonly diff: Diff;
+  /** What the client holds once it has taken the response. */
+  readonly next: ReadonlyMap<string, Held>;
+  readonly nonce: string;
+  readonly heartbeats: readonly Resource[];
+}
+
+export function toResponse(session: Session, draft: Draft): Response {
+  const { type, diff, next, nonce, heartbeats } = draft;
+  const { typeUrl } = type;
+  if (session.variant === 'sotw') {
+    const version = versionFor(session, type, { content: next, whole: next === diff.desired });
+    const resources = [...next.values()].filter((held) => 'value' in held);
+    return { typeUrl, nonce, version, resources, removed: [], heartbeats: [] };
+  }
+  return {
+    typeUrl,
+    nonce,
+    version: session.snapshot?.get(typeUrl)?.version ?? versionOf(next),
+    resources: [...diff.changed, ...diff.again],
+    removed: [...diff.removed, ...diff.removedAgain, ...diff.missing],
+    heartbeats,
+  };
+}
+
+/** SotW: the version of exactly what a response leaves the client with, or the one that was given for it. */
+function versionFor(
+  session: Session,
+  { typeUrl }: TypeState,
+  { content, whole }: { content: ReadonlyMap<string, Held>; whole: boolean },
+): string {
+  const set = session.snapshot?.get(typeUrl);
+  const isKnown = set !== undefined && (set.resources === content || (set.versionGiven && whole));
+  return isKnown ? set.version : versionOf(content);
+}
+
+/**
+ * SotW: whether a client that names this version on a new stream surely holds just `content`. A version that
+ * was given says nothing of which names were held then, and what has a TTL may have gone meanwhile.
+ */
+export function isHeldBy(
+  session: Session,
+  type: TypeState,
+  { claimed, content }: { claimed: string; content: ReadonlyMap<string, Held> },
+): boolean {
+  const set = session.snapshot?.get(type.typeUrl);
+  if (set?.shortestTtlMs !== undefined) return false;
+  if (set?.versionGiven && set.resources !== content) return false;
+  return claimed === versionFor(session, type, { content, whole: true });
+}
