@@ -1,13 +1,11 @@
 // The cost of pushing one changed resource to many proxies over TLS, beside bare grpc-js writing the same
 // bytes to as many streams in the same run. Servers and the simulated proxies are processes of their own; the
 // server's CPU (user and system) is what is compared, from the push to the last answer read.
-//   node bench/push.mjs [--streams 1000] [--pushes 10] [--bytes 10240] [--variant sotw|delta] [--json]
 import { fork } from 'node:child_process';
-import { generateKeyPairSync } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { ChannelCredentials, Client, Server, ServerCredentials } from '@grpc/grpc-js';
-import forge from 'node-forge';
+import { compare, sleep, summarize } from './measure.mjs';
+import { selfSigned } from './self-signed.mjs';
 
 const SELF = fileURLToPath(import.meta.url);
 const ADS = '/envoy.service.discovery.v3.AggregatedDiscoveryService/';
@@ -28,40 +26,26 @@ const loadWire = async () =>
     )
   ).countersign.wire;
 
-function selfSigned() {
-  const { privateKey } = generateKeyPairSync('rsa', {
-    modulusLength: 2048,
-    publicKeyEncoding: { type: 'spki', format: 'pem' },
-    privateKeyEncoding: { type: 'pkcs1', format: 'pem' },
-  });
-  const key = forge.pki.privateKeyFromPem(privateKey);
-  const certificate = forge.pki.createCertificate();
-  certificate.publicKey = forge.pki.rsa.setPublicKey(key.n, key.e);
-  certificate.serialNumber = '01';
-  certificate.validity.notAfter = new Date(Date.now() + 86_400_000);
-  const name = [{ name: 'commonName', value: 'bench' }];
-  certificate.setSubject(name);
-  certificate.setIssuer(name);
-  certificate.setExtensions([
-    { name: 'basicConstraints', cA: true },
-    { name: 'subjectAltName', altNames: [{ type: 2, value: 'bench' }] },
-  ]);
-  certificate.sign(key, forge.md.sha256.create());
-  return { key: privateKey, certificate: forge.pki.certificateToPem(certificate) };
-}
-
 /** Bare grpc-js: writes the same Buffer to every stream and counts the answers. */
 async function bareServer(server, { variant, bytes }, answered) {
-  const { encodeResponse, createResource, TYPE_URLS } = await load('xds');
+  const { TYPE_URLS } = await load('xds');
+  const wire = await loadWire();
   const streams = new Set();
-  const message = (version) =>
-    encodeResponse(variant, {
-      typeUrl: TYPE_URLS.endpoint,
-      version: `${version}`.padStart(16, '0'),
-      nonce: `${version}`,
-      resources: [createResource({ name: SUBSCRIBED, value: Buffer.alloc(bytes, version) })],
-      removed: [],
-    });
+  const message = (version) => {
+    const [text, typeUrl] = [`${version}`.padStart(16, '0'), TYPE_URLS.endpoint];
+    const any = { typeUrl, value: Buffer.alloc(bytes, version) };
+    const writer =
+      variant === 'sotw'
+        ? wire.DiscoveryResponse.encode({
+            ...{ versionInfo: text, typeUrl, nonce: `${version}` },
+            resources: [any],
+          })
+        : wire.DeltaDiscoveryResponse.encode({
+            ...{ systemVersionInfo: text, typeUrl, nonce: `${version}` },
+            resources: [{ name: SUBSCRIBED, version: text, resource: any }],
+          });
+    return Buffer.from(writer.finish());
+  };
   const first = message(1);
   const definition = (method) => ({
     ...{ path: ADS + method, requestStream: true, responseStream: true },
@@ -191,7 +175,7 @@ async function proxies({ port, streams, variant, tls }) {
     const subscribe = variant === 'delta' ? { resourceNamesSubscribe: [SUBSCRIBED] } : {};
     call.write(encode({ node: { id: `node-${i}` }, ...subscribe }));
     // Handshakes in waves: the connecting isn't what is measured.
-    if (i % 50 === 49) await new Promise((resolve) => setTimeout(resolve, 20));
+    if (i % 50 === 49) await sleep(20);
   }
 }
 
@@ -216,8 +200,6 @@ function spawn(role, options) {
   };
 }
 
-const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-
 /** A server of one kind with all its proxies connected. */
 async function open(options) {
   const server = spawn('server', options);
@@ -236,8 +218,9 @@ async function open(options) {
       clients.child.kill();
       server.child.kill();
       return {
-        cpuMs: median(runs.map(({ cpuMs }) => cpuMs)),
-        wallMs: median(runs.map(({ wallMs }) => wallMs)),
+        rounds: runs,
+        cpuMs: summarize(runs.map(({ cpuMs }) => cpuMs)),
+        wallMs: summarize(runs.map(({ wallMs }) => wallMs)),
         kbPerStream: (fullKb - idleKb) / options.streams,
       };
     },
@@ -245,7 +228,7 @@ async function open(options) {
 }
 
 /**
- * Prints nothing: `{ streams, pushes, bytes, variant, bare, ours, cpuRatio }` with medians over `pushes`.
+ * Prints nothing: `{ streams, pushes, bytes, variant, bare, ours, ratio }`, ratio of the server's CPU a push.
  * The two servers take turns, since the machine may be shared.
  */
 export async function benchPush({ streams = 1000, pushes = 10, bytes = 10_240, variant = 'sotw' }) {
@@ -256,50 +239,16 @@ export async function benchPush({ streams = 1000, pushes = 10, bytes = 10_240, v
   ];
   for (let version = 2; version < pushes + 2; version++) {
     for (const server of servers) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await sleep(50);
       await server.push(version);
     }
   }
   const [bare, ours] = [await servers[0].close(), await servers[1].close()];
-  return { streams, pushes, bytes, variant, bare, ours, cpuRatio: ours.cpuMs / bare.cpuMs };
-}
-
-export function toPushTable({ streams, variant, bare, ours, cpuRatio }) {
-  const row = (name, { cpuMs, wallMs, kbPerStream }) =>
-    [
-      name.padEnd(14),
-      cpuMs.toFixed(0).padStart(8),
-      wallMs.toFixed(0).padStart(8),
-      kbPerStream.toFixed(0).padStart(10),
-    ].join(' ');
-  return [
-    `one resource to ${streams} streams over TLS, ${variant}: CPU ratio ${cpuRatio.toFixed(2)}`,
-    '                 cpu ms  wall ms  kB/stream',
-    row('bare grpc-js', bare),
-    row('countersign', ours),
-  ].join('\n');
-}
-
-async function main() {
-  const { values } = parseArgs({
-    options: {
-      streams: { type: 'string', default: '1000' },
-      pushes: { type: 'string', default: '10' },
-      bytes: { type: 'string', default: '10240' },
-      variant: { type: 'string', default: 'sotw' },
-      json: { type: 'boolean', default: false },
-    },
-  });
-  const result = await benchPush({
-    streams: Number(values.streams),
-    pushes: Number(values.pushes),
-    bytes: Number(values.bytes),
-    variant: values.variant,
-  });
-  process.stdout.write(`${values.json ? JSON.stringify(result) : toPushTable(result)}\n`);
+  const cpu = ({ rounds }) => rounds.map(({ cpuMs }) => cpuMs);
+  const ratio = compare(cpu(ours), cpu(bare));
+  return { streams, pushes, bytes, variant, bare, ours, ratio };
 }
 
 const role = process.env.BENCH_ROLE;
 if (role === 'server') await serve(JSON.parse(process.env.BENCH_OPTIONS));
 else if (role === 'proxies') await proxies(JSON.parse(process.env.BENCH_OPTIONS));
-else if (process.argv[1] === SELF) await main();

@@ -1,0 +1,81 @@
+// `npm run bench`: what a user waits for and pays for, as tables and JSON. docs/benchmarks.md says what
+// each number means. Nothing is asserted: the machine may be shared, so a limit is shown, not enforced.
+//   npm run bench -- [--quick] [--json file] [--only cold,fleet,push] [--streams n] [--rounds n]
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { benchColdStart } from './cold-start.mjs';
+import { benchFleet } from './fleet.mjs';
+import { benchPush } from './push.mjs';
+import { toColdStartTable, toEditTable, toMemoryTable, toPushTable } from './report.mjs';
+
+/** Issue 3's, and those of DESIGN.md where the issue names none. */
+const AIMS = { coldStartMs: 500, perProxyKb: 150, pushCpuMs: 150, pushRatio: 2 };
+const PARTS = ['cold', 'fleet', 'push'];
+
+function parseOptions() {
+  const { values } = parseArgs({
+    options: {
+      json: { type: 'string' },
+      only: { type: 'string', default: PARTS.join(',') },
+      quick: { type: 'boolean', default: false },
+      streams: { type: 'string' },
+      rounds: { type: 'string' },
+    },
+  });
+  const only = values.only.split(',');
+  const unknown = only.find((part) => !PARTS.includes(part));
+  if (unknown !== undefined) throw new Error(`--only: expected ${PARTS} but got "${unknown}"`);
+  const streams = Number(values.streams ?? (values.quick ? 100 : 1000));
+  const rounds = Number(values.rounds ?? (values.quick ? 3 : 9));
+  if (!(streams >= 10 && streams % 10 === 0))
+    throw new Error('--streams: expected a multiple of 10');
+  if (!(rounds >= 1)) throw new Error('--rounds: expected a number of at least 1');
+  return { json: values.json, only, streams, rounds };
+}
+
+async function run({ only, streams, rounds }, folder) {
+  const print = (text) => process.stdout.write(`${text}\n\n`);
+  const results = {};
+  if (only.includes('cold')) {
+    results.coldStart = await benchColdStart({ folder: join(folder, 'cold'), rounds });
+    print(toColdStartTable(results.coldStart, AIMS));
+  }
+  if (only.includes('fleet')) {
+    results.fleet = await benchFleet({ folder: join(folder, 'fleet'), streams, rounds });
+    print(toMemoryTable(results.fleet, AIMS));
+    print(toEditTable(results.fleet, AIMS));
+  }
+  if (only.includes('push')) {
+    results.push = {};
+    for (const variant of ['sotw', 'delta']) {
+      results.push[variant] = await benchPush({ streams, pushes: rounds, variant });
+      print(toPushTable(results.push[variant], AIMS));
+    }
+  }
+  return results;
+}
+
+async function main() {
+  const options = parseOptions();
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-bench-'));
+  try {
+    const results = await run(options, folder);
+    const machine = { node: process.version, cores: cpus().length, platform: process.platform };
+    const json = JSON.stringify({ at: new Date().toISOString(), machine, aims: AIMS, ...results });
+    if (options.json === undefined) process.stdout.write(`${json}\n`);
+    else writeFileSync(options.json, `${json}\n`);
+  } finally {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+// Sockets that are being torn down would hold the process for seconds; all is written by now.
+await main().then(
+  () => process.exit(0),
+  (error) => {
+    process.stderr.write(`bench: ${error.stack}\n`);
+    process.exit(1);
+  },
+);

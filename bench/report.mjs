@@ -1,0 +1,96 @@
+// The benchmark's results as tables, each number beside what it is held against.
+
+const ms = (value) => `${value.toFixed(0)} ms`;
+const kb = (value) => `${value.toFixed(0)} kB`;
+const mb = (value) => `${(value / 1024).toFixed(0)} MB`;
+const times = (value) => `${value.toFixed(2)}×`;
+const spreadOf = ({ low, high }, unit) => `${unit(low)} – ${unit(high)}`;
+
+function toTable(title, rows) {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  const lines = rows.map((row) =>
+    row
+      .map((cell, column) =>
+        column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]),
+      )
+      .join('  ')
+      .trimEnd(),
+  );
+  return [title, ...lines.map((line) => `  ${line}`)].join('\n');
+}
+
+const measured = (name, summary, aim) => [
+  name,
+  ms(summary.median),
+  spreadOf(summary, ms),
+  aim === undefined ? '' : aim,
+];
+
+export function toColdStartTable({ rounds, node, nodeGrpc, existing, fresh }, aims) {
+  const aim = `aim < ${aims.coldStartMs} ms`;
+  return toTable(`cold start, median of ${rounds}`, [
+    ['from process start', 'median', 'middle half', ''],
+    measured('node -e 0', node),
+    measured('node -e require(grpc-js)', nodeGrpc),
+    measured('used folder: ready line', existing.readyMs),
+    measured('used folder: first response', existing.responseMs, aim),
+    measured('fresh folder: ready line', fresh.readyMs),
+    measured('fresh folder: first response', fresh.responseMs, aim),
+  ]);
+}
+
+export function toMemoryTable({ streams, services, ours, bare, perStreamRatio }, aims) {
+  const row = (name, { idleKb, fullKb, perStreamKb, connectMs }, aim) => [
+    name,
+    mb(idleKb.collectedKb),
+    mb(fullKb.collectedKb),
+    kb(perStreamKb.collectedKb),
+    kb(perStreamKb.asItStandsKb),
+    ms(connectMs),
+    aim,
+  ];
+  const after = mb(ours.memory.afterEditsKb.collectedKb);
+  return toTable(`memory (RSS), ${streams} sidecars of ${services} services, TLS, delta ADS`, [
+    ['', 'idle', 'full', 'a proxy', 'no gc', 'connect all', ''],
+    row('countersign serve', ours.memory, `aim ≤ ${aims.perProxyKb} kB a proxy`),
+    row('bare grpc-js', bare, `ratio ${times(perStreamRatio)}`),
+    ['countersign after the edits', '', after, '', '', '', ''],
+  ]);
+}
+
+export function toEditTable({ streams, services, ours: { edits } }, aims) {
+  const row = (name, { p50Ms, p99Ms, maxMs, cpuMs }, aim) => [
+    name,
+    ms(p50Ms.median),
+    ms(p99Ms.median),
+    ms(maxMs.median),
+    ms(cpuMs.median),
+    spreadOf(cpuMs, ms),
+    aim,
+  ];
+  const cpuAim = `aim ≤ ${aims.pushCpuMs} ms of CPU`;
+  return toTable(`an edit of mesh.yaml until ACK, median of ${edits.mode.cpuMs.rounds} edits`, [
+    ['', 'p50', 'p99', 'last ACK', 'server CPU', 'middle half', ''],
+    row(`mode: endpoints to ${streams}`, edits.mode, cpuAim),
+    row(`rule: routes to ${streams / services}`, edits.rule, ''),
+  ]);
+}
+
+export function toPushTable(push, aims) {
+  const { streams, bytes, variant, bare, ours, ratio } = push;
+  const row = (name, { cpuMs, wallMs, kbPerStream }) => [
+    name,
+    ms(cpuMs.median),
+    spreadOf(cpuMs, ms),
+    ms(wallMs.median),
+    kb(kbPerStream),
+  ];
+  const verdict = ratio.steady
+    ? `CPU ratio ${times(ratio.value)} (aim ≤ ${aims.pushRatio}×)`
+    : `CPU ratio ${times(ratio.value)}, but rounds spread too far for it to mean anything`;
+  return toTable(`library: ${bytes} bytes to ${streams} streams, TLS, ${variant}: ${verdict}`, [
+    ['', 'CPU a push', 'middle half', 'wall', 'a stream'],
+    row('bare grpc-js', bare),
+    row('countersign', ours),
+  ]);
+}
