@@ -36,10 +36,10 @@ interface Options {
 }
 
 /**
- * Envoy cuts connections on a removed filter chain this long after: a flag, not configuration. The
- * default of 600 s would hold up every phase that takes a chain away.
+ * Envoy cuts connections on a removed filter chain this long after: a flag, not configuration. This is
+ * its default, said so that it is known: a stream that lasts longer is cut by a change of its port's mode.
  */
-const DRAIN_TIME_S = 60;
+const DRAIN_TIME_S = 600;
 
 export function define(command: Command, context: Context): void {
   command
@@ -78,7 +78,7 @@ export function define(command: Command, context: Context): void {
     .addHelpText(
       'after',
       toExample(
-        'envoy -c <(countersign bootstrap web) --drain-time-s 60',
+        'envoy -c <(countersign bootstrap web) --drain-time-s 600',
         'countersign bootstrap payments/ledger --token-file ledger.token > ledger.json',
       ),
     )
