@@ -7,8 +7,14 @@ import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import protobuf from 'protobufjs';
+import { toReflection } from './gen-reflection.mjs';
 import { emitTypes } from './gen-types.mjs';
-import { BOOTSTRAP_PROTOS, DESCRIBED_PROTOS, ENCODED_PROTOS } from './proto-files.mjs';
+import {
+  BOOTSTRAP_PROTOS,
+  DESCRIBED_PROTOS,
+  ENCODED_PROTOS,
+  REFLECTED_PROTOS,
+} from './proto-files.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 /** src/gen, or the folder given (which scripts/check-gen.mjs compares with it). */
@@ -23,11 +29,15 @@ const includes = [
 const ownProtos = readdirSync(join(root, 'protos'), { recursive: true })
   .filter((f) => f.endsWith('.proto'))
   .sort();
+/** The older name of reflection says the same in the same bytes: described, but without code of its own. */
+const wireProtos = ownProtos.filter((file) => !file.endsWith('-alpha.proto'));
 
 function inputsHash() {
   const hash = createHash('sha256');
   const inputs = [
-    ...['gen.mjs', 'gen-types.mjs', 'proto-files.mjs'].map((f) => join(root, 'scripts', f)),
+    ...['gen.mjs', 'gen-types.mjs', 'gen-reflection.mjs', 'proto-files.mjs'].map((f) =>
+      join(root, 'scripts', f),
+    ),
     ...ownProtos.map((f) => join(root, 'protos', f)),
     require.resolve('@grpc/grpc-js-xds/package.json'),
     require.resolve('protobufjs/package.json'),
@@ -91,12 +101,17 @@ await emitModule({
 });
 await emitModule({
   name: 'wire',
-  files: ownProtos,
-  described: ownProtos,
+  files: wireProtos,
+  described: wireProtos,
   paths: [ownRoot],
   methods: ['encode', 'decode'],
 });
 const descriptor = loadRoot(DESCRIBED_PROTOS, includes).toJSON({ keepComments: false });
 writeFileSync(join(out, 'descriptor.json'), JSON.stringify(descriptor));
+const ownServices = ownProtos.filter((file) => /(health|reflection(-alpha)?)\.proto$/.test(file));
+const reflectedFiles = [...REFLECTED_PROTOS, ...ownServices];
+const paths = [...includes, ownRoot];
+const reflection = toReflection(loadRoot(reflectedFiles, paths), { files: reflectedFiles, paths });
+writeFileSync(join(out, 'reflection.json'), JSON.stringify(reflection));
 writeFileSync(stamp, wanted);
 process.stdout.write(`generated ${relative(process.cwd(), out) || out}\n`);

@@ -38,3 +38,19 @@ export const DESCRIBED_PROTOS = [
   v3('extensions/access_loggers/file', 'file'),
   v3('extensions/access_loggers/stream', 'stream'),
 ];
+
+/** What gRPC reflection describes beside our own: the services, and what travels in them. */
+export const REFLECTED_PROTOS = [
+  v3('service/discovery', 'ads'),
+  v3('service/listener', 'lds'),
+  v3('service/route', 'rds'),
+  v3('service/route', 'srds'),
+  v3('service/cluster', 'cds'),
+  v3('service/endpoint', 'eds'),
+  v3('service/endpoint', 'leds'),
+  v3('service/secret', 'sds'),
+  v3('service/runtime', 'rtds'),
+  v3('service/extension', 'config_discovery'),
+  v3('service/status', 'csds'),
+  ...ENCODED_PROTOS,
+];

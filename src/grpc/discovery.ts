@@ -1,12 +1,20 @@
-// The Aggregated Discovery Service on a grpc-js Server that its caller made. Messages pass as the bytes that
+// Discovery services (ADS, and those of one type) on a grpc-js Server that its caller made. Messages pass as the bytes that
 // they are: the protocol core decodes and encodes them.
 import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { type Clock, MeshError } from '../base/index.js';
 import type { Variant } from '../xds/index.js';
 import { DEFAULT_DISCOVERY_LIMITS, type DiscoveryLimits } from './limits.js';
+import { toMethod } from './method.js';
 import { type DiscoveryCall, type Peer, peerAddress } from './peer.js';
+import { AGGREGATED_SERVICE, type DiscoveryService } from './services.js';
 import { toStatus } from './status.js';
-import { type DiscoveryStream, Stream, type StreamId, type StreamUpdate } from './stream.js';
+import {
+  type DiscoveryStream,
+  Stream,
+  type StreamId,
+  type StreamKind,
+  type StreamUpdate,
+} from './stream.js';
 
 /** The methods of a pino logger that are used here. */
 export interface Logger {
@@ -30,6 +38,8 @@ export interface DiscoveryOptions<A> {
    * status and learns nothing of the mesh. The result travels as `auth` on the stream.
    */
   readonly authenticate: (peer: Peer) => A | Promise<A>;
+  /** What to serve; by default ADS alone. */
+  readonly services?: readonly DiscoveryService[];
   readonly hooks?: DiscoveryHooks<A>;
   readonly limits?: Partial<DiscoveryLimits>;
   readonly logger?: Logger;
@@ -57,42 +67,28 @@ export interface Host<A> {
   remove(stream: Stream<A>): void;
 }
 
-const SERVICE = 'envoy.service.discovery.v3.AggregatedDiscoveryService';
-const identity = (bytes: Buffer): Buffer => bytes;
-
-function bidi(method: string): ServiceDefinition[string] {
-  return {
-    path: `/${SERVICE}/${method}`,
-    requestStream: true,
-    responseStream: true,
-    requestSerialize: identity,
-    requestDeserialize: identity,
-    responseSerialize: identity,
-    responseDeserialize: identity,
-  };
-}
-
-const ADS: ServiceDefinition = {
-  StreamAggregatedResources: bidi('StreamAggregatedResources'),
-  DeltaAggregatedResources: bidi('DeltaAggregatedResources'),
-};
-
-/** Serves ADS, SotW and delta, on `server`. */
+/** Serves the discovery services of `options.services` (ADS), SotW and delta, on `server`. */
 export function attachDiscovery<A>(
   server: ServiceRegistry,
   options: DiscoveryOptions<A>,
 ): Discovery<A> {
   const registry = new StreamRegistry(options);
-  const accept =
-    (variant: Variant) =>
-    (call: DiscoveryCall): void =>
-      registry.accept(call, variant);
-  server.addService(ADS, {
-    StreamAggregatedResources: accept('sotw'),
-    DeltaAggregatedResources: accept('delta'),
-  });
+  for (const { name: service, typeUrl, methods } of options.services ?? [AGGREGATED_SERVICE]) {
+    const definition: Record<string, ServiceDefinition[string]> = {};
+    const implementation: UntypedServiceImplementation = {};
+    for (const variant of VARIANTS) {
+      const name = methods[variant];
+      if (name === undefined) continue;
+      definition[name] = toMethod({ service, name, requestStream: true, responseStream: true });
+      implementation[name] = (call: DiscoveryCall): void =>
+        registry.accept(call, { variant, typeUrl });
+    }
+    server.addService(definition, implementation);
+  }
   return registry;
 }
+
+const VARIANTS: readonly Variant[] = ['sotw', 'delta'];
 
 class StreamRegistry<A> implements Discovery<A>, Host<A> {
   readonly clock: Clock;
@@ -111,14 +107,14 @@ class StreamRegistry<A> implements Discovery<A>, Host<A> {
     this.logger = options.logger;
   }
 
-  accept(call: DiscoveryCall, variant: Variant): void {
+  accept(call: DiscoveryCall, kind: StreamKind): void {
     const refusal = this.#refusal(peerAddress(call));
     if (refusal !== undefined) {
       call.emit('error', toStatus(refusal));
       return;
     }
     this.#lastId += 1;
-    const stream = new Stream<A>(this, { id: this.#lastId as StreamId, call, variant });
+    const stream = new Stream<A>(this, { id: this.#lastId as StreamId, call, kind });
     this.#streams.add(stream);
     this.#perPeer.set(stream.address, (this.#perPeer.get(stream.address) ?? 0) + 1);
   }

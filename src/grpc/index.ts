@@ -1,4 +1,9 @@
 export {
+  attachClientStatus,
+  CLIENT_STATUS_SERVICE,
+  type ClientStatusOptions,
+} from './client-status.js';
+export {
   attachDiscovery,
   type Discovery,
   type DiscoveryHooks,
@@ -6,8 +11,23 @@ export {
   type Logger,
   type ServiceRegistry,
 } from './discovery.js';
+export {
+  attachHealth,
+  HEALTH_SERVICE,
+  type Health,
+  type HealthOptions,
+  type HealthStatus,
+} from './health.js';
 export { DEFAULT_DISCOVERY_LIMITS, type DiscoveryLimits, serverOptions } from './limits.js';
-export type { Peer } from './peer.js';
+export type { Caller, Peer } from './peer.js';
+export { attachReflection, type ReflectionOptions } from './reflection.js';
+export type { ResourceRejection, ResourceStatus } from './resource-status.js';
+export {
+  AGGREGATED_SERVICE,
+  ALL_SERVICES,
+  type DiscoveryService,
+  TYPE_SERVICES,
+} from './services.js';
 export { type ShutdownOptions, type StoppableServer, shutdown } from './shutdown.js';
 export { toStatus } from './status.js';
-export type { DiscoveryStream, StreamId, StreamUpdate } from './stream.js';
+export type { DiscoveryStream, StreamId, StreamKind, StreamUpdate } from './stream.js';

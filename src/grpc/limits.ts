@@ -5,6 +5,10 @@ import { DEFAULT_SESSION_LIMITS, type SessionLimits } from '../xds/index.js';
 export interface DiscoveryLimits extends SessionLimits {
   /** Of one request. Envoy's first is about 62 kB; delta's first names every resource held. */
   readonly maxRequestBytes: number;
+  /** Requests that one stream may make each second, on average; ACKs count. */
+  readonly maxRequestsPerSecond: number;
+  /** Requests that one stream may make at once, as a proxy does that subscribes to many names. */
+  readonly maxRequestBurst: number;
   /** A stream whose first request isn't there after this is ended. */
   readonly firstRequestTimeoutMs: number;
   /** Open streams in all, those not authenticated yet among them. */
@@ -20,6 +24,8 @@ export interface DiscoveryLimits extends SessionLimits {
 export const DEFAULT_DISCOVERY_LIMITS: DiscoveryLimits = {
   ...DEFAULT_SESSION_LIMITS,
   maxRequestBytes: 4 * 1024 * 1024,
+  maxRequestsPerSecond: 200,
+  maxRequestBurst: 5_000,
   firstRequestTimeoutMs: 10_000,
   maxStreams: 20_000,
   maxStreamsPerPeer: 5_000,

@@ -1,28 +1,40 @@
 // Who is at the other end, as far as the transport knows, and what it says of itself.
-import type { ServerDuplexStream } from '@grpc/grpc-js';
+import type { Metadata, ServerDuplexStream } from '@grpc/grpc-js';
 import type { Node, Variant } from '../xds/index.js';
 
+type AuthContext = ReturnType<ServerDuplexStream<Buffer, Buffer>['getAuthContext']>;
 export type DiscoveryCall = ServerDuplexStream<Buffer, Buffer>;
 
-/** What authentication decides on. Kept only until it has. */
-export interface Peer {
+/** The other end of a call, as the transport knows it. */
+export interface Caller {
   /** IP address of the connection's other end, IPv4-mapped addresses as IPv4. */
   readonly address: string;
-  /** Of the first request: a claim. */
-  readonly node: Node;
-  readonly variant: Variant;
   /** The `authorization` header, whole. */
   readonly authorization: string | undefined;
   /** DER of the client's certificate, which the TLS layer has verified. */
   readonly certificate: Uint8Array | undefined;
 }
 
-export function toPeer(call: DiscoveryCall, node: Node, variant: Variant): Peer {
+/** What authentication of a discovery stream decides on. Kept only until it has. */
+export interface Peer extends Caller {
+  /** Of the first request: a claim. */
+  readonly node: Node;
+  readonly variant: Variant;
+  /** The one type of the stream; undefined on an aggregated one. */
+  readonly typeUrl?: string | undefined;
+}
+
+/** The part of a grpc-js call that says whose it is. */
+export interface AnyCall {
+  readonly metadata: Metadata;
+  getPeer(): string;
+  getAuthContext(): AuthContext;
+}
+
+export function toCaller(call: AnyCall): Caller {
   const authorization = call.metadata.get('authorization')[0];
   return {
     address: peerAddress(call),
-    node,
-    variant,
     authorization: typeof authorization === 'string' ? authorization : undefined,
     certificate: call.getAuthContext()?.sslPeerCertificate?.raw,
   };

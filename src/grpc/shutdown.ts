@@ -9,6 +9,8 @@ export interface StoppableServer {
 export interface ShutdownOptions {
   readonly server: StoppableServer;
   readonly discovery: { drain(): void };
+  /** Says `not-serving` before anything else ends. */
+  readonly health?: { drain(): void };
   readonly clock: Clock;
   /** How long open calls may take to end before they are cut. */
   readonly graceMs: number;
@@ -19,7 +21,8 @@ export interface ShutdownOptions {
  * GOAWAY, and what is still open after `graceMs` is cut. Resolves when nothing is open; never rejects.
  */
 export function shutdown(options: ShutdownOptions): Promise<void> {
-  const { server, discovery, clock, graceMs } = options;
+  const { server, discovery, health, clock, graceMs } = options;
+  health?.drain();
   discovery.drain();
   return new Promise((resolve) => {
     const cancel = clock.after(graceMs, () => {

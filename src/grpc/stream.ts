@@ -21,10 +21,19 @@ import {
   type Variant,
 } from '../xds/index.js';
 import type { Host } from './discovery.js';
-import { type DiscoveryCall, peerAddress, toPeer } from './peer.js';
+import { type DiscoveryCall, peerAddress, toCaller } from './peer.js';
+import { RateLimit } from './rate-limit.js';
+import { type AnswerTimes, type ResourceStatus, toResourceStatuses } from './resource-status.js';
 import { isTold, toStatus } from './status.js';
 
 export type StreamId = number & { readonly __brand: 'StreamId' };
+
+/** Which of the four transports a stream is. */
+export interface StreamKind {
+  readonly variant: Variant;
+  /** The one type of the stream; undefined on an aggregated one. */
+  readonly typeUrl: string | undefined;
+}
 
 /** What a request of the peer meant. */
 export type StreamUpdate =
@@ -38,6 +47,8 @@ export interface DiscoveryStream<A> {
   readonly auth: A;
   readonly node: Node;
   readonly variant: Variant;
+  /** The one type of the stream; undefined on an aggregated one. */
+  readonly typeUrl: string | undefined;
   readonly peerAddress: string;
   /** Milliseconds since the Unix epoch. */
   readonly connectedAtMs: number;
@@ -46,6 +57,8 @@ export interface DiscoveryStream<A> {
   /** Ends the stream: with the error's status, or with OK. */
   close(error?: MeshError): void;
   state(): readonly TypeReport[];
+  /** The same, resource by resource. */
+  resources(): readonly ResourceStatus[];
   /** Whether the peer has taken that resource at that version. */
   isInForce(resource: {
     readonly typeUrl: string;
@@ -60,23 +73,31 @@ export class Stream<A> {
   readonly #id: StreamId;
   readonly #call: DiscoveryCall;
   readonly #host: Host<A>;
-  readonly #variant: Variant;
+  readonly #kind: StreamKind;
   readonly #address: string;
   readonly #session: Session;
+  readonly #requests: RateLimit;
+  readonly #times = new Map<string, AnswerTimes>();
   #phase: 'waiting' | 'joining' | 'open' | 'closed' = 'waiting';
   #handle: DiscoveryStream<A> | undefined;
   #cancelDeadline: Cancel;
   readonly #alarms = new Set<Cancel>();
 
-  constructor(host: Host<A>, options: { id: StreamId; call: DiscoveryCall; variant: Variant }) {
-    const { id, call, variant } = options;
+  constructor(host: Host<A>, options: { id: StreamId; call: DiscoveryCall; kind: StreamKind }) {
+    const { id, call, kind } = options;
     this.#id = id;
     this.#call = call;
     this.#host = host;
-    this.#variant = variant;
+    this.#kind = kind;
     this.#address = peerAddress(call);
-    this.#session = createSession(variant, host.limits);
-    const { firstRequestTimeoutMs } = host.limits;
+    this.#session = createSession(kind.variant, host.limits, kind.typeUrl);
+    const { firstRequestTimeoutMs, maxRequestsPerSecond, maxRequestBurst } = host.limits;
+    const { clock } = host;
+    this.#requests = new RateLimit({
+      clock,
+      perSecond: maxRequestsPerSecond,
+      burst: maxRequestBurst,
+    });
     this.#cancelDeadline = host.clock.after(firstRequestTimeoutMs, () => {
       const message = `expected a first request within ${firstRequestTimeoutMs} ms but got none`;
       this.close(new MeshError('timeout', message));
@@ -121,18 +142,26 @@ export class Stream<A> {
   #receive(bytes: Buffer): void {
     if (this.#phase === 'closed') return;
     try {
-      const { maxRequestBytes } = this.#host.limits;
-      if (bytes.length > maxRequestBytes) {
-        const message = `expected requests of at most ${maxRequestBytes} bytes`;
-        throw new MeshError('resource-limit', `${message} but got ${bytes.length}`);
-      }
+      this.#checkLimits(bytes);
       const withNode = this.#phase === 'waiting';
       const { limits } = this.#host;
-      const { request, node } = decodeRequest(bytes, { variant: this.#variant, limits, withNode });
+      const { request, node } = decodeRequest(bytes, { ...this.#kind, limits, withNode });
       if (this.#phase === 'open') this.#take(request);
       else this.#join(request, node);
     } catch (error) {
       this.#refuse(error);
+    }
+  }
+
+  #checkLimits(bytes: Buffer): void {
+    const { maxRequestBytes, maxRequestsPerSecond } = this.#host.limits;
+    if (bytes.length > maxRequestBytes) {
+      const message = `expected requests of at most ${maxRequestBytes} bytes`;
+      throw new MeshError('resource-limit', `${message} but got ${bytes.length}`);
+    }
+    if (!this.#requests.tryTake()) {
+      const message = `expected at most ${maxRequestsPerSecond} requests a second on a stream`;
+      throw new MeshError('resource-limit', message);
     }
   }
 
@@ -153,7 +182,7 @@ export class Stream<A> {
       this.#take(request);
       this.#call.resume();
     };
-    Promise.resolve(this.#host.authenticate(toPeer(this.#call, node, this.#variant)))
+    Promise.resolve(this.#host.authenticate({ ...toCaller(this.#call), ...this.#kind, node }))
       .then(accept)
       .catch((error: unknown) => this.#refuse(error));
   }
@@ -188,7 +217,7 @@ export class Stream<A> {
     switch (effect.kind) {
       case 'send':
         if (this.#phase !== 'open') return;
-        if (this.#call.write(encodeResponse(this.#variant, effect.response))) return;
+        if (this.#call.write(encodeResponse(this.#kind.variant, effect.response))) return;
         this.#step({ kind: 'pause' });
         this.#call.once('drain', () => this.#step({ kind: 'resume' }));
         return;
@@ -206,8 +235,17 @@ export class Stream<A> {
         return;
       case 'acked':
       case 'nacked':
+        this.#noteTime(effect);
         return;
     }
+  }
+
+  #noteTime({ kind, typeUrl }: { kind: 'acked' | 'nacked'; typeUrl: string }): void {
+    const times = this.#times.get(typeUrl) ?? {};
+    const nowMs = this.#host.clock.now();
+    if (kind === 'acked') times.ackedAtMs = nowMs;
+    else times.rejectedAtMs = nowMs;
+    this.#times.set(typeUrl, times);
   }
 
   #createHandle(node: Node, auth: A): DiscoveryStream<A> {
@@ -215,7 +253,7 @@ export class Stream<A> {
       id: this.#id,
       auth,
       node,
-      variant: this.#variant,
+      ...this.#kind,
       peerAddress: this.#address,
       connectedAtMs: this.#host.clock.now(),
       setSnapshot: (snapshot) => {
@@ -223,6 +261,12 @@ export class Stream<A> {
       },
       close: (error) => this.close(error),
       state: () => toReports(this.#session),
+      resources: () =>
+        toResourceStatuses({
+          reports: toReports(this.#session),
+          snapshot: this.#session.snapshot,
+          times: this.#times,
+        }),
       isInForce: (resource) => isInForce(this.#session, resource),
       isSynced: () => this.#phase === 'open' && isSynced(this.#session),
     };

@@ -1,12 +1,13 @@
 // The client's end of one ADS stream over real gRPC, message by message, waited for and never slept on.
+import assert from 'node:assert/strict';
 import { type ChannelCredentials, Client, type ClientDuplexStream, Metadata } from '@grpc/grpc-js';
 import { countersign } from '../../src/gen/wire.js';
+import { ALL_SERVICES } from '../../src/grpc/index.js';
 import type { Node, Request, Variant } from '../../src/xds/index.js';
 import type { Heard } from '../xds/script.js';
 
 const { wire } = countersign;
 const identity = (bytes: Buffer): Buffer => bytes;
-const METHODS = { sotw: 'StreamAggregatedResources', delta: 'DeltaAggregatedResources' } as const;
 
 export interface EndStatus {
   readonly code: number;
@@ -18,6 +19,10 @@ export interface AdsClientOptions {
   readonly variant: Variant;
   readonly credentials: ChannelCredentials;
   readonly authorization?: string;
+  /** Opens a stream of that type alone; by default an aggregated one. */
+  readonly typeUrl?: string | undefined;
+  /** Instead of a stream's own path. */
+  readonly path?: string;
 }
 
 /** First requests carry this. */
@@ -37,7 +42,7 @@ export class AdsClient {
     this.#client = new Client(options.address, options.credentials);
     const metadata = new Metadata();
     if (options.authorization !== undefined) metadata.set('authorization', options.authorization);
-    const path = `/envoy.service.discovery.v3.AggregatedDiscoveryService/${METHODS[this.#variant]}`;
+    const path = options.path ?? toPath(options.variant, options.typeUrl);
     this.#call = this.#client.makeBidiStreamRequest(path, identity, identity, metadata, {});
     this.#call.on('data', (bytes: Buffer) =>
       this.#wake(() => this.#heard.push(this.#decode(bytes))),
@@ -109,6 +114,14 @@ export class AdsClient {
       removed: [...(message.removedResources ?? [])].sort(),
     };
   }
+}
+
+/** The path of the service that streams that type, or all. */
+export function toPath(variant: Variant, typeUrl: string | undefined): string {
+  const service = ALL_SERVICES.find((one) => one.typeUrl === typeUrl);
+  const method = service?.methods[variant];
+  assert(service !== undefined && method !== undefined, `no ${variant} service of ${typeUrl}`);
+  return `/${service.name}/${method}`;
 }
 
 const toText = (value: Uint8Array | undefined): string => Buffer.from(value ?? []).toString();

@@ -1,5 +1,5 @@
-// Protocol scripts over real gRPC. That nothing is under way is proven by a barrier: a request for a type of
-// its own, whose answer comes after everything that was sent before it.
+// Protocol scripts over real gRPC. That nothing is under way is proven by counting: every request was taken,
+// and as many responses were heard as the server has written.
 import { ChannelCredentials, status } from '@grpc/grpc-js';
 import type { DiscoveryStream } from '../../src/grpc/index.js';
 import {
@@ -12,16 +12,20 @@ import type { Backend, Heard } from '../xds/script.js';
 import { AdsClient } from './ads-client.js';
 import { startAdsServer } from './ads-server.js';
 
-const BARRIER = 'barrier/';
+const ERRORS: ReadonlyMap<number, string> = new Map([
+  [status.RESOURCE_EXHAUSTED, 'resource-limit'],
+  [status.INVALID_ARGUMENT, 'request-invalid'],
+]);
 
-export async function createGrpcBackend(variant: Variant): Promise<Backend> {
+/** `typeUrl`: on the service of that type alone. */
+export async function createGrpcBackend(variant: Variant, typeUrl?: string): Promise<Backend> {
   let stream: DiscoveryStream<string> | undefined;
   let snapshot: Snapshot | undefined;
   let taken = 0;
   const waiting: (() => void)[] = [];
-  const { address, clock, stop } = await startAdsServer({
+  const { address, clock, stop, written } = await startAdsServer({
     authenticate: ({ node }) => node.id,
-    limits: { maxNames: 5, maxTypes: 1_000 },
+    limits: { maxNames: 5 },
     hooks: {
       onConnect(connected) {
         stream = connected;
@@ -36,11 +40,11 @@ export async function createGrpcBackend(variant: Variant): Promise<Backend> {
   const client = new AdsClient({
     address,
     variant,
+    typeUrl,
     credentials: ChannelCredentials.createInsecure(),
   });
   const ended = client.ended();
   let sent = 0;
-  let barriers = 0;
   const send = async (request: Request): Promise<void> => {
     client.send(request);
     sent += 1;
@@ -48,26 +52,11 @@ export async function createGrpcBackend(variant: Variant): Promise<Backend> {
       await Promise.race([ended, new Promise<void>((resolve) => waiting.push(resolve))]);
     }
   };
-  const interest = (): Request['interest'] =>
-    variant === 'sotw'
-      ? { variant, names: [], versionInfo: '' }
-      : { variant, subscribe: [], unsubscribe: [], initialVersions: new Map() };
-  const early: Heard[] = [];
+  let heard = 0;
   const next = async (): Promise<Heard | undefined> => {
-    const waitingFor = early.shift();
-    if (waitingFor !== undefined) return waitingFor;
-    if (snapshot === undefined || client.status !== undefined) return undefined;
-    barriers += 1;
-    const typeUrl = `${BARRIER}${barriers}`;
-    await send({ typeUrl, nonce: '', interest: interest() });
-    for (let heard = await client.next(); heard !== undefined; heard = await client.next()) {
-      if (heard.typeUrl === typeUrl) {
-        await send({ typeUrl, nonce: heard.nonce, interest: interest() });
-        return early.shift();
-      }
-      early.push(heard);
-    }
-    return early.shift();
+    if (heard === written()) return undefined;
+    heard += 1;
+    return client.next();
   };
   return {
     async setSnapshot(given) {
@@ -78,10 +67,10 @@ export async function createGrpcBackend(variant: Variant): Promise<Backend> {
     next,
     async failure() {
       const { code } = await ended;
-      return code === status.RESOURCE_EXHAUSTED ? 'resource-limit' : `status ${code}`;
+      return ERRORS.get(code) ?? `status ${code}`;
     },
     alarm: async () => clock.advance(DEFAULT_SESSION_LIMITS.orderTimeoutMs),
-    state: () => (stream?.state() ?? []).filter(({ typeUrl }) => !typeUrl.startsWith(BARRIER)),
+    state: () => stream?.state() ?? [],
     isSynced: () => stream?.isSynced() ?? false,
     isInForce: (resource) => stream?.isInForce(resource) ?? false,
     async close() {

@@ -1,12 +1,21 @@
 import { expect, test } from 'vitest';
-import { runScript } from '../xds/script.js';
+import { ONE_TYPE_SCRIPTS } from '../xds/one-type-scripts.js';
+import { runScript, SHORT } from '../xds/script.js';
 import { DELTA_SCRIPTS, SOTW_SCRIPTS } from '../xds/scripts.js';
 import { createGrpcBackend } from './grpc-backend.js';
 
-const scripts = [...SOTW_SCRIPTS, ...DELTA_SCRIPTS];
+const aggregated = [...SOTW_SCRIPTS, ...DELTA_SCRIPTS];
 
-test('there are scripts', () => expect(scripts.length).toBeGreaterThan(0));
+test('there are scripts', () => {
+  expect(aggregated.length).toBeGreaterThan(0);
+  expect(ONE_TYPE_SCRIPTS.length).toBeGreaterThan(0);
+});
 
-test.each(scripts)('over gRPC, $variant: $name', async (script) => {
+test.each(aggregated)('ADS over gRPC, $variant: $name', async (script) => {
   await runScript(script, await createGrpcBackend(script.variant));
+});
+
+test.each(ONE_TYPE_SCRIPTS)('$only over gRPC, $variant: $name', async (script) => {
+  const typeUrl = SHORT[script.only ?? ''];
+  await runScript(script, await createGrpcBackend(script.variant, typeUrl));
 });

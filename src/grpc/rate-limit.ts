@@ -1,0 +1,34 @@
+import type { Clock } from '../base/index.js';
+
+export interface RateLimitOptions {
+  readonly clock: Clock;
+  /** Tokens that are added each second. */
+  readonly perSecond: number;
+  /** How many tokens there may be, and are at first. */
+  readonly burst: number;
+}
+
+/** A token bucket. A clock that goes backwards adds nothing and takes nothing. */
+export class RateLimit {
+  readonly #options: RateLimitOptions;
+  #tokens: number;
+  #filledAtMs: number;
+
+  constructor(options: RateLimitOptions) {
+    this.#options = options;
+    this.#tokens = options.burst;
+    this.#filledAtMs = options.clock.now();
+  }
+
+  /** Takes one token; false where there is none. */
+  tryTake(): boolean {
+    const { clock, perSecond, burst } = this.#options;
+    const nowMs = clock.now();
+    const elapsedMs = Math.max(0, nowMs - this.#filledAtMs);
+    this.#filledAtMs = nowMs;
+    this.#tokens = Math.min(burst, this.#tokens + (elapsedMs * perSecond) / 1_000);
+    if (this.#tokens < 1) return false;
+    this.#tokens -= 1;
+    return true;
+  }
+}
