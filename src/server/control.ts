@@ -1,5 +1,6 @@
-// The control loop: mesh in force, endpoints and certificates on one side, the connected sidecars on the
-// other. Whatever changes is translated and published; whatever a proxy answers may finish a phase.
+// The control loop: mesh in force, endpoints and certificates on one side, the connected sidecars
+// on the other. Whatever changes is translated and published; whatever a proxy answers may finish a
+// phase.
 import type { Cancel, Clock, Logger } from '../base/index.js';
 import type { Mesh } from '../policy/index.js';
 import type { Closers } from './closers.js';
@@ -74,8 +75,8 @@ export class Control {
   }
 
   /**
-   * The mesh that is in force and stored; undefined before the first, and while endpoints are about to be
-   * published.
+   * The mesh that is in force and stored; undefined before the first, and while endpoints are about
+   * to be published.
    */
   get settled(): Mesh | undefined {
     return this.#cancelPublish === undefined ? this.#settled : undefined;

@@ -1,7 +1,8 @@
-// The connected sidecars are the registry: a sidecar that has acknowledged its listeners is an endpoint of
-// its service; when its stream is gone for longer than the grace, it is no more. The grace keeps a
-// restarting server, or a moment's loss of the control connection, from emptying anybody's endpoints; the
-// table is stored, and after a start every endpoint has the grace to come back.
+// The connected sidecars are the registry: a sidecar that has acknowledged its listeners is an
+// endpoint of its service; when its stream is gone for longer than the grace, it is no more. The
+// grace keeps a restarting server, or a moment's loss of the control connection, from emptying
+// anybody's endpoints; the table is stored, and after a start every endpoint has the grace to come
+// back.
 import { z } from 'zod';
 import { type Clock, MeshError, Watch } from '../base/index.js';
 import type { ServiceName } from '../policy/index.js';

@@ -1,7 +1,7 @@
 // Puts meshes in force phase by phase. One phase is in force at a time; the next begins when every
-// connected proxy has acknowledged the one before. A proxy that rejects it stops the rollout there: the
-// fleet stays on what it has, and `status` says why. A proxy that is mute past the deadline stops counting;
-// it is brought up to date when it answers, since it is always sent the newest.
+// connected proxy has acknowledged the one before. A proxy that rejects it stops the rollout there:
+// the fleet stays on what it has, and `status` says why. A proxy that is mute past the deadline
+// stops counting; it is brought up to date when it answers, since it is always sent the newest.
 import type { Cancel, Clock } from '../base/index.js';
 import { Watch } from '../base/index.js';
 import type { Mesh } from '../policy/index.js';
@@ -15,7 +15,10 @@ export type ProxyState =
   | 'pending'
   /** Rejected something: holds every rollout back. */
   | 'nacked'
-  /** Rejected only listeners whose address it can't bind: that proxy's own trouble, and nobody else's. */
+  /**
+   * Rejected only listeners whose address it can't bind: that proxy's own trouble, and nobody
+   * else's.
+   */
   | 'unbound';
 
 export interface RolloutOptions {

@@ -102,7 +102,8 @@ export function toCalleeCluster({ callee, port, sidecars }: Callee): Resource {
   return toResource(port, {
     name,
     connectTimeout: CONNECT_TIMEOUT,
-    // Not least request: an endpoint that is gone fails fastest, has the fewest, and would draw the most.
+    // Not least request: an endpoint that is gone fails fastest, has the fewest, and would draw the
+    // most.
     lbPolicy: v3.Cluster.LbPolicy.ROUND_ROBIN,
     circuitBreakers: CIRCUIT_BREAKERS,
     ...toDiscovery({ callee, port, sidecars }),

@@ -59,8 +59,8 @@ export function toListener(options: ListenerOptions): Resource {
 }
 
 /**
- * Bytes to one cluster; never cut for being idle (Envoy's default is an hour). An endpoint that went away
- * between two pushes costs a connection attempt, not a connection.
+ * Bytes to one cluster; never cut for being idle (Envoy's default is an hour). An endpoint that
+ * went away between two pushes costs a connection attempt, not a connection.
  */
 export function toTcpProxy(cluster: string): Filter {
   return {
