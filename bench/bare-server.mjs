@@ -2,9 +2,9 @@
 // message, and then holds the stream. It keeps nothing of what it read.
 import { readFileSync } from 'node:fs';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import { DIST } from './processes.mjs';
+import { DIST, receiveOptions } from './processes.mjs';
 
-const { keyPath, certificatePath, method, answer } = JSON.parse(process.argv[2]);
+const { keyPath, certificatePath, method, answer } = await receiveOptions();
 const { serverOptions } = await import(new URL('grpc/index.js', DIST));
 const raw = (bytes) => bytes;
 const codec = {

@@ -98,9 +98,13 @@ export function startCountersign({ meshPath, dataPath, xds = '127.0.0.1:0', node
   return { child, startedMs, ready };
 }
 
+/** In such a script: its options, which are its first message. */
+export const receiveOptions = async () => (await once(process, 'message'))[0];
+
 /** A script of this folder as a process of its own that sends messages; `next` is the next one. */
 export function startScript(name, { options, nodeArgs = [] }) {
-  const child = track(fork(benchPath(name), [JSON.stringify(options)], { execArgv: nodeArgs }));
+  const child = track(fork(benchPath(name), [], { execArgv: nodeArgs }));
+  child.send(options);
   const queue = [];
   const waiting = [];
   child.on('message', (message) => {

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { ChannelCredentials, Client, Metadata } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
 import { nowMs } from './measure.mjs';
-import { distPath } from './processes.mjs';
+import { distPath, receiveOptions } from './processes.mjs';
 
 const TYPE = 'type.googleapis.com/';
 export const TYPES = {
@@ -184,5 +184,5 @@ async function open({ address, anchorPem, target, sidecars }) {
 }
 
 if (process.send !== undefined && process.argv[1]?.endsWith('sidecars.mjs')) {
-  await open(JSON.parse(process.argv[2]));
+  await open(await receiveOptions());
 }

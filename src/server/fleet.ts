@@ -1,6 +1,7 @@
 // The connected sidecars: what each is to have, whether it has it, and what that means for the registry
 // and for the running phase. A stream gets its first snapshot when its leaf is there: all of its secrets or
 // nothing that needs them.
+import { isDeepStrictEqual } from 'node:util';
 import { type Logger, MeshError, toPlace } from '../base/index.js';
 import type { DiscoveryHooks, DiscoveryStream, StreamUpdate } from '../grpc/index.js';
 import type { Leaf, LeafManager, LeafSettings } from '../identity/index.js';
@@ -30,6 +31,8 @@ interface Member {
   snapshot: Snapshot | undefined;
   /** As last computed; undefined since something happened that may change it. */
   state: ProxyState | undefined;
+  /** What its leaf was last made sure of. */
+  leafSettings: LeafSettings | undefined;
 }
 
 /** What the operator is told of one stream. */
@@ -56,11 +59,13 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
     try {
       registry.open({ node, service, address }, (declared?.ports.length ?? 0) > 0);
     } catch (error) {
-      logger.warn({ node, address, err: error }, 'sidecar refused');
+      const holder = registry.holderOf({ node, service, address });
+      logger.warn({ node, address, holder, err: error }, 'sidecar refused');
       stream.close(toMeshError(error));
       return;
     }
-    this.#members.set(stream, { stream, snapshot: undefined, state: undefined });
+    const nothing = { snapshot: undefined, state: undefined, leafSettings: undefined };
+    this.#members.set(stream, { stream, ...nothing });
     const userAgent = `${stream.node.userAgentName} ${stream.node.userAgentVersion}`.trim();
     const { variant, auth } = stream;
     const fields = { node, address, variant, userAgent, token: auth.tokenId };
@@ -126,11 +131,15 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
       stream.close(new MeshError('service-unknown', 'the mesh no longer declares this service'));
       return;
     }
+    const settings = toLeafSettings(service);
+    // An edit of the mesh seldom concerns certificates; the fleet may be large.
+    if (isDeepStrictEqual(this.#members.get(stream)?.leafSettings, settings)) return;
     leaves
-      .ensure(stream.auth.node, toLeafSettings(service))
+      .ensure(stream.auth.node, settings)
       .then(() => {
         const member = this.#members.get(stream);
         if (member === undefined) return;
+        member.leafSettings = settings;
         this.#publishTo(member);
         this.#options.onChange();
       })

@@ -97,9 +97,17 @@ function toTcpChain({ service, trustDomain }: Inbound, port: Port): FilterChain 
     : { name: 'plain', filters };
 }
 
-function toFilters(service: Service, port: Port): Filter[] {
-  if (!isHttp(port)) return [...toTcpRbacFilters(port), toTcpProxy(toLocalClusterName(port))];
-  return [toInboundHttp({ routeName: toInboundName(port), host: service.name })];
+/** The same for every node of a service, and the dearest part of a listener: encoded once a port. */
+const knownFilters = new WeakMap<Port, { readonly host: string; readonly filters: Filter[] }>();
+
+function toFilters({ name: host }: Service, port: Port): Filter[] {
+  const known = knownFilters.get(port);
+  if (known?.host === host) return known.filters;
+  const filters = isHttp(port)
+    ? [toInboundHttp({ routeName: toInboundName(port), host })]
+    : [...toTcpRbacFilters(port), toTcpProxy(toLocalClusterName(port))];
+  knownFilters.set(port, { host, filters });
+  return filters;
 }
 
 function toTls(

@@ -14,7 +14,23 @@ export interface Outbound {
   readonly address: string;
 }
 
-export function toOutboundListener({ callee, port, address }: Outbound): Resource {
+/**
+ * By port, then by listener name and address. Nearly all sidecars have the same outbound prefix, so one
+ * resource serves all callers of a port; it goes when its mesh does, with the port.
+ */
+const known = new WeakMap<Port, Map<string, Resource>>();
+
+export function toOutboundListener(outbound: Outbound): Resource {
+  const { callee, port, address } = outbound;
+  const ofPort = known.get(port) ?? new Map<string, Resource>();
+  known.set(port, ofPort);
+  const key = `${toOutboundName(callee, port)} ${address}`;
+  const resource = ofPort.get(key) ?? translate(outbound);
+  ofPort.set(key, resource);
+  return resource;
+}
+
+function translate({ callee, port, address }: Outbound): Resource {
   const cluster = toClusterName(callee, port);
   return toListener({
     name: toOutboundName(callee, port),
