@@ -76,7 +76,10 @@ export class SidecarRegistry {
    * @throws MeshError address-in-use where a connected sidecar of another service has the address.
    */
   open(entry: RegistryEntry, serves: boolean): void {
-    if (serves) this.#refuseConflict(entry);
+    if (serves) {
+      this.#refuseConflict(entry);
+      this.#dropGone(entry);
+    }
     const old = this.#held.get(entry.node);
     old?.cancelGrace?.();
     const moved = old !== undefined && old.address !== entry.address;
@@ -117,26 +120,46 @@ export class SidecarRegistry {
     for (const held of this.#held.values()) held.cancelGrace?.();
   }
 
+  /** The connected node that serves another service at that address. */
+  holderOf({ address, service }: RegistryEntry): string | undefined {
+    return this.#others(address, service).find(({ streams }) => streams > 0)?.node;
+  }
+
+  #others(address: string, service: ServiceName): Held[] {
+    return [...this.#held.values()].filter(
+      (held) => held.serves && held.address === address && held.service !== service,
+    );
+  }
+
   #refuseConflict(entry: RegistryEntry): void {
-    for (const held of this.#held.values()) {
-      const same = held.address === entry.address && held.service !== entry.service;
-      if (!same || !held.serves || held.streams === 0) continue;
-      throw new MeshError(
-        'address-in-use',
-        `address ${entry.address} belongs to a connected sidecar of another service`,
-        { hint: 'give each sidecar of a host an address of its own: bootstrap --address' },
-      );
+    if (this.holderOf(entry) === undefined) return;
+    throw new MeshError(
+      'address-in-use',
+      `address ${entry.address} belongs to a connected sidecar of another service`,
+      { hint: 'give each sidecar of a host an address of its own: bootstrap --address' },
+    );
+  }
+
+  /** Who was at that address is there no more: calls for it must not reach the newcomer. */
+  #dropGone({ address, service }: RegistryEntry): void {
+    for (const held of this.#others(address, service)) {
+      held.cancelGrace?.();
+      this.#remove(held);
     }
+  }
+
+  #remove(held: Held): void {
+    this.#held.delete(held.node);
+    this.#publish();
+    this.#store();
+    this.departed.set(this.departed.value + 1);
   }
 
   #startGrace(held: Held, graceMs: number): void {
     held.cancelGrace?.();
     held.cancelGrace = this.#options.clock.after(graceMs, () => {
       if (this.#held.get(held.node) !== held || held.streams > 0) return;
-      this.#held.delete(held.node);
-      this.#publish();
-      this.#store();
-      this.departed.set(this.departed.value + 1);
+      this.#remove(held);
     });
   }
 

@@ -96,6 +96,20 @@ it("another service's claim to an address in use is refused by name", () => {
   );
 });
 
+it('the address of a sidecar that is gone goes to the newcomer at once, and from the old service', () => {
+  const { registry, endpoints } = create();
+  registry.open(ONE, true);
+  registry.markReady(ONE.node);
+  registry.close(ONE.node);
+  const before = registry.departed.value;
+  registry.open(entry('web~1', ONE.address, WEB), true);
+  expect(endpoints()).toEqual([]);
+  expect(registry.missing()).toEqual([]);
+  expect(registry.departed.value).toBe(before + 1);
+  registry.markReady('web~1');
+  expect(endpoints()).toEqual(['web 10.0.0.1']);
+});
+
 it('callers without a port may share an address, and so may two instances of one service', () => {
   const { registry, endpoints } = create();
   registry.open(entry('web~1', ONE.address, WEB), false);
