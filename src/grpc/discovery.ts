@@ -1,7 +1,7 @@
 // Discovery services (ADS, and those of one type) on a grpc-js Server that its caller made. Messages pass as the bytes that
 // they are: the protocol core decodes and encodes them.
 import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
-import { type Clock, MeshError } from '../base/index.js';
+import { type Clock, MeshError, systemClock } from '../base/index.js';
 import type { Variant } from '../xds/index.js';
 import { DEFAULT_DISCOVERY_LIMITS, type DiscoveryLimits } from './limits.js';
 import { toMethod } from './method.js';
@@ -32,7 +32,8 @@ export interface DiscoveryHooks<A> {
 }
 
 export interface DiscoveryOptions<A> {
-  readonly clock: Clock;
+  /** Default: the system's. */
+  readonly clock?: Clock;
   /**
    * Decides whose stream this is; a stream that it refuses (a thrown MeshError) ends with that error's
    * status and learns nothing of the mesh. The result travels as `auth` on the stream.
@@ -102,7 +103,7 @@ class StreamRegistry<A> implements Discovery<A>, Host<A> {
 
   constructor(options: DiscoveryOptions<A>) {
     this.#options = options;
-    this.clock = options.clock;
+    this.clock = options.clock ?? systemClock;
     this.limits = { ...DEFAULT_DISCOVERY_LIMITS, ...options.limits };
     this.logger = options.logger;
   }

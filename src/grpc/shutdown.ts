@@ -1,4 +1,4 @@
-import type { Clock } from '../base/index.js';
+import { type Clock, systemClock } from '../base/index.js';
 
 /** The part of grpc-js' Server that is needed. */
 export interface StoppableServer {
@@ -11,7 +11,8 @@ export interface ShutdownOptions {
   readonly discovery: { drain(): void };
   /** Says `not-serving` before anything else ends. */
   readonly health?: { drain(): void };
-  readonly clock: Clock;
+  /** Default: the system's. */
+  readonly clock?: Clock;
   /** How long open calls may take to end before they are cut. */
   readonly graceMs: number;
 }
@@ -21,7 +22,7 @@ export interface ShutdownOptions {
  * GOAWAY, and what is still open after `graceMs` is cut. Resolves when nothing is open; never rejects.
  */
 export function shutdown(options: ShutdownOptions): Promise<void> {
-  const { server, discovery, health, clock, graceMs } = options;
+  const { server, discovery, health, clock = systemClock, graceMs } = options;
   health?.drain();
   discovery.drain();
   return new Promise((resolve) => {
