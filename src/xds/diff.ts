@@ -17,8 +17,10 @@ export interface Diff {
   readonly removedAgain: readonly string[];
   /** Names asked for that neither exist nor are held. */
   readonly missing: readonly string[];
-  /** Resources that the client rejected in just that version. */
+  /** Resources that the client rejected in just that version, or that refer to what it hasn't got. */
   readonly heldBack: readonly Resource[];
+  /** Some of `heldBack` waits for what it refers to. */
+  readonly waiting: boolean;
 }
 
 const NO_DIFF: Omit<Diff, 'desired'> = {
@@ -28,9 +30,17 @@ const NO_DIFF: Omit<Diff, 'desired'> = {
   removedAgain: [],
   missing: [],
   heldBack: [],
+  waiting: false,
 };
 
-export function computeDiff(type: TypeState, set: ResourceSet = EMPTY_SET): Diff {
+export interface DiffOptions {
+  readonly type: TypeState;
+  readonly set: ResourceSet | undefined;
+  /** Whether the client has what a resource refers to. */
+  readonly isUsable: (resource: Resource) => boolean;
+}
+
+export function computeDiff({ type, set = EMPTY_SET, isUsable }: DiffOptions): Diff {
   const desired = select(type, set);
   if (desired === type.held && type.parked.size === 0 && type.owed.size === 0) {
     return { ...NO_DIFF, desired };
@@ -38,10 +48,11 @@ export function computeDiff(type: TypeState, set: ResourceSet = EMPTY_SET): Diff
   const changed: Resource[] = [];
   const again: Resource[] = [];
   const heldBack: Resource[] = [];
+  let waiting = false;
   for (const resource of desired.values()) {
     const { name, version } = resource;
     const parked = type.parked.get(name);
-    if (parked === version) {
+    if (parked?.version === version && !type.trying.has(name)) {
       heldBack.push(resource);
       const good = lastGood(type, name);
       if (good !== undefined && type.owed.has(name)) again.push(good);
@@ -51,12 +62,19 @@ export function computeDiff(type: TypeState, set: ResourceSet = EMPTY_SET): Diff
       type.held.get(name)?.version !== version ||
       type.owed.has(name)
     ) {
-      changed.push(resource);
+      if (resource.references === undefined || isUsable(resource)) {
+        changed.push(resource);
+        continue;
+      }
+      waiting = true;
+      heldBack.push(resource);
+      const good = lastGood(type, name);
+      if (good !== undefined && type.owed.has(name)) again.push(good);
     }
   }
   const { removed, removedAgain } = findRemoved(type, desired);
   const missing = [...type.owed].filter((name) => !desired.has(name) && !type.held.has(name));
-  return { desired, changed, again, removed, removedAgain, missing, heldBack };
+  return { desired, changed, again, removed, removedAgain, missing, heldBack, waiting };
 }
 
 function select(type: TypeState, set: ResourceSet): ResourceSet['resources'] {
@@ -88,10 +106,10 @@ function findRemoved(
   const removedAgain: string[] = [];
   for (const name of type.held.keys()) {
     if (desired.has(name) || !covers(type.subscription, name)) continue;
-    const again = type.parked.get(name) === REMOVED && !type.owed.has(name);
+    const again = type.parked.get(name)?.version === REMOVED && !type.owed.has(name);
     (again ? removedAgain : removed).push(name);
   }
-  for (const [name, version] of type.parked) {
+  for (const [name, { version }] of type.parked) {
     if (desired.has(name) || type.held.has(name)) continue;
     (version === REMOVED ? removedAgain : removed).push(name);
   }

@@ -2,19 +2,20 @@
 // waits for its answer; one that lacks nothing comes to rest.
 import { computeDiff, type Diff, toNext } from './diff.js';
 import { scheduleBeat, toBeats } from './heartbeat.js';
-import { isBlocked, mayRemove, renew } from './order.js';
+import { isBlocked, isUsable, mayRemove, renew, watchSlow } from './order.js';
 import type { Resource } from './resource.js';
 import { isHeldBy, toResponse } from './response.js';
 import type { Effect, Session } from './session.js';
-import type { TypeState } from './type-state.js';
+import { startTrial, updateRejection } from './settle.js';
+import { NO_NAMES, type TypeState } from './type-state.js';
 
 /** Sends what may be sent now. */
 export function flush(session: Session, effects: Effect[]): void {
   if (session.ended || session.paused || session.snapshot === undefined) return;
   const pending = new Map<string, Diff>();
   for (const type of session.types.values()) {
-    if (!type.dirty || type.inFlight !== undefined) continue;
-    const diff = toDiff(session, type);
+    if (type.inFlight !== undefined || !(type.dirty || type.waiting)) continue;
+    const diff = nextDiff(session, type);
     if (isDue(session, type, diff)) pending.set(type.typeUrl, diff);
     else rest(session, type, { diff, effects });
   }
@@ -34,12 +35,27 @@ export function flush(session: Session, effects: Effect[]): void {
       }
     }
   }
-  for (const type of session.types.values()) scheduleBeat(session, type, effects);
+  for (const type of session.types.values()) {
+    if (type.waiting) watchSlow(session, type, effects);
+    scheduleBeat(session, type, effects);
+  }
+}
+
+/** What a type lacks, with what is to be tried next where the client rejected something. */
+function nextDiff(session: Session, type: TypeState): Diff {
+  for (;;) {
+    startTrial(type, session.snapshot?.get(type.typeUrl));
+    const diff = toDiff(session, type);
+    if (isDue(session, type, diff) || type.trials.length === 0) return diff;
+    // What was to be tried has changed or gone meanwhile.
+    type.trying = NO_NAMES;
+  }
 }
 
 function toDiff(session: Session, type: TypeState): Diff {
   const set = session.snapshot?.get(type.typeUrl);
-  const diff = computeDiff(type, set);
+  const options = { type, set, isUsable: (resource: Resource) => isUsable(session, resource) };
+  const diff = computeDiff(options);
   const { claimed } = type;
   type.claimed = undefined;
   if (claimed === undefined || type.traits.answerAlways) return diff;
@@ -49,7 +65,7 @@ function toDiff(session: Session, type: TypeState): Diff {
   type.ackedVersion = claimed;
   type.owed.clear();
   type.answerOwed = false;
-  return computeDiff(type, set);
+  return computeDiff(options);
 }
 
 function isDue(session: Session, type: TypeState, diff: Diff): boolean {
@@ -66,11 +82,14 @@ interface Resting {
 /** The client lacks nothing of this type that it can be told now, but for a heartbeat. */
 function rest(session: Session, type: TypeState, { diff, effects }: Resting): void {
   type.dirty = false;
+  type.waiting = diff.waiting;
   type.owed.clear();
   if (session.variant === 'sotw' && !type.traits.absenceDeletes) {
-    for (const name of type.parked.keys()) if (!diff.desired.has(name)) type.parked.delete(name);
-    if (type.parked.size === 0) type.rejection = undefined;
+    const gone = [...type.parked.keys()].filter((name) => !diff.desired.has(name));
+    for (const name of gone) type.parked.delete(name);
+    if (gone.length > 0) updateRejection(type);
   }
+  type.trying = NO_NAMES;
   type.held = toNext(type, diff, diff.removedAgain);
   beat(session, { type, diff: { ...diff, kept: diff.removedAgain } }, effects);
 }
@@ -111,6 +130,7 @@ function send(session: Session, { type, diff }: Sendable, effects: Effect[]): vo
   type.owed.clear();
   type.answerOwed = false;
   type.beatDue = false;
+  type.waiting = diff.waiting;
   // What waits for its users is looked at again when they are answered.
   type.dirty = false;
   effects.push({ kind: 'send', response });

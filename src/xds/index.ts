@@ -1,3 +1,4 @@
+export { type Dangling, findDangling } from './consistency.js';
 export { encodeResponse } from './encode.js';
 export { DEFAULT_SESSION_LIMITS, type SessionLimits } from './limits.js';
 export { isJsonObject, type Json, type JsonObject, type Node } from './node.js';

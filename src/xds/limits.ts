@@ -10,6 +10,8 @@ export interface SessionLimits {
   readonly maxTypes: number;
   /** How long an unanswered response may hold back the types that come after it. */
   readonly orderTimeoutMs: number;
+  /** By type URL: replaces `orderTimeoutMs` where a response of that type is unanswered. */
+  readonly orderTimeoutMsByType?: ReadonlyMap<string, number>;
 }
 
 export const DEFAULT_SESSION_LIMITS: SessionLimits = {

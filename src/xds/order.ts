@@ -19,19 +19,50 @@ export function isBlocked(
   type: TypeState,
   { blocked, effects }: Blocking,
 ): boolean {
-  let result = false;
-  for (const url of type.traits.after) {
+  watchSlow(session, type, effects);
+  return type.traits.after.some((url) => {
     const inFlight = session.types.get(url)?.inFlight;
-    if (inFlight !== undefined && !inFlight.overdue) {
-      result = true;
-      if (inFlight.alarmed) continue;
-      inFlight.alarmed = true;
-      const { nonce } = inFlight;
-      effects.push({ kind: 'alarm', typeUrl: url, nonce, afterMs: session.limits.orderTimeoutMs });
-    }
-    result ||= blocked.has(url);
+    return (inFlight !== undefined && !inFlight.overdue) || blocked.has(url);
+  });
+}
+
+/** Asks for an alarm for each unanswered response that this type waits for. */
+export function watchSlow(session: Session, { traits }: TypeState, effects: Effect[]): void {
+  for (const typeUrl of traits.after) {
+    const inFlight = session.types.get(typeUrl)?.inFlight;
+    if (inFlight === undefined || inFlight.overdue || inFlight.alarmed) continue;
+    inFlight.alarmed = true;
+    const { nonce } = inFlight;
+    effects.push({ kind: 'alarm', typeUrl, nonce, afterMs: timeoutOf(session, typeUrl) });
   }
-  return result;
+}
+
+function timeoutOf({ limits }: Session, typeUrl: string): number {
+  return limits.orderTimeoutMsByType?.get(typeUrl) ?? limits.orderTimeoutMs;
+}
+
+/**
+ * A client that comes with resources from an earlier stream: what it hasn't asked for yet may use them. It
+ * asks for everything at the start, so a while later what it hasn't asked for isn't there.
+ */
+export function startResuming(session: Session, { typeUrl }: TypeState, effects: Effect[]): void {
+  if (session.resuming !== undefined || session.typeUrl !== undefined) return;
+  session.alarms += 1;
+  const nonce = `resume-${session.alarms}`;
+  session.resuming = { nonce, over: false };
+  effects.push({ kind: 'alarm', typeUrl, nonce, afterMs: session.limits.orderTimeoutMs });
+}
+
+/**
+ * Whether the client has what the resource's bytes refer to, of the types that it takes as a whole: of
+ * others it asks for the names that it meets. A mute type is trusted once its time is over.
+ */
+export function isUsable(session: Session, { references = [] }: Resource): boolean {
+  return references.every(({ typeUrl, name }) => {
+    const type = session.types.get(typeUrl);
+    if (type === undefined || !type.traits.absenceDeletes || type.held.has(name)) return true;
+    return type.inFlight?.overdue === true && type.inFlight.next.has(name);
+  });
 }
 
 /**
@@ -45,12 +76,16 @@ export function mayRemove(
 ): boolean {
   return type.traits.removeAfter.every((url) => {
     const user = session.types.get(url);
-    if (user === undefined) return true;
-    return user.inFlight === undefined && user.rejection === undefined && !pending.has(url);
+    if (user === undefined) return session.resuming === undefined || session.resuming.over;
+    const { inFlight, rejection, waiting } = user;
+    return inFlight === undefined && rejection === undefined && !waiting && !pending.has(url);
   });
 }
 
-/** What waits in the client for just this change is due again, right after it. */
+/**
+ * What waits in the client for just this change is due again, right after it: what the resource refers to,
+ * and where it doesn't say, what has its name.
+ */
 export function renew(
   session: Session,
   { traits, held }: TypeState,
@@ -58,12 +93,19 @@ export function renew(
 ): TypeState | undefined {
   const type = traits.renews === undefined ? undefined : session.types.get(traits.renews);
   if (type === undefined) return undefined;
-  for (const { name, version } of changed) {
-    const isNew = held.get(name)?.version !== version;
-    const sentBefore = type.held.has(name) || type.inFlight?.next.has(name) === true;
-    if (!isNew || !sentBefore || !covers(type.subscription, name)) continue;
-    type.owed.add(name);
-    type.dirty = true;
+  for (const resource of changed) {
+    if (held.get(resource.name)?.version === resource.version) continue;
+    for (const name of namesOf(resource, type.typeUrl)) {
+      const sentBefore = type.held.has(name) || type.inFlight?.next.has(name) === true;
+      if (!sentBefore || !covers(type.subscription, name)) continue;
+      type.owed.add(name);
+      type.dirty = true;
+    }
   }
   return type;
+}
+
+function namesOf({ name, references = [] }: Resource, typeUrl: string): readonly string[] {
+  const referred = references.filter((reference) => reference.typeUrl === typeUrl);
+  return referred.length === 0 ? [name] : referred.map((reference) => reference.name);
 }

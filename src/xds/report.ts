@@ -28,7 +28,7 @@ export function toReports(session: Session): readonly TypeReport[] {
     names: type.subscription.names,
     sentVersion: type.sentVersion,
     ackedVersion: type.ackedVersion,
-    pending: type.inFlight !== undefined || type.dirty,
+    pending: type.inFlight !== undefined || type.dirty || type.waiting,
     rejection: type.rejection,
     acked: type.held,
   }));
@@ -56,6 +56,7 @@ export function isSynced(session: Session): boolean {
     if (whole && !session.types.has(typeUrl)) return false;
   }
   return [...session.types.values()].every(
-    (type) => type.inFlight === undefined && !type.dirty && type.rejection === undefined,
+    ({ inFlight, dirty, waiting, rejection }) =>
+      inFlight === undefined && !dirty && !waiting && rejection === undefined,
   );
 }

@@ -9,18 +9,13 @@ import { MeshError } from '../base/index.js';
 import { flush } from './flush.js';
 import { takeBeat } from './heartbeat.js';
 import type { SessionLimits } from './limits.js';
+import { startResuming } from './order.js';
 import type { Request, Variant } from './request.js';
 import type { Snapshot } from './resource.js';
 import type { Response } from './response.js';
+import { settleAck, settleNack } from './settle.js';
 import { applyInterest } from './subscription.js';
-import {
-  createTypeState,
-  forgetUncovered,
-  type Rejection,
-  settleAck,
-  settleNack,
-  type TypeState,
-} from './type-state.js';
+import { createTypeState, forgetUncovered, type Rejection, type TypeState } from './type-state.js';
 import { ORDER } from './type-urls.js';
 
 /** Advanced in place by `step` only. */
@@ -34,6 +29,11 @@ export interface Session {
   snapshot: Snapshot | undefined;
   /** How many responses were sent: the next nonce is one more. */
   sent: number;
+  /**
+   * The client came with resources of an earlier stream; `over` once it had the time to ask for all that
+   * may use them.
+   */
+  resuming: { readonly nonce: string; over: boolean } | undefined;
   /** How many alarms were asked for: each has a nonce of its own. */
   alarms: number;
   paused: boolean;
@@ -77,6 +77,7 @@ export function createSession(
     types: new Map(),
     snapshot: undefined,
     sent: 0,
+    resuming: undefined,
     alarms: 0,
     paused: false,
     ended: false,
@@ -118,6 +119,7 @@ export function step(session: Session, event: SessionEvent): readonly Effect[] {
 }
 
 function takeAlarm(session: Session, { typeUrl, nonce }: { typeUrl: string; nonce: string }): void {
+  if (session.resuming?.nonce === nonce) session.resuming.over = true;
   const type = session.types.get(typeUrl);
   if (type === undefined) return;
   if (type.inFlight?.nonce === nonce) type.inFlight.overdue = true;
@@ -182,6 +184,9 @@ function takeRequest(session: Session, request: Request, effects: Effect[]): voi
   // of subscription count, whatever its nonce.
   if (kind === 'stale' && session.variant === 'sotw') return;
   takeInterest(type, request, kind);
+  const { interest } = request;
+  const resumes = interest.variant === 'delta' && interest.initialVersions.size > 0;
+  if (kind === 'first' && resumes) startResuming(session, type, effects);
   if (type.subscription.names.size > session.limits.maxNames) {
     throw new MeshError(
       'resource-limit',

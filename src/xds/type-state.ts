@@ -26,11 +26,21 @@ export interface InFlight {
 }
 
 export interface Rejection {
-  /** The client's own words. */
+  /** The client's own words, the last ones. */
   readonly message: string;
+  /** Of the response that was rejected last. */
   readonly version: string;
-  /** The resources that were new in the rejected response, each with its source. */
+  /** What is held back for it, each with its source: what is at fault, and while that isn't known, suspects. */
   readonly resources: readonly Resource[];
+  /** What is at fault isn't known yet: parts of what was rejected are being tried. */
+  readonly searching?: true;
+}
+
+/** Content, or a removal, that the client rejected. */
+export interface Parked {
+  /** Of the resource; `REMOVED` for a removal. */
+  readonly version: string;
+  readonly resource?: Resource;
 }
 
 export interface TypeState {
@@ -41,8 +51,14 @@ export interface TypeState {
   held: ReadonlyMap<string, Held>;
   /** Version of `held` as the client was told it; empty before the first ACK. */
   ackedVersion: string;
-  /** Version by name of what the client rejected. */
-  readonly parked: Map<string, string>;
+  /** By name what the client rejected: not sent again until it changes. */
+  readonly parked: Map<string, Parked>;
+  /** Groups of parked names that are to be sent again, one after the other, to find what is at fault. */
+  trials: (readonly string[])[];
+  /** The group that may be sent now, though parked. */
+  trying: ReadonlySet<string>;
+  /** How many trials in a row were rejected. */
+  failedTrials: number;
   /** Names to be answered, new content or not. */
   readonly owed: Set<string>;
   /** An answer is due, even one without resources. */
@@ -58,11 +74,14 @@ export interface TypeState {
   beat: { readonly nonce: string; readonly afterMs: number } | undefined;
   /** What has a TTL is to be said again. */
   beatDue: boolean;
+  /** Content is held back until what it refers to is there. */
+  waiting: boolean;
   /** Something happened since the last look for something to send. */
   dirty: boolean;
 }
 
 const NOTHING: ReadonlyMap<string, Held> = new Map();
+export const NO_NAMES: ReadonlySet<string> = new Set();
 
 export function createTypeState(typeUrl: string): TypeState {
   return {
@@ -72,6 +91,9 @@ export function createTypeState(typeUrl: string): TypeState {
     held: NOTHING,
     ackedVersion: '',
     parked: new Map(),
+    trials: [],
+    trying: NO_NAMES,
+    failedTrials: 0,
     owed: new Set(),
     answerOwed: false,
     claimed: undefined,
@@ -81,37 +103,9 @@ export function createTypeState(typeUrl: string): TypeState {
     sentVersion: '',
     beat: undefined,
     beatDue: false,
+    waiting: false,
     dirty: true,
   };
-}
-
-/** The client took the response under way. */
-export function settleAck(type: TypeState, inFlight: InFlight): void {
-  type.inFlight = undefined;
-  type.dirty = true;
-  type.ackedVersion = inFlight.version;
-  type.held = inFlight.next;
-  forgetUncovered(type);
-  for (const { name } of inFlight.changed) type.parked.delete(name);
-  for (const name of inFlight.removed) type.parked.delete(name);
-  if (type.parked.size === 0) type.rejection = undefined;
-}
-
-/**
- * The client rejected the response under way: what was new in it is parked. What the client had taken
- * before at the same version isn't at fault.
- */
-export function settleNack(type: TypeState, inFlight: InFlight, message: string): Rejection {
-  type.inFlight = undefined;
-  type.dirty = true;
-  const resources = inFlight.changed.filter(
-    ({ name, version }) => type.held.get(name)?.version !== version,
-  );
-  for (const { name, version } of resources) type.parked.set(name, version);
-  for (const name of inFlight.removed) type.parked.set(name, REMOVED);
-  forgetUncovered(type);
-  type.rejection = { message, version: inFlight.version, resources };
-  return type.rejection;
 }
 
 /** Drops what is beyond the subscription: the client drops it too, and asks again if it wants it. */

@@ -27,6 +27,8 @@ export interface TypeTraits {
   readonly after: readonly string[];
   /** A removal waits until these types are in force as the snapshot has them. */
   readonly removeAfter: readonly string[];
+  /** A rejected response is held back whole: none of it is sent again to find what is at fault. */
+  readonly allOrNone?: true;
   /** A changed resource makes the one of the same name of this type due again, changed or not. */
   readonly renews?: string;
 }
@@ -43,7 +45,12 @@ const TRAITS: ReadonlyMap<string, TypeTraits> = new Map<string, TypeTraits>([
   // A changed cluster warms until it gets its endpoints again, changed or not ("Resource warming").
   [cluster, { ...FULL_STATE, after: [], removeAfter: [listener, route], renews: endpoint }],
   // Envoy asks for a secret only after it got the cluster or listener that warms on it.
-  [secret, { ...NAMED, answerAlways: true, after: [], removeAfter: [cluster, listener] }],
+  // One rejected secret marks all as rejected and lets warming listeners go live without a certificate
+  // (measured on 1.40.0): no trials.
+  [
+    secret,
+    { ...NAMED, answerAlways: true, after: [], removeAfter: [cluster, listener], allOrNone: true },
+  ],
   // Not `after: [cluster]`: Envoy acknowledges a changed cluster only when it is warm, which takes its
   // endpoints (measured on 1.40.0). That CDS goes first on the stream is enough.
   [endpoint, { ...NAMED, answerAlways: true, after: [], removeAfter: [cluster] }],

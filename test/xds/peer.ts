@@ -1,14 +1,17 @@
 // A client that follows the protocol and checks, at each message, what a server may never do:
 // - nonces rise; one response a type is unanswered; nothing comes after the end;
 // - a response isn't empty of reason: its content is new to this client, or was asked for (again);
-// - rejected content doesn't come again;
+// - content that was rejected alone doesn't come again, nor a rejected secret;
+// - new content refers to nothing that this client lacks;
 // - a heartbeat is of what this client holds, and comes only after time went by;
 // - SotW: no name twice, nothing that wasn't asked for.
 import assert from 'node:assert/strict';
 import {
   type Interest,
   type Request,
+  type Resource,
   type Response,
+  TYPE_URLS,
   traitsOf,
   type Variant,
 } from '../../src/xds/index.js';
@@ -81,6 +84,7 @@ export class FakePeer {
       const accepted = type.held.get(name) === version;
       assert(accepted || !type.rejected.has(`${name}@${version}`), `again: ${name}@${version}`);
     }
+    for (const resource of response.resources) this.#checkReferences(type, resource);
     const isNew = response.resources.some(({ name, version }) => type.held.get(name) !== version);
     const wasHeld = response.removed.some((name) => type.held.has(name));
     const isLess =
@@ -104,9 +108,27 @@ export class FakePeer {
     if (renewed !== undefined && isNew) renewed.asked = true;
   }
 
+  /** New content refers to nothing that is missing here, of the types that are taken as a whole. */
+  #checkReferences(type: Interests, { name, version, references = [] }: Resource): void {
+    if (type.held.get(name) === version) return;
+    for (const to of references) {
+      const target = this.#types.get(to.typeUrl);
+      if (target === undefined || !traitsOf(to.typeUrl).absenceDeletes) continue;
+      const isUnderWay = target.unanswered?.resources.some((one) => one.name === to.name);
+      assert(target.held.has(to.name) || isUnderWay, `${name} refers to ${to.name}`);
+    }
+  }
+
   #hasBeat({ heartbeats, resources }: Response): boolean {
     if (this.#variant === 'delta') return heartbeats.length > 0;
     return resources.some(({ ttlMs }) => ttlMs !== undefined);
+  }
+
+  /** Names are gone that SotW can't take away: they are sent again when they come back. */
+  vanish(typeUrl: string, isThere: (name: string) => boolean): void {
+    if (this.#variant === 'delta' || traitsOf(typeUrl).absenceDeletes) return;
+    const type = this.#of(typeUrl);
+    if (![...type.held.keys()].every(isThere)) type.asked = true;
   }
 
   /** An alarm rang. */
@@ -130,10 +152,16 @@ export class FakePeer {
         if (covered(name)) type.held.set(name, version);
       }
     } else {
-      for (const name of names) type.unsure.add(name);
+      const left = this.#variant === 'sotw' ? [...type.held.keys()] : [];
+      for (const name of [...names, ...left]) type.unsure.add(name);
+      const isSecret = typeUrl === TYPE_URLS.secret;
+      const fresh = unanswered.resources.filter(
+        ({ name, version }) => type.held.get(name) !== version,
+      );
       for (const { name, version } of unanswered.resources) {
         if (type.held.get(name) === version) continue;
-        type.rejected.add(`${name}@${version}`);
+        // One of several may be tried again, to find which of them is at fault.
+        if (fresh.length === 1 || isSecret) type.rejected.add(`${name}@${version}`);
         type.everRejected.add(`${name}@${version}`);
       }
     }

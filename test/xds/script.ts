@@ -7,6 +7,7 @@
 //   > cds ack 1   > cds nack 1 because   > cds nonce 9      an answer to (our) response 1; a made-up nonce
 //   < cds 2 a@1 b@1 -gone       the next response: number, resources, names taken away
 //   set rtds:a@1~15             ~: its TTL in seconds, a part of the version
+//   set lds:l@1>a+eds.b         >: what it refers to, clusters or another type's; a part of the version too
 //   < rtds 2 ~a                 a heartbeat: a resource without its body
 //   < nothing                   no response is under way
 //   < fail resource-limit       the stream ended with that error
@@ -19,6 +20,7 @@ import {
   type Interest,
   type Request,
   type Resource,
+  type ResourceRef,
   type Snapshot,
   TYPE_URLS,
   type TypeReport,
@@ -75,11 +77,18 @@ export function toResource(text: string): Resource {
   const resource = known.get(text);
   if (resource !== undefined) return resource;
   const [name = '', version = ''] = text.split('@');
-  const ttl = version.split('~')[1];
+  const [, ttl, list] = /^[^~>]*(?:~(\d+))?(?:>(.*))?$/.exec(version) ?? [];
   const ttlMs = ttl === undefined ? undefined : Number(ttl) * 1_000;
-  const created = createResource({ name, version, value: Buffer.from(text), ttlMs });
+  const references = list?.split('+').map(toReference);
+  const created = createResource({ name, version, value: Buffer.from(text), ttlMs, references });
   known.set(text, created);
   return created;
+}
+
+/** `eds.a`, or `a` for a cluster. */
+function toReference(text: string): ResourceRef {
+  const [name = '', short = 'cds'] = text.split('.').reverse();
+  return { typeUrl: toTypeUrl(short), name };
 }
 
 export function toSnapshot(words: readonly string[]): Snapshot {
@@ -141,7 +150,8 @@ class Runner {
       nonce = verb === 'nonce' ? number : (this.#nonces[Number(number) - 1] ?? 'unknown');
       rest.splice(0, 2);
     }
-    if (verb === 'nack') error = { code: 3, message: rest.splice(0, 1)[0] ?? '' };
+    if (verb === 'nack')
+      error = { code: 3, message: (rest.splice(0, 1)[0] ?? '').replaceAll('_', ' ') };
     const interest = this.#toInterest(rest);
     const typeUrl = toTypeUrl(short);
     return error === undefined ? { typeUrl, nonce, interest } : { typeUrl, nonce, interest, error };

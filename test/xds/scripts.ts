@@ -258,23 +258,6 @@ export const SOTW_SCRIPTS: readonly Script[] = [
      ? synced`,
   ),
   sotw(
-    'the last good value stands in for a rejected one while others change',
-    `set cds:a@1,b@1
-     > cds
-     < cds 1 a@1 b@1
-     > cds ack 1
-     set cds:a@2,b@1,new@1
-     < cds 2 a@2 b@1 new@1
-     > cds nack 2 bad
-     ? nacked cds a new
-     set cds:a@2,b@2,new@1
-     < cds 3 a@1 b@2
-     > cds ack 3
-     < nothing
-     ? nacked cds a new
-     ? not synced`,
-  ),
-  sotw(
     'taking back a rejected change restores what was, in words',
     `set cds:a@1
      > cds
@@ -581,8 +564,13 @@ export const DELTA_SCRIPTS: readonly Script[] = [
     'reconnect: only what differs from the initial versions is sent',
     `set cds:a@1,b@2,c@1
      > cds claims a@1 b@1 gone@1
-     < cds 1 b@2 c@1 -gone
+     < cds 1 b@2 c@1
      > cds ack 1
+     < nothing
+     ? not synced
+     alarm
+     < cds 2 -gone
+     > cds ack 2
      ? synced
      ? force cds a@1`,
   ),
@@ -607,7 +595,22 @@ export const DELTA_SCRIPTS: readonly Script[] = [
     'reconnect: held names that no longer exist are gone, also secrets',
     `set sds:
      > sds +a claims a@1
+     < nothing
+     alarm
      < sds 1 -a`,
+  ),
+  delta(
+    'reconnect: what is gone goes only after what may use it has come and changed',
+    `set cds:new@1 lds:l@2 rds:r@1
+     > cds claims old@1
+     < cds 1 new@1
+     > lds claims l@1
+     > cds ack 1
+     < lds 2 l@2
+     > lds ack 2
+     < nothing
+     > rds +r claims r@1
+     < cds 3 -old`,
   ),
   delta(
     'a rejected response parks its resources, and no others',

@@ -52,10 +52,20 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   fc.record({ kind: fc.constant('alarm') }),
 ) as fc.Arbitrary<Action>;
 
+/** Listeners and routes that need the cluster of their name, which is there or not. */
+function toReferring(list: readonly (readonly [string, number])[]): readonly string[] {
+  const versions = new Map(list);
+  const users = [...versions].map(([name, version]) => `${name}@${version}>${name}`).join(',');
+  const clusters = [...versions].slice(1).map(([name, version]) => `${name}@${version}`);
+  return [`cds:${clusters.join(',')}`, `lds:${users}`, `rds:${users}`];
+}
+
 class World {
   readonly session: Session;
   readonly peer: FakePeer;
   snapshot: Snapshot = new Map();
+  /** Where it is set, a response is rejected for what is bad in it, and for nothing else. */
+  isBad: ((name: string, version: string) => boolean) | undefined;
   readonly #subscribed = new Set<string>();
   readonly #alarms: SessionEvent[] = [];
 
@@ -83,7 +93,8 @@ class World {
       const waiting = this.peer.unanswered();
       const response = waiting[action.pick % Math.max(1, waiting.length)];
       if (response === undefined) return;
-      const error = action.error ? 'rejected' : undefined;
+      const bad = response.resources.some(({ name, version }) => this.isBad?.(name, version));
+      const error = (this.isBad === undefined ? action.error : bad) ? 'rejected' : undefined;
       const request = this.peer.answer(response.typeUrl, error);
       this.#forgive();
       this.feed({ kind: 'request', request });
@@ -99,6 +110,7 @@ class World {
   #forgive(): void {
     for (const type of this.#subscribed) {
       const set = this.snapshot.get(type)?.resources;
+      this.peer.vanish(type, (name) => set?.has(name) === true);
       this.peer.forgive(type, (one) => {
         const [name = '', version] = one.split('@');
         return set?.get(name)?.version === version;
@@ -171,6 +183,49 @@ describe.each(['sotw', 'delta'] as const)('%s', (variant) => {
       }),
       { seed: 20_261_122, numRuns: 700 },
     );
+  });
+
+  test('a client that rejects bad content ends up with all the rest', () => {
+    const words = NAMES.flatMap((name) => [`${name}@1`, `${name}@2`, `${name}@3~15`]);
+    fc.assert(
+      fc.property(fc.array(action, { maxLength: 30 }), fc.subarray(words), (actions, bad) => {
+        const world = new World(variant);
+        world.isBad = (name, version) => bad.includes(`${name}@${version}`);
+        for (const one of actions) world.run(one);
+        world.settle();
+        for (const type of TYPES.map((short) => SHORT[short] ?? '')) {
+          for (const { name, version } of world.snapshot.get(type)?.resources.values() ?? []) {
+            const isAsked = world.peer.isWildcard(type) || world.peer.names(type).has(name);
+            // Secrets are held back together.
+            if (!isAsked || type === SHORT['sds']) continue;
+            const held = world.peer.held(type).get(name);
+            if (world.isBad(name, version)) assert.notEqual(held, version, `${type} ${name}`);
+            else assert.equal(held, version, `${type} ${name}`);
+          }
+        }
+      }),
+      { seed: 20_261_122, numRuns: 700 },
+    );
+  });
+
+  test('what is sent refers to nothing that the client lacks', () => {
+    const referring = fc
+      .array(fc.tuple(fc.constantFrom(...NAMES), fc.integer({ min: 1, max: 2 })))
+      .map((list) => toSnapshot(toReferring(list)));
+    const change = fc.record({ kind: fc.constant('snapshot' as const), snapshot: referring });
+    let waited = 0;
+    fc.assert(
+      fc.property(fc.array(fc.oneof(action, change), { maxLength: 40 }), (actions) => {
+        const world = new World(variant);
+        for (const one of actions) {
+          world.run(one);
+          for (const { waiting } of world.session.types.values()) if (waiting) waited += 1;
+        }
+        world.settle();
+      }),
+      { seed: 20_261_122, numRuns: 500 },
+    );
+    assert(waited > 0, 'nothing ever waited');
   });
 
   test('nothing is sent after the end', () => {

@@ -1,0 +1,24 @@
+// Which resources a client's error text names. Envoy rejects clusters and listeners one by one and says so
+// (source/common/upstream/cds_api_impl.cc, source/common/listener_manager/lds_api.cc):
+//   Error adding/updating cluster(s) a: <reason>, b: <reason>
+//   Error adding/updating listener(s) a: <reason>\nb: <reason>\n
+// Other texts name things of their own (a route's missing cluster, a field): nothing is concluded from them.
+
+const HEADING = /^Error adding\/updating (?:cluster|listener)\(s\) /;
+
+/** Those of `candidates` that the text says are at fault; none where it doesn't say. */
+export function namesAtFault(
+  message: string,
+  candidates: ReadonlySet<string>,
+): ReadonlySet<string> {
+  const heading = HEADING.exec(message);
+  if (heading === null) return new Set();
+  const text = message.slice(heading[0].length);
+  return new Set([...candidates].filter((name) => isNamed(text, name)));
+}
+
+/** `name: ` where an entry begins. A name may hold separators itself, so the text isn't split. */
+function isNamed(text: string, name: string): boolean {
+  const label = `${name}: `;
+  return text.startsWith(label) || text.includes(`, ${label}`) || text.includes(`\n${label}`);
+}

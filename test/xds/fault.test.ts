@@ -1,0 +1,81 @@
+import { describe, expect, test } from 'vitest';
+import { namesAtFault } from '../../src/xds/fault.js';
+import {
+  createResource,
+  createSession,
+  createSnapshot,
+  DEFAULT_SESSION_LIMITS,
+  type Effect,
+  type Response,
+  step,
+  TYPE_URLS,
+} from '../../src/xds/index.js';
+
+const CANDIDATES = new Set(['a', 'b', 'ledger.payments:8080', 'cluster']);
+const rows: readonly (readonly [string, string, readonly string[]])[] = [
+  ['one cluster', 'Error adding/updating cluster(s) a: no such thing', ['a']],
+  ['two clusters', 'Error adding/updating cluster(s) a: no, b: neither', ['a', 'b']],
+  ['listeners by line', 'Error adding/updating listener(s) b: no\na: neither\n', ['a', 'b']],
+  [
+    'a name with separators',
+    'Error adding/updating cluster(s) ledger.payments:8080: no',
+    ['ledger.payments:8080'],
+  ],
+  ['a name within another', 'Error adding/updating cluster(s) bab: no', []],
+  ['a name within a reason', 'Error adding/updating cluster(s) x: cluster a is missing', []],
+  ['a text of another kind', "route: unknown cluster 'a'", []],
+  ['a name first in another text', 'a: bad', []],
+  ['nothing', '', []],
+];
+test.each(rows)('names in an error: %s', (_name, message, expected) => {
+  expect([...namesAtFault(message, CANDIDATES)].sort()).toEqual(expected);
+});
+
+describe.each(['sotw', 'delta'] as const)('%s', (variant) => {
+  /** Answers all that comes; returns how many responses that were, and the names that stay rejected. */
+  function run(count: number, isBad: (name: string) => boolean) {
+    const typeUrl = TYPE_URLS.route;
+    const names = Array.from({ length: count }, (_, i) => `r${i}`);
+    const resources = names.map((name) => createResource({ name, value: Buffer.from(name) }));
+    const session = createSession(variant, DEFAULT_SESSION_LIMITS);
+    step(session, { kind: 'snapshot', snapshot: createSnapshot([[typeUrl, resources]]) });
+    const interest = (subscribe: readonly string[]) =>
+      variant === 'sotw'
+        ? { variant, names, versionInfo: '' }
+        : { variant, subscribe, unsubscribe: [], initialVersions: new Map<string, string>() };
+    let sent = 0;
+    const toResponse = (effects: readonly Effect[]): Response | undefined =>
+      effects.flatMap((effect) => (effect.kind === 'send' ? [effect.response] : []))[0];
+    const first = { typeUrl, nonce: '', interest: interest(names) };
+    let response = toResponse(step(session, { kind: 'request', request: first }));
+    for (; response !== undefined; sent++) {
+      const bad = response.resources.some(({ name }) => isBad(name));
+      const request = { typeUrl, nonce: response.nonce, interest: interest([]) };
+      const error = { code: 3, message: 'a field is bad' };
+      const answer = bad ? { ...request, error } : request;
+      response = toResponse(step(session, { kind: 'request', request: answer }));
+    }
+    const type = session.types.get(typeUrl);
+    const rejected = type?.rejection?.resources.map(({ name }) => name) ?? [];
+    return { sent, rejected, held: type?.held.size, searching: type?.rejection?.searching };
+  }
+
+  test('one of a thousand is found in as many halvings', () => {
+    const found = run(1_000, (name) => name === 'r777');
+    expect(found).toEqual({
+      sent: found.sent,
+      rejected: ['r777'],
+      held: 999,
+      searching: undefined,
+    });
+    expect(found.sent).toBeLessThan(25);
+  });
+
+  test('where nearly all is bad, the search ends', () => {
+    const { sent, rejected, held, searching } = run(1_000, (name) => name !== 'r0');
+    expect(sent).toBeLessThan(150);
+    expect(rejected.length + (held ?? 0)).toBe(1_000);
+    expect(held).toBe(1);
+    expect(searching).toBeUndefined();
+  });
+});
