@@ -1,5 +1,5 @@
-// What grpc-js alone costs: a server on TLS that reads each stream's first request, answers it with an empty
-// message, and then holds the stream. It keeps nothing of what it read.
+// What grpc-js alone costs: a server on TLS that reads each stream's first request, answers it with
+// an empty message, and then holds the stream. It keeps nothing of what it read.
 import { readFileSync } from 'node:fs';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { DIST, receiveOptions } from './processes.mjs';

@@ -1,7 +1,7 @@
-// From the start of the process to the ready line, and to the first response that a waiting client gets:
-// on a data folder that a server has used before, and on one that holds no more than the key by which the
-// client's token was made (`countersign token`, as a user may do before the first `serve`).
-// Node's own start, bare and with grpc-js, is measured in the same rounds.
+// From the start of the process to the ready line, and to the first response that a waiting client
+// gets: on a data folder that a server has used before, and on one that holds no more than the key
+// by which the client's token was made (`countersign token`, as a user may do before the first
+// `serve`). Node's own start, bare and with grpc-js, is measured in the same rounds.
 import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { connect } from 'node:net';
@@ -45,6 +45,7 @@ async function firstResponseMs(port, token) {
   const client = new Client(`127.0.0.1:${port}`, credentials, {
     'grpc.use_local_subchannel_pool': 1,
     'grpc.initial_reconnect_backoff_ms': 20,
+    'grpc.ssl_target_name_override': 'localhost',
   });
   const metadata = new Metadata({ waitForReady: true });
   metadata.set('authorization', `Bearer ${token}`);
@@ -72,7 +73,10 @@ async function start({ meshPath, dataPath, token }) {
   };
 }
 
-/** `{ rounds, node, nodeGrpc, existing, fresh }`, each in milliseconds from the start of its process. */
+/**
+ * `{ rounds, node, nodeGrpc, existing, fresh }`, each in milliseconds from the start of its
+ * process.
+ */
 export async function benchColdStart({ folder, rounds }) {
   const meshPath = join(folder, 'mesh.yaml');
   mkdirSync(folder, { recursive: true });

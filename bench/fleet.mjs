@@ -1,6 +1,6 @@
-// The real server, as a process, with a fleet of simulated sidecars: what it weighs, what each sidecar adds
-// to it, and what an edit of mesh.yaml costs until the last sidecar has acknowledged it. Beside it, in the
-// same run, bare grpc-js that holds as many streams.
+// The real server, as a process, with a fleet of simulated sidecars: what it weighs, what each
+// sidecar adds to it, and what an edit of mesh.yaml costs until the last sidecar has acknowledged
+// it. Beside it, in the same run, bare grpc-js that holds as many streams.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cpuMs, nowMs, percentile, restingRssKb, settled, sleep, summarize } from './measure.mjs';
@@ -13,8 +13,8 @@ const DAY_MS = 86_400_000;
 const IN_FORCE_LIMIT_MS = 120_000;
 
 /**
- * A mesh of ten services that may all call each other, each with an HTTP port. The two settings that the
- * benchmark edits are of the first one: the mode of its port, and a rule of it.
+ * A mesh of ten services that may all call each other, each with an HTTP port. The two settings
+ * that the benchmark edits are of the first one: the mode of its port, and a rule of it.
  */
 function toMesh({ mode = 'permissive', path = '/a/*' } = {}) {
   const services = Array.from({ length: SERVICES }, (_, i) => {
@@ -160,8 +160,8 @@ async function measureOurs({ folder, streams, rounds, nodeArgs }) {
 }
 
 /**
- * `{ streams, services, ours, bare, perStreamRatio }`: memory and connecting of both, edits of ours.
- * `nodeArgs` go to the server's node (`--cpu-prof` and the like).
+ * `{ streams, services, ours, bare, perStreamRatio }`: memory and connecting of both, edits of
+ * ours. `nodeArgs` go to the server's node (`--cpu-prof` and the like).
  */
 export async function benchFleet({ folder, streams, rounds, nodeArgs = [] }) {
   mkdirSync(folder, { recursive: true });

@@ -1,14 +1,21 @@
-// `npm run bench`: what a user waits for and pays for, as tables and JSON. docs/benchmarks.md says what
-// each number means. Nothing is asserted: the machine may be shared, so a limit is shown, not enforced.
+// `npm run bench`: what a user waits for and pays for, as tables and JSON. docs/benchmarks.md says
+// what each number means. Nothing is asserted: the machine may be shared, so a limit is shown, not
+// enforced.
 //   npm run bench -- [--quick] [--json file] [--only cold,fleet,push] [--streams n] [--rounds n]
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { benchColdStart } from './cold-start.mjs';
 import { benchFleet } from './fleet.mjs';
 import { benchPush } from './push.mjs';
-import { toColdStartTable, toEditTable, toMemoryTable, toPushTable } from './report.mjs';
+import {
+  toColdStartTable,
+  toEditTable,
+  toLoadLine,
+  toMemoryTable,
+  toPushTable,
+} from './report.mjs';
 
 /** Issue 3's, and those of DESIGN.md where the issue names none. */
 const AIMS = { coldStartMs: 500, perProxyKb: 150, pushCpuMs: 150, pushRatio: 2 };
@@ -61,8 +68,15 @@ async function main() {
   const options = parseOptions();
   const folder = mkdtempSync(join(tmpdir(), 'countersign-bench-'));
   try {
+    const [loadBefore] = loadavg();
     const results = await run(options, folder);
-    const machine = { node: process.version, cores: cpus().length, platform: process.platform };
+    const machine = {
+      node: process.version,
+      cores: cpus().length,
+      loadBefore,
+      loadAfter: loadavg()[0],
+    };
+    process.stdout.write(`${toLoadLine(machine)}\n\n`);
     const json = JSON.stringify({ at: new Date().toISOString(), machine, aims: AIMS, ...results });
     if (options.json === undefined) process.stdout.write(`${json}\n`);
     else writeFileSync(options.json, `${json}\n`);

@@ -1,9 +1,13 @@
-// What every part of the benchmark shares: numbers of many rounds, and what /proc says of a process.
+// What every part of the benchmark shares: numbers of many rounds, and what /proc says of a
+// process.
 import { readFileSync } from 'node:fs';
 
 /** Clock ticks a second in /proc/<pid>/stat: USER_HZ, 100 on every Linux that Node runs on. */
 const TICKS_PER_S = 100;
-/** A ratio says nothing where the middle half of the rounds spreads by more than this part of the median. */
+/**
+ * A ratio says nothing where the middle half of the rounds spreads by more than this part of the
+ * median.
+ */
 const MAX_SPREAD = 0.5;
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -29,8 +33,8 @@ export function summarize(values) {
 }
 
 /**
- * `ours` to `theirs`, of medians. With both measured in turns, the rounds' own ratios say how sure it is:
- * `steady` is false where their middle half spreads too far for the median to mean anything.
+ * `ours` to `theirs`, of medians. With both measured in turns, the rounds' own ratios say how sure
+ * it is: `steady` is false where their middle half spreads too far for the median to mean anything.
  */
 export function compare(ours, theirs) {
   const {

@@ -54,18 +54,16 @@ export async function timeNode(args, options = {}) {
 
 /** `countersign <args>` to its end; its standard output. */
 export async function runCountersign(args) {
-  const child = track(
-    spawn(process.execPath, [distPath('cli/main.js'), ...args], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    }),
-  );
-  let text = '';
-  child.stdout.setEncoding('utf8').on('data', (chunk) => {
-    text += chunk;
-  });
+  const child = track(spawn(process.execPath, [distPath('cli/main.js'), ...args]));
+  const text = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr']) {
+    child[name].setEncoding('utf8').on('data', (chunk) => {
+      text[name] += chunk;
+    });
+  }
   const [code] = await once(child, 'close');
-  if (code !== 0) throw new Error(`countersign ${args.join(' ')} ended with code ${code}`);
-  return text.trim();
+  if (code !== 0) throw new Error(`countersign ${args.join(' ')}: code ${code}\n${text.stderr}`);
+  return text.stdout.trim();
 }
 
 /**

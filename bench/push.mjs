@@ -1,6 +1,7 @@
-// The cost of pushing one changed resource to many proxies over TLS, beside bare grpc-js writing the same
-// bytes to as many streams in the same run. Servers and the simulated proxies are processes of their own; the
-// server's CPU (user and system) is what is compared, from the push to the last answer read.
+// The cost of pushing one changed resource to many proxies over TLS, beside bare grpc-js writing
+// the same bytes to as many streams in the same run. Servers and the simulated proxies are
+// processes of their own; the server's CPU (user and system) is what is compared, from the push to
+// the last answer read.
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { ChannelCredentials, Client, Server, ServerCredentials } from '@grpc/grpc-js';
@@ -228,8 +229,8 @@ async function open(options) {
 }
 
 /**
- * Prints nothing: `{ streams, pushes, bytes, variant, bare, ours, ratio }`, ratio of the server's CPU a push.
- * The two servers take turns, since the machine may be shared.
+ * Prints nothing: `{ streams, pushes, bytes, variant, bare, ours, ratio }`, ratio of the server's
+ * CPU a push. The two servers take turns, since the machine may be shared.
  */
 export async function benchPush({ streams = 1000, pushes = 10, bytes = 10_240, variant = 'sotw' }) {
   const options = { streams, pushes, bytes, variant, tls: selfSigned() };

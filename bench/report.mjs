@@ -19,24 +19,31 @@ function toTable(title, rows) {
   return [title, ...lines.map((line) => `  ${line}`)].join('\n');
 }
 
-const measured = (name, summary, aim) => [
-  name,
-  ms(summary.median),
-  spreadOf(summary, ms),
-  aim === undefined ? '' : aim,
-];
-
 export function toColdStartTable({ rounds, node, nodeGrpc, existing, fresh }, aims) {
+  const row = (name, summary, aim = '') => [
+    name,
+    ms(summary.median),
+    spreadOf(summary, ms),
+    times(summary.median / node.median),
+    aim,
+  ];
   const aim = `aim < ${aims.coldStartMs} ms`;
   return toTable(`cold start, median of ${rounds}`, [
-    ['from process start', 'median', 'middle half', ''],
-    measured('node -e 0', node),
-    measured('node -e require(grpc-js)', nodeGrpc),
-    measured('used folder: ready line', existing.readyMs),
-    measured('used folder: first response', existing.responseMs, aim),
-    measured('fresh folder: ready line', fresh.readyMs),
-    measured('fresh folder: first response', fresh.responseMs, aim),
+    ['from process start', 'median', 'middle half', 'to node', ''],
+    row('node -e 0', node),
+    row('node -e require(grpc-js)', nodeGrpc),
+    row('used folder: ready line', existing.readyMs),
+    row('used folder: first response', existing.responseMs, aim),
+    row('fresh folder: ready line', fresh.readyMs),
+    row('fresh folder: first response', fresh.responseMs, aim),
   ]);
+}
+
+/** The load average says whether anything else ran: above what a run itself makes, it did. */
+export function toLoadLine({ cores, loadBefore, loadAfter }) {
+  const loads = `${loadBefore.toFixed(1)} before, ${loadAfter.toFixed(1)} after`;
+  const busy = loadBefore > cores / 2 ? '; the machine was busy, trust ratios only' : '';
+  return `load average (1 min) on ${cores} cores: ${loads}${busy}`;
 }
 
 export function toMemoryTable({ streams, services, ours, bare, perStreamRatio }, aims) {

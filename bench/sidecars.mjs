@@ -1,7 +1,8 @@
-// Simulated sidecars: what a stock Envoy says over delta ADS, without an Envoy. Each has a TLS connection,
-// a token, an address and a first request of Envoy's size; asks for clusters, then for what these refer to
-// (endpoints, secrets), then for listeners and what those refer to; and acknowledges all that it is sent.
-// Runs as a process of its own (startScript), so that its work isn't counted as the server's.
+// Simulated sidecars: what a stock Envoy says over delta ADS, without an Envoy. Each has a TLS
+// connection, a token, an address and a first request of Envoy's size; asks for clusters, then for
+// what these refer to (endpoints, secrets), then for listeners and what those refer to; and
+// acknowledges all that it is sent. Runs as a process of its own (startScript), so that its work
+// isn't counted as the server's.
 import { readFileSync } from 'node:fs';
 import { ChannelCredentials, Client, Metadata } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
@@ -57,7 +58,9 @@ export const toFirstRequest = (node) => encode({ node: toEnvoyNode(node), typeUr
 export const toEmptyAnswer = () =>
   Buffer.from(DeltaResponse.encode({ typeUrl: TYPES.lds, nonce: '1' }).finish());
 
-/** What a message refers to, by type: names found once for a resource of that name and kind of node. */
+/**
+ * What a message refers to, by type: names found once for a resource of that name and kind of node.
+ */
 const references = new Map();
 function referencesOf(service, typeUrl, resource) {
   const key = `${service} ${typeUrl} ${resource.name}`;
@@ -144,7 +147,10 @@ class Sidecar {
   }
 }
 
-/** Opens all sidecars, a few at a time; each counts as open at its first acknowledgement of listeners. */
+/**
+ * Opens all sidecars, a few at a time; each counts as open at its first acknowledgement of
+ * listeners.
+ */
 async function open({ address, anchorPem, target, sidecars }) {
   const credentials = ChannelCredentials.createSsl(Buffer.from(anchorPem));
   const opened = [];

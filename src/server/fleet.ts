@@ -1,6 +1,6 @@
-// The connected sidecars: what each is to have, whether it has it, and what that means for the registry
-// and for the running phase. A stream gets its first snapshot when its leaf is there: all of its secrets or
-// nothing that needs them.
+// The connected sidecars: what each is to have, whether it has it, and what that means for the
+// registry and for the running phase. A stream gets its first snapshot when its leaf is there: all
+// of its secrets or nothing that needs them.
 import { isDeepStrictEqual } from 'node:util';
 import { type Logger, MeshError, toPlace } from '../base/index.js';
 import type { DiscoveryHooks, DiscoveryStream, StreamUpdate } from '../grpc/index.js';
@@ -198,8 +198,9 @@ export function toLeafSettings({ spiffeId, dnsNames, certificates }: Service): L
 }
 
 /**
- * In force is more than acknowledged: everything that the configuration refers to (routes, endpoints,
- * extension configurations, secrets) must have been asked for and taken, on the same stream.
+ * In force is more than acknowledged: everything that the configuration refers to (routes,
+ * endpoints, extension configurations, secrets) must have been asked for and taken, on the same
+ * stream.
  */
 function toState({ stream, snapshot }: Omit<Member, 'state'>): ProxyState {
   const rejections = stream.state().flatMap(({ rejection }) => rejection ?? []);

@@ -97,7 +97,9 @@ function toTcpChain({ service, trustDomain }: Inbound, port: Port): FilterChain 
     : { name: 'plain', filters };
 }
 
-/** The same for every node of a service, and the dearest part of a listener: encoded once a port. */
+/**
+ * The same for every node of a service, and the dearest part of a listener: encoded once a port.
+ */
 const knownFilters = new WeakMap<Port, { readonly host: string; readonly filters: Filter[] }>();
 
 function toFilters({ name: host }: Service, port: Port): Filter[] {

@@ -15,8 +15,8 @@ export interface Outbound {
 }
 
 /**
- * By port, then by listener name and address. Nearly all sidecars have the same outbound prefix, so one
- * resource serves all callers of a port; it goes when its mesh does, with the port.
+ * By port, then by listener name and address. Nearly all sidecars have the same outbound prefix, so
+ * one resource serves all callers of a port; it goes when its mesh does, with the port.
  */
 const known = new WeakMap<Port, Map<string, Resource>>();
 

@@ -4,7 +4,7 @@
 // the node (all but its listeners and secrets) is shared by every node of the service.
 import { type Mesh, mayCall, type Port, type Service, type ServiceName } from '../policy/index.js';
 import { createResourceSet, type Resource, type ResourceSet, TYPE_URLS } from '../xds/index.js';
-import { hasDnsEndpoint, toCalleeCluster, toLocalCluster } from './clusters.js';
+import { type Callee, hasDnsEndpoint, toCalleeCluster, toLocalCluster } from './clusters.js';
 import { toEndpointResource } from './endpoints.js';
 import { toInboundListeners } from './inbound.js';
 import { isHttp } from './listeners.js';
@@ -45,19 +45,21 @@ export function translateService({
   const callees = toCallees(mesh, service).map(({ callee, port }) => ({
     callee,
     port,
-    sidecars: registry.get(callee.name) ?? [],
+    sidecars: registry.get(callee.name) ?? NO_SIDECARS,
   }));
   const sets: [string, Resource[]][] = [
     [
       TYPE_URLS.cluster,
       [
         ...service.ports.map((port) => toLocalCluster(service, port)),
-        ...callees.map(toCalleeCluster),
+        ...callees.map((callee) => toCalleeResources(callee).cluster),
       ],
     ],
     [
       TYPE_URLS.endpoint,
-      callees.filter(({ callee }) => !hasDnsEndpoint(callee)).map(toEndpointResource),
+      callees
+        .filter(({ callee }) => !hasDnsEndpoint(callee))
+        .map((callee) => toCalleeResources(callee).endpoints),
     ],
     [
       TYPE_URLS.route,
@@ -73,6 +75,26 @@ export function translateService({
     ],
   ];
   return new Map(sets.map(([typeUrl, resources]) => [typeUrl, createResourceSet(resources)]));
+}
+
+const NO_SIDECARS: readonly SidecarEndpoint[] = [];
+
+interface CalleeResources extends Callee {
+  readonly cluster: Resource;
+  readonly endpoints: Resource;
+}
+
+/** Of each port, its latest: all of its callers get the same. */
+const known = new WeakMap<Port, CalleeResources>();
+
+function toCalleeResources(of: Callee): CalleeResources {
+  const old = known.get(of.port);
+  const same = old?.callee === of.callee;
+  if (same && old.sidecars === of.sidecars) return old;
+  const cluster = same && !hasDnsEndpoint(of.callee) ? old.cluster : toCalleeCluster(of);
+  const resources = { ...of, cluster, endpoints: toEndpointResource(of) };
+  known.set(of.port, resources);
+  return resources;
 }
 
 export interface NodeInput {
