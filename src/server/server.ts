@@ -10,7 +10,16 @@ import {
   systemErrorCode,
   systemRandom,
 } from '../base/index.js';
-import { attachDiscovery, shutdown } from '../grpc/index.js';
+import {
+  AGGREGATED_SERVICE,
+  attachClientStatus,
+  attachDiscovery,
+  attachHealth,
+  attachReflection,
+  CLIENT_STATUS_SERVICE,
+  HEALTH_SERVICE,
+  shutdown,
+} from '../grpc/index.js';
 import type { TokenKeys } from '../identity/index.js';
 import { createAdminServer } from './admin.js';
 import { createApi } from './api.js';
@@ -95,7 +104,15 @@ async function serveXds(address: HostPort, parts: Parts, closers: Closers): Prom
       }),
     hooks: control.fleet,
   });
-  closers.defer(() => shutdown({ server, discovery, clock, graceMs: STOP_GRACE_MS }));
+  const services = [AGGREGATED_SERVICE.name, CLIENT_STATUS_SERVICE];
+  const health = attachHealth(server, { services });
+  attachReflection(server, { services: [...services, HEALTH_SERVICE] });
+  attachClientStatus(server, {
+    discovery,
+    logger,
+    authorizeStatus: ({ authorization }) => verifyAdmin(state.tokens, authorization),
+  });
+  closers.defer(() => shutdown({ server, discovery, health, clock, graceMs: STOP_GRACE_MS }));
   return bindGrpc(server, { address, credential: state.credential });
 }
 
@@ -124,9 +141,14 @@ async function serveAdmin(address: HostPort, parts: Parts, closers: Closers): Pr
   return listen(server, address);
 }
 
+/** @throws MeshError token-missing, token-invalid, token-expired */
+function verifyAdmin(tokens: TokenKeys, authorization: string | undefined): void {
+  tokens.verify(authorization?.replace(/^Bearer +/i, ''), { audience: 'countersign-admin' });
+}
+
 function isAdmin(tokens: TokenKeys, authorization: string | undefined): boolean {
   try {
-    tokens.verify(authorization?.replace(/^Bearer +/i, ''), { audience: 'countersign-admin' });
+    verifyAdmin(tokens, authorization);
     return true;
   } catch {
     return false;

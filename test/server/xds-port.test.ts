@@ -1,0 +1,76 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { systemClock, systemRandom } from '../../src/base/index.js';
+import {
+  createTokenKeys,
+  loadOrCreateAnchorPem,
+  openDataDir,
+  type TokenKeys,
+} from '../../src/identity/index.js';
+import { type RunningServer, startServer } from '../../src/server/index.js';
+
+// What the xDS port serves beside ADS: health to everybody, the state of clients to administrators.
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
+let dir: string;
+let server: RunningServer;
+let tokens: TokenKeys;
+let client: Client;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'countersign-port-'));
+  const meshPath = join(dir, 'mesh.yaml');
+  await writeFile(meshPath, 'trustDomain: test.example\nservices: { web: {} }\n');
+  const any = { host: '127.0.0.1', port: 0 };
+  const dataPath = join(dir, 'data');
+  server = await startServer({ meshPath, dataPath, xds: any, admin: any, logger: silent });
+  const dataDir = await openDataDir({ path: dataPath, lock: false });
+  const identity = { dataDir, clock: systemClock, random: systemRandom };
+  tokens = await createTokenKeys(identity);
+  const anchor = Buffer.from(await loadOrCreateAnchorPem(identity));
+  client = new Client(
+    `localhost:${server.xdsAddress.port}`,
+    credentials.createSsl(anchor, null, null, { checkServerIdentity: () => undefined }),
+  );
+});
+
+afterAll(async () => {
+  client.close();
+  await server.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+const raw = (bytes: Buffer): Buffer => bytes;
+
+function call(path: string, token?: string): Promise<number> {
+  const metadata = new Metadata();
+  if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);
+  return new Promise((resolve) => {
+    const done = (error: ServiceError | null): void => resolve(error?.code ?? status.OK);
+    client.makeUnaryRequest(path, raw, raw, Buffer.alloc(0), metadata, {}, done);
+  });
+}
+
+test('health needs no token', async () => {
+  expect(await call('/grpc.health.v1.Health/Check')).toBe(status.OK);
+});
+
+const CSDS = '/envoy.service.status.v3.ClientStatusDiscoveryService/FetchClientStatus';
+
+test.each([
+  ['no token', () => undefined, status.UNAUTHENTICATED],
+  [
+    "a sidecar's token",
+    () => tokens.sign({ audience: 'countersign-xds', subject: 'web', ttlMs: 60_000 }).token,
+    status.UNAUTHENTICATED,
+  ],
+  [
+    'an admin token',
+    () => tokens.sign({ audience: 'countersign-admin', subject: 'me', ttlMs: 60_000 }).token,
+    status.OK,
+  ],
+] as const)('the state of clients with %s', async (_name, token, wanted) => {
+  expect(await call(CSDS, token())).toBe(wanted);
+});
