@@ -67,22 +67,20 @@ async function run({ only, streams, rounds }, folder) {
 async function main() {
   const options = parseOptions();
   const folder = mkdtempSync(join(tmpdir(), 'countersign-bench-'));
-  try {
-    const [loadBefore] = loadavg();
-    const results = await run(options, folder);
-    const machine = {
-      node: process.version,
-      cores: cpus().length,
-      loadBefore,
-      loadAfter: loadavg()[0],
-    };
-    process.stdout.write(`${toLoadLine(machine)}\n\n`);
-    const json = JSON.stringify({ at: new Date().toISOString(), machine, aims: AIMS, ...results });
-    if (options.json === undefined) process.stdout.write(`${json}\n`);
-    else writeFileSync(options.json, `${json}\n`);
-  } finally {
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
-  }
+  // On exit, so that an interrupted run leaves nothing either.
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+  const [loadBefore] = loadavg();
+  const results = await run(options, folder);
+  const machine = {
+    node: process.version,
+    cores: cpus().length,
+    loadBefore,
+    loadAfter: loadavg()[0],
+  };
+  process.stdout.write(`${toLoadLine(machine)}\n\n`);
+  const json = JSON.stringify({ at: new Date().toISOString(), machine, aims: AIMS, ...results });
+  if (options.json === undefined) process.stdout.write(`${json}\n`);
+  else writeFileSync(options.json, `${json}\n`);
 }
 
 // Sockets that are being torn down would hold the process for seconds; all is written by now.

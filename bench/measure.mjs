@@ -9,6 +9,8 @@ const TICKS_PER_S = 100;
  * median.
  */
 const MAX_SPREAD = 0.5;
+/** Fewer rounds have no spread to speak of. */
+const MIN_ROUNDS = 3;
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -34,7 +36,7 @@ export function summarize(values) {
 
 /**
  * `ours` to `theirs`, of medians. With both measured in turns, the rounds' own ratios say how sure
- * it is: `steady` is false where their middle half spreads too far for the median to mean anything.
+ * it is: `steady` is false where their middle half spreads too far, or where they are too few.
  */
 export function compare(ours, theirs) {
   const {
@@ -43,7 +45,7 @@ export function compare(ours, theirs) {
     high,
     spread,
   } = summarize(ours.map((one, i) => one / theirs[i % theirs.length]));
-  return { value, low, high, steady: spread <= MAX_SPREAD };
+  return { value, low, high, steady: ours.length >= MIN_ROUNDS && spread <= MAX_SPREAD };
 }
 
 /** RSS of a process, in kB. */

@@ -96,8 +96,12 @@ export function startCountersign({ meshPath, dataPath, xds = '127.0.0.1:0', node
   return { child, startedMs, ready };
 }
 
-/** In such a script: its options, which are its first message. */
-export const receiveOptions = async () => (await once(process, 'message'))[0];
+/** In such a script: its options, which are its first message. It ends with the benchmark. */
+export async function receiveOptions() {
+  process.on('disconnect', () => process.exit(1));
+  const [options] = await once(process, 'message');
+  return options;
+}
 
 /** A script of this folder as a process of its own that sends messages; `next` is the next one. */
 export function startScript(name, { options, nodeArgs = [] }) {

@@ -251,5 +251,7 @@ export async function benchPush({ streams = 1000, pushes = 10, bytes = 10_240, v
 }
 
 const role = process.env.BENCH_ROLE;
+// The benchmark is gone: so are its processes.
+if (role !== undefined) process.on('disconnect', () => process.exit(1));
 if (role === 'server') await serve(JSON.parse(process.env.BENCH_OPTIONS));
 else if (role === 'proxies') await proxies(JSON.parse(process.env.BENCH_OPTIONS));

@@ -94,7 +94,7 @@ export function toPushTable(push, aims) {
   ];
   const verdict = ratio.steady
     ? `CPU ratio ${times(ratio.value)} (aim ≤ ${aims.pushRatio}×)`
-    : `CPU ratio ${times(ratio.value)}, but rounds spread too far for it to mean anything`;
+    : `CPU ratio ${times(ratio.value)}, which means nothing: rounds too few or apart`;
   return toTable(`library: ${bytes} bytes to ${streams} streams, TLS, ${variant}: ${verdict}`, [
     ['', 'CPU a push', 'middle half', 'wall', 'a stream'],
     row('bare grpc-js', bare),
