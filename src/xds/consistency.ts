@@ -1,5 +1,5 @@
-// Whether a snapshot is whole: each name that a resource refers to is there. The core doesn't read bytes, so
-// only what a resource's `references` say is checked.
+// Whether a snapshot is whole: each name that a resource refers to is there. The core doesn't read
+// bytes, so only what a resource's `references` say is checked.
 import type { Resource, ResourceRef, Snapshot } from './resource.js';
 
 export interface Dangling {

@@ -1,5 +1,6 @@
-// What a client lacks: its subscription and what it holds, against the snapshot. Both variants share this;
-// they differ in how it is sent (SotW: the whole of `next`; delta: `changed` and `removed`).
+// What a client lacks: its subscription and what it holds, against the snapshot. Both variants
+// share this; they differ in how it is sent (SotW: the whole of `next`; delta: `changed` and
+// `removed`).
 import { EMPTY_SET, type Resource, type ResourceSet } from './resource.js';
 import { covers } from './subscription.js';
 import { type Held, REMOVED, type TypeState } from './type-state.js';
@@ -13,11 +14,15 @@ export interface Diff {
   readonly again: readonly Resource[];
   /** Names that the client may hold and that are gone. */
   readonly removed: readonly string[];
-  /** Like `removed`, but their removal was rejected once: told again only along with something else. */
+  /**
+   * Like `removed`, but their removal was rejected once: told again only along with something else.
+   */
   readonly removedAgain: readonly string[];
   /** Names asked for that neither exist nor are held. */
   readonly missing: readonly string[];
-  /** Resources that the client rejected in just that version, or that refer to what it hasn't got. */
+  /**
+   * Resources that the client rejected in just that version, or that refer to what it hasn't got.
+   */
   readonly heldBack: readonly Resource[];
   /** Some of `heldBack` waits for what it refers to. */
   readonly waiting: boolean;

@@ -1,6 +1,6 @@
-// Responses as bytes, without encoding any resource twice. A protobuf message is a concatenation of fields
-// (https://protobuf.dev/programming-guides/encoding), so a resource's field is a short header, kept once
-// per resource and variant, and the resource's own bytes, shared by all streams.
+// Responses as bytes, without encoding any resource twice. A protobuf message is a concatenation of
+// fields (https://protobuf.dev/programming-guides/encoding), so a resource's field is a short
+// header, kept once per resource and variant, and the resource's own bytes, shared by all streams.
 import type { Variant } from './request.js';
 import type { Resource } from './resource.js';
 import type { Response } from './response.js';

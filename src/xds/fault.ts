@@ -1,8 +1,10 @@
-// Which resources a client's error text names. Envoy rejects clusters and listeners one by one and says so
+// Which resources a client's error text names. Envoy rejects clusters and listeners one by one and
+// says so
 // (source/common/upstream/cds_api_impl.cc, source/common/listener_manager/lds_api.cc):
 //   Error adding/updating cluster(s) a: <reason>, b: <reason>
 //   Error adding/updating listener(s) a: <reason>\nb: <reason>\n
-// Other texts name things of their own (a route's missing cluster, a field): nothing is concluded from them.
+// Other texts name things of their own (a route's missing cluster, a field): nothing is concluded
+// from them.
 
 const HEADING = /^Error adding\/updating (?:cluster|listener)\(s\) /;
 

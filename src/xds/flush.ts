@@ -1,5 +1,5 @@
-// After an event: what each type lacks, and which of it may be sent now. A type with a response under way
-// waits for its answer; one that lacks nothing comes to rest.
+// After an event: what each type lacks, and which of it may be sent now. A type with a response
+// under way waits for its answer; one that lacks nothing comes to rest.
 import { computeDiff, type Diff, toNext } from './diff.js';
 import { scheduleBeat, toBeats } from './heartbeat.js';
 import { isBlocked, isUsable, mayRemove, renew, watchSlow } from './order.js';

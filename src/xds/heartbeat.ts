@@ -1,8 +1,8 @@
-// Resources with a TTL are said again before it is over, three times per TTL, so that one lost or late beat
-// does no harm. Delta says name, version and TTL without the body. SotW repeats the response whole: a bare
-// resource in it updates no content, so Envoy would take a listener or cluster for absent (its SotW code
-// hands the remaining resources, none, to its CDS and LDS as the full state).
-// Rule: xDS protocol, "Time to live (TTL)".
+// Resources with a TTL are said again before it is over, three times per TTL, so that one lost or
+// late beat does no harm. Delta says name, version and TTL without the body. SotW repeats the
+// response whole: a bare resource in it updates no content, so Envoy would take a listener or
+// cluster for absent (its SotW code hands the remaining resources, none, to its CDS and LDS as the
+// full state). Rule: xDS protocol, "Time to live (TTL)".
 import type { Resource } from './resource.js';
 import type { Effect, Session } from './session.js';
 import type { TypeState } from './type-state.js';

@@ -1,3 +1,4 @@
+export * from './cache/index.js';
 export { type Dangling, findDangling } from './consistency.js';
 export { encodeResponse } from './encode.js';
 export { DEFAULT_SESSION_LIMITS, type SessionLimits } from './limits.js';

@@ -1,5 +1,5 @@
-// What one client may ask of one stream. Every list and name that a client sends is bounded here; reaching
-// a bound ends that stream with `resource-limit` and no other.
+// What one client may ask of one stream. Every list and name that a client sends is bounded here;
+// reaching a bound ends that stream with `resource-limit` and no other.
 
 export interface SessionLimits {
   /** Names that one stream may be subscribed to, per type. */

@@ -1,5 +1,6 @@
-// Who a client says that it is. Only what the server uses is kept: Envoy's first request is about 62 kB,
-// nearly all of it the list of its extensions, which is skipped while decoding and never retained.
+// Who a client says that it is. Only what the server uses is kept: Envoy's first request is about
+// 62 kB, nearly all of it the list of its extensions, which is skipped while decoding and never
+// retained.
 import type { countersign } from '../gen/wire.js';
 
 /** A node's metadata as JSON. */

@@ -1,6 +1,7 @@
 // When a type may be sent, on a stream that carries several: make before break. The table is in
-// type-urls.ts. An addition waits for the answers to what it needs, but only so long; a removal waits until
-// nothing in force on the client can use it; and a change may make another type's resource due again.
+// type-urls.ts. An addition waits for the answers to what it needs, but only so long; a removal
+// waits until nothing in force on the client can use it; and a change may make another type's
+// resource due again.
 import type { Diff } from './diff.js';
 import type { Resource } from './resource.js';
 import type { Effect, Session } from './session.js';
@@ -13,7 +14,10 @@ export interface Blocking {
   readonly effects: Effect[];
 }
 
-/** Whether a type that must be in place before this one isn't yet; asks for an alarm where it is slow. */
+/**
+ * Whether a type that must be in place before this one isn't yet; asks for an alarm where it is
+ * slow.
+ */
 export function isBlocked(
   session: Session,
   type: TypeState,
@@ -42,8 +46,8 @@ function timeoutOf({ limits }: Session, typeUrl: string): number {
 }
 
 /**
- * A client that comes with resources from an earlier stream: what it hasn't asked for yet may use them. It
- * asks for everything at the start, so a while later what it hasn't asked for isn't there.
+ * A client that comes with resources from an earlier stream: what it hasn't asked for yet may use
+ * them. It asks for everything at the start, so a while later what it hasn't asked for isn't there.
  */
 export function startResuming(session: Session, { typeUrl }: TypeState, effects: Effect[]): void {
   if (session.resuming !== undefined || session.typeUrl !== undefined) return;
@@ -54,8 +58,8 @@ export function startResuming(session: Session, { typeUrl }: TypeState, effects:
 }
 
 /**
- * Whether the client has what the resource's bytes refer to, of the types that it takes as a whole: of
- * others it asks for the names that it meets. A mute type is trusted once its time is over.
+ * Whether the client has what the resource's bytes refer to, of the types that it takes as a whole:
+ * of others it asks for the names that it meets. A mute type is trusted once its time is over.
  */
 export function isUsable(session: Session, { references = [] }: Resource): boolean {
   return references.every(({ typeUrl, name }) => {
@@ -66,8 +70,9 @@ export function isUsable(session: Session, { references = [] }: Resource): boole
 }
 
 /**
- * Whether nothing that is in force on the client can use what this type would remove. Unlike an addition,
- * a removal never goes ahead because of a deadline or of a rejection: what is too much does no harm.
+ * Whether nothing that is in force on the client can use what this type would remove. Unlike an
+ * addition, a removal never goes ahead because of a deadline or of a rejection: what is too much
+ * does no harm.
  */
 export function mayRemove(
   session: Session,
@@ -83,8 +88,8 @@ export function mayRemove(
 }
 
 /**
- * What waits in the client for just this change is due again, right after it: what the resource refers to,
- * and where it doesn't say, what has its name.
+ * What waits in the client for just this change is due again, right after it: what the resource
+ * refers to, and where it doesn't say, what has its name.
  */
 export function renew(
   session: Session,

@@ -1,4 +1,5 @@
-// What a stream's state means to whoever asks: an operator (`status`) or a phase that waits for the fleet.
+// What a stream's state means to whoever asks: an operator (`status`) or a phase that waits for the
+// fleet.
 import type { Session } from './session.js';
 import type { Rejection } from './type-state.js';
 import { traitsOf } from './type-urls.js';
@@ -34,7 +35,9 @@ export function toReports(session: Session): readonly TypeReport[] {
   }));
 }
 
-/** Whether the client last took that resource at that version, on this stream or by its own word. */
+/**
+ * Whether the client last took that resource at that version, on this stream or by its own word.
+ */
 export function isInForce(
   session: Session,
   resource: { readonly typeUrl: string; readonly name: string; readonly version: string },
@@ -44,9 +47,9 @@ export function isInForce(
 }
 
 /**
- * Whether the client has taken all of the snapshot that it asked for, and asked for every type that it
- * takes as a whole. It may not have asked yet for a name (a secret, a route) that this content refers to:
- * ask `isInForce` of those.
+ * Whether the client has taken all of the snapshot that it asked for, and asked for every type that
+ * it takes as a whole. It may not have asked yet for a name (a secret, a route) that this content
+ * refers to: ask `isInForce` of those.
  */
 export function isSynced(session: Session): boolean {
   if (session.snapshot === undefined) return false;

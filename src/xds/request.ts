@@ -1,5 +1,6 @@
-// A discovery request, decoded: what both protocol variants say in common, and what each says of its
-// subscription. Only the fields that the server reads are decoded (protos/countersign/wire.proto).
+// A discovery request, decoded: what both protocol variants say in common, and what each says of
+// its subscription. Only the fields that the server reads are decoded
+// (protos/countersign/wire.proto).
 import { MeshError } from '../base/index.js';
 import { countersign } from '../gen/wire.js';
 import type { SessionLimits } from './limits.js';

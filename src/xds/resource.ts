@@ -1,6 +1,6 @@
-// What the protocol core carries: named, versioned bytes. A resource is encoded once; every stream that
-// needs it writes the same Buffers. The core never looks inside. Versions are hashes of content by
-// default, so that they are equal across pushes, restarts and replicas.
+// What the protocol core carries: named, versioned bytes. A resource is encoded once; every stream
+// that needs it writes the same Buffers. The core never looks inside. Versions are hashes of
+// content by default, so that they are equal across pushes, restarts and replicas.
 import { createHash } from 'node:crypto';
 import type { SourceRef } from '../base/index.js';
 
@@ -13,8 +13,8 @@ export interface Resource {
   /** Where the user wrote what this comes from; a NACK is shown with it. */
   readonly source?: SourceRef;
   /**
-   * How long a client keeps this without hearing from the server, in ms. While a stream is open, the server
-   * renews it in time. Rule: xDS protocol, "Time to live (TTL)".
+   * How long a client keeps this without hearing from the server, in ms. While a stream is open,
+   * the server renews it in time. Rule: xDS protocol, "Time to live (TTL)".
    */
   readonly ttlMs?: number;
   /** What its bytes refer to by name. */
@@ -111,7 +111,10 @@ export function createResourceSet(
 /** The set of none; its version is that of every empty set. */
 export const EMPTY_SET: ResourceSet = createResourceSet([]);
 
-/** One type of a snapshot; a `version` that is given appears as version_info and system_version_info. */
+/**
+ * One type of a snapshot; a `version` that is given appears as version_info and
+ * system_version_info.
+ */
 export type SnapshotEntry = readonly [
   typeUrl: string,
   resources: Iterable<Resource>,

@@ -1,5 +1,5 @@
-// What a response says, per variant: SotW holds the whole of what the client is to have, delta what changed
-// and what is gone.
+// What a response says, per variant: SotW holds the whole of what the client is to have, delta what
+// changed and what is gone.
 import type { Diff } from './diff.js';
 import { type Resource, versionOf } from './resource.js';
 import type { Session } from './session.js';
@@ -12,7 +12,9 @@ export interface Response {
   readonly resources: readonly Resource[];
   /** Delta: names that are gone or don't exist. Empty in SotW. */
   readonly removed: readonly string[];
-  /** Delta: resources of which only the TTL is said again. Empty in SotW, which repeats them whole. */
+  /**
+   * Delta: resources of which only the TTL is said again. Empty in SotW, which repeats them whole.
+   */
   readonly heartbeats: readonly Resource[];
 }
 
@@ -43,7 +45,10 @@ export function toResponse(session: Session, draft: Draft): Response {
   };
 }
 
-/** SotW: the version of exactly what a response leaves the client with, or the one that was given for it. */
+/**
+ * SotW: the version of exactly what a response leaves the client with, or the one that was given
+ * for it.
+ */
 function versionFor(
   session: Session,
   { typeUrl }: TypeState,
@@ -55,8 +60,9 @@ function versionFor(
 }
 
 /**
- * SotW: whether a client that names this version on a new stream surely holds just `content`. A version that
- * was given says nothing of which names were held then, and what has a TTL may have gone meanwhile.
+ * SotW: whether a client that names this version on a new stream surely holds just `content`. A
+ * version that was given says nothing of which names were held then, and what has a TTL may have
+ * gone meanwhile.
  */
 export function isHeldBy(
   session: Session,

@@ -1,10 +1,11 @@
-// One stream of the xDS protocol as data and one function: `step(session, event)` says what to do. There is
-// no I/O, clock or bytes here. SotW and delta, aggregated or not, share it; they differ in how a request
-// changes a subscription (subscription.ts) and in what of a difference is sent (response.ts).
+// One stream of the xDS protocol as data and one function: `step(session, event)` says what to do.
+// There is no I/O, clock or bytes here. SotW and delta, aggregated or not, share it; they differ in
+// how a request changes a subscription (subscription.ts) and in what of a difference is sent
+// (response.ts).
 //
-// Per type at most one response is unanswered, so a slow client gets the newest value and no queue grows.
-// After each event every type that may lack something is compared with the snapshot and sent (flush.ts), in
-// the order of the table in type-urls.ts.
+// Per type at most one response is unanswered, so a slow client gets the newest value and no queue
+// grows. After each event every type that may lack something is compared with the snapshot and sent
+// (flush.ts), in the order of the table in type-urls.ts.
 import { MeshError } from '../base/index.js';
 import { flush } from './flush.js';
 import { takeBeat } from './heartbeat.js';
@@ -30,8 +31,8 @@ export interface Session {
   /** How many responses were sent: the next nonce is one more. */
   sent: number;
   /**
-   * The client came with resources of an earlier stream; `over` once it had the time to ask for all that
-   * may use them.
+   * The client came with resources of an earlier stream; `over` once it had the time to ask for all
+   * that may use them.
    */
   resuming: { readonly nonce: string; over: boolean } | undefined;
   /** How many alarms were asked for: each has a nonce of its own. */
@@ -84,7 +85,9 @@ export function createSession(
   };
 }
 
-/** Takes one event and returns what to do, in that order. After `fail` or `end` there is no effect. */
+/**
+ * Takes one event and returns what to do, in that order. After `fail` or `end` there is no effect.
+ */
 export function step(session: Session, event: SessionEvent): readonly Effect[] {
   if (session.ended) return [];
   const effects: Effect[] = [];
@@ -180,8 +183,8 @@ function takeRequest(session: Session, request: Request, effects: Effect[]): voi
     const rejection = settleNack(type, inFlight, request.error?.message ?? '');
     effects.push({ kind: 'nacked', typeUrl, rejection });
   }
-  // SotW: a stale request is superseded by the one that answers the newest response. Delta: its changes
-  // of subscription count, whatever its nonce.
+  // SotW: a stale request is superseded by the one that answers the newest response. Delta: its
+  // changes of subscription count, whatever its nonce.
   if (kind === 'stale' && session.variant === 'sotw') return;
   takeInterest(type, request, kind);
   const { interest } = request;

@@ -1,7 +1,8 @@
-// What an ACK and a NACK do to a type. A NACK is of a whole response; what is at fault in it is found from
-// the client's words, or else by trial: its new resources are sent again in halves, each ACK frees one, and
-// what is rejected alone is at fault. The rest goes on; what is at fault stays parked until it changes.
-// Rule: xDS protocol, "ACK and NACK semantics summary": a rejected update leaves the last good one in force.
+// What an ACK and a NACK do to a type. A NACK is of a whole response; what is at fault in it is
+// found from the client's words, or else by trial: its new resources are sent again in halves, each
+// ACK frees one, and what is rejected alone is at fault. The rest goes on; what is at fault stays
+// parked until it changes. Rule: xDS protocol, "ACK and NACK semantics summary": a rejected update
+// leaves the last good one in force.
 import { namesAtFault } from './fault.js';
 import type { Resource, ResourceSet } from './resource.js';
 import {
@@ -28,8 +29,8 @@ export function settleAck(type: TypeState, inFlight: InFlight): void {
 }
 
 /**
- * The client rejected the response under way. What the client had taken before at the same version isn't at
- * fault. A removal is only suspect where there is nothing else.
+ * The client rejected the response under way. What the client had taken before at the same version
+ * isn't at fault. A removal is only suspect where there is nothing else.
  */
 export function settleNack(type: TypeState, inFlight: InFlight, message: string): Rejection {
   settle(type);

@@ -1,7 +1,7 @@
-// What a stream asks of one type: everything (`*`), names, or both. Applying a request says which names
-// are owed an answer, whether or not their content is new to the client.
-// Rules: xDS protocol, "How the client specifies what resources to return", "Unsubscribing From
-// Resources", "Subscribing to Resources" (delta).
+// What a stream asks of one type: everything (`*`), names, or both. Applying a request says which
+// names are owed an answer, whether or not their content is new to the client. Rules: xDS protocol,
+// "How the client specifies what resources to return", "Unsubscribing From Resources", "Subscribing
+// to Resources" (delta).
 import type { Interest } from './request.js';
 import type { TypeTraits } from './type-urls.js';
 
@@ -19,7 +19,9 @@ export interface SubscriptionChange {
   readonly owed: readonly string[];
   /** The wildcard was asked for (again): an answer is due, even one without resources. */
   readonly wildcardOwed: boolean;
-  /** Something was given up: what the client holds beyond the subscription is its own affair now. */
+  /**
+   * Something was given up: what the client holds beyond the subscription is its own affair now.
+   */
   readonly narrowed: boolean;
 }
 

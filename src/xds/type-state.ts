@@ -1,6 +1,7 @@
-// What a stream knows of one type: what was asked for, what the client holds, what is under way, and what
-// it has rejected. `held` moves only when the client says so (ACK); a rejected resource is parked at its
-// version and isn't sent again until its content changes, while the last good one stays in force.
+// What a stream knows of one type: what was asked for, what the client holds, what is under way,
+// and what it has rejected. `held` moves only when the client says so (ACK); a rejected resource is
+// parked at its version and isn't sent again until its content changes, while the last good one
+// stays in force.
 import type { Resource } from './resource.js';
 import { createSubscription, type Subscription } from './subscription.js';
 import { type TypeTraits, traitsOf } from './type-urls.js';
@@ -30,7 +31,10 @@ export interface Rejection {
   readonly message: string;
   /** Of the response that was rejected last. */
   readonly version: string;
-  /** What is held back for it, each with its source: what is at fault, and while that isn't known, suspects. */
+  /**
+   * What is held back for it, each with its source: what is at fault, and while that isn't known,
+   * suspects.
+   */
   readonly resources: readonly Resource[];
   /** What is at fault isn't known yet: parts of what was rejected are being tried. */
   readonly searching?: true;
@@ -47,13 +51,18 @@ export interface TypeState {
   readonly typeUrl: string;
   readonly traits: TypeTraits;
   readonly subscription: Subscription;
-  /** By name, as far as the client has confirmed it. Shared with the snapshot where they are equal. */
+  /**
+   * By name, as far as the client has confirmed it. Shared with the snapshot where they are equal.
+   */
   held: ReadonlyMap<string, Held>;
   /** Version of `held` as the client was told it; empty before the first ACK. */
   ackedVersion: string;
   /** By name what the client rejected: not sent again until it changes. */
   readonly parked: Map<string, Parked>;
-  /** Groups of parked names that are to be sent again, one after the other, to find what is at fault. */
+  /**
+   * Groups of parked names that are to be sent again, one after the other, to find what is at
+   * fault.
+   */
   trials: (readonly string[])[];
   /** The group that may be sent now, though parked. */
   trying: ReadonlySet<string>;
@@ -108,7 +117,9 @@ export function createTypeState(typeUrl: string): TypeState {
   };
 }
 
-/** Drops what is beyond the subscription: the client drops it too, and asks again if it wants it. */
+/**
+ * Drops what is beyond the subscription: the client drops it too, and asks again if it wants it.
+ */
 export function forgetUncovered(type: TypeState): void {
   const { wildcard, names } = type.subscription;
   if (wildcard) return;

@@ -1,8 +1,8 @@
-// The resource types and how each one behaves on a stream: one table. `ORDER` is make before break: a type
-// is sent after the types that it may refer to were answered, and a resource is taken away only after
-// what used it is gone. A type that isn't listed is data: it is served, and waits for nothing.
-// Rules: xDS protocol, "Eventual consistency considerations" and "Grouping Resources into Responses"
-// (https://www.envoyproxy.io/docs/envoy/v1.36.2/api-docs/xds_protocol).
+// The resource types and how each one behaves on a stream: one table. `ORDER` is make before break:
+// a type is sent after the types that it may refer to were answered, and a resource is taken away
+// only after what used it is gone. A type that isn't listed is data: it is served, and waits for
+// nothing. Rules: xDS protocol, "Eventual consistency considerations" and "Grouping Resources into
+// Responses" (https://www.envoyproxy.io/docs/envoy/v1.36.2/api-docs/xds_protocol).
 
 export const TYPE_URLS = {
   cluster: 'type.googleapis.com/envoy.config.cluster.v3.Cluster',
@@ -44,15 +44,15 @@ const FULL_STATE = { wildcard: true, absenceDeletes: true, answerAlways: false }
 const TRAITS: ReadonlyMap<string, TypeTraits> = new Map<string, TypeTraits>([
   // A changed cluster warms until it gets its endpoints again, changed or not ("Resource warming").
   [cluster, { ...FULL_STATE, after: [], removeAfter: [listener, route], renews: endpoint }],
-  // Envoy asks for a secret only after it got the cluster or listener that warms on it.
-  // One rejected secret marks all as rejected and lets warming listeners go live without a certificate
+  // Envoy asks for a secret only after it got the cluster or listener that warms on it. One
+  // rejected secret marks all as rejected and lets warming listeners go live without a certificate
   // (measured on 1.40.0): no trials.
   [
     secret,
     { ...NAMED, answerAlways: true, after: [], removeAfter: [cluster, listener], allOrNone: true },
   ],
-  // Not `after: [cluster]`: Envoy acknowledges a changed cluster only when it is warm, which takes its
-  // endpoints (measured on 1.40.0). That CDS goes first on the stream is enough.
+  // Not `after: [cluster]`: Envoy acknowledges a changed cluster only when it is warm, which takes
+  // its endpoints (measured on 1.40.0). That CDS goes first on the stream is enough.
   [endpoint, { ...NAMED, answerAlways: true, after: [], removeAfter: [cluster] }],
   [listener, { ...FULL_STATE, after: [cluster, secret, endpoint], removeAfter: [] }],
   [

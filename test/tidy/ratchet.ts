@@ -1,9 +1,7 @@
 // What exceeds a limit today, with its size. A number may only fall; at the limit the entry goes.
 
 /** Lines, over the 500 of a file. */
-export const LONG_FILES: Readonly<Record<string, number>> = {
-  'test/xds/scripts.ts': 809,
-};
+export const LONG_FILES: Readonly<Record<string, number>> = {};
 
 /** Lines of the longest function, over 70. */
 export const LONG_FUNCTIONS: Readonly<Record<string, number>> = {};
@@ -37,23 +35,6 @@ export const WIDE_LINES: Readonly<Record<string, number>> = {
   'src/server/fleet.ts': 3,
   'src/translate/inbound.ts': 1,
   'src/translate/outbound.ts': 1,
-  'src/xds/diff.ts': 2,
-  'src/xds/encode.ts': 2,
-  'src/xds/fault.ts': 2,
-  'src/xds/flush.ts': 1,
-  'src/xds/heartbeat.ts': 3,
-  'src/xds/limits.ts': 1,
-  'src/xds/node.ts': 1,
-  'src/xds/order.ts': 5,
-  'src/xds/report.ts': 4,
-  'src/xds/request.ts': 1,
-  'src/xds/resource.ts': 3,
-  'src/xds/response.ts': 4,
-  'src/xds/session.ts': 6,
-  'src/xds/settle.ts': 5,
-  'src/xds/subscription.ts': 2,
-  'src/xds/type-state.ts': 6,
-  'src/xds/type-urls.ts': 5,
   'test/envoy/applications.test.ts': 1,
   'test/envoy/changes.test.ts': 1,
   'test/envoy/harness.test.ts': 1,
@@ -71,9 +52,4 @@ export const WIDE_LINES: Readonly<Record<string, number>> = {
   'test/grpc/grpc-backend.ts': 1,
   'test/grpc/raw-client.ts': 1,
   'test/server/joining.test.ts': 1,
-  'test/xds/fault.test.ts': 1,
-  'test/xds/nack-scripts.ts': 1,
-  'test/xds/one-type-scripts.ts': 1,
-  'test/xds/script.ts': 3,
-  'test/xds/session.property.test.ts': 1,
 };

@@ -32,7 +32,9 @@ test.each(rows)('names in an error: %s', (_name, message, expected) => {
 });
 
 describe.each(['sotw', 'delta'] as const)('%s', (variant) => {
-  /** Answers all that comes; returns how many responses that were, and the names that stay rejected. */
+  /**
+   * Answers all that comes; returns how many responses that were, and the names that stay rejected.
+   */
   function run(count: number, isBad: (name: string) => boolean) {
     const typeUrl = TYPE_URLS.route;
     const names = Array.from({ length: count }, (_, i) => `r${i}`);

@@ -1,4 +1,5 @@
-// Scripts of rejected responses: what is at fault is found, and the rest goes on. `_` in an error is a space.
+// Scripts of rejected responses: what is at fault is found, and the rest goes on. `_` in an error
+// is a space.
 import type { Script } from './script.js';
 
 const sotw = (name: string, lines: string): Script => ({ name, variant: 'sotw', lines });

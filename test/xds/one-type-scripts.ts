@@ -1,5 +1,5 @@
-// Scripts of streams that carry one type. Every ADS script that asks for one type only runs on such a
-// stream too; written here is what differs. `-` stands for no type URL.
+// Scripts of streams that carry one type. Every ADS script that asks for one type only runs on such
+// a stream too; written here is what differs. `-` stands for no type URL.
 import type { Script } from './script.js';
 import { DELTA_SCRIPTS, SOTW_SCRIPTS } from './scripts.js';
 

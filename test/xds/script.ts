@@ -1,17 +1,19 @@
-// Protocol scripts: what one client says and what it must hear, as text. The same scripts run on the reducer
-// and over real gRPC (test/grpc); a backend only has to carry requests and hand over responses.
+// Protocol scripts: what one client says and what it must hear, as text. The same scripts run on
+// the reducer and over real gRPC (test/grpc); a backend only has to carry requests and hand over
+// responses.
 //
 //   set cds:a@1,b@1 eds:a@2     the snapshot from now on (types that aren't named are empty)
 //   > cds                       a request; SotW: the names are the whole list; delta: +name, -name
 //   > eds a b claims a@1        first request after a reconnect: what the client holds
-//   > cds ack 1   > cds nack 1 because   > cds nonce 9      an answer to (our) response 1; a made-up nonce
+//   > cds ack 1   > cds nack 1 because      an answer to (our) response 1
+//   > cds nonce 9               a made-up nonce
 //   < cds 2 a@1 b@1 -gone       the next response: number, resources, names taken away
 //   set rtds:a@1~15             ~: its TTL in seconds, a part of the version
-//   set lds:l@1>a+eds.b         >: what it refers to, clusters or another type's; a part of the version too
+//   set lds:l@1>a+eds.b         >: what it refers to, clusters or others; a part of the version too
 //   < rtds 2 ~a                 a heartbeat: a resource without its body
 //   < nothing                   no response is under way
 //   < fail resource-limit       the stream ended with that error
-//   alarm                       the time is over that a response may take, and a third of a TTL of 15 s
+//   alarm                       five seconds go by: a response's time, a third of a TTL of 15 s
 //   ? synced | ? not synced | ? nacked cds a b | ? force cds a@1 | ? not force cds a@1
 import assert from 'node:assert/strict';
 import {

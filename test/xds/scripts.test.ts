@@ -1,20 +1,10 @@
 import { expect, test } from 'vitest';
-import { NACK_SCRIPTS } from './nack-scripts.js';
 import { ONE_TYPE_SCRIPTS } from './one-type-scripts.js';
 import { createReducerBackend } from './reducer-backend.js';
-import { REFERENCE_SCRIPTS } from './reference-scripts.js';
 import { runScript, type Script, SHORT } from './script.js';
-import { DELTA_SCRIPTS, SOTW_SCRIPTS } from './scripts.js';
-import { TTL_SCRIPTS } from './ttl-scripts.js';
+import { DELTA_SCRIPTS, SOTW_SCRIPTS, TTL_SCRIPTS } from './scripts.js';
 
-const scripts = [
-  ...SOTW_SCRIPTS,
-  ...DELTA_SCRIPTS,
-  ...ONE_TYPE_SCRIPTS,
-  ...TTL_SCRIPTS,
-  ...NACK_SCRIPTS,
-  ...REFERENCE_SCRIPTS,
-];
+const scripts = [...SOTW_SCRIPTS, ...DELTA_SCRIPTS, ...ONE_TYPE_SCRIPTS, ...TTL_SCRIPTS];
 
 const toTitle = ({ name, variant, only }: Script): string =>
   `${variant}${only === undefined ? '' : ` ${only} alone`}: ${name}`;

@@ -1,5 +1,6 @@
-// Random orders of subscriptions, snapshots, ACKs, NACKs and stalls keep the protocol's invariants (peer.ts),
-// and whatever happened, a client that answers everything ends up with exactly what it asked for.
+// Random orders of subscriptions, snapshots, ACKs, NACKs and stalls keep the protocol's invariants
+// (peer.ts), and whatever happened, a client that answers everything ends up with exactly what it
+// asked for.
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, test } from 'vitest';

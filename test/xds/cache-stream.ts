@@ -1,0 +1,73 @@
+// A stream as a cache sees it, on the bare reducer, with a client that takes all that it is sent.
+import {
+  type CacheHooks,
+  createSession,
+  DEFAULT_SESSION_LIMITS,
+  type Request,
+  type Session,
+  type SessionEvent,
+  type Snapshot,
+  step,
+  toReports,
+  type Variant,
+} from '../../src/xds/index.js';
+
+export class FakeStream {
+  readonly node: { readonly id: string };
+  /** What the client was sent: `name@version` and `-name`, a list a response. */
+  readonly heard: string[][] = [];
+  readonly versions: string[] = [];
+  readonly #variant: Variant;
+  readonly #session: Session;
+  readonly #names = new Map<string, readonly string[]>();
+
+  constructor(id: string, variant: Variant) {
+    this.node = { id };
+    this.#variant = variant;
+    this.#session = createSession(variant, DEFAULT_SESSION_LIMITS);
+  }
+
+  setSnapshot(snapshot: Snapshot): void {
+    this.#feed({ kind: 'snapshot', snapshot });
+  }
+
+  state(): ReturnType<typeof toReports> {
+    return toReports(this.#session);
+  }
+
+  /** Asks for just those names. */
+  ask(hooks: CacheHooks<FakeStream>, typeUrl: string, names: readonly string[]): void {
+    const before = this.#names.get(typeUrl) ?? [];
+    this.#names.set(typeUrl, names);
+    const added = names.filter((name) => !before.includes(name));
+    const dropped = before.filter((name) => !names.includes(name));
+    this.#feed({ kind: 'request', request: this.#toRequest(typeUrl, { added, dropped }) });
+    hooks.onUpdate(this, { typeUrl });
+  }
+
+  #toRequest(
+    typeUrl: string,
+    change: { added: readonly string[]; dropped: readonly string[] },
+    nonce = '',
+  ): Request {
+    const variant = this.#variant;
+    const names = this.#names.get(typeUrl) ?? [];
+    if (variant === 'sotw')
+      return { typeUrl, nonce, interest: { variant, names, versionInfo: '' } };
+    const { added: subscribe, dropped: unsubscribe } = change;
+    const initialVersions = new Map<string, string>();
+    return { typeUrl, nonce, interest: { variant, subscribe, unsubscribe, initialVersions } };
+  }
+
+  #feed(event: SessionEvent): void {
+    for (const effect of step(this.#session, event)) {
+      if (effect.kind !== 'send') continue;
+      const { typeUrl, nonce, version, resources, removed } = effect.response;
+      const names = resources.map((resource) => `${resource.name}@${resource.version}`);
+      this.heard.push([...names.sort(), ...removed.map((name) => `-${name}`)]);
+      this.versions.push(version);
+      const request = this.#toRequest(typeUrl, { added: [], dropped: [] }, nonce);
+      this.#feed({ kind: 'request', request });
+    }
+  }
+}
