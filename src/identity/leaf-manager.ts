@@ -57,6 +57,10 @@ export class LeafManager {
   readonly #entries = new Map<NodeId, Entry>();
   readonly #listeners = new Set<RenewalListener>();
   #cancelTimer: Cancel | undefined;
+  /** When the timer that is set fires. */
+  #timerMs = Number.POSITIVE_INFINITY;
+  /** Nodes are due that MAX_RENEWALS keeps waiting. */
+  #someWait = false;
   #renewals = 0;
   #sweptAtMs = Number.NEGATIVE_INFINITY;
   #sweep: Promise<void> = Promise.resolve();
@@ -94,7 +98,7 @@ export class LeafManager {
       if (entry.leaf === undefined) this.#forget(entry);
       throw error;
     } finally {
-      this.#schedule();
+      this.#scheduleFor(entry);
     }
   }
 
@@ -204,30 +208,35 @@ export class LeafManager {
     return plan.action === 'keep' ? plan.renewAtMs : entry.retryAtMs;
   }
 
-  #schedule(): void {
+  /** Wakes in time for that node, if it is to be woken for; all others are in the timer already. */
+  #scheduleFor(entry: Entry): void {
+    const latestMs = this.#options.clock.now() + CHECK_EVERY_MS;
+    const rests = entry.leaf === undefined || entry.renewing;
+    this.#schedule(rests ? latestMs : Math.min(latestMs, this.#toWakeMs(entry)));
+  }
+
+  #schedule(wakeMs: number): void {
+    if (this.#closed || this.#entries.size === 0 || this.#timerMs <= wakeMs) return;
     this.#cancelTimer?.();
-    if (this.#closed || this.#entries.size === 0) return;
-    const nowMs = this.#options.clock.now();
-    let wakeMs = nowMs + CHECK_EVERY_MS;
-    for (const entry of this.#entries.values()) {
-      if (entry.leaf !== undefined && !entry.renewing) {
-        wakeMs = Math.min(wakeMs, this.#toWakeMs(entry));
-      }
-    }
-    // At the limit a finished renewal wakes us; a waking now could do nothing.
-    if (this.#renewals >= MAX_RENEWALS) wakeMs = nowMs + CHECK_EVERY_MS;
-    this.#cancelTimer = this.#options.clock.after(Math.max(0, wakeMs - nowMs), () => this.#wake());
+    this.#timerMs = wakeMs;
+    const delayMs = Math.max(0, wakeMs - this.#options.clock.now());
+    this.#cancelTimer = this.#options.clock.after(delayMs, () => this.#wake());
   }
 
   #wake(): void {
+    this.#timerMs = Number.POSITIVE_INFINITY;
     const nowMs = this.#options.clock.now();
+    let wakeMs = nowMs + CHECK_EVERY_MS;
+    this.#someWait = false;
     for (const entry of this.#entries.values()) {
-      if (this.#renewals >= MAX_RENEWALS) break;
-      if (entry.leaf === undefined || entry.renewing || this.#toWakeMs(entry) > nowMs) continue;
-      this.#startRenewal(entry);
+      if (entry.leaf === undefined || entry.renewing) continue;
+      const dueMs = this.#toWakeMs(entry);
+      if (dueMs > nowMs) wakeMs = Math.min(wakeMs, dueMs);
+      else if (this.#renewals < MAX_RENEWALS) this.#startRenewal(entry);
+      else this.#someWait = true;
     }
     if (Math.abs(nowMs - this.#sweptAtMs) >= SWEEP_EVERY_MS) this.#startSweep(nowMs);
-    this.#schedule();
+    this.#schedule(wakeMs);
   }
 
   #startRenewal(entry: Entry): void {
@@ -240,7 +249,10 @@ export class LeafManager {
       if (renewed && this.#entries.get(entry.node) === entry && entry.leaf !== undefined) {
         for (const listener of [...this.#listeners]) listener(entry.node, entry.leaf);
       }
-      this.#schedule();
+      this.#scheduleFor(entry);
+      // A waking looks at every node: not for each single place that becomes free.
+      const hasRoom = this.#renewals <= MAX_RENEWALS / 2;
+      if (this.#someWait && hasRoom) this.#schedule(this.#options.clock.now());
     });
   }
 

@@ -10,8 +10,11 @@ import { Publisher, type PublisherInput } from './publisher.js';
 import { type ProxyState, Rollout } from './rollout.js';
 import type { State } from './state.js';
 
-/** How long changes of endpoints are gathered before they are published. */
+/** How long answers and changes of endpoints are gathered before they are acted on. */
 const GATHER_MS = 10;
+/** While many sidecars join: publishing gets at most one part in this plus one of the time. */
+const REST = 3;
+const LONGEST_GATHER_MS = 1_000;
 
 export interface ControlOptions {
   readonly state: State;
@@ -26,7 +29,10 @@ export class Control {
   readonly #publisher: Publisher;
   readonly #listeners = new Set<() => void>();
   #settled: Mesh | undefined;
-  #cancelPublish: Cancel | undefined;
+  #cancelLook: Cancel | undefined;
+  /** Endpoints have changed since they were published. */
+  #isStale = false;
+  #gatherMs = GATHER_MS;
 
   constructor(options: ControlOptions, closers: Closers) {
     this.#options = options;
@@ -39,7 +45,7 @@ export class Control {
     });
     closers.defer(() => {
       this.rollout.stop();
-      this.#cancelPublish?.();
+      this.#cancelLook?.();
     });
     const anchorsPem = (): string => authority.trustAnchorsPem;
     this.#publisher = new Publisher(this.#toInput(), { indexes, anchorsPem });
@@ -49,20 +55,17 @@ export class Control {
       registry,
       publisher: this.#publisher,
       mesh: () => this.rollout.inForce.value,
-      onChange: () => {
-        this.rollout.advance();
-        this.#tell();
-      },
+      onChange: () => this.#lookSoon(),
     });
     this.rollout.inForce.onChange(() => {
       this.#publish();
       this.fleet.renewLeaves();
     });
-    registry.endpoints.onChange(() => this.#publishSoon());
-    registry.departed.onChange(() => {
-      this.rollout.advance();
-      this.#tell();
+    registry.endpoints.onChange(() => {
+      this.#isStale = true;
+      this.#lookSoon();
     });
+    registry.departed.onChange(() => this.#lookSoon());
     leaves.onRenewed((node) => this.fleet.publishLeaf(node));
   }
 
@@ -79,7 +82,7 @@ export class Control {
    * to be published.
    */
   get settled(): Mesh | undefined {
-    return this.#cancelPublish === undefined ? this.#settled : undefined;
+    return this.#isStale ? undefined : this.#settled;
   }
 
   /** The mesh file changed. */
@@ -119,19 +122,26 @@ export class Control {
     return { mesh: this.rollout.inForce.value, endpoints: registry.endpoints.value };
   }
 
-  /** Many sidecars that come at once are one push to the others. */
-  #publishSoon(): void {
-    this.#cancelPublish ??= this.#options.clock.after(GATHER_MS, () => {
-      this.#cancelPublish = undefined;
-      this.#publish();
+  /** Many sidecars that come or answer at once are one push to the others, and one look at the phase. */
+  #lookSoon(): void {
+    const { clock } = this.#options;
+    const gatherMs = this.#isStale ? this.#gatherMs : GATHER_MS;
+    this.#cancelLook ??= clock.after(gatherMs, () => {
+      this.#cancelLook = undefined;
+      if (this.#isStale) this.#publish();
       this.rollout.advance();
       this.#tell();
     });
   }
 
   #publish(): void {
+    const { clock } = this.#options;
+    const beganMs = clock.now();
+    this.#isStale = false;
     this.#publisher.update(this.#toInput());
     this.fleet.publish();
+    const tookMs = clock.now() - beganMs;
+    this.#gatherMs = Math.min(LONGEST_GATHER_MS, Math.max(GATHER_MS, tookMs * REST));
   }
 
   #proxies(): { readonly node: string; readonly state: ProxyState }[] {

@@ -59,7 +59,7 @@ test('health needs no token', async () => {
 
 const CSDS = '/envoy.service.status.v3.ClientStatusDiscoveryService/FetchClientStatus';
 
-test.each([
+test.each<[string, () => string | undefined, status]>([
   ['no token', () => undefined, status.UNAUTHENTICATED],
   [
     "a sidecar's token",
@@ -71,6 +71,6 @@ test.each([
     () => tokens.sign({ audience: 'countersign-admin', subject: 'me', ttlMs: 60_000 }).token,
     status.OK,
   ],
-] as const)('the state of clients with %s', async (_name, token, wanted) => {
+])('the state of clients with %s', async (_name, token, wanted) => {
   expect(await call(CSDS, token())).toBe(wanted);
 });
