@@ -1,6 +1,6 @@
-// What gRPC reflection answers with: the FileDescriptorProto of each .proto file, by file name, with the
-// files that it needs and the symbols that it declares. Made here from protobufjs' reflection, without
-// custom options, so that a dependency is a file whose types are really used.
+// What gRPC reflection answers with: the FileDescriptorProto of each .proto file, by file name,
+// with the files that it needs and the symbols that it declares. Made here from protobufjs'
+// reflection, without custom options, so that a dependency is a file whose types are really used.
 import { relative, sep } from 'node:path';
 import protobuf from 'protobufjs';
 import descriptor from 'protobufjs/ext/descriptor.js';
@@ -124,7 +124,10 @@ function toService(service, use) {
   return { name: service.name, method };
 }
 
-/** Messages, enums and services of a namespace, those of nested packages too; not what nests in them. */
+/**
+ * Messages, enums and services of a namespace, those of nested packages too; not what nests in
+ * them.
+ */
 function* declared(namespace) {
   for (const nested of namespace.nestedArray) {
     const isOwn = [protobuf.Type, protobuf.Enum, protobuf.Service].some((k) => nested instanceof k);
@@ -148,8 +151,8 @@ function closure(described, names) {
 }
 
 /**
- * `{ file name: { descriptor (base64), dependencies, symbols } }` of the files named, and of what they
- * need; `root` has them loaded and resolved.
+ * `{ file name: { descriptor (base64), dependencies, symbols } }` of the files named, and of what
+ * they need; `root` has them loaded and resolved.
  */
 export function toReflection(root, { files: names, paths }) {
   const byFile = new Map();

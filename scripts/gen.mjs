@@ -1,6 +1,7 @@
-// Generates src/gen from Envoy's v3 API protos and our own: encoders without reflection (what `serve`
-// loads), exact TypeScript shapes of every message (a misspelt field doesn't compile), and the JSON
-// descriptor for ProtoJSON (`render`, `bootstrap`, tests). Nothing there is edited or committed.
+// Generates src/gen from Envoy's v3 API protos and our own: encoders without reflection (what
+// `serve` loads), exact TypeScript shapes of every message (a misspelt field doesn't compile), and
+// the JSON descriptor for ProtoJSON (`render`, `bootstrap`, tests). Nothing there is edited or
+// committed.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -29,7 +30,10 @@ const includes = [
 const ownProtos = readdirSync(join(root, 'protos'), { recursive: true })
   .filter((f) => f.endsWith('.proto'))
   .sort();
-/** The older name of reflection says the same in the same bytes: described, but without code of its own. */
+/**
+ * The older name of reflection says the same in the same bytes: described, but without code of its
+ * own.
+ */
 const wireProtos = ownProtos.filter((file) => !file.endsWith('-alpha.proto'));
 
 function inputsHash() {

@@ -1,6 +1,6 @@
-// One stream as CSDS reports it (ClientConfig). `config_status` is the server's view and `client_status` the
-// client's, as far as its answers tell: `xds_config` is what the client has taken, and what it rejected
-// stands in `error_state`.
+// One stream as CSDS reports it (ClientConfig). `config_status` is the server's view and
+// `client_status` the client's, as far as its answers tell: `xds_config` is what the client has
+// taken, and what it rejected stands in `error_state`.
 import type { countersign } from '../gen/wire.js';
 import {
   isJsonObject,

@@ -1,4 +1,5 @@
-// The .proto files of what this server speaks, as gRPC reflection hands them out. Loaded on first use.
+// The .proto files of what this server speaks, as gRPC reflection hands them out. Loaded on first
+// use.
 import { readFileSync } from 'node:fs';
 
 /** As scripts/gen-reflection.mjs writes it, by file name. */

@@ -1,5 +1,5 @@
-// Discovery services (ADS, and those of one type) on a grpc-js Server that its caller made. Messages pass as the bytes that
-// they are: the protocol core decodes and encodes them.
+// Discovery services (ADS, and those of one type) on a grpc-js Server that its caller made.
+// Messages pass as the bytes that they are: the protocol core decodes and encodes them.
 import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { type Clock, MeshError, systemClock } from '../base/index.js';
 import type { Variant } from '../xds/index.js';
@@ -35,8 +35,8 @@ export interface DiscoveryOptions<A> {
   /** Default: the system's. */
   readonly clock?: Clock;
   /**
-   * Decides whose stream this is; a stream that it refuses (a thrown MeshError) ends with that error's
-   * status and learns nothing of the mesh. The result travels as `auth` on the stream.
+   * Decides whose stream this is; a stream that it refuses (a thrown MeshError) ends with that
+   * error's status and learns nothing of the mesh. The result travels as `auth` on the stream.
    */
   readonly authenticate: (peer: Peer) => A | Promise<A>;
   /** What to serve; by default ADS alone. */

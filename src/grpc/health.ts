@@ -1,5 +1,5 @@
-// The gRPC health service (Check, List and Watch). It needs no token, so that load balancers can ask, and it
-// says nothing but whether a service of this server serves.
+// The gRPC health service (Check, List and Watch). It needs no token, so that load balancers can
+// ask, and it says nothing but whether a service of this server serves.
 // Protocol: github.com/grpc/grpc, doc/health-checking.md; List: gRFC A90.
 import {
   type ServerUnaryCall,

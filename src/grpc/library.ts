@@ -1,5 +1,6 @@
-// The library `countersign/xds`: an xDS management server for Node, on any grpc-js Server. This is all that a
-// program that uses it imports. It knows nothing of mTLS, of mesh.yaml or of the command line.
+// The library `countersign/xds`: an xDS management server for Node, on any grpc-js Server. This is
+// all that a program that uses it imports. It knows nothing of mTLS, of mesh.yaml or of the command
+// line.
 export {
   type Cancel,
   type Clock,

@@ -9,6 +9,11 @@ export interface DiscoveryLimits extends SessionLimits {
   readonly maxRequestsPerSecond: number;
   /** Requests that one stream may make at once, as a proxy does that subscribes to many names. */
   readonly maxRequestBurst: number;
+  /**
+   * Responses that may wait for a slow reader; one that is larger by itself is sent, and then no
+   * more.
+   */
+  readonly maxUnreadBytes: number;
   /** A stream whose first request isn't there after this is ended. */
   readonly firstRequestTimeoutMs: number;
   /** Open streams in all, those not authenticated yet among them. */
@@ -26,6 +31,7 @@ export const DEFAULT_DISCOVERY_LIMITS: DiscoveryLimits = {
   maxRequestBytes: 4 * 1024 * 1024,
   maxRequestsPerSecond: 200,
   maxRequestBurst: 5_000,
+  maxUnreadBytes: 256 * 1024,
   firstRequestTimeoutMs: 10_000,
   maxStreams: 20_000,
   maxStreamsPerPeer: 5_000,

@@ -1,6 +1,6 @@
-// Which nodes a client status request is about (envoy.type.matcher.v3.NodeMatcher): the conditions of one
-// matcher must all hold, and one matcher of several. What we can't decide by is refused by name, since a
-// condition that is skipped would match too much.
+// Which nodes a client status request is about (envoy.type.matcher.v3.NodeMatcher): the conditions
+// of one matcher must all hold, and one matcher of several. What we can't decide by is refused by
+// name, since a condition that is skipped would match too much.
 import { createContext, Script } from 'node:vm';
 import { MeshError } from '../base/index.js';
 import type { countersign } from '../gen/wire.js';
@@ -84,8 +84,9 @@ function toStringPredicate(matcher: StringMatcher, field: string): Predicate<str
 }
 
 /**
- * The whole text must match. Envoy means RE2 syntax; what JavaScript lacks of it is refused. A pattern that
- * would take for ever is stopped by a time limit, which JavaScript has for scripts only.
+ * The whole text must match. Envoy means RE2 syntax; what JavaScript lacks of it is refused. A
+ * pattern that would take for ever is stopped by a time limit, which JavaScript has for scripts
+ * only.
  */
 function toRegexPredicate(regex: string): Predicate<string> {
   if (regex.length > MAX_REGEX_LENGTH) {

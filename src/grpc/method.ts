@@ -10,7 +10,9 @@ export interface MethodOptions {
   readonly responseStream: boolean;
 }
 
-/** A method whose messages pass as the bytes that they are: what serves it decodes and encodes them. */
+/**
+ * A method whose messages pass as the bytes that they are: what serves it decodes and encodes them.
+ */
 export function toMethod(options: MethodOptions): ServiceDefinition[string] {
   const { service, name, requestStream, responseStream } = options;
   return {

@@ -1,7 +1,8 @@
-// gRPC server reflection (v1, and v1alpha, which older tools ask for): what services there are and what their
-// messages look like, for tools such as grpcurl. All of it is public (Envoy's API, gRPC's own services), so
-// it needs no token. The descriptors are made by the build (scripts/gen-reflection.mjs) and read at the
-// first request: a server that nobody reflects on pays nothing.
+// gRPC server reflection (v1, and v1alpha, which older tools ask for): what services there are and
+// what their messages look like, for tools such as grpcurl. All of it is public (Envoy's API,
+// gRPC's own services), so it needs no token. The descriptors are made by the build
+// (scripts/gen-reflection.mjs) and read at the first request: a server that nobody reflects on pays
+// nothing.
 // Protocol: github.com/grpc/grpc, doc/server-reflection.md.
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { MeshError } from '../base/index.js';

@@ -1,5 +1,5 @@
-// What a stream knows of each resource that its peer has asked for, got or rejected: the state of the session
-// seen resource by resource, for people and for CSDS.
+// What a stream knows of each resource that its peer has asked for, got or rejected: the state of
+// the session seen resource by resource, for people and for CSDS.
 import {
   EMPTY_SET,
   type Rejection,
@@ -27,19 +27,21 @@ export interface ResourceStatus {
   readonly typeUrl: string;
   readonly name: string;
   /**
-   * `requested`: asked for, and not taken yet. `does-not-exist`: asked for, and not in the snapshot.
-   * `acked`: taken. `rejected`: its newest content was; an earlier one may be in force.
+   * `requested`: asked for, and not taken yet. `does-not-exist`: asked for, and not in the
+   * snapshot. `acked`: taken. `rejected`: its newest content was; an earlier one may be in force.
    */
   readonly state: 'requested' | 'does-not-exist' | 'acked' | 'rejected';
-  /** Whether the peer has just what the snapshot says, nothing but something else, or not been told. */
+  /**
+   * Whether the peer has just what the snapshot says, nothing but something else, or not been told.
+   */
   readonly delivery: 'synced' | 'stale' | 'not-sent' | 'rejected';
   /** Of what the peer has taken; empty where it has taken nothing. */
   readonly version: string;
   /** What the peer has taken; undefined where it took it on an earlier stream. */
   readonly resource: Resource | undefined;
   /**
-   * When the peer last took a response of this type, milliseconds since the Unix epoch; undefined where
-   * it took none on this stream.
+   * When the peer last took a response of this type, milliseconds since the Unix epoch; undefined
+   * where it took none on this stream.
    */
   readonly ackedAtMs: number | undefined;
   readonly rejection: ResourceRejection | undefined;

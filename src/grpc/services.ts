@@ -1,6 +1,6 @@
-// The discovery services of the xDS API: the aggregated one (ADS), and one for each resource type that Envoy
-// subscribes to on a stream of its own. REST-like Fetch methods aren't served: a call of one ends with
-// UNIMPLEMENTED, as gRPC has it for a method that nobody implements.
+// The discovery services of the xDS API: the aggregated one (ADS), and one for each resource type
+// that Envoy subscribes to on a stream of its own. REST-like Fetch methods aren't served: a call of
+// one ends with UNIMPLEMENTED, as gRPC has it for a method that nobody implements.
 // Names: the `service`s of envoy/service/*/v3/*.proto.
 import { TYPE_URLS, type Variant } from '../xds/index.js';
 

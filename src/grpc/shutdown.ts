@@ -18,8 +18,9 @@ export interface ShutdownOptions {
 }
 
 /**
- * Stops a server without leaving its proxies in doubt: streams end with UNAVAILABLE, connections get a
- * GOAWAY, and what is still open after `graceMs` is cut. Resolves when nothing is open; never rejects.
+ * Stops a server without leaving its proxies in doubt: streams end with UNAVAILABLE, connections
+ * get a GOAWAY, and what is still open after `graceMs` is cut. Resolves when nothing is open; never
+ * rejects.
  */
 export function shutdown(options: ShutdownOptions): Promise<void> {
   const { server, discovery, health, clock = systemClock, graceMs } = options;

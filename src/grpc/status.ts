@@ -1,5 +1,5 @@
-// MeshError codes as gRPC statuses: the one table of this edge. What isn't in it is our own affair and goes
-// out as "internal error".
+// MeshError codes as gRPC statuses: the one table of this edge. What isn't in it is our own affair
+// and goes out as "internal error".
 import { status } from '@grpc/grpc-js';
 import { type ErrorCode, MeshError } from '../base/index.js';
 

@@ -1,6 +1,6 @@
-// One open stream: feeds a session's events and performs its effects. A stream is `waiting` for its first
-// request, then `joining` while the host authenticates it (its further requests wait in the transport),
-// then `open`, then `closed`; nothing is sent before `open` or after `closed`.
+// One open stream: feeds a session's events and performs its effects. A stream is `waiting` for its
+// first request, then `joining` while the host authenticates it (its further requests wait in the
+// transport), then `open`, then `closed`; nothing is sent before `open` or after `closed`.
 import { type Cancel, MeshError } from '../base/index.js';
 import {
   createSession,
@@ -77,6 +77,9 @@ export class Stream<A> {
   readonly #address: string;
   readonly #session: Session;
   readonly #requests: RateLimit;
+  /** Written, and not taken by the transport yet. */
+  #unreadBytes = 0;
+  #paused = false;
   readonly #times = new Map<string, AnswerTimes>();
   #phase: 'waiting' | 'joining' | 'open' | 'closed' = 'waiting';
   #handle: DiscoveryStream<A> | undefined;
@@ -217,9 +220,7 @@ export class Stream<A> {
     switch (effect.kind) {
       case 'send':
         if (this.#phase !== 'open') return;
-        if (this.#call.write(encodeResponse(this.#kind.variant, effect.response))) return;
-        this.#step({ kind: 'pause' });
-        this.#call.once('drain', () => this.#step({ kind: 'resume' }));
+        this.#write(encodeResponse(this.#kind.variant, effect.response));
         return;
       case 'alarm': {
         const { typeUrl, nonce, afterMs } = effect;
@@ -238,6 +239,27 @@ export class Stream<A> {
         this.#noteTime(effect);
         return;
     }
+  }
+
+  /**
+   * A reader that is stuck costs a bounded number of bytes: until it has taken them, what it is to
+   * have changes without a trace. (The transport itself would queue 16 messages of any size.)
+   */
+  #write(bytes: Buffer): void {
+    const { maxUnreadBytes } = this.#host.limits;
+    const { length } = bytes;
+    this.#unreadBytes += length;
+    const mayWrite = (): boolean =>
+      this.#unreadBytes <= maxUnreadBytes && !this.#call.writableNeedDrain;
+    this.#call.write(bytes, () => {
+      this.#unreadBytes -= length;
+      if (!this.#paused || !mayWrite()) return;
+      this.#paused = false;
+      this.#step({ kind: 'resume' });
+    });
+    if (this.#paused || mayWrite()) return;
+    this.#paused = true;
+    this.#step({ kind: 'pause' });
   }
 
   #noteTime({ kind, typeUrl }: { kind: 'acked' | 'nacked'; typeUrl: string }): void {

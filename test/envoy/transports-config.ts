@@ -1,5 +1,6 @@
-// A small configuration with one of each: a listener with TLS by SDS, routes by RDS, a cluster by CDS, its
-// endpoints by EDS; and the bootstrap of an Envoy that fetches it by one of the four transports.
+// A small configuration with one of each: a listener with TLS by SDS, routes by RDS, a cluster by
+// CDS, its endpoints by EDS; and the bootstrap of an Envoy that fetches it by one of the four
+// transports.
 import { type Encoder, envoy } from '../../src/gen/envoy.js';
 import { createResource, createSnapshot, type Snapshot, TYPE_URLS } from '../../src/xds/index.js';
 import type { KeyAndCertificate } from '../grpc/certificate.js';

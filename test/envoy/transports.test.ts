@@ -1,5 +1,6 @@
-// A stock Envoy configured by the library alone, over TLS, by each of the four transports; nothing here
-// knows the mesh. An update takes effect, and what Envoy rejects is held back while the rest goes on.
+// A stock Envoy configured by the library alone, over TLS, by each of the four transports; nothing
+// here knows the mesh. An update takes effect, and what Envoy rejects is held back while the rest
+// goes on.
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { expect, test } from 'vitest';
 import { systemClock } from '../../src/base/index.js';

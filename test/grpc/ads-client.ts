@@ -1,4 +1,5 @@
-// The client's end of one ADS stream over real gRPC, message by message, waited for and never slept on.
+// The client's end of one ADS stream over real gRPC, message by message, waited for and never slept
+// on.
 import assert from 'node:assert/strict';
 import { type ChannelCredentials, Client, type ClientDuplexStream, Metadata } from '@grpc/grpc-js';
 import { countersign } from '../../src/gen/wire.js';
@@ -103,14 +104,14 @@ export class AdsClient {
   #decode(bytes: Buffer): Heard {
     if (this.#variant === 'sotw') {
       const message = wire.DiscoveryResponse.decode(bytes);
-      const resources = (message.resources ?? []).map(({ value }) => toText(value)).sort();
+      const resources = (message.resources ?? []).map(toSotwText).sort();
       return { typeUrl: message.typeUrl ?? '', nonce: message.nonce ?? '', resources, removed: [] };
     }
     const message = wire.DeltaDiscoveryResponse.decode(bytes);
     return {
       typeUrl: message.typeUrl ?? '',
       nonce: message.nonce ?? '',
-      resources: (message.resources ?? []).map(({ resource }) => toText(resource?.value)).sort(),
+      resources: (message.resources ?? []).map(toDeltaText).sort(),
       removed: [...(message.removedResources ?? [])].sort(),
     };
   }
@@ -125,6 +126,19 @@ export function toPath(variant: Variant, typeUrl: string | undefined): string {
 }
 
 const toText = (value: Uint8Array | undefined): string => Buffer.from(value ?? []).toString();
+
+/** What a resource with a TTL is wrapped in, in SotW. */
+const WRAPPER = 'type.googleapis.com/envoy.service.discovery.v3.Resource';
+
+function toSotwText({ typeUrl, value }: countersign.wire.Any): string {
+  if (typeUrl !== WRAPPER) return toText(value);
+  return toText(wire.Resource.decode(value ?? Buffer.alloc(0)).resource?.value);
+}
+
+/** A heartbeat is a resource without its body. */
+function toDeltaText({ name, resource }: countersign.wire.Resource): string {
+  return resource ? toText(resource.value) : `~${name}`;
+}
 
 export function encodeRequest(request: Request, node: Partial<Node> | undefined): Buffer {
   const { typeUrl, nonce, interest, error } = request;

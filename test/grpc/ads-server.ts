@@ -1,4 +1,5 @@
-// A discovery server on a free loopback port, in plain text or TLS, with a clock that the test moves.
+// A discovery server on a free loopback port, in plain text or TLS, with a clock that the test
+// moves.
 import {
   Server,
   ServerCredentials,
@@ -61,7 +62,7 @@ export async function listen(
 }
 
 interface Writable {
-  write(message: Buffer): boolean;
+  write(message: Buffer, written: () => void): boolean;
 }
 
 function countWrites(server: Server, onWrite: () => void): ServiceRegistry {
@@ -71,9 +72,9 @@ function countWrites(server: Server, onWrite: () => void): ServiceRegistry {
         name,
         (call: Writable): void => {
           const write = call.write.bind(call);
-          call.write = (message) => {
+          call.write = (message, done) => {
             onWrite();
-            return write(message);
+            return write(message, done);
           };
           (handler as (call: Writable) => void)(call);
         },

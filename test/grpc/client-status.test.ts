@@ -130,7 +130,7 @@ const START = Date.UTC(2026, 0, 1) / 1_000;
 const SYNCED = { server: 1, client: 3 };
 
 describe('states', () => {
-  test('requested, then acked, with the time of the answer; contents, but never of a secret', async () => {
+  test('requested, then acked with its time; contents, but never of a secret', async () => {
     const { address, client, clock, taken } = await start();
     const ads = connect(address);
     const first = await ads.next();
@@ -155,7 +155,7 @@ describe('states', () => {
     });
   });
 
-  test('rejected: the version in force, and what was rejected with the words of the client', async () => {
+  test('rejected: the version in force, and what was rejected and why', async () => {
     const { address, client, clock, streams, taken } = await start();
     const ads = connect(address);
     ads.send(toRequest(CDS, { nonce: (await ads.next())?.nonce ?? '' }));

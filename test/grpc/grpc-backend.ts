@@ -1,5 +1,5 @@
-// Protocol scripts over real gRPC. That nothing is under way is proven by counting: every request was taken,
-// and as many responses were heard as the server has written.
+// Protocol scripts over real gRPC. That nothing is under way is proven by counting: every request
+// was taken, and as many responses were heard as the server has written.
 import { ChannelCredentials, status } from '@grpc/grpc-js';
 import type { DiscoveryStream } from '../../src/grpc/index.js';
 import {

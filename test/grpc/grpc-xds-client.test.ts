@@ -1,5 +1,5 @@
-// gRPC's own xDS client (@grpc/grpc-js-xds) resolves an xds: target over our server and calls what it finds:
-// a client that nobody here wrote, other than Envoy.
+// gRPC's own xDS client (@grpc/grpc-js-xds) resolves an xds: target over our server and calls what
+// it finds: a client that nobody here wrote, other than Envoy.
 import { Client, credentials, Server } from '@grpc/grpc-js';
 import { register } from '@grpc/grpc-js-xds';
 import { afterEach, beforeEach, expect, test } from 'vitest';

@@ -14,7 +14,9 @@ async function evaluate(script: string): Promise<string> {
   return (await run(process.execPath, args, { cwd: ROOT })).stdout.trim();
 }
 
-/** Packages that a built module loads, directly or through its own files, dynamic imports included. */
+/**
+ * Packages that a built module loads, directly or through its own files, dynamic imports included.
+ */
 function packagesOf(file: string, seen = new Set<string>()): ReadonlySet<string> {
   const packages = new Set<string>();
   if (seen.has(file)) return packages;

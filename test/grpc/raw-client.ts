@@ -69,7 +69,10 @@ export class RawCall {
   }
 }
 
-/** Over one connection in plain text. A unary method is a stream of one message each way on the wire. */
+/**
+ * Over one connection in plain text. A unary method is a stream of one message each way on the
+ * wire.
+ */
 export class RawClient {
   readonly #client: Client;
 

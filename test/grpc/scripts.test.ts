@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { ONE_TYPE_SCRIPTS } from '../xds/one-type-scripts.js';
 import { runScript, SHORT } from '../xds/script.js';
-import { DELTA_SCRIPTS, SOTW_SCRIPTS } from '../xds/scripts.js';
+import { DELTA_SCRIPTS, SOTW_SCRIPTS, TTL_SCRIPTS } from '../xds/scripts.js';
 import { createGrpcBackend } from './grpc-backend.js';
 
-const aggregated = [...SOTW_SCRIPTS, ...DELTA_SCRIPTS];
+const aggregated = [...SOTW_SCRIPTS, ...DELTA_SCRIPTS, ...TTL_SCRIPTS];
 
 test('there are scripts', () => {
   expect(aggregated.length).toBeGreaterThan(0);
