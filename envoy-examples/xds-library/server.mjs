@@ -2,18 +2,22 @@
 //   node server.mjs [xds port] [listener port]
 import { createInterface } from 'node:readline';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import { attachDiscovery, serverOptions, shutdown } from 'countersign/xds';
+import { attachDiscovery, createSnapshotCache, serverOptions, shutdown } from 'countersign/xds';
 import { toSnapshot } from './resources.mjs';
 
 const [xdsPort = '18000', port = '10000'] = process.argv.slice(2);
 const server = new Server(serverOptions());
-let snapshot = toSnapshot({ text: 'hello', port: Number(port) });
+
+// One snapshot for all; a group could be a service, a region or a single node.
+const cache = createSnapshotCache({ groupOf: () => 'all' });
+const answer = (text) => cache.set('all', toSnapshot({ text, port: Number(port) }));
+answer('hello');
 
 const discovery = attachDiscovery(server, {
   // Whose stream is this? In production: check a token or a certificate, and throw to refuse.
   authenticate: ({ node }) => node.id,
   hooks: {
-    onConnect: (stream) => stream.setSnapshot(snapshot),
+    ...cache.hooks,
     onUpdate(stream, update) {
       const reason = update.kind === 'nacked' ? `: ${update.rejection.message}` : '';
       process.stdout.write(`${stream.auth} ${update.kind} ${update.typeUrl}${reason}\n`);
@@ -26,10 +30,7 @@ server.bindAsync(`127.0.0.1:${xdsPort}`, ServerCredentials.createInsecure(), (er
   process.stdout.write(`serving xDS on 127.0.0.1:${xdsPort}\n`);
 });
 
-createInterface({ input: process.stdin }).on('line', (text) => {
-  snapshot = toSnapshot({ text, port: Number(port) });
-  for (const stream of discovery.streams()) stream.setSnapshot(snapshot);
-});
+createInterface({ input: process.stdin }).on('line', answer);
 
 process.once('SIGTERM', () => {
   void shutdown({ server, discovery, graceMs: 1_000 }).then(() => process.exit(0));

@@ -5,6 +5,8 @@ import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { DEFAULT_DISCOVERY_LIMITS } from '../../src/grpc/index.js';
+import * as library from '../../src/grpc/library.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const run = promisify(execFile);
@@ -49,4 +51,11 @@ test('other modules of the package are its own affair', async () => {
   const script = `await import('countersign/dist/server/index.js').catch((error) =>
     process.stdout.write(error.code));`;
   expect(await evaluate(script)).toBe('ERR_PACKAGE_PATH_NOT_EXPORTED');
+});
+
+test('docs/api-xds.md names every export and every limit', () => {
+  const text = readFileSync(resolve(ROOT, 'docs/api-xds.md'), 'utf8');
+  const names = [...Object.keys(library), ...Object.keys(DEFAULT_DISCOVERY_LIMITS)];
+  expect(names.length).toBeGreaterThan(20);
+  expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(text))).toEqual([]);
 });
