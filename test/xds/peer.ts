@@ -124,6 +124,32 @@ export class FakePeer {
     return resources.some(({ ttlMs }) => ttlMs !== undefined);
   }
 
+  /** A new stream: what is unanswered is lost, nonces start anew; returns its first requests. */
+  reconnect(): readonly Request[] {
+    this.#lastNonce = 0;
+    return [...this.#types].flatMap(([typeUrl, type]) => {
+      type.unanswered = undefined;
+      type.nonce = '';
+      // Without a name it would be the legacy wildcard.
+      if (!type.wildcard && type.names.size === 0) return [];
+      // The server doesn't know what this client rejected, nor when it was told what it holds.
+      type.rejected.clear();
+      type.late = true;
+      type.asked = this.#variant === 'sotw' || traitsOf(typeUrl).answerAlways;
+      if (this.#variant === 'sotw') {
+        return { typeUrl, nonce: '', interest: this.#interest(type, [], []) };
+      }
+      const subscribe = [...(type.wildcard ? ['*'] : []), ...type.names];
+      type.asked ||= [...type.names].some((name) => !type.held.has(name)) || type.held.size === 0;
+      const initialVersions = new Map(type.held);
+      return {
+        typeUrl,
+        nonce: '',
+        interest: { variant: 'delta', subscribe, unsubscribe: [], initialVersions },
+      };
+    });
+  }
+
   /** Names are gone that SotW can't take away: they are sent again when they come back. */
   vanish(typeUrl: string, isThere: (name: string) => boolean): void {
     if (this.#variant === 'delta' || traitsOf(typeUrl).absenceDeletes) return;

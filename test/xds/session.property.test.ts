@@ -25,7 +25,8 @@ type Action =
   | { kind: 'snapshot'; snapshot: Snapshot }
   | { kind: 'answer'; pick: number; error: boolean }
   | { kind: 'pause' | 'resume' }
-  | { kind: 'alarm' };
+  | { kind: 'alarm' }
+  | { kind: 'reconnect' };
 
 const typeUrl = fc.constantFrom(...TYPES).map((type) => SHORT[type] ?? '');
 const names = fc.uniqueArray(fc.constantFrom(...NAMES, '*'), { maxLength: 3 });
@@ -50,7 +51,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     arbitrary: fc.record({ kind: fc.constant('answer'), pick: fc.nat(9), error: fc.boolean() }),
   },
   fc.record({ kind: fc.constantFrom('pause', 'resume') }),
-  fc.record({ kind: fc.constant('alarm') }),
+  fc.record({ kind: fc.constantFrom('alarm', 'reconnect') }),
 ) as fc.Arbitrary<Action>;
 
 /** Listeners and routes that need the cluster of their name, which is there or not. */
@@ -62,7 +63,7 @@ function toReferring(list: readonly (readonly [string, number])[]): readonly str
 }
 
 class World {
-  readonly session: Session;
+  session: Session;
   readonly peer: FakePeer;
   snapshot: Snapshot = new Map();
   /** Where it is set, a response is rejected for what is bad in it, and for nothing else. */
@@ -104,7 +105,20 @@ class World {
       if (alarm === undefined) return;
       this.peer.tick();
       this.feed(alarm);
-    } else this.feed({ kind: action.kind });
+    } else if (action.kind === 'reconnect') this.#reconnect();
+    else this.feed({ kind: action.kind });
+  }
+
+  /** The connection breaks, and the client comes back with what it holds. */
+  #reconnect(): void {
+    if (this.session.ended) return;
+    this.session = createSession(this.session.variant, this.session.limits);
+    this.#alarms.length = 0;
+    const requests = this.peer.reconnect();
+    this.#subscribed.clear();
+    for (const { typeUrl } of requests) this.#subscribed.add(typeUrl);
+    this.feed({ kind: 'snapshot', snapshot: this.snapshot });
+    for (const request of requests) this.feed({ kind: 'request', request });
   }
 
   /** What the snapshot no longer has isn't parked: it may come again one day. */
@@ -131,6 +145,8 @@ class World {
   settle(): void {
     this.feed({ kind: 'resume' });
     this.feed({ kind: 'snapshot', snapshot: this.snapshot });
+    // What a client that came back may still use is taken away after a while.
+    for (let count = this.#alarms.length; count > 0; count--) this.run({ kind: 'alarm' });
     for (let rounds = 0; this.peer.unanswered().length > 0; rounds++) {
       assert(rounds < 200, 'a client that takes everything is still sent more');
       this.run({ kind: 'answer', pick: 0, error: false });
