@@ -179,6 +179,8 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
 
   #logNack(stream: SidecarStream, update: StreamUpdate & { kind: 'nacked' }): void {
     const { rejection, typeUrl } = update;
+    // What is at fault is still being looked for: the last rejection names it.
+    if (rejection.searching === true) return;
     const sources = rejection.resources.flatMap(({ source }) =>
       source === undefined ? [] : [toPlace(source)],
     );
