@@ -130,7 +130,16 @@ await describeEnvoy('changes under load', {}, ({ binary }) => {
     }
     expect(seen.size).toBeGreaterThanOrEqual(4);
     await expectNoneFailed(loads);
+    // A longer life begins at the next renewal: the tests that follow must not stop the server before.
     await edit({ mtls: 'strict' });
+    await eventually(
+      async () => {
+        const { proxies } = await mesh.status();
+        const ends = proxies.map(({ certificate }) => Date.parse(certificate?.notAfter ?? ''));
+        return Math.min(...ends) > Date.parse(proxies[0]?.connectedAt ?? '') + 3_600_000;
+      },
+      { what: 'leaves of a day', timeoutMs: 20_000 },
+    );
   }, 120_000);
 
   test('a broken edit changes nothing and is shown with its place', async () => {
