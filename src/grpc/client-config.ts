@@ -1,7 +1,7 @@
 // One stream as CSDS reports it (ClientConfig). `config_status` is the server's view and
 // `client_status` the client's, as far as its answers tell: `xds_config` is what the client has
-// taken, and what it rejected stands in `error_state`. `version_info` is the resource's own version,
-// since that of a response says nothing of one resource.
+// taken, and what it rejected stands in `error_state`. `version_info` is the resource's own
+// version, since that of a response says nothing of one resource.
 import type { countersign } from '../gen/wire.js';
 import {
   isJsonObject,

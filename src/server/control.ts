@@ -122,7 +122,10 @@ export class Control {
     return { mesh: this.rollout.inForce.value, endpoints: registry.endpoints.value };
   }
 
-  /** Many sidecars that come or answer at once are one push to the others, and one look at the phase. */
+  /**
+   * Many sidecars that come or answer at once are one push to the others, and one look at the
+   * phase.
+   */
   #lookSoon(): void {
     const { clock } = this.#options;
     const gatherMs = this.#isStale ? this.#gatherMs : GATHER_MS;

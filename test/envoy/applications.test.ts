@@ -6,7 +6,8 @@ import { httpCall, tcpExchange } from '../../src/cli/demo/index.js';
 import { describeEnvoy, outcome, useHarness } from './harness/index.js';
 import { startMesh, type TestMesh } from './mesh/start-mesh.js';
 
-// What applications must not notice: Envoy's defaults that break them, and what rules must not miss.
+// What applications must not notice: Envoy's defaults that break them, and what rules must not
+// miss.
 await describeEnvoy('applications behind sidecars', {}, ({ binary }) => {
   const harness = useHarness('applications');
   let mesh: TestMesh;

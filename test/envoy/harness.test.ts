@@ -89,7 +89,7 @@ for (const version of [undefined, '1.36.4']) {
         expect(answer).toMatchObject({ bodyBytes: 4, headers: { 'x-trace': 'abc' } });
       });
 
-      test('mutual TLS: the known caller is named, a foreign one and none are refused', async () => {
+      test('mutual TLS: a known caller is named, a foreign one and none are refused', async () => {
         const known = ca.issue({ uri: CALLER });
         const common = { ...mesh.https, ca: ca.cert, servername: SERVER };
         const answer = await httpsGet({ ...common, ...known });

@@ -149,7 +149,7 @@ services:
     expect(certificates(await get('/v1/status'))).toEqual(certificates(before));
   }, 150_000);
 
-  test('the token is not in config_dump, and a renewed token file is used at the next connect', async () => {
+  test('the token is not in config_dump; a renewed file is used at the next connect', async () => {
     const file = node.get('web')?.token ?? '';
     const token = (await readFile(file, 'utf8')).trim();
     expect(token.split('.')).toHaveLength(3);

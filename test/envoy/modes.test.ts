@@ -10,7 +10,8 @@ import {
 } from './harness/index.js';
 import { startMesh, type TestMesh, type TestService } from './mesh/start-mesh.js';
 
-// MODEL.md, "What a connection gets", observed on real Envoys. `open` has no rules; `guarded` lets `web` in.
+// MODEL.md, "What a connection gets", observed on real Envoys. `open` has no rules; `guarded` lets
+// `web` in.
 const HTTP = { strict: 8081, permissive: 8082, disable: 8083 } as const;
 const TCP = { strict: 6001, permissive: 6002, disable: 6003 } as const;
 const MESH_PORT = 15443;
@@ -24,7 +25,8 @@ function toPorts(service: TestService): string {
   return ports
     .map(({ port, kind, mode }) => {
       const app = service.apps.get(port);
-      return `      ${port}: { protocol: ${kind}, mtls: ${mode}, target: "${app?.address}:${app?.port}" }`;
+      const target = `"${app?.address}:${app?.port}"`;
+      return `      ${port}: { protocol: ${kind}, mtls: ${mode}, target: ${target} }`;
     })
     .join('\n');
 }
@@ -195,7 +197,8 @@ ${toPorts(service('guarded'))}
       "%s: TLS is the application's own: its bytes pass untouched",
       async (mode) => {
         const { address } = mesh.service('open');
-        // The first bytes of a ClientHello, as an application that speaks TLS itself would get them.
+        // The first bytes of a ClientHello, as an application that speaks TLS itself would get
+        // them.
         const hello = '\u0016\u0003\u0001';
         const answer = tcpExchange({
           address,

@@ -50,7 +50,7 @@ services:
     expect(await outcome(httpCall({ address, port: PORT }))).toBe('200');
   }, 60_000);
 
-  test('a sidecar that cannot bind is shown with its line of mesh.yaml, and wait says why', async () => {
+  test('a sidecar that cannot bind is shown with its line, and wait says why', async () => {
     // Two sidecars on one outbound prefix: sharing an address would call under the wrong identity.
     const { outbound } = mesh.service('web');
     const reports = await mesh.sidecar('reports', { outbound }).catch(() => undefined);

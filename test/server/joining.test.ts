@@ -234,7 +234,7 @@ test('a node gets only its own secrets, whatever names it asks for', async () =>
   );
 });
 
-test("another service's claim to an address in use is refused, the same service's is not", async () => {
+test("another service's claim to an address in use is refused", async () => {
   const first = connect(token('ledger'));
   ask(first, { id: 'ledger', address: '127.0.0.10' });
   expect(await first.next()).toBeDefined();

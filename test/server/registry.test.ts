@@ -96,7 +96,7 @@ it("another service's claim to an address in use is refused by name", () => {
   );
 });
 
-it('the address of a sidecar that is gone goes to the newcomer at once, and from the old service', () => {
+it('the address of a sidecar that is gone goes to the newcomer at once', () => {
   const { registry, endpoints } = create();
   registry.open(ONE, true);
   registry.markReady(ONE.node);

@@ -36,8 +36,9 @@ interface Options {
 }
 
 /**
- * Envoy cuts connections on a removed filter chain this long after: a flag, not configuration. This is
- * its default, said so that it is known: a stream that lasts longer is cut by a change of its port's mode.
+ * Envoy cuts connections on a removed filter chain this long after: a flag, not configuration. This
+ * is its default, said so that it is known: a stream that lasts longer is cut by a change of its
+ * port's mode.
  */
 const DRAIN_TIME_S = 600;
 

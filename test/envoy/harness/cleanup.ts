@@ -7,7 +7,9 @@ export class Cleanup {
     this.#steps.push({ name, run });
   }
 
-  /** Runs all steps, the newest first, each once; then one AggregateError names those that failed. */
+  /**
+   * Runs all steps, the newest first, each once; then one AggregateError names those that failed.
+   */
   async run(): Promise<void> {
     const errors: Error[] = [];
     for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {

@@ -41,15 +41,17 @@ export interface Harness {
   defer(name: string, run: () => unknown): void;
   /** More text for the dump of a failure, such as a server's status. */
   onDump(fileName: string, read: () => string | Promise<string>): void;
-  /** Writes logs, statistics and configurations to a new folder below `.cache/test-logs`; its path. */
+  /**
+   * Writes logs, statistics and configurations to a new folder below `.cache/test-logs`; its path.
+   */
   dump(title: string): Promise<string>;
   /** Undoes everything; `useHarness` calls it. */
   close(): Promise<void>;
 }
 
 /**
- * A harness for the file or `describe` it is called in: a failed test is dumped before anything is stopped, and
- * everything is stopped after the last one, also when a hook failed.
+ * A harness for the file or `describe` it is called in: a failed test is dumped before anything is
+ * stopped, and everything is stopped after the last one, also when a hook failed.
  */
 export function useHarness(name: string): Harness {
   const harness = createHarness(name);

@@ -69,7 +69,7 @@ describe('Cleanup', () => {
 });
 
 describe('waiting', () => {
-  test('eventually returns what the check returned once it neither throws nor says false', async () => {
+  test('eventually returns what the check said once it neither throws nor says false', async () => {
     let calls = 0;
     const value = await eventually(
       () => {

@@ -12,8 +12,9 @@ export type EnvoySearch =
   | { readonly found: false; readonly reason: string };
 
 /**
- * Looks for an Envoy, of exactly `version` if given. Where none can be had: a reason to skip with, but with
- * CI=true the MeshError `envoy-missing` itself, since there a skipped test would pass for a proof.
+ * Looks for an Envoy, of exactly `version` if given. Where none can be had: a reason to skip with,
+ * but with CI=true the MeshError `envoy-missing` itself, since there a skipped test would pass for
+ * a proof.
  */
 export async function requireEnvoy(
   options: { version?: string } = {},
@@ -29,8 +30,8 @@ export async function requireEnvoy(
 }
 
 /**
- * `describe` for tests against real Envoys; `await` it at a file's top level. Skipped tests are counted by
- * vitest, and carry the reason in their name.
+ * `describe` for tests against real Envoys; `await` it at a file's top level. Skipped tests are
+ * counted by vitest, and carry the reason in their name.
  */
 export async function describeEnvoy(
   name: string,

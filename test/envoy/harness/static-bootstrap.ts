@@ -9,7 +9,9 @@ export interface StaticBootstrapOptions {
   readonly admin: Endpoint;
   /** Plain HTTP → `app`. */
   readonly http: Endpoint;
-  /** HTTP over TLS that wants a client certificate of `ca` → `app`, with x-forwarded-client-cert. */
+  /**
+   * HTTP over TLS that wants a client certificate of `ca` → `app`, with x-forwarded-client-cert.
+   */
   readonly https: Endpoint & { readonly ca: ForeignCa; readonly server: KeyAndCertificate };
   /** TCP → `tcpApp`. */
   readonly tcp: Endpoint;
