@@ -1,5 +1,14 @@
 // Mesh files from disk: one file, or every *.yaml of a folder.
-import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
 import { MeshError, systemErrorCode } from '../base/index.js';
 import { type LoadedMesh, type MeshFile, parseMesh } from './load.js';
 import { MESH_SIZE_LIMIT } from './yaml.js';
@@ -16,7 +25,15 @@ const CHUNK_BYTES = 65_536;
  *   `problems`.
  */
 export function loadMesh(path: string): LoadedMesh {
-  return parseMesh(filesAt(path).map((file) => ({ path: file, text: readText(file) })));
+  return parseMesh(readMeshFiles(path));
+}
+
+/**
+ * The same files' text, unparsed: cheap to compare with what was read before.
+ * @throws MeshError `mesh-unreadable` where files can't be read.
+ */
+export function readMeshFiles(path: string): readonly MeshFile[] {
+  return filesAt(path).map((file) => ({ path: file, text: readText(file) }));
 }
 
 function filesAt(path: string): string[] {
@@ -52,8 +69,12 @@ function readText(path: string): MeshFile['text'] {
 /** At most a little more than a mesh may have, so that an endless file ends too. */
 function readBounded(path: string): Buffer {
   const limit = MESH_SIZE_LIMIT * BYTES_PER_CHARACTER;
-  const file = openSync(path, 'r');
+  // Opening a pipe without a writer would block the whole process for ever, and opening a device
+  // may act on it: so look first. Between the look and the open the file may be another one.
+  requireFile(path, statSync(path));
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
+    requireFile(path, fstatSync(file));
     const chunks: Buffer[] = [];
     for (let size = 0; size <= limit; ) {
       const chunk = Buffer.alloc(CHUNK_BYTES);
@@ -69,10 +90,24 @@ function readBounded(path: string): Buffer {
   }
 }
 
+function requireFile(path: string, stats: Stats): void {
+  if (stats.isFile()) return;
+  const message = `expected a mesh file or folder at ${path} but got ${kindOf(stats)}`;
+  throw new MeshError('mesh-unreadable', message, {
+    hint: 'a mesh is read again whenever it changes, so it is a file that stays',
+  });
+}
+
+function kindOf(stats: Stats): string {
+  if (stats.isDirectory()) return 'a folder';
+  if (stats.isFIFO()) return 'a pipe';
+  if (stats.isSocket()) return 'a socket';
+  return 'a device';
+}
+
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'nothing at all',
   EACCES: 'no permission',
-  EISDIR: 'a folder',
   ENOTDIR: 'a file where a folder should be',
 };
 

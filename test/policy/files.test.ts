@@ -1,8 +1,16 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { exampleMesh, formatProblem, loadMesh, parseMesh } from '../../src/policy/index.js';
+import {
+  exampleMesh,
+  formatProblem,
+  loadMesh,
+  parseMesh,
+  readMeshFiles,
+} from '../../src/policy/index.js';
 
 let folder: string;
 beforeEach(() => {
@@ -79,13 +87,52 @@ test('what cannot be read is a MeshError with the path', () => {
   );
 });
 
-test('bytes that are no UTF-8, and endless files, are refused', () => {
+test('bytes that are no UTF-8, and files too large, are refused', () => {
   const path = join(folder, 'mesh.yaml');
   writeFileSync(path, Buffer.from([0x61, 0xff]));
   expect(() => loadMesh(path)).toThrow(
     unreadable(`expected UTF-8 text but got other bytes in ${path}`),
   );
-  expect(() => loadMesh('/dev/zero')).toThrow(
-    unreadable('expected a mesh of at most 2097152 characters but /dev/zero has more'),
+  truncateSync(path, 3 * 2_097_152 + 1);
+  expect(() => loadMesh(path)).toThrow(
+    unreadable(`expected a mesh of at most 2097152 characters but ${path} has more`),
   );
+});
+
+test('reads the text alone, also of what is no mesh', () => {
+  writeFileSync(join(folder, 'b.yaml'), '[');
+  writeFileSync(join(folder, 'a.yaml'), 'x');
+  expect(readMeshFiles(folder)).toEqual([
+    { path: `${folder}/a.yaml`, text: 'x' },
+    { path: `${folder}/b.yaml`, text: '[' },
+  ]);
+});
+
+test('pipes, sockets and devices are refused at once, also behind links', async () => {
+  const pipe = join(folder, 'pipe.yaml');
+  execFileSync('mkfifo', [pipe]);
+  const link = join(folder, 'link');
+  symlinkSync(pipe, link);
+  const socket = join(folder, 'socket');
+  const listener = createServer();
+  await new Promise<void>((done) => listener.listen(socket, done));
+  const odd = [
+    [pipe, pipe, 'a pipe'],
+    [link, link, 'a pipe'],
+    [folder, pipe, 'a pipe'],
+    [socket, socket, 'a socket'],
+    ['/dev/zero', '/dev/zero', 'a device'],
+  ] as const;
+  for (const [path, named, kind] of odd) {
+    const message = `expected a mesh file or folder at ${named} but got ${kind}`;
+    expect(() => loadMesh(path)).toThrow(unreadable(message));
+  }
+  await new Promise((done) => listener.close(done));
+});
+
+test('a link to a file is read', () => {
+  const path = join(folder, 'real');
+  writeFileSync(path, exampleMesh());
+  symlinkSync(path, join(folder, 'mesh.yaml'));
+  expect(loadMesh(folder).problems).toEqual([]);
 });
