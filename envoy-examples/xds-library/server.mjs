@@ -6,6 +6,7 @@ import { attachDiscovery, createSnapshotCache, serverOptions, shutdown } from 'c
 import { toSnapshot } from './resources.mjs';
 
 const [xdsPort = '18000', port = '10000'] = process.argv.slice(2);
+const address = `127.0.0.1:${xdsPort}`;
 const server = new Server(serverOptions());
 
 // One snapshot for all; a group could be a service, a region or a single node.
@@ -25,13 +26,14 @@ const discovery = attachDiscovery(server, {
   },
 });
 
-server.bindAsync(`127.0.0.1:${xdsPort}`, ServerCredentials.createInsecure(), (error) => {
+server.bindAsync(address, ServerCredentials.createInsecure(), (error) => {
   if (error !== null) throw error;
-  process.stdout.write(`serving xDS on 127.0.0.1:${xdsPort}\n`);
+  process.stdout.write(`serving xDS on ${address}\n`);
 });
 
 createInterface({ input: process.stdin }).on('line', answer);
 
 process.once('SIGTERM', () => {
-  void shutdown({ server, discovery, graceMs: 1_000 }).then(() => process.exit(0));
+  const stopped = shutdown({ server, addresses: [address], discovery, graceMs: 1_000 });
+  void stopped.then(() => process.exit(0));
 });

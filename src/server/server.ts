@@ -28,7 +28,7 @@ import { Control } from './control.js';
 import { createRefusalLog } from './refusal-log.js';
 import { authenticateSidecar, type Sidecar } from './sidecar.js';
 import { openState, type State } from './state.js';
-import { bindGrpc, createGrpcServer, type HostPort, toListenError } from './xds-port.js';
+import { bindGrpc, createGrpcServer, type HostPort, toListenError, toText } from './xds-port.js';
 
 /** How long streams may take to end on a stop. */
 const STOP_GRACE_MS = 2_000;
@@ -112,8 +112,13 @@ async function serveXds(address: HostPort, parts: Parts, closers: Closers): Prom
     logger,
     authorizeStatus: ({ authorization }) => verifyAdmin(state.tokens, authorization),
   });
-  closers.defer(() => shutdown({ server, discovery, health, clock, graceMs: STOP_GRACE_MS }));
-  return bindGrpc(server, { address, credential: state.credential });
+  const addresses: string[] = [];
+  closers.defer(() =>
+    shutdown({ server, addresses, discovery, health, clock, graceMs: STOP_GRACE_MS }),
+  );
+  const bound = await bindGrpc(server, { address, credential: state.credential });
+  addresses.push(toText(bound));
+  return bound;
 }
 
 async function serveAdmin(address: HostPort, parts: Parts, closers: Closers): Promise<HostPort> {

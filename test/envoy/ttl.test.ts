@@ -2,7 +2,6 @@
 // gone, so is that. The resources come from a linear cache.
 import { Server } from '@grpc/grpc-js';
 import { expect, test } from 'vitest';
-import { systemClock } from '../../src/base/index.js';
 import { envoy as api } from '../../src/gen/envoy.js';
 import { countersign } from '../../src/gen/wire.js';
 import {
@@ -94,7 +93,8 @@ for (const version of ['1.40.0', '1.36.2']) {
             },
           },
         });
-        const stop = () => shutdown({ server, discovery, clock: systemClock, graceMs: 1_000 });
+        const addresses = [await listen(server)];
+        const stop = () => shutdown({ server, addresses, discovery, graceMs: 1_000 });
         harness.defer('xDS server', stop);
         const { Cluster } = api.config.cluster.v3;
         const cluster = Cluster.encode({ name: 'late' }).finish();
@@ -103,7 +103,7 @@ for (const version of ['1.40.0', '1.36.2']) {
         const value = toRuntime('layer', 'fault', 'on');
         cache.set(RUNTIME, createResource({ name: 'layer', value, ttlMs }));
 
-        const port = Number((await listen(server)).split(':')[1]);
+        const port = Number(addresses[0]?.split(':')[1]);
         const pool = await harness.addresses();
         const address = pool.address();
         const admin = { address, port: await pool.port(address) };

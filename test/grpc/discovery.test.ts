@@ -312,7 +312,7 @@ describe('hooks and ends', () => {
     const client = connect({ address });
     client.send(cds());
     await client.next();
-    const stopped = shutdown({ server, discovery, clock, graceMs: 1_000 });
+    const stopped = shutdown({ server, addresses: [address], discovery, clock, graceMs: 1_000 });
     const details = 'server is shutting down';
     expect(await client.ended()).toEqual({ code: status.UNAVAILABLE, details });
     clock.advance(1_000);

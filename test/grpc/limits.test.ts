@@ -239,11 +239,40 @@ describe('dead peers and stops', () => {
     cleanups.push(() => session.destroy());
     await new Promise((resolve) => session.once('remoteSettings', resolve));
     const goaway = new Promise((resolve) => session.once('goaway', resolve));
-    const stopped = shutdown({ server, discovery, clock, graceMs: 1_000 });
+    const stopped = shutdown({ server, addresses: [address], discovery, clock, graceMs: 1_000 });
     expect(await goaway).toBe(constants.NGHTTP2_NO_ERROR);
     expect((await client.ended()).code).toBe(status.UNAVAILABLE);
     session.close();
     clock.advance(1_000);
     await stopped;
+  });
+
+  // grpc-js 1.14: forceShutdown goes over what channelz knows, which is nothing where it is off.
+  test('a call that does not end keeps no connection open after the grace of a stop', async () => {
+    const { server, discovery, clock, address } = await startAdsServer({
+      authenticate: ({ node }) => node.id,
+    });
+    cleanups.push(() => server.forceShutdown());
+    const begun = signal();
+    const endless = (bytes: Buffer): Buffer => bytes;
+    const definition = {
+      ...{ path: '/test/Endless', requestStream: true, responseStream: true },
+      ...{ requestSerialize: endless, requestDeserialize: endless },
+      ...{ responseSerialize: endless, responseDeserialize: endless },
+    };
+    server.addService({ Endless: definition }, { Endless: () => begun.happen() });
+    const session = connectHttp2(`http://${address}`);
+    session.on('error', () => undefined);
+    cleanups.push(() => session.destroy());
+    const closed = new Promise((resolve) => session.once('close', resolve));
+    const call = session.request({
+      ...{ ':method': 'POST', ':path': '/test/Endless', te: 'trailers' },
+      'content-type': 'application/grpc',
+    });
+    call.on('error', () => undefined);
+    await begun.happened;
+    await shutdown({ server, addresses: [address], discovery, clock, graceMs: 50 });
+    await closed;
+    expect(clock.pending).toBe(0);
   });
 });
