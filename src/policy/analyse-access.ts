@@ -3,6 +3,7 @@ import { needsHttp } from './access.js';
 import type { Tell } from './analyse.js';
 import { isAnyone } from './caller.js';
 import { mayPass, ruleMatchesCaller } from './decide.js';
+import { meantMethod } from './method.js';
 import type { Caller, RuleFields } from './model.js';
 import type { Resolution, ResolvedPort, ResolvedService } from './resolve.js';
 import type { Chain, Scope, ScopedRule } from './scopes.js';
@@ -58,11 +59,11 @@ function checkLists([{ path, settings, allow }, ...wider]: Chain, tell: Tell): v
 function checkMethods({ rule, path }: ScopedRule, tell: Tell): void {
   const check = ({ methods = [] }: RuleFields, at: Path): void => {
     for (const [index, method] of methods.entries()) {
-      if (method === method.toUpperCase()) continue;
+      const meant = meantMethod(method);
+      if (meant === undefined) continue;
       tell([...at, 'methods', index], {
         severity: 'warning',
-        message: `methods are compared with their case: "${method}" is not ${method.toUpperCase()}`,
-        hint: `write ${method.toUpperCase()}`,
+        message: `"${method}" is an uncommon method (did you mean "${meant}"?)`,
       });
     }
   };

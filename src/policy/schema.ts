@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { tryDurationMs } from '../base/index.js';
 import { tryEndpoint, tryTarget } from './address.js';
 import { tryCaller } from './caller.js';
+import { tryMethod } from './method.js';
 import type { Mode, Protocol } from './model.js';
 import { tryLabel, tryTrustDomain } from './names.js';
 import type { Parsed } from './parsed.js';
@@ -24,8 +25,6 @@ import {
 
 const MODES: readonly Mode[] = ['strict', 'permissive', 'disable'];
 export const PROTOCOLS: readonly Protocol[] = ['http', 'http2', 'grpc', 'tcp'];
-/** RFC 9110 section 5.6.2. */
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 /** Text that `read` turns into a value; what it says on failure becomes the problem. */
 function text<T>(what: string, read: (text: string) => Parsed<T>) {
@@ -85,13 +84,9 @@ const certificatesSchema = z.strictObject(
   { error: 'a map of certificate settings' },
 );
 
-const methodSchema = text('a method such as GET', (input) =>
-  TOKEN.test(input) ? { ok: true, value: input } : { ok: false, expected: 'a method such as GET' },
-);
-
 const ruleFields = {
   from: list(text('a caller', tryCaller), 'callers').optional(),
-  methods: list(methodSchema, 'methods').optional(),
+  methods: list(text('a method such as GET', tryMethod), 'methods').optional(),
   paths: list(text('a path', tryPathPattern), 'paths').optional(),
 };
 

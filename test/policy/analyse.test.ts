@@ -125,10 +125,12 @@ const told: [name: string, text: string, ...problems: string[]][] = [
     'mesh.yaml:2:41 services.a.allow[1]: warning: no wider scope has an allow list to inherit',
   ],
   [
-    'a lower case method',
-    `${TOP}allow: [{ from: ["*"], methods: [get] }]`,
-    'mesh.yaml:2:34 allow[0].methods[0]: warning: methods are compared with their case: "get" ' +
-      'is not GET\n  hint: write GET',
+    'a method near a common one',
+    `${TOP}deny: [{ methods: [DELTE, PURGE, LIST, DELETE], not: { methods: [PSOT] } }]`,
+    'mesh.yaml:2:20 deny[0].methods[0]: warning: "DELTE" is an uncommon method (did you mean ' +
+      '"DELETE"?)',
+    'mesh.yaml:2:66 deny[0].not.methods[0]: warning: "PSOT" is an uncommon method (did you mean ' +
+      '"POST"?)',
   ],
   [
     'another trust domain',

@@ -29,6 +29,7 @@ const accepted: [name: string, text: string][] = [
   ['every curve', `${TOP}tls: { curves: [X25519MLKEM768, X25519, P-256, P-384] }`],
   ['certificates', `${TOP}certificates: { ttl: 12h, renewAt: 0.4, key: rsa-2048 }`],
   ['every target', `${PORT}        target: "[::1]:9080"\n`],
+  ['methods of other protocols', `${TOP}deny: [{ methods: [PURGE, MKCOL, M-SEARCH] }]`],
   ['escaped slashes rejected', `${PORT}        escapedSlashes: reject\n`],
   [
     'endpoints',
@@ -64,6 +65,8 @@ const ENDPOINT = 'expected an IP address or DNS name, with or without a port';
 const CALLER = 'expected a service, "namespace/*", "*", "spiffe://…" or anyone';
 const SPIFFE =
   'expected a SPIFFE ID with a path, "*" only at its end and after the trust domain\'s slash';
+const NO_STAR = 'expected a method such as GET, without *';
+const NO_STAR_HINT = '\n  hint: a method is named whole; leave `methods` out to mean all';
 const AT = 'mesh.yaml:7:9 services.web.ports.8080';
 const RULE = `${PORT}        allow:\n          - from: [web]\n            `;
 const IN_RULE = 'services.web.ports.8080.allow[0]';
@@ -351,6 +354,25 @@ const rejected: [name: string, text: string, ...problems: string[]][] = [
     'a method of two words',
     `${RULE}methods: [G T]\n`,
     `mesh.yaml:9:23 ${IN_RULE}.methods[0]: expected a method such as GET but got "G T"`,
+  ],
+  [
+    'patterns as methods, which as deny would refuse nothing',
+    `${TOP}deny: [{ methods: ["*", "DELETE*"] }]`,
+    `mesh.yaml:2:20 deny[0].methods[0]: ${NO_STAR} but got "*"${NO_STAR_HINT}`,
+    `mesh.yaml:2:25 deny[0].methods[1]: ${NO_STAR} but got "DELETE*"${NO_STAR_HINT}`,
+  ],
+  [
+    'methods in lower case',
+    `${TOP}allow: [{ from: ["*"], methods: [get] }]\ndeny: [{ not: { methods: [Put] } }]`,
+    'mesh.yaml:2:34 allow[0].methods[0]: expected a method in upper case, such as GET but got ' +
+      '"get"\n  hint: write GET',
+    'mesh.yaml:3:27 deny[0].not.methods[0]: expected a method in upper case, such as GET but ' +
+      'got "Put"\n  hint: write PUT',
+  ],
+  [
+    'no text as method',
+    `${TOP}deny: [{ methods: [""] }]`,
+    'mesh.yaml:2:20 deny[0].methods[0]: expected a method such as GET but got ""',
   ],
   [
     'a path with a query',
