@@ -1,12 +1,13 @@
 // The benchmark's results as tables, each number beside what it is held against.
 
-const ms = (value) => `${value.toFixed(0)} ms`;
-const kb = (value) => `${value.toFixed(0)} kB`;
+export const ms = (value) => `${value.toFixed(0)} ms`;
+export const kb = (value) => `${value.toFixed(0)} kB`;
 const mb = (value) => `${(value / 1024).toFixed(0)} MB`;
-const times = (value) => `${value.toFixed(2)}×`;
-const spreadOf = ({ low, high }, unit) => `${unit(low)} – ${unit(high)}`;
+export const times = (value) => `${value.toFixed(2)}×`;
+export const spreadOf = ({ low, high }, unit) => `${unit(low)} – ${unit(high)}`;
 
-function toTable(title, rows) {
+/** Text in columns: the first to the left, the others to the right. */
+export function toTable(title, rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   const lines = rows.map((row) =>
     row
