@@ -10,8 +10,8 @@ import {
   type Node,
   type Resource,
 } from '../xds/index.js';
+import type { DiscoveryStream } from './handle.js';
 import type { ResourceStatus } from './resource-status.js';
-import type { DiscoveryStream } from './stream.js';
 
 type GenericXdsConfig = countersign.wire.ClientConfig.GenericXdsConfig;
 

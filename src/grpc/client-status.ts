@@ -8,11 +8,11 @@ import { countersign } from '../gen/wire.js';
 import { TYPE_URLS } from '../xds/index.js';
 import { toClientConfig } from './client-config.js';
 import type { Logger, ServiceRegistry } from './discovery.js';
+import type { DiscoveryStream } from './handle.js';
 import { toNodePredicate } from './matcher.js';
 import { toMethod } from './method.js';
 import { type AnyCall, type Caller, toCaller } from './peer.js';
 import { isTold, toStatus } from './status.js';
-import type { DiscoveryStream } from './stream.js';
 
 const { wire } = countersign;
 

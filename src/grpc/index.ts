@@ -11,6 +11,7 @@ export {
   type Logger,
   type ServiceRegistry,
 } from './discovery.js';
+export type { DiscoveryStream, StreamId, StreamKind, StreamUpdate } from './handle.js';
 export {
   attachHealth,
   HEALTH_SERVICE,
@@ -30,4 +31,3 @@ export {
 } from './services.js';
 export { type ShutdownOptions, type StoppableServer, shutdown } from './shutdown.js';
 export { toStatus } from './status.js';
-export type { DiscoveryStream, StreamId, StreamKind, StreamUpdate } from './stream.js';

@@ -10,64 +10,19 @@ import {
   isInForce,
   isSynced,
   type Node,
-  type Rejection,
   type Request,
+  type Response,
   type Session,
   type SessionEvent,
-  type Snapshot,
   step,
-  type TypeReport,
   toReports,
-  type Variant,
 } from '../xds/index.js';
 import type { Host } from './discovery.js';
+import type { DiscoveryStream, StreamId, StreamKind, StreamUpdate } from './handle.js';
 import { type DiscoveryCall, peerAddress, toCaller } from './peer.js';
 import { RateLimit } from './rate-limit.js';
-import { type AnswerTimes, type ResourceStatus, toResourceStatuses } from './resource-status.js';
+import { type AnswerTimes, toResourceStatuses } from './resource-status.js';
 import { isTold, toStatus } from './status.js';
-
-export type StreamId = number & { readonly __brand: 'StreamId' };
-
-/** Which of the four transports a stream is. */
-export interface StreamKind {
-  readonly variant: Variant;
-  /** The one type of the stream; undefined on an aggregated one. */
-  readonly typeUrl: string | undefined;
-}
-
-/** What a request of the peer meant. */
-export type StreamUpdate =
-  | { readonly kind: 'request'; readonly typeUrl: string }
-  | { readonly kind: 'acked'; readonly typeUrl: string; readonly version: string }
-  | { readonly kind: 'nacked'; readonly typeUrl: string; readonly rejection: Rejection };
-
-/** An authenticated stream, as the host sees it. `A` is what `authenticate` returned. */
-export interface DiscoveryStream<A> {
-  readonly id: StreamId;
-  readonly auth: A;
-  readonly node: Node;
-  readonly variant: Variant;
-  /** The one type of the stream; undefined on an aggregated one. */
-  readonly typeUrl: string | undefined;
-  readonly peerAddress: string;
-  /** Milliseconds since the Unix epoch. */
-  readonly connectedAtMs: number;
-  /** What this peer is to have; what differs is sent. Before the first one, requests wait. */
-  setSnapshot(snapshot: Snapshot): void;
-  /** Ends the stream: with the error's status, or with OK. */
-  close(error?: MeshError): void;
-  state(): readonly TypeReport[];
-  /** The same, resource by resource. */
-  resources(): readonly ResourceStatus[];
-  /** Whether the peer has taken that resource at that version. */
-  isInForce(resource: {
-    readonly typeUrl: string;
-    readonly name: string;
-    readonly version: string;
-  }): boolean;
-  /** Whether the peer has taken all of the snapshot that it has asked for so far. */
-  isSynced(): boolean;
-}
 
 export class Stream<A> {
   readonly #id: StreamId;
@@ -80,6 +35,9 @@ export class Stream<A> {
   /** Written, and not taken by the transport yet. */
   #unreadBytes = 0;
   #paused = false;
+  /** Handed to the transport; hooks are told next. */
+  readonly #sent: Response[] = [];
+  #stepping = false;
   readonly #times = new Map<string, AnswerTimes>();
   #phase: 'waiting' | 'joining' | 'open' | 'closed' = 'waiting';
   #handle: DiscoveryStream<A> | undefined;
@@ -201,9 +159,10 @@ export class Stream<A> {
 
   #take(request: Request): void {
     const { typeUrl } = request;
-    const effects = this.#step({ kind: 'request', request });
     const handle = this.#handle;
     if (handle === undefined) return;
+    this.#host.call('onRequest', (hooks) => hooks.onRequest?.(handle, request));
+    const effects = this.#step({ kind: 'request', request });
     const answer = effects.find((effect) => effect.kind === 'acked' || effect.kind === 'nacked');
     const update: StreamUpdate = answer ?? { kind: 'request', typeUrl };
     this.#host.call('onUpdate', (hooks) => hooks.onUpdate?.(handle, update));
@@ -211,9 +170,24 @@ export class Stream<A> {
 
   #step(event: SessionEvent): readonly Effect[] {
     if (this.#phase !== 'open') return [];
+    const nested = this.#stepping;
+    this.#stepping = true;
     const effects = step(this.#session, event);
     for (const effect of effects) this.#perform(effect);
+    if (nested) return effects;
+    this.#tellSent();
+    this.#stepping = false;
     return effects;
+  }
+
+  /** Once all is performed: a hook may step the session itself, and is told of that here too. */
+  #tellSent(): void {
+    const handle = this.#handle;
+    for (let sent = this.#sent.shift(); sent !== undefined; sent = this.#sent.shift()) {
+      const response = sent;
+      if (handle === undefined || this.#phase === 'closed') continue;
+      this.#host.call('onResponse', (hooks) => hooks.onResponse?.(handle, response));
+    }
   }
 
   #perform(effect: Effect): void {
@@ -221,6 +195,7 @@ export class Stream<A> {
       case 'send':
         if (this.#phase !== 'open') return;
         this.#write(encodeResponse(this.#kind.variant, effect.response));
+        this.#sent.push(effect.response);
         return;
       case 'alarm': {
         const { typeUrl, nonce, afterMs } = effect;

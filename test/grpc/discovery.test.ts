@@ -3,17 +3,19 @@ import { ChannelCredentials, ServerCredentials, status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, test } from 'vitest';
 import { MeshError } from '../../src/base/index.js';
 import {
+  type DiscoveryHooks,
   type DiscoveryOptions,
   type DiscoveryStream,
   type Peer,
   type StreamUpdate,
   shutdown,
 } from '../../src/grpc/index.js';
-import type { Request, Variant } from '../../src/xds/index.js';
+import type { Request, Response, Variant } from '../../src/xds/index.js';
 import { SHORT, toSnapshot } from '../xds/script.js';
 import { AdsClient, type AdsClientOptions } from './ads-client.js';
 import { type AdsServer, startAdsServer } from './ads-server.js';
 import { selfSigned } from './certificate.js';
+import { signal } from './signal.js';
 
 const PLAIN = ChannelCredentials.createInsecure();
 const CDS = SHORT['cds'] ?? '';
@@ -287,6 +289,81 @@ describe('hooks and ends', () => {
     expect(seen).toEqual(['request', 'acked', 'no such thing']);
     expect(logged).toEqual(['a discovery hook failed']);
     expect(discovery.streams()).toEqual([]);
+  });
+
+  test('each request and each response is told, in the order of the wire', async () => {
+    const seen: string[] = [];
+    const gone = signal();
+    const hooks = {
+      onConnect: (stream: DiscoveryStream<string>) => stream.setSnapshot(toSnapshot(['cds:a@1'])),
+      onRequest: (_stream: DiscoveryStream<string>, { nonce, error }: Request) =>
+        void seen.push(`> ${nonce} ${error?.message ?? ''}`),
+      onResponse(stream: DiscoveryStream<string>, { nonce, resources }: Response) {
+        seen.push(`< ${nonce} ${resources.map(({ name }) => name).join(' ')}`);
+        // What a hook makes us send is told after what was sent before it.
+        if (nonce === '1') stream.setSnapshot(toSnapshot(['cds:a@1', 'sds:s@1']));
+      },
+      onUpdate: (_stream: DiscoveryStream<string>, { kind }: StreamUpdate) => void seen.push(kind),
+      onDisconnect: () => gone.happen(),
+    };
+    const { address } = await start({ ...serving, hooks });
+    const client = connect({ address });
+    client.send(cds());
+    const first = await client.next();
+    const interest = { variant: 'sotw', names: ['s'], versionInfo: '' } as const;
+    client.send({ typeUrl: SHORT['sds'] ?? '', nonce: '', interest });
+    expect((await client.next())?.resources).toEqual(['s@1']);
+    client.send({ ...cds('sotw', first?.nonce), error: { code: 3, message: 'no' } });
+    client.end();
+    await client.ended();
+    await gone.happened;
+    expect(seen).toEqual([
+      ...['>  ', '< 1 a', 'request'],
+      ...['>  ', '< 2 s', 'request'],
+      ...['> 1 no', 'nacked'],
+    ]);
+  });
+
+  const HOOKS = ['onConnect', 'onRequest', 'onResponse', 'onUpdate', 'onDisconnect'] as const;
+  const FAILURES = {
+    throws: () => {
+      throw new Error('hook');
+    },
+    'rejects later': () => Promise.reject(new Error('hook')),
+  };
+  const failing = HOOKS.flatMap((name) =>
+    Object.entries(FAILURES).map(([how, fail]) => [name, how, fail] as const),
+  );
+  test.each(failing)('%s that %s is logged and breaks nothing', async (name, _how, fail) => {
+    const logged: object[] = [];
+    const [gone, told] = [signal(), signal()];
+    const logger = {
+      warn: () => undefined,
+      error(fields: object): void {
+        logged.push(fields);
+        told.happen();
+      },
+    };
+    const hooks: DiscoveryHooks<string> = {
+      onConnect: serving.hooks.onConnect,
+      onDisconnect: gone.happen,
+      [name](stream: DiscoveryStream<string>): unknown {
+        if (name === 'onConnect') serving.hooks.onConnect(stream);
+        if (name === 'onDisconnect') gone.happen();
+        return fail();
+      },
+    };
+    const { address, discovery } = await start({ ...serving, hooks, logger });
+    const client = connect({ address });
+    client.send(cds());
+    expect((await client.next())?.resources).toEqual(['a@1']);
+    discovery.streams()[0]?.setSnapshot(toSnapshot(['cds:a@2']));
+    client.send(cds('sotw', '1'));
+    expect((await client.next())?.resources).toEqual(['a@2']);
+    client.end();
+    expect((await client.ended()).code).toBe(status.OK);
+    await Promise.all([gone.happened, told.happened]);
+    expect(logged[0]).toEqual({ err: new Error('hook'), hook: name });
   });
 
   test('the host closes a stream with a status', async () => {

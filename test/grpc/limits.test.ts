@@ -21,20 +21,13 @@ import {
 import { toSnapshot } from '../xds/script.js';
 import { AdsClient, encodeRequest, NODE, toPath } from './ads-client.js';
 import { listen, startAdsServer } from './ads-server.js';
+import { signal } from './signal.js';
 
 const CDS = TYPE_URLS.cluster;
 const cleanups: (() => void)[] = [];
 afterEach(() => {
   for (const cleanup of cleanups.splice(0).reverse()) cleanup();
 });
-
-function signal(): { readonly happened: Promise<void>; happen(): void } {
-  let happen: () => void = () => undefined;
-  const happened = new Promise<void>((resolve) => {
-    happen = resolve;
-  });
-  return { happened, happen: () => happen() };
-}
 
 /** A way to the server that can stop to carry anything, with both ends left open. */
 async function startLine(

@@ -1,0 +1,47 @@
+// An open stream as those see it who attached discovery: what hooks are handed, and CSDS reads.
+import type { MeshError } from '../base/index.js';
+import type { Node, Rejection, Snapshot, TypeReport, Variant } from '../xds/index.js';
+import type { ResourceStatus } from './resource-status.js';
+
+export type StreamId = number & { readonly __brand: 'StreamId' };
+
+/** Which of the four transports a stream is. */
+export interface StreamKind {
+  readonly variant: Variant;
+  /** The one type of the stream; undefined on an aggregated one. */
+  readonly typeUrl: string | undefined;
+}
+
+/** What a request of the peer meant. */
+export type StreamUpdate =
+  | { readonly kind: 'request'; readonly typeUrl: string }
+  | { readonly kind: 'acked'; readonly typeUrl: string; readonly version: string }
+  | { readonly kind: 'nacked'; readonly typeUrl: string; readonly rejection: Rejection };
+
+/** An authenticated stream, as the host sees it. `A` is what `authenticate` returned. */
+export interface DiscoveryStream<A> {
+  readonly id: StreamId;
+  readonly auth: A;
+  readonly node: Node;
+  readonly variant: Variant;
+  /** The one type of the stream; undefined on an aggregated one. */
+  readonly typeUrl: string | undefined;
+  readonly peerAddress: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly connectedAtMs: number;
+  /** What this peer is to have; what differs is sent. Before the first one, requests wait. */
+  setSnapshot(snapshot: Snapshot): void;
+  /** Ends the stream: with the error's status, or with OK. */
+  close(error?: MeshError): void;
+  state(): readonly TypeReport[];
+  /** The same, resource by resource. */
+  resources(): readonly ResourceStatus[];
+  /** Whether the peer has taken that resource at that version. */
+  isInForce(resource: {
+    readonly typeUrl: string;
+    readonly name: string;
+    readonly version: string;
+  }): boolean;
+  /** Whether the peer has taken all of the snapshot that it has asked for so far. */
+  isSynced(): boolean;
+}
