@@ -6,6 +6,7 @@ export const ERROR_CODES = {
   'mesh-unreadable': 'the mesh file or folder cannot be read',
   'data-unwritable': 'the data folder cannot be created or written',
   'data-unreadable': 'a file of the data folder cannot be read',
+  'data-foreign': 'the folder given for data holds other things',
   'data-locked': 'another server holds the data folder',
   'data-damaged': 'a file of the data folder is not what was stored there',
   'data-missing': 'the data folder has no authority yet',

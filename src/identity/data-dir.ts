@@ -6,10 +6,19 @@
 // it may be all that is left of a CA.
 
 import assert from 'node:assert';
-import { constants } from 'node:fs';
-import { chmod, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { link, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { MeshError, type Random, systemErrorCode, systemRandom } from '../base/index.js';
+import { unreadable, writing } from './data-errors.js';
+import {
+  FILE_MODE,
+  FOLDER_MODE,
+  ignoreExisting,
+  LOCK_FILE,
+  prepareFolder,
+  syncFolder,
+  TEMPORARY,
+} from './data-folder.js';
 import { type DataLock, takeDataLock } from './data-lock.js';
 
 /** The folder as its users see it. Names are `file` or `folder/file`, of `a-z 0-9 . -`. */
@@ -51,15 +60,11 @@ export interface DataDirOptions {
 }
 
 const NAME = /^[a-z0-9][a-z0-9.-]*(\/[a-z0-9][a-z0-9.-]*)?$/;
-const TEMPORARY = '.tmp-';
-const FOLDER_MODE = 0o700;
-const FILE_MODE = 0o600;
-const LOCK_FILE = 'lock';
 
 /**
  * Opens the data folder, making it (0700) where it does not exist and tightening it to 0700 where
- * it is open to others.
- * @throws MeshError data-missing, data-unwritable, data-locked.
+ * it is open to others. A folder that holds other things is refused as it is.
+ * @throws MeshError data-missing, data-foreign, data-unwritable, data-locked.
  */
 export async function openDataDir(options: DataDirOptions): Promise<DataDir> {
   const path = resolve(options.path);
@@ -82,7 +87,7 @@ class FileDataDir implements DataDir {
   async read(name: string): Promise<Buffer | undefined> {
     const path = this.#toPath(name);
     try {
-      return await readFile(path);
+      return await readTightened(path);
     } catch (error) {
       if (systemErrorCode(error) === 'ENOENT') return undefined;
       throw unreadable(path, error);
@@ -170,105 +175,25 @@ class FileDataDir implements DataDir {
   }
 }
 
-async function prepareFolder(path: string, create: boolean): Promise<void> {
-  const found = await stat(path).catch((error: unknown) => {
-    if (systemErrorCode(error) === 'ENOENT') return undefined;
-    throw unwritable(path, error);
-  });
-  if (found === undefined) {
-    if (!create) {
-      throw new MeshError('data-missing', `expected a data folder at ${path} but there is none`, {
-        hint: 'start `countersign serve` once with the same --data, or name the folder by --data',
-      });
+/** Content of a file, which nobody else may read from now on: a copy may have loosened its mode. */
+async function readTightened(path: string): Promise<Buffer> {
+  const file = await open(path, 'r');
+  try {
+    const found = await file.stat();
+    if (found.isFile() && (found.mode & 0o077) !== 0) {
+      // Best effort (a folder may be mounted to be read only): the folder's own mode keeps others
+      // out too.
+      await file.chmod(FILE_MODE).catch(() => undefined);
     }
-    await writing(path, async () => {
-      await makeFolder(path);
-      await syncFolder(dirname(path));
-    });
-    return;
-  }
-  if (!found.isDirectory()) {
-    throw new MeshError('data-unwritable', `expected a folder at ${path} but got a file`, {
-      hint: 'name another folder by --data',
-    });
-  }
-  // A folder that others may read would show them every private key that is put in it from now on.
-  if ((found.mode & 0o077) !== 0) await writing(path, () => chmod(path, FOLDER_MODE));
-}
-
-/**
- * Makes a folder and what is missing above it. Not by mkdir's `recursive`: that one spins for ever
- * where a folder exists but refuses with ENOENT, as /proc does (seen with Node 20.20).
- */
-async function makeFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { mode: FOLDER_MODE });
-  } catch (error) {
-    const above = dirname(path);
-    if (systemErrorCode(error) !== 'ENOENT' || above === path) return ignoreExisting(error);
-    await makeFolder(above);
-    await mkdir(path, { mode: FOLDER_MODE }).catch(ignoreExisting);
-  }
-}
-
-/** A rename is durable only once the folder that holds the name is on the disk. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, constants.O_RDONLY);
-  try {
-    await folder.sync();
+    return await file.readFile();
   } finally {
-    await folder.close();
+    await file.close();
   }
 }
 
 async function discard(temporary: string, error: unknown): Promise<never> {
   await rm(temporary, { force: true });
   throw error;
-}
-
-function ignoreExisting(error: unknown): void {
-  if (systemErrorCode(error) !== 'EEXIST') throw error;
-}
-
-async function writing<T>(path: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw unwritable(path, error);
-  }
-}
-
-const WRITE_HINTS: Readonly<Record<string, string>> = {
-  EACCES: 'give this user the right to write there, or name another folder by --data',
-  EPERM: 'give this user the right to write there, or name another folder by --data',
-  EROFS: 'the file system is read-only: mount it writable, or name another folder by --data',
-  ENOSPC: 'the disk is full: make room, then start again',
-  EDQUOT: 'the disk quota is used up: make room, then start again',
-  ENOTDIR: 'a part of that path is a file: name another folder by --data',
-};
-
-function unwritable(path: string, error: unknown): MeshError {
-  const code = systemErrorCode(error);
-  return new MeshError(
-    'data-unwritable',
-    `expected to write ${path} but got ${code ?? 'an error'}`,
-    {
-      cause: error,
-      hint: WRITE_HINTS[code ?? ''] ?? 'name another folder by --data',
-    },
-  );
-}
-
-function unreadable(path: string, error: unknown): MeshError {
-  const code = systemErrorCode(error);
-  return new MeshError(
-    'data-unreadable',
-    `expected to read ${path} but got ${code ?? 'an error'}`,
-    {
-      cause: error,
-      hint: 'give this user the right to read it, or name another folder by --data',
-    },
-  );
 }
 
 /**

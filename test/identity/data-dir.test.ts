@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openDataDir } from '../../src/identity/index.js';
@@ -25,6 +25,54 @@ describe('the data folder', () => {
     await chmod(path, 0o755);
     await openDataDir({ path, lock: false });
     expect((await stat(path)).mode & 0o777).toBe(0o700);
+  });
+
+  it('is left as it is where it holds other things', async () => {
+    const path = await temporaryFolder();
+    await chmod(path, 0o755);
+    await writeFile(join(path, 'package.json'), '{}');
+    const error = await meshErrorOf(() => openDataDir({ path, lock: true }));
+    expect(error).toMatchObject({
+      code: 'data-foreign',
+      message: expect.stringMatching(/holds other things, such as "package\.json"$/),
+      hint: 'name a folder of its own by --data',
+    });
+    expect((await stat(path)).mode & 0o777).toBe(0o755);
+    expect(await readdir(path)).toEqual(['package.json']);
+  });
+
+  it.each([
+    'lock',
+    'lost+found',
+    '.tmp-0011223344556677',
+    'authority.json',
+    'token-keys.json',
+    'xds-anchor.json',
+  ])('is ours, or as good as empty, with %s', async (name) => {
+    const path = await temporaryFolder();
+    await chmod(path, 0o755);
+    await writeFile(join(path, name), '');
+    await openDataDir({ path, lock: false });
+    expect((await stat(path)).mode & 0o777).toBe(0o700);
+  });
+
+  it('shuts others out of a file that a copy has loosened', async () => {
+    const dataDir = await temporaryDataDir();
+    await dataDir.write('authority.json', 'x');
+    await chmod(join(dataDir.path, 'authority.json'), 0o644);
+    expect((await dataDir.read('authority.json'))?.toString()).toBe('x');
+    expect((await stat(join(dataDir.path, 'authority.json'))).mode & 0o777).toBe(0o600);
+  });
+
+  it.skipIf(process.getuid?.() !== 0)("names the owner of another user's folder", async () => {
+    const path = join(await temporaryFolder(), 'data');
+    await mkdir(path, { mode: 0o700 });
+    await chmod(dirname(path), 0o755);
+    process.seteuid?.(65_534);
+    onTestFinished(() => void process.seteuid?.(0));
+    const error = await meshErrorOf(() => openDataDir({ path, lock: false }));
+    expect(error.code).toBe('data-unwritable');
+    expect(error.message).toMatch(/but it is user 0's$/);
   });
 
   it('reads back what was written, lists it, replaces and removes it', async () => {
@@ -112,7 +160,7 @@ describe('the lock of the data folder', () => {
       message: `another server (process ${process.pid}) holds the data folder ${path}`,
     });
     const beside = await openDataDir({ path, lock: false });
-    await beside.write('token', 'x');
+    await beside.write('token-keys.json', 'x');
     await beside.close();
     expect((await meshErrorOf(() => openDataDir({ path, lock: true }))).code).toBe('data-locked');
     await first.close();

@@ -1,0 +1,103 @@
+// The data folder itself: found or made, ours, and shut to others. A path that is mistyped may name
+// a home or a project: a folder with other things in it is refused and left as it is, since 0700
+// would shut others out of it, and keys would lie among files that are shown and copied.
+import { constants, type Stats } from 'node:fs';
+import { chmod, mkdir, open, readdir, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { MeshError, systemErrorCode } from '../base/index.js';
+import { unwritable, writing } from './data-errors.js';
+
+export const FOLDER_MODE = 0o700;
+export const FILE_MODE = 0o600;
+export const LOCK_FILE = 'lock';
+export const TEMPORARY = '.tmp-';
+
+/** Any of these makes a folder ours: whatever comes first into one is among them. */
+const OURS: readonly string[] = ['authority.json', 'token-keys.json', 'xds-anchor.json'];
+/** What a folder may hold that is as good as empty; a new file system has `lost+found`. */
+const NOTHING: readonly string[] = [LOCK_FILE, 'lost+found'];
+
+/**
+ * Sees to it that there is a folder of ours, with mode 0700.
+ * @throws MeshError data-missing, data-foreign, data-unwritable.
+ */
+export async function prepareFolder(path: string, create: boolean): Promise<void> {
+  const found = await stat(path).catch((error: unknown) => {
+    if (systemErrorCode(error) === 'ENOENT') return undefined;
+    throw unwritable(path, error);
+  });
+  if (found === undefined) {
+    if (!create) {
+      throw new MeshError('data-missing', `expected a data folder at ${path} but there is none`, {
+        hint: 'start `countersign serve` once with the same --data, or name the folder by --data',
+      });
+    }
+    await writing(path, async () => {
+      await makeFolder(path);
+      await syncFolder(dirname(path));
+    });
+    return;
+  }
+  if (!found.isDirectory()) {
+    throw new MeshError('data-unwritable', `expected a folder at ${path} but got a file`, {
+      hint: 'name another folder by --data',
+    });
+  }
+  await claim(path, found);
+}
+
+async function claim(path: string, found: Stats): Promise<void> {
+  try {
+    refuseForeign(path, await readdir(path));
+    // A folder that others may read would show them every private key that is put in it.
+    if ((found.mode & 0o077) !== 0) await chmod(path, FOLDER_MODE);
+  } catch (error) {
+    const uid = process.geteuid?.();
+    const isDenied = ['EACCES', 'EPERM'].includes(systemErrorCode(error) ?? '');
+    if (error instanceof MeshError) throw error;
+    if (!isDenied || found.uid === uid) throw unwritable(path, error);
+    const got = `it is user ${found.uid}'s`;
+    const message = `expected a data folder of user ${uid} at ${path} but ${got}`;
+    throw new MeshError('data-unwritable', message, {
+      cause: error,
+      hint: 'run as that user, or name another folder by --data',
+    });
+  }
+}
+
+function refuseForeign(path: string, names: readonly string[]): void {
+  if (names.some((name) => OURS.includes(name))) return;
+  const other = names.find((name) => !NOTHING.includes(name) && !name.startsWith(TEMPORARY));
+  if (other === undefined) return;
+  const message = `expected a data folder at ${path} but it holds other things, such as "${other}"`;
+  throw new MeshError('data-foreign', message, { hint: 'name a folder of its own by --data' });
+}
+
+/**
+ * Makes a folder and what is missing above it. Not by mkdir's `recursive`: that one spins for ever
+ * where a folder exists but refuses with ENOENT, as /proc does (seen with Node 20.20).
+ */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: FOLDER_MODE });
+  } catch (error) {
+    const above = dirname(path);
+    if (systemErrorCode(error) !== 'ENOENT' || above === path) return ignoreExisting(error);
+    await makeFolder(above);
+    await mkdir(path, { mode: FOLDER_MODE }).catch(ignoreExisting);
+  }
+}
+
+/** A rename is durable only once the folder that holds the name is on the disk. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, constants.O_RDONLY);
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+export function ignoreExisting(error: unknown): void {
+  if (systemErrorCode(error) !== 'EEXIST') throw error;
+}
