@@ -49,6 +49,18 @@ export const DELTA_SCRIPTS: readonly Script[] = [
      set eds:a@1
      < eds 3 -b`,
   ),
+  // VHDS asks for "routes/host": nothing that has another name is that resource.
+  delta(
+    'a name is answered under that very name: there are no aliases',
+    `set rtds:host@1
+     > rtds +routes/host
+     < rtds 1 -routes/host
+     > rtds ack 1
+     set rtds:host@2,routes/host@1
+     < rtds 2 routes/host@1
+     > rtds ack 2
+     < nothing`,
+  ),
   delta(
     'subscribing in mid-stream, also to a name that is held, is answered',
     `set eds:a@1,b@1

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import protobuf from 'protobufjs';
 import { expect, test } from 'vitest';
 import { countersign } from '../../src/gen/wire.js';
 import {
@@ -65,6 +67,26 @@ test('delta responses carry names, versions and what is gone', () => {
   ).toEqual(
     resources.map(({ name, version, value }) => [name, version, TYPE_URLS.secret, value.length]),
   );
+});
+
+test('as Envoy reads it, a resource has its name and no aliases', () => {
+  const file = new URL('../../src/gen/descriptor.json', import.meta.url);
+  const root = protobuf.Root.fromJSON(JSON.parse(readFileSync(file, 'utf8')));
+  const package_ = 'envoy.service.discovery.v3';
+  expect(Object.keys(root.lookupType(`${package_}.Resource`).fields)).toContain('aliases');
+  const type = root.lookupType(`${package_}.DeltaDiscoveryResponse`);
+  const bytes = encodeResponse('delta', {
+    typeUrl: 'type.googleapis.com/envoy.config.route.v3.VirtualHost',
+    version: 'v',
+    nonce: '1',
+    resources: [createResource({ name: 'routes/host', value: Buffer.from(''), version: '1' })],
+    removed: ['routes/other'],
+    heartbeats: [],
+  });
+  expect(type.toObject(type.decode(bytes), { arrays: true })).toMatchObject({
+    resources: [{ name: 'routes/host', version: '1', aliases: [] }],
+    removedResources: ['routes/other'],
+  });
 });
 
 test('one resource under two types is sent as each', () => {
