@@ -11,12 +11,15 @@ import {
 } from 'node:fs';
 import { MeshError, systemErrorCode } from '../base/index.js';
 import { type LoadedMesh, type MeshFile, parseMesh } from './load.js';
+import type { Problem } from './model.js';
+import { Report } from './report.js';
 import { MESH_SIZE_LIMIT } from './yaml.js';
 
 const FILES_LIMIT = 1000;
 /** UTF-8 needs at most this many bytes for a character of JavaScript's. */
 const BYTES_PER_CHARACTER = 3;
 const CHUNK_BYTES = 65_536;
+const YAML = /\.ya?ml$/i;
 
 /**
  * The mesh of a file, or of every `*.yaml` directly in a folder (hidden files aside) as one
@@ -25,7 +28,10 @@ const CHUNK_BYTES = 65_536;
  *   `problems`.
  */
 export function loadMesh(path: string): LoadedMesh {
-  return parseMesh(readMeshFiles(path));
+  const loaded = parseMesh(readMeshFiles(path));
+  const report = new Report();
+  for (const problem of [...loaded.problems, ...skippedFiles(path)]) report.add(problem);
+  return { ...loaded, problems: report.sorted() };
 }
 
 /**
@@ -40,7 +46,7 @@ function filesAt(path: string): string[] {
   const isFolder = attempt(path, () => statSync(path).isDirectory());
   if (!isFolder) return [path];
   const names = attempt(path, () => readdirSync(path))
-    .filter((name) => name.endsWith('.yaml') && !name.startsWith('.'))
+    .filter(isMeshName)
     .sort();
   if (names.length === 0) {
     throw new MeshError('mesh-unreadable', `expected *.yaml files in ${path} but got none`, {
@@ -103,6 +109,51 @@ function kindOf(stats: Stats): string {
   if (stats.isFIFO()) return 'a pipe';
   if (stats.isSocket()) return 'a socket';
   return 'a device';
+}
+
+/** Whether a mesh folder's file of this name is part of the mesh. */
+export function isMeshName(name: string): boolean {
+  return name.endsWith('.yaml') && !name.startsWith('.');
+}
+
+/**
+ * Warnings of the mesh at `path`, a file or folder: YAML files under another ending, and in
+ * folders within the folder, which are not read though their author may think so. None where
+ * they can't be looked at.
+ */
+export function skippedFiles(path: string): readonly Problem[] {
+  const prefix = path.endsWith('/') ? path : `${path}/`;
+  const problems: Problem[] = [];
+  for (const name of namesIn(path)) {
+    const file = `${prefix}${name}`;
+    if (name.startsWith('.') || isMeshName(name)) continue;
+    if (isFolder(file)) {
+      if (!namesIn(file).some((inner) => YAML.test(inner))) continue;
+      const message = 'the YAML files in here are not read: expected them directly in the folder';
+      problems.push(toWarning(file, message, `move them to ${path}`));
+    } else if (YAML.test(name)) {
+      const hint = `rename it to ${name.replace(YAML, '.yaml')}`;
+      problems.push(toWarning(file, 'not read: expected a name that ends in .yaml', hint));
+    }
+  }
+  return problems;
+}
+
+function toWarning(file: string, message: string, hint: string): Problem {
+  return { severity: 'warning', source: { file, line: 1, column: 1 }, path: '', message, hint };
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+/** The names in a folder; none where there is no folder or no permission. */
+function namesIn(path: string): string[] {
+  try {
+    return isFolder(path) ? readdirSync(path) : [];
+  } catch {
+    return [];
+  }
 }
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -12,7 +12,7 @@ export {
   type WhoCalls,
 } from './decide.js';
 export { exampleMesh } from './example.js';
-export { loadMesh, readMeshFiles } from './files.js';
+export { loadMesh, readMeshFiles, skippedFiles } from './files.js';
 export { MESH_PORT } from './keys.js';
 export { formatProblem, type LoadedMesh, type MeshFile, parseMesh } from './load.js';
 export type * from './model.js';

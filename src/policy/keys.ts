@@ -2,10 +2,25 @@
 // port numbers, and that every name in `from` is one of them.
 import { tryPort } from './address.js';
 import { tryCaller } from './caller.js';
-import { DEFAULT_NAMESPACE, RESERVED_NAMES, tryLabel, tryNameParts } from './names.js';
+import {
+  DEFAULT_NAMESPACE,
+  namespacePrefix,
+  RESERVED_NAMES,
+  toSpiffeId,
+  tryLabel,
+  tryNameParts,
+} from './names.js';
 import type { Parsed } from './parsed.js';
 import { describe, type Report } from './report.js';
-import { type Entry, formatPath, type MapTree, type Path, placeAt, treeAt } from './tree.js';
+import {
+  type Entry,
+  formatPath,
+  type MapTree,
+  type Path,
+  placeAt,
+  treeAt,
+  valueAt,
+} from './tree.js';
 
 /** Sidecars call each other there (DESIGN.md "The mesh port"). */
 export const MESH_PORT = 15_443;
@@ -17,10 +32,18 @@ export function checkKeys(tree: MapTree, report: Report): Path[] {
   return checker.faults;
 }
 
+/** SPIFFE IDs of this trust domain. */
+interface Identities {
+  readonly services: ReadonlySet<string>;
+  /** What the IDs of each declared namespace begin with. */
+  readonly namespaces: readonly string[];
+}
+
 class KeyChecker {
   readonly faults: Path[] = [];
   readonly #services = new Map<string, Path>();
   readonly #namespaces = new Set<string>();
+  #identities: Identities | undefined;
 
   constructor(
     private readonly tree: MapTree,
@@ -103,8 +126,41 @@ class KeyChecker {
       } else if (value.kind === 'namespace' && !this.#isNamespace(value.namespace)) {
         const known = [...this.#namespaces].map((namespace) => `${namespace}/*`);
         this.#undeclared([...path, index], `${value.namespace}/*`, known);
+      } else if (value.kind === 'spiffe') {
+        this.#spiffeId([...path, index], value);
       }
     }
+  }
+
+  /** Identities of this trust domain are those of the declared services. */
+  #spiffeId(path: Path, { id, prefix }: { id: string; prefix: boolean }): void {
+    const trustDomain = valueAt(this.tree, ['trustDomain']);
+    if (typeof trustDomain !== 'string' || !id.startsWith(`spiffe://${trustDomain}/`)) return;
+    this.#identities ??= this.#declaredIdentities(trustDomain);
+    const { services, namespaces } = this.#identities;
+    if (prefix) {
+      if ([...services, ...namespaces].some((known) => known.startsWith(id))) return;
+      const what = 'the beginning of SPIFFE IDs of declared services';
+      this.#add(path, `expected ${what} but got ${describe(`${id}*`)}`);
+    } else if (!services.has(id)) {
+      const meant = this.report.didYouMean(id, services);
+      this.#add(path, `expected a declared service's SPIFFE ID but got ${describe(id)}${meant}`);
+    }
+  }
+
+  #declaredIdentities(trustDomain: string): Identities {
+    const services = new Set<string>();
+    for (const [name, path] of this.#services) {
+      const parts = tryNameParts(name);
+      if (!parts.ok) continue;
+      const { namespace, shortName } = parts.value;
+      const written = valueAt(this.tree, [...path, 'serviceAccount']);
+      const serviceAccount = typeof written === 'string' ? written : shortName;
+      services.add(toSpiffeId({ trustDomain, namespace, serviceAccount }));
+    }
+    const known = [DEFAULT_NAMESPACE, ...this.#namespaces];
+    const namespaces = known.map((namespace) => namespacePrefix(trustDomain, namespace));
+    return { services, namespaces };
   }
 
   #isNamespace(namespace: string): boolean {

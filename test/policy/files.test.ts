@@ -48,6 +48,31 @@ test('joins the *.yaml of a folder; other and hidden files are not read', () => 
   expect(web?.ports[0]?.modeSource).toEqual({ file: `${folder}/b.yaml`, line: 1, column: 20 });
 });
 
+test('what of a folder is not read is told of, where it looks like a mesh', () => {
+  writeFileSync(
+    join(folder, 'a.yaml'),
+    'trustDomain: x\nallow: [{ from: ["*"], methods: [GETT] }]',
+  );
+  for (const name of ['b.yml', 'c.YAML', '.d.yml', 'e.txt']) writeFileSync(join(folder, name), '[');
+  for (const name of ['more', 'keys', '.git']) mkdirSync(join(folder, name));
+  for (const name of ['more/f.yml', 'keys/g.pem', '.git/h.yaml']) {
+    writeFileSync(join(folder, name), '[');
+  }
+  symlinkSync(join(folder, 'none'), join(folder, 'dangling.yml'));
+  const ENDING = 'warning: not read: expected a name that ends in .yaml\n  hint: rename it to';
+  const { mesh, problems } = loadMesh(folder);
+  expect(mesh).toBeDefined();
+  expect(problems.map(formatProblem)).toEqual([
+    `${folder}/a.yaml:2:34 allow[0].methods[0]: warning: "GETT" is an uncommon method (did you ` +
+      'mean "GET"?)',
+    `${folder}/b.yml:1:1: ${ENDING} b.yaml`,
+    `${folder}/c.YAML:1:1: ${ENDING} c.yaml`,
+    `${folder}/dangling.yml:1:1: ${ENDING} dangling.yaml`,
+    `${folder}/more:1:1: warning: the YAML files in here are not read: expected them directly ` +
+      `in the folder\n  hint: move them to ${folder}`,
+  ]);
+});
+
 test('what is given twice names both places, whatever the order', () => {
   const a = {
     path: 'a.yaml',

@@ -43,7 +43,13 @@ const accepted: [name: string, text: string][] = [
   [
     'every caller',
     `${PORT}        allow:\n          - from: [web, default/web, default/*, "*", anyone, ` +
-      'spiffe://shop.example/ns/a/sa/b, "spiffe://shop.example/ns/*"]\n',
+      'spiffe://shop.example/ns/default/sa/web, "spiffe://shop.example/ns/*"]\n',
+  ],
+  [
+    "SPIFFE IDs of service accounts, declared namespaces and others' trust domains",
+    `${TOP}services: { pay/a: { serviceAccount: b } }\ndeny: [{ not: ` +
+      '{ from: [spiffe://shop.example/ns/pay/sa/b, "spiffe://shop.example/ns/default/sa/*", ' +
+      '"spiffe://shop.example/ns/pay/sa/b*"] } }]',
   ],
   ['a byte order mark', `\uFEFF${TOP}`],
   ['windows line ends', 'trustDomain: a\r\nmtls: strict\r\n'],
@@ -67,6 +73,8 @@ const SPIFFE =
   'expected a SPIFFE ID with a path, "*" only at its end and after the trust domain\'s slash';
 const NO_STAR = 'expected a method such as GET, without *';
 const NO_STAR_HINT = '\n  hint: a method is named whole; leave `methods` out to mean all';
+const ID = "expected a declared service's SPIFFE ID";
+const ID_START = 'expected the beginning of SPIFFE IDs of declared services';
 const AT = 'mesh.yaml:7:9 services.web.ports.8080';
 const RULE = `${PORT}        allow:\n          - from: [web]\n            `;
 const IN_RULE = 'services.web.ports.8080.allow[0]';
@@ -329,6 +337,18 @@ const rejected: [name: string, text: string, ...problems: string[]][] = [
     `${RULE}not: { from: [webb] }\n`,
     `mesh.yaml:9:27 ${IN_RULE}.not.from[0]: expected a declared service but got "webb" (did ` +
       `you mean "web"?)`,
+  ],
+  [
+    'SPIFFE IDs of this trust domain that nothing declares',
+    `${TOP}services: { web: {}, a: { serviceAccount: b } }\ndeny:\n` +
+      '  - from: [spiffe://shop.example/ns/default/sa/wbe, "spiffe://shop.example/ns/nons/*"]\n' +
+      '  - not: { from: [spiffe://shop.example/web, "spiffe://shop.example/ns/default/sa/a*"] }',
+    `mesh.yaml:4:12 deny[0].from[0]: ${ID} but got "spiffe://shop.example/ns/default/sa/wbe" ` +
+      '(did you mean "spiffe://shop.example/ns/default/sa/web"?)',
+    `mesh.yaml:4:53 deny[0].from[1]: ${ID_START} but got "spiffe://shop.example/ns/nons/*"`,
+    `mesh.yaml:5:19 deny[1].not.from[0]: ${ID} but got "spiffe://shop.example/web"`,
+    `mesh.yaml:5:46 deny[1].not.from[1]: ${ID_START} but got ` +
+      '"spiffe://shop.example/ns/default/sa/a*"',
   ],
   [
     'a strange caller',
