@@ -34,6 +34,7 @@ const OPEN_PATHS: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
 const STATUS_OF: Partial<Record<ErrorCode, number>> = {
   'service-unknown': 404,
   'request-invalid': 400,
+  'identity-invalid': 400,
   'resource-limit': 400,
 };
 

@@ -8,6 +8,7 @@ import { Fleet } from './fleet.js';
 import type { MeshState } from './mesh-source.js';
 import { Publisher, type PublisherInput } from './publisher.js';
 import { type ProxyState, Rollout } from './rollout.js';
+import { toStoredRollout } from './rollout-record.js';
 import type { State } from './state.js';
 
 /** How long answers and changes of endpoints are gathered before they are acted on. */
@@ -37,10 +38,12 @@ export class Control {
   constructor(options: ControlOptions, closers: Closers) {
     this.#options = options;
     const { state, clock, logger } = options;
-    const { source, registry, leaves, indexes, authority } = state;
-    this.rollout = new Rollout(source.remembered ?? source.state.mesh, {
+    const { source, registry, leaves, indexes, authority, rolloutStore } = state;
+    this.rollout = new Rollout(state.rollout ?? source.remembered ?? source.state.mesh, {
       clock,
       proxies: () => this.#proxies(),
+      store: (record) => rolloutStore.write(toStoredRollout(record)),
+      onStoreError: (err) => logger.error({ err }, 'a phase could not be stored: it waits'),
       onSettled: () => this.#settle(),
     });
     closers.defer(() => {
@@ -50,6 +53,7 @@ export class Control {
     const anchorsPem = (): string => authority.trustAnchorsPem;
     this.#publisher = new Publisher(this.#toInput(), { indexes, anchorsPem });
     this.fleet = new Fleet({
+      clock,
       logger,
       leaves,
       registry,
@@ -159,8 +163,8 @@ export class Control {
   #settle(): void {
     const { logger, state } = this.#options;
     const mesh = this.rollout.inForce.value;
-    state.source
-      .remember(mesh)
+    const stored = toStoredRollout(this.rollout.record);
+    Promise.all([state.source.remember(mesh), state.rolloutStore.write(stored)])
       .catch((err: unknown) => logger.error({ err }, 'the mesh in force could not be stored'))
       .then(() => {
         this.#settled = mesh;

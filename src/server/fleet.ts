@@ -2,7 +2,7 @@
 // registry and for the running phase. A stream gets its first snapshot when its leaf is there: all
 // of its secrets or nothing that needs them.
 import { isDeepStrictEqual } from 'node:util';
-import { type Logger, MeshError, toPlace } from '../base/index.js';
+import { type Clock, type Logger, MeshError, toPlace } from '../base/index.js';
 import type { DiscoveryHooks, DiscoveryStream, StreamUpdate } from '../grpc/index.js';
 import type { Leaf, LeafManager, LeafSettings } from '../identity/index.js';
 import { parseSpiffeId } from '../identity/index.js';
@@ -10,13 +10,14 @@ import type { Mesh, Service } from '../policy/index.js';
 
 import { type Snapshot, TYPE_URLS } from '../xds/index.js';
 import type { Publisher } from './publisher.js';
-import type { SidecarRegistry } from './registry.js';
+import { type SidecarRegistry, toKey } from './registry.js';
 import type { ProxyState } from './rollout.js';
 import type { Sidecar } from './sidecar.js';
 
 export type SidecarStream = DiscoveryStream<Sidecar>;
 
 export interface FleetOptions {
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly leaves: LeafManager;
   readonly registry: SidecarRegistry;
@@ -31,9 +32,20 @@ interface Member {
   snapshot: Snapshot | undefined;
   /** As last computed; undefined since something happened that may change it. */
   state: ProxyState | undefined;
-  /** What its leaf was last made sure of. */
+  /** What its leaf is by the mesh in force; its certificate may not be there yet. */
   leafSettings: LeafSettings | undefined;
+  /** A certificate by `leafSettings` is being made sure of. */
+  leafPending: boolean;
+  /** Why the sidecar doesn't have all that it is to have, beside what Envoy says. */
+  readonly troubles: Map<Trouble, string>;
 }
+
+type Trouble =
+  /** It keeps what it had: nothing of the newest mesh is in force there. */
+  | 'configuration'
+  | 'certificate'
+  /** Services that it can't call; all else is in force. */
+  | 'outbound';
 
 /** What the operator is told of one stream. */
 export interface MemberView {
@@ -42,7 +54,12 @@ export interface MemberView {
   /** What the sidecar is to have; undefined before its certificate is there. */
   readonly snapshot: Snapshot | undefined;
   readonly state: ProxyState;
+  /** Why it doesn't have all of that, beside what Envoy itself rejected. */
+  readonly troubles: readonly string[];
 }
+
+/** So many services are named of those that a prefix is too small for. */
+const UNPLACED_TOLD = 5;
 
 export class Fleet implements DiscoveryHooks<Sidecar> {
   readonly #options: FleetOptions;
@@ -64,8 +81,14 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
       stream.close(toMeshError(error));
       return;
     }
-    const nothing = { snapshot: undefined, state: undefined, leafSettings: undefined };
-    this.#members.set(stream, { stream, ...nothing });
+    this.#members.set(stream, {
+      stream,
+      snapshot: undefined,
+      state: undefined,
+      leafSettings: undefined,
+      leafPending: true,
+      troubles: new Map(),
+    });
     const userAgent = `${stream.node.userAgentName} ${stream.node.userAgentVersion}`.trim();
     const { variant, auth } = stream;
     const fields = { node, address, variant, userAgent, token: auth.tokenId };
@@ -78,7 +101,7 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
     const member = this.#members.get(stream);
     if (member !== undefined) member.state = undefined;
     if (member !== undefined && update.kind === 'acked' && this.#servesNow(member)) {
-      this.#options.registry.markReady(stream.auth.node);
+      this.#options.registry.markReady(stream.auth);
     }
     this.#options.onChange();
   }
@@ -87,12 +110,18 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
     if (!this.#members.delete(stream)) return;
     const { node } = stream.auth;
     this.#options.logger.info({ node }, 'sidecar disconnected');
-    this.#options.registry.close(node);
+    this.#options.registry.close(stream.auth);
+    this.#forget(stream.auth);
     if (![...this.#members.keys()].some((other) => other.auth.node === node)) {
       this.#options.leaves.release(node);
-      this.#options.publisher.forget(node);
     }
     this.#options.onChange();
+  }
+
+  #forget(sidecar: Sidecar): void {
+    const key = toKey(sidecar);
+    if ([...this.#members.keys()].some(({ auth }) => toKey(auth) === key)) return;
+    this.#options.publisher.forget(sidecar);
   }
 
   /** Sends every sidecar what it is to have now. */
@@ -112,60 +141,101 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
     }
   }
 
-  /** Each connected sidecar once: of several streams of one node, the newest. */
+  /** Each connected sidecar once: of several streams of one, the newest. */
   view(): readonly MemberView[] {
     const newest = new Map<string, Member>();
-    for (const member of this.#members.values()) newest.set(member.stream.auth.node, member);
-    return [...newest.values()].map((member) => {
-      member.state ??= toState(member);
-      const { stream, snapshot, state } = member;
-      return { stream, snapshot, state, leaf: this.#options.leaves.get(stream.auth.node) };
-    });
+    for (const member of this.#members.values()) newest.set(toKey(member.stream.auth), member);
+    return [...newest.values()].map((member) => this.#toView(member));
+  }
+
+  #toView(member: Member): MemberView {
+    const { stream, snapshot, troubles } = member;
+    const leaf = this.#options.leaves.get(stream.auth.node);
+    const told = [...troubles.values()];
+    if (leaf !== undefined && leaf.notAfterMs <= this.#options.clock.now()) {
+      const ended = new Date(leaf.notAfterMs).toISOString();
+      return {
+        stream,
+        snapshot,
+        leaf,
+        state: 'nacked',
+        troubles: [...told, `its certificate ended ${ended}`],
+      };
+    }
+    member.state ??= toState(member);
+    return { stream, snapshot, leaf, state: member.state, troubles: told };
   }
 
   /** Makes sure of the stream's leaf, then sends what it is to have. */
   #prepare(stream: SidecarStream): void {
     const { logger, leaves } = this.#options;
+    const member = this.#members.get(stream);
     const service = this.#options.mesh().services.get(stream.auth.service);
-    if (service === undefined) {
-      stream.close(new MeshError('service-unknown', 'the mesh no longer declares this service'));
-      return;
-    }
+    // No longer declared: what it had was taken away; nothing is certified.
+    if (member === undefined || service === undefined) return;
     const settings = toLeafSettings(service);
     // An edit of the mesh seldom concerns certificates; the fleet may be large.
-    if (isDeepStrictEqual(this.#members.get(stream)?.leafSettings, settings)) return;
+    if (isDeepStrictEqual(member.leafSettings, settings)) return;
+    member.leafSettings = settings;
+    member.leafPending = true;
+    member.state = undefined;
     leaves
       .ensure(stream.auth.node, settings)
       .then(() => {
-        const member = this.#members.get(stream);
-        if (member === undefined) return;
-        member.leafSettings = settings;
-        this.#publishTo(member);
-        this.#options.onChange();
+        if (member.leafSettings !== settings) return;
+        member.troubles.delete('certificate');
+        this.#endPreparation(member);
       })
       .catch((error: unknown) => {
         logger.error({ node: stream.auth.node, err: error }, 'no certificate for a sidecar');
-        if (this.#members.get(stream)?.snapshot === undefined) stream.close(toMeshError(error));
+        if (member.leafSettings !== settings) return;
+        member.troubles.set('certificate', `no certificate: ${toMeshError(error).message}`);
+        this.#endPreparation(member);
+        if (member.snapshot === undefined) stream.close(toMeshError(error));
       });
+  }
+
+  #endPreparation(member: Member): void {
+    member.leafPending = false;
+    member.state = undefined;
+    if (this.#members.get(member.stream) !== member) return;
+    this.#publishTo(member);
+    this.#options.onChange();
   }
 
   #publishTo(member: Member): void {
     const { publisher, leaves, logger } = this.#options;
-    const { stream } = member;
-    const leaf = leaves.get(stream.auth.node);
+    const { stream, troubles } = member;
+    const { node } = stream.auth;
+    const leaf = leaves.get(node);
     if (leaf === undefined) return;
     try {
-      const snapshot = publisher.toSnapshot(stream.auth, leaf);
-      if (snapshot === undefined || isSame(member.snapshot, snapshot)) return;
+      const { snapshot, unplaced } = publisher.toPublication(stream.auth, leaf);
+      troubles.delete('configuration');
+      this.#noteUnplaced(member, unplaced);
+      if (isSame(member.snapshot, snapshot)) return;
       member.snapshot = snapshot;
       member.state = undefined;
       stream.setSnapshot(snapshot);
     } catch (error) {
-      logger.error(
-        { node: stream.auth.node, err: error },
-        'a sidecar keeps its last configuration',
-      );
+      member.state = undefined;
+      troubles.set('configuration', 'internal error: it keeps its last configuration');
+      logger.error({ node, err: error }, 'a sidecar keeps its last configuration');
     }
+  }
+
+  #noteUnplaced({ stream, troubles }: Member, unplaced: readonly string[]): void {
+    const before = troubles.get('outbound');
+    if (unplaced.length === 0) {
+      troubles.delete('outbound');
+      return;
+    }
+    const names = unplaced.slice(0, UNPLACED_TOLD).join(', ');
+    const text = `outbound prefix too small for ${unplaced.length} services: ${names}`;
+    troubles.set('outbound', text);
+    if (before === text) return;
+    const fields = { node: stream.auth.node, services: unplaced.length, reason: text };
+    this.#options.logger.error(fields, 'a sidecar cannot call some services');
   }
 
   /** The sidecar has its listeners, and the secrets without which they don't serve. */
@@ -204,18 +274,24 @@ export function toLeafSettings({ spiffeId, dnsNames, certificates }: Service): L
  * endpoints, extension configurations, secrets) must have been asked for and taken, on the same
  * stream.
  */
-function toState({ stream, snapshot }: Omit<Member, 'state'>): ProxyState {
-  const rejections = stream.state().flatMap(({ rejection }) => rejection ?? []);
-  if (rejections.length > 0) return rejections.every(isBindFailure) ? 'unbound' : 'nacked';
-  if (snapshot === undefined || !stream.isSynced()) return 'pending';
+function toState({ stream, snapshot, troubles, leafPending }: Member): ProxyState {
+  if (troubles.has('configuration') || troubles.has('certificate')) return 'nacked';
+  const reports = stream.state();
+  const rejections = reports.flatMap(({ rejection }) => rejection ?? []);
+  if (rejections.some((rejection) => !isBindFailure(rejection))) return 'nacked';
+  const unbound = new Set(rejections.flatMap(({ resources }) => resources.map(({ name }) => name)));
+  if (snapshot === undefined || leafPending) return 'pending';
+  if (reports.some(({ pending }) => pending)) return 'pending';
   const needsSecrets = (snapshot.get(TYPE_URLS.cluster)?.resources.size ?? 0) > 0;
   for (const [typeUrl, { resources }] of snapshot) {
     if (typeUrl === TYPE_URLS.secret && !needsSecrets) continue;
     for (const { name, version } of resources.values()) {
+      if (typeUrl === TYPE_URLS.listener && unbound.has(name)) continue;
       if (!stream.isInForce({ typeUrl, name, version })) return 'pending';
     }
   }
-  return 'synced';
+  if (rejections.length > 0 || troubles.has('outbound')) return 'unbound';
+  return stream.isSynced() ? 'synced' : 'pending';
 }
 
 /** Envoy says so in words only (ListenerManagerImpl, 1.36 to 1.40). */

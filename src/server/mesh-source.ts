@@ -1,11 +1,12 @@
 // mesh.yaml as an input: read, checked, read again when it changes. What is wrong changes nothing:
 // the last good mesh stays in force and the problems are shown. The mesh in force is stored, so
 // that this holds over a restart too.
+import assert from 'node:assert';
 import { createHash } from 'node:crypto';
 import { type FSWatcher, statSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import { type Cancel, type Clock, MeshError } from '../base/index.js';
-import { loadMesh, type Mesh, type Problem, parseMesh } from '../policy/index.js';
+import { type Mesh, type Problem, parseMesh, readMeshFiles } from '../policy/index.js';
 import type { JsonStore } from './json-store.js';
 import type { MeshFiles } from './stored-mesh/index.js';
 
@@ -58,7 +59,7 @@ export class MeshSource {
    * @throws MeshError mesh-invalid, mesh-unreadable where there is no mesh to start from.
    */
   static async open(options: MeshSourceOptions): Promise<MeshSource> {
-    const { mesh, problems, files, seen } = tryRead(options.path);
+    const { mesh, problems, files, seen } = readNow(options.path);
     const loadedAtMs = options.clock.now();
     const stored = await options.store.read();
     const remembered = stored === undefined ? undefined : parseMesh(stored).mesh;
@@ -104,8 +105,9 @@ export class MeshSource {
   /** Looks at the file now. */
   check(): void {
     const { path, clock, onChange } = this.#options;
-    const read = this.#keepTrustDomain(tryRead(path));
-    if (read.seen === this.#seen) return;
+    const changed = tryRead(path, this.#seen);
+    if (changed === undefined) return;
+    const read = this.#keepIdentities(changed);
     this.#seen = read.seen;
     this.#state =
       read.mesh === undefined
@@ -120,19 +122,13 @@ export class MeshSource {
     if (newest.version === mesh.version) await this.#options.store.write(files);
   }
 
-  /** The authority is of one trust domain: another one needs another data folder. */
-  #keepTrustDomain(read: Read): Read {
-    const { trustDomain } = this.#state.mesh;
-    const wanted = read.mesh?.trustDomain;
-    if (wanted === undefined || wanted === trustDomain) return read;
-    const problem: Problem = {
-      severity: 'error',
-      source: { file: read.files[0]?.path ?? this.#options.path, line: 1, column: 1 },
-      path: 'trustDomain',
-      message: `expected "${trustDomain}", which the running authority is of, but got "${wanted}"`,
-      hint: 'another trust domain is another mesh: start a server with a data folder of its own',
-    };
-    return { ...read, mesh: undefined, problems: [problem, ...read.problems] };
+  /** What can't change while the server runs is a problem of the file: the last good mesh stays. */
+  #keepIdentities(read: Read): Read {
+    if (read.mesh === undefined) return read;
+    const file = read.files[0]?.path ?? this.#options.path;
+    const found = identityProblems(this.#state.mesh, read.mesh, file);
+    if (found.length === 0) return read;
+    return { ...read, mesh: undefined, problems: [...found, ...read.problems] };
   }
 
   #poll(): void {
@@ -141,6 +137,33 @@ export class MeshSource {
       this.#poll();
     });
   }
+}
+
+function identityProblems(old: Mesh, wanted: Mesh, file: string): Problem[] {
+  if (wanted.trustDomain !== old.trustDomain) {
+    return [
+      {
+        severity: 'error',
+        source: { file, line: 1, column: 1 },
+        path: 'trustDomain',
+        message: `expected "${old.trustDomain}", which the authority is of, but got "${wanted.trustDomain}"`,
+        hint: 'another trust domain is another mesh: start a server with a data folder of its own',
+      },
+    ];
+  }
+  return [...wanted.services.values()].flatMap((service): Problem[] => {
+    const before = old.services.get(service.name);
+    if (before === undefined || before.spiffeId === service.spiffeId) return [];
+    return [
+      {
+        severity: 'error',
+        source: service.source,
+        path: `services.${service.name}.serviceAccount`,
+        message: `changing "${before.serviceAccount}" to "${service.serviceAccount}" in a running mesh is not supported yet`,
+        hint: 'remove the service and declare it anew in a second edit: its calls fail in between',
+      },
+    ];
+  });
 }
 
 /** A mesh that can't be started from; every problem in one error. */
@@ -161,10 +184,20 @@ interface Read {
   readonly seen: string;
 }
 
-function tryRead(path: string): Read {
+function readNow(path: string): Read {
+  const read = tryRead(path);
+  assert(read !== undefined, 'nothing was seen before');
+  return read;
+}
+
+/** What is at `path` now; undefined where that is what was seen before. */
+function tryRead(path: string, before?: string): Read | undefined {
   try {
-    const { mesh, problems, files } = loadMesh(path);
-    return { mesh, problems, files, seen: toDigest(JSON.stringify(files)) };
+    const files = readMeshFiles(path);
+    const seen = toDigest(JSON.stringify(files));
+    if (seen === before) return undefined;
+    const { mesh, problems } = parseMesh(files);
+    return { mesh, problems, files, seen };
   } catch (error) {
     if (!(error instanceof MeshError)) throw error;
     const problem: Problem = {
@@ -174,7 +207,9 @@ function tryRead(path: string): Read {
       message: error.message,
       ...(error.hint === undefined ? {} : { hint: error.hint }),
     };
-    return { mesh: undefined, problems: [problem], files: [], seen: toDigest(error.message) };
+    const seen = toDigest(error.message);
+    if (seen === before) return undefined;
+    return { mesh: undefined, problems: [problem], files: [], seen };
   }
 }
 

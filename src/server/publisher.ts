@@ -5,8 +5,16 @@
 import type { Leaf } from '../identity/index.js';
 import type { Mesh, ServiceName } from '../policy/index.js';
 import { type Registry, toSecrets, translateNode, translateService } from '../translate/index.js';
-import { createResourceSet, type ResourceSet, type Snapshot, TYPE_URLS } from '../xds/index.js';
-import { type OutboundIndexes, toOutboundAddress } from './addresses/index.js';
+import {
+  createResourceSet,
+  EMPTY_SET,
+  ORDER,
+  type ResourceSet,
+  type Snapshot,
+  TYPE_URLS,
+} from '../xds/index.js';
+import { type OutboundIndexes, tryOutboundAddress } from './addresses/index.js';
+import { type SidecarKey, toKey } from './registry.js';
 import type { Sidecar } from './sidecar.js';
 
 export interface PublisherInput {
@@ -21,7 +29,16 @@ interface NodeSets {
   listeners: ResourceSet;
   leaf: Leaf;
   secrets: ResourceSet;
+  unplaced: readonly ServiceName[];
 }
+
+export interface Publication {
+  readonly snapshot: Snapshot;
+  /** Services for which the sidecar's outbound prefix has no address: it can't call them. */
+  readonly unplaced: readonly ServiceName[];
+}
+
+const NOTHING: Snapshot = new Map(ORDER.map((typeUrl) => [typeUrl, EMPTY_SET]));
 
 export interface PublisherOptions {
   readonly indexes: OutboundIndexes;
@@ -48,17 +65,21 @@ export class Publisher {
     this.#services = new Map();
   }
 
-  /** What this sidecar is to have; undefined where its service is no longer declared. */
-  toSnapshot(sidecar: Sidecar, leaf: Leaf): Snapshot | undefined {
+  /** What this sidecar is to have: nothing where its service is no longer declared. */
+  toPublication(sidecar: Sidecar, leaf: Leaf): Publication {
     const shared = this.#toShared(sidecar.service);
-    if (shared === undefined) return undefined;
-    const { listeners, secrets } = this.#toNodeSets(sidecar, leaf);
-    return new Map([...shared, [TYPE_URLS.listener, listeners], [TYPE_URLS.secret, secrets]]);
+    if (shared === undefined) return { snapshot: NOTHING, unplaced: [] };
+    const { listeners, secrets, unplaced } = this.#toNodeSets(sidecar, leaf);
+    const own = [
+      [TYPE_URLS.listener, listeners],
+      [TYPE_URLS.secret, secrets],
+    ] as const;
+    return { snapshot: new Map([...shared, ...own]), unplaced };
   }
 
   /** The node is gone. */
-  forget(node: string): void {
-    this.#nodes.delete(node);
+  forget(sidecar: SidecarKey): void {
+    this.#nodes.delete(toKey(sidecar));
   }
 
   #toShared(name: ServiceName): ReadonlyMap<string, ResourceSet> | undefined {
@@ -75,20 +96,26 @@ export class Publisher {
   }
 
   #toNodeSets(sidecar: Sidecar, leaf: Leaf): NodeSets {
-    const { node, service: name, address, outbound } = sidecar;
+    const { service: name, address, outbound } = sidecar;
+    const key = toKey(sidecar);
     const { mesh } = this.#input;
     const { indexes, anchorsPem } = this.#options;
-    const old = this.#nodes.get(node);
+    const old = this.#nodes.get(key);
     const service = mesh.services.get(name);
-    const listeners =
-      (old?.mesh === mesh && old.sidecar === sidecar) || service === undefined
-        ? old?.listeners
-        : translateNode({
-            mesh,
-            service,
-            address,
-            outboundAddress: (callee) => toOutboundAddress(outbound, indexes.get(callee)),
-          });
+    const unplaced = new Set<ServiceName>();
+    const isKnown = (old?.mesh === mesh && old.sidecar === sidecar) || service === undefined;
+    const listeners = isKnown
+      ? old?.listeners
+      : translateNode({
+          mesh,
+          service,
+          address,
+          outboundAddress: (callee) => {
+            const placed = tryOutboundAddress(outbound, indexes.get(callee));
+            if (placed === undefined) unplaced.add(callee);
+            return placed;
+          },
+        });
     const secrets =
       old?.leaf === leaf
         ? old.secrets
@@ -97,10 +124,11 @@ export class Publisher {
       sidecar,
       mesh,
       leaf,
+      unplaced: isKnown && old !== undefined ? old.unplaced : [...unplaced],
       listeners: keep(old?.listeners, listeners ?? createResourceSet([])),
       secrets: keep(old?.secrets, secrets),
     };
-    this.#nodes.set(node, sets);
+    this.#nodes.set(key, sets);
     return sets;
   }
 }

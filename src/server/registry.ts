@@ -14,20 +14,33 @@ export const GONE_GRACE_MS = 10_000;
 /** The same after a start of the server: Envoy's reconnect backs off to 30 s. */
 export const START_GRACE_MS = 60_000;
 
+/** A sidecar at an address; two that share an instance name are still two. */
+export type SidecarKey = Pick<RegistryEntry, 'node' | 'address'>;
+
+export function toKey({ node, address }: SidecarKey): string {
+  return `${node}@${address}`;
+}
+
 export interface RegistryEntry {
   readonly node: string;
   readonly service: ServiceName;
   readonly address: string;
+  /** Its service has a port, so that its address matters; absent: it has. */
+  readonly serves?: boolean | undefined;
 }
 
 const isText = (value: unknown): boolean => typeof value === 'string';
 
 export const registrySchema = z.array(
-  z.strictObject({ node: z.string(), service: z.custom<ServiceName>(isText), address: z.string() }),
+  z.strictObject({
+    node: z.string(),
+    service: z.custom<ServiceName>(isText),
+    address: z.string(),
+    serves: z.boolean().optional(),
+  }),
 );
 
 interface Held extends RegistryEntry {
-  /** Its service has a port, so that its address matters. */
   serves: boolean;
   /** Streams of this node that are open. */
   streams: number;
@@ -60,12 +73,12 @@ export class SidecarRegistry {
     for (const entry of (await this.#options.store.read()) ?? []) {
       const held: Held = {
         ...entry,
-        serves: true,
+        serves: entry.serves ?? true,
         streams: 0,
         ready: true,
         cancelGrace: undefined,
       };
-      this.#held.set(entry.node, held);
+      this.#held.set(toKey(entry), held);
       this.#startGrace(held, START_GRACE_MS);
     }
     this.#publish();
@@ -73,29 +86,25 @@ export class SidecarRegistry {
 
   /**
    * A stream of the node opens. `serves` false: it has no port, so its address is nobody's concern.
-   * @throws MeshError address-in-use where a connected sidecar of another service has the address.
+   * @throws MeshError address-in-use where a sidecar of another service has the address.
    */
   open(entry: RegistryEntry, serves: boolean): void {
-    if (serves) {
-      this.#refuseConflict(entry);
-      this.#dropGone(entry);
-    }
-    const old = this.#held.get(entry.node);
+    if (serves) this.#refuseConflict(entry);
+    const old = this.#held.get(toKey(entry));
     old?.cancelGrace?.();
-    const moved = old !== undefined && old.address !== entry.address;
-    this.#held.set(entry.node, {
+    this.#held.set(toKey(entry), {
       ...entry,
       serves,
       streams: (old?.streams ?? 0) + 1,
-      ready: old?.ready === true && !moved,
+      ready: old?.ready === true,
       cancelGrace: undefined,
     });
     this.#publish();
   }
 
   /** The node acknowledged its listeners: it is an endpoint from now on. */
-  markReady(node: string): void {
-    const held = this.#held.get(node);
+  markReady(sidecar: SidecarKey): void {
+    const held = this.#held.get(toKey(sidecar));
     if (held === undefined || held.ready) return;
     held.ready = true;
     this.#publish();
@@ -103,8 +112,8 @@ export class SidecarRegistry {
   }
 
   /** A stream of the node ended. */
-  close(node: string): void {
-    const held = this.#held.get(node);
+  close(sidecar: SidecarKey): void {
+    const held = this.#held.get(toKey(sidecar));
     if (held === undefined) return;
     held.streams = Math.max(0, held.streams - 1);
     if (held.streams === 0) this.#startGrace(held, GONE_GRACE_MS);
@@ -120,36 +129,28 @@ export class SidecarRegistry {
     for (const held of this.#held.values()) held.cancelGrace?.();
   }
 
-  /** The connected node that serves another service at that address. */
+  /**
+   * The node that serves another service at that address: connected, or gone for less than its grace, in
+   * which it is still called there.
+   */
   holderOf({ address, service }: RegistryEntry): string | undefined {
-    return this.#others(address, service).find(({ streams }) => streams > 0)?.node;
-  }
-
-  #others(address: string, service: ServiceName): Held[] {
-    return [...this.#held.values()].filter(
+    const others = [...this.#held.values()].filter(
       (held) => held.serves && held.address === address && held.service !== service,
     );
+    return others[0]?.node;
   }
 
   #refuseConflict(entry: RegistryEntry): void {
     if (this.holderOf(entry) === undefined) return;
     throw new MeshError(
       'address-in-use',
-      `address ${entry.address} belongs to a connected sidecar of another service`,
+      `address ${entry.address} is in use by a sidecar of another service`,
       { hint: 'give each sidecar of a host an address of its own: bootstrap --address' },
     );
   }
 
-  /** Who was at that address is there no more: calls for it must not reach the newcomer. */
-  #dropGone({ address, service }: RegistryEntry): void {
-    for (const held of this.#others(address, service)) {
-      held.cancelGrace?.();
-      this.#remove(held);
-    }
-  }
-
   #remove(held: Held): void {
-    this.#held.delete(held.node);
+    this.#held.delete(toKey(held));
     this.#publish();
     this.#store();
     this.departed.set(this.departed.value + 1);
@@ -158,7 +159,7 @@ export class SidecarRegistry {
   #startGrace(held: Held, graceMs: number): void {
     held.cancelGrace?.();
     held.cancelGrace = this.#options.clock.after(graceMs, () => {
-      if (this.#held.get(held.node) !== held || held.streams > 0) return;
+      if (this.#held.get(toKey(held)) !== held || held.streams > 0) return;
       this.#remove(held);
     });
   }
@@ -178,7 +179,7 @@ export class SidecarRegistry {
   #store(): void {
     const entries = [...this.#held.values()]
       .filter(({ ready }) => ready)
-      .map(({ node, service, address }) => ({ node, service, address }));
+      .map(({ node, service, address, serves }) => ({ node, service, address, serves }));
     this.#options.store.write(entries).catch(this.#options.onStoreError);
   }
 }

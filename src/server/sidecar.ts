@@ -1,11 +1,11 @@
 // Who a stream belongs to, decided by what it proved: the token says the service (and may say the
 // instance); what `node` claims can only agree with it, or be refused.
-import { isIP } from 'node:net';
+import { isIP, SocketAddress } from 'node:net';
 import { MeshError } from '../base/index.js';
 import type { Peer } from '../grpc/index.js';
 import type { TokenKeys } from '../identity/index.js';
 import { type Mesh, type ServiceName, tryServiceName } from '../policy/index.js';
-import { isJsonObject } from '../xds/index.js';
+import { isJsonObject, type Json } from '../xds/index.js';
 import { DEFAULT_OUTBOUND, type OutboundPrefix, parseOutboundPrefix } from './addresses/index.js';
 
 /** A connected sidecar, as proved and, within that, as it says. */
@@ -88,11 +88,11 @@ function toClaims({ node, address: peerAddress }: Peer): Claims {
   }
   const metadata = node.metadata['countersign'];
   const fields = isJsonObject(metadata) ? metadata : {};
-  const address = fields['address'] ?? peerAddress;
-  if (typeof address !== 'string' || isIP(address) === 0) {
+  const address = toUnicast(fields['address'] ?? peerAddress);
+  if (address === undefined) {
     throw new MeshError(
       'request-invalid',
-      'expected an IP address in node.metadata.countersign.address',
+      'expected one IP address of this node in node.metadata.countersign.address',
     );
   }
   const outbound = fields['outbound'] ?? DEFAULT_OUTBOUND;
@@ -100,4 +100,19 @@ function toClaims({ node, address: peerAddress }: Peer): Claims {
     throw new MeshError('request-invalid', 'expected text in node.metadata.countersign.outbound');
   }
   return { service, instance, address, outbound: parseOutboundPrefix(outbound) };
+}
+
+const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/;
+/** 0.0.0.0/8, 224.0.0.0/3; ::, ff00::/8: no single node's. Zones (fe80::1%eth0) mean nothing elsewhere. */
+const NOT_UNICAST = /^(0\.|2(2[4-9]|[3-5]\d)\.|::$|ff[0-9a-f]{2}:)/;
+
+/** The address in its one spelling; undefined where it is none that a caller can reach a node at. */
+function toUnicast(value: Json): string | undefined {
+  if (typeof value !== 'string') return undefined;
+  const family = isIP(value);
+  if (family === 0 || value.includes('%')) return undefined;
+  const spelt =
+    family === 6 ? new SocketAddress({ address: value, family: 'ipv6' }).address : value;
+  const address = MAPPED.exec(spelt)?.[1] ?? spelt;
+  return NOT_UNICAST.test(address) ? undefined : address;
 }

@@ -16,9 +16,15 @@ import {
   type OutboundIndexes,
 } from './addresses/index.js';
 import type { Closers } from './closers.js';
-import { createJsonStore } from './json-store.js';
+import { createJsonStore, type JsonStore } from './json-store.js';
 import { MeshSource, type MeshState } from './mesh-source.js';
 import { registrySchema, SidecarRegistry } from './registry.js';
+import {
+  type RolloutRecord,
+  rolloutSchema,
+  type StoredRollout,
+  tryRolloutRecord,
+} from './rollout-record.js';
 import { meshFilesSchema, STORED_MESH } from './stored-mesh/index.js';
 
 export interface State {
@@ -30,6 +36,9 @@ export interface State {
   readonly credential: ServerCredential;
   readonly indexes: OutboundIndexes;
   readonly registry: SidecarRegistry;
+  /** Where the rollout stood; undefined before the first. */
+  readonly rollout: RolloutRecord | undefined;
+  readonly rolloutStore: JsonStore<StoredRollout>;
   readonly leaves: LeafManager;
 }
 
@@ -77,6 +86,10 @@ export async function openState(options: StateOptions, closers: Closers): Promis
   ]);
   closers.defer(() => credential.close());
   await indexes.ensure(services.keys());
+  const rolloutStore = createJsonStore({ dataDir, name: 'rollout.json', schema: rolloutSchema });
+  closers.defer(() => rolloutStore.settled());
+  const stored = await rolloutStore.read();
+  const rollout = stored === undefined ? undefined : tryRolloutRecord(stored);
   const registryStore = createJsonStore({
     dataDir,
     name: 'registry.json',
@@ -97,5 +110,6 @@ export async function openState(options: StateOptions, closers: Closers): Promis
       logger.error({ node, err: error, retryAtMs }, 'a certificate could not be renewed'),
   });
   closers.defer(() => leaves.close());
-  return { source, authority, created, tokens, credential, indexes, registry, leaves };
+  const parts = { source, authority, created, tokens, credential, indexes, registry, leaves };
+  return { ...parts, rollout, rolloutStore };
 }

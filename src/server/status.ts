@@ -75,7 +75,7 @@ export function toServerStatus({ meshState, rollout, members }: StatusInput): Se
   };
 }
 
-function toProxyStatus({ stream, leaf, snapshot, state }: MemberView): ProxyStatus {
+function toProxyStatus({ stream, leaf, snapshot, state, troubles }: MemberView): ProxyStatus {
   const { node, service, address } = stream.auth;
   const reports = new Map(stream.state().map((report) => [report.typeUrl, report]));
   const names = Object.keys(TYPE_NAMES) as TypeName[];
@@ -87,6 +87,9 @@ function toProxyStatus({ stream, leaf, snapshot, state }: MemberView): ProxyStat
       return [name, toTypeStatus(reports.get(typeUrl), lacks)];
     }),
   ) as Record<TypeName, TypeStatus>;
+  if (troubles.length > 0 && types.lds.state !== 'nacked') {
+    types.lds = { ...types.lds, state: 'nacked', error: troubles.join('; ') };
+  }
   return {
     node,
     service,

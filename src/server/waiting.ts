@@ -44,6 +44,8 @@ export function tryAnswer({
   const errors = problems.filter(({ severity }) => severity === 'error').map(toProblemJson);
   const empty = { inForce: false, nacks: [], problems: [], waitingFor: [] } as const;
   if (errors.length > 0) return { ...empty, reason: 'problems', problems: errors };
+  // The newest mesh is on its way to the proxies: what they rejected before it is no answer.
+  if (rollout.inForce.value.version !== mesh.version) return undefined;
   const all = members();
   const nacks = all.flatMap(toNacks);
   if (nacks.length > 0) return { ...empty, reason: 'nacked', nacks };
@@ -89,13 +91,17 @@ function toTimeout({ members }: WaitInput): WaitAnswer {
   return { inForce: false, reason: 'timeout', nacks: [], problems: [], waitingFor };
 }
 
-export function toNacks({ stream }: MemberView): Nack[] {
-  return stream.state().flatMap(({ typeUrl, rejection }) => {
-    if (rejection === undefined) return [];
-    const nack = { node: stream.auth.node, type: toTypeName(typeUrl), error: rejection.message };
+export function toNacks({ stream, troubles }: MemberView): Nack[] {
+  const { node } = stream.auth;
+  const own = troubles.map((error) => ({ node, type: 'lds', error }));
+  const rejected = stream.state().flatMap(({ typeUrl, rejection, pending }) => {
+    // Something newer is under way: what was rejected before it says nothing of it.
+    if (rejection === undefined || pending) return [];
+    const nack = { node, type: toTypeName(typeUrl), error: rejection.message };
     const sources = toSources(rejection.resources);
     return [sources === '' ? nack : { ...nack, source: sources }];
   });
+  return [...own, ...rejected];
 }
 
 type Resources = NonNullable<

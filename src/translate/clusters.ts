@@ -134,6 +134,8 @@ function toDiscovery({ callee, port, sidecars }: Callee): Cluster {
   }
   return {
     type: v3.Cluster.DiscoveryType.STRICT_DNS,
+    // Both families are tried: by default Envoy takes IPv6 alone wherever a name has both.
+    dnsLookupFamily: v3.Cluster.DnsLookupFamily.ALL,
     loadAssignment: toEndpoints({ callee, port, sidecars }),
   };
 }

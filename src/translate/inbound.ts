@@ -9,6 +9,7 @@ import type { Port, Service } from '../policy/index.js';
 import type { Resource } from '../xds/index.js';
 import { toInboundHttp } from './http.js';
 import { isHttp, TLS_INSPECTOR, toListener, toTcpProxy } from './listeners.js';
+import { toDuration } from './messages.js';
 import {
   MESH_LISTENER,
   MESH_PORT,
@@ -22,6 +23,9 @@ import { toDownstreamTls, toTrustDomainSan } from './tls.js';
 type FilterChain = envoy.config.listener.v3.FilterChain;
 type Filter = envoy.config.listener.v3.Filter;
 type TransportSocket = envoy.config.core.v3.TransportSocket;
+
+/** A peer that doesn't finish its handshake in this time is cut; Envoy by itself waits for ever. */
+const HANDSHAKE_TIMEOUT = toDuration(15_000);
 
 /** For clients that choose their HTTP version by ALPN; between sidecars it isn't needed. */
 const HTTP_ALPN = ['h2', 'http/1.1'] as const;
@@ -51,6 +55,7 @@ function toMeshListener({ service, trustDomain, address }: Inbound): Resource {
       filterChainMatch: { serverNames: [toServerName(service, port)] },
       filters: toFilters(service, port),
       transportSocket: toTls(port, trustDomain, true),
+      transportSocketConnectTimeout: HANDSHAKE_TIMEOUT,
     })),
     source: service.source,
   });
@@ -76,6 +81,7 @@ function toHttpChains({ service, trustDomain }: Inbound, port: Port): FilterChai
     filterChainMatch: { transportProtocol: 'tls' },
     filters,
     transportSocket: toTls(port, trustDomain, port.mode === 'strict'),
+    transportSocketConnectTimeout: HANDSHAKE_TIMEOUT,
   };
   switch (port.mode) {
     case 'strict':
@@ -93,7 +99,12 @@ function toHttpChains({ service, trustDomain }: Inbound, port: Port): FilterChai
 function toTcpChain({ service, trustDomain }: Inbound, port: Port): FilterChain {
   const filters = toFilters(service, port);
   return port.mode === 'strict'
-    ? { name: 'tls', filters, transportSocket: toTls(port, trustDomain, true) }
+    ? {
+        name: 'tls',
+        filters,
+        transportSocket: toTls(port, trustDomain, true),
+        transportSocketConnectTimeout: HANDSHAKE_TIMEOUT,
+      }
     : { name: 'plain', filters };
 }
 

@@ -102,16 +102,17 @@ export interface NodeInput {
   readonly service: Service;
   /** The node's own address. */
   readonly address: string;
-  /** The loopback address that stands for a service at this sidecar. */
-  readonly outboundAddress: (callee: ServiceName) => string;
+  /** The loopback address that stands for a service at this sidecar; undefined: there is none. */
+  readonly outboundAddress: (callee: ServiceName) => string | undefined;
 }
 
 /** A node's listeners. */
 export function translateNode({ mesh, service, address, outboundAddress }: NodeInput): ResourceSet {
   return createResourceSet([
     ...toInboundListeners({ trustDomain: mesh.trustDomain, service, address }),
-    ...toCallees(mesh, service).map(({ callee, port }) =>
-      toOutboundListener({ callee, port, address: outboundAddress(callee.name) }),
-    ),
+    ...toCallees(mesh, service).flatMap(({ callee, port }) => {
+      const own = outboundAddress(callee.name);
+      return own === undefined ? [] : [toOutboundListener({ callee, port, address: own })];
+    }),
   ]);
 }

@@ -51,50 +51,63 @@ describe('sets that did not change keep their identity', () => {
 
   it('with the same input', async () => {
     const publisher = await create();
-    expect(differing(publisher.toSnapshot(web, LEAF), publisher.toSnapshot(web, LEAF))).toEqual([]);
+    expect(
+      differing(
+        publisher.toPublication(web, LEAF).snapshot,
+        publisher.toPublication(web, LEAF).snapshot,
+      ),
+    ).toEqual([]);
   });
 
   it('when an endpoint comes, all but the endpoints', async () => {
     const publisher = await create();
-    const before = publisher.toSnapshot(web, LEAF);
+    const before = publisher.toPublication(web, LEAF).snapshot;
     const list = [{ address: '10.0.0.1' }, { address: '10.0.0.9' }];
     publisher.update({ mesh: MESH, endpoints: new Map([[LEDGER, list]]) });
-    expect(differing(before, publisher.toSnapshot(web, LEAF))).toEqual(['endpoint']);
+    expect(differing(before, publisher.toPublication(web, LEAF).snapshot)).toEqual(['endpoint']);
   });
 
   it('when a leaf is renewed, all but the secrets', async () => {
     const publisher = await create();
-    const before = publisher.toSnapshot(web, LEAF);
-    expect(differing(before, publisher.toSnapshot(web, leaf('new')))).toEqual(['secret']);
+    const before = publisher.toPublication(web, LEAF).snapshot;
+    expect(differing(before, publisher.toPublication(web, leaf('new')).snapshot)).toEqual([
+      'secret',
+    ]);
   });
 
   it("when a port's mode changes, all of a caller", async () => {
     const publisher = await create();
-    const before = publisher.toSnapshot(web, LEAF);
+    const before = publisher.toPublication(web, LEAF).snapshot;
     publisher.update({
       mesh: meshIn('strict'),
       endpoints: new Map([[LEDGER, [{ address: '10.0.0.1' }]]]),
     });
-    expect(differing(before, publisher.toSnapshot(web, LEAF))).toEqual([]);
+    expect(differing(before, publisher.toPublication(web, LEAF).snapshot)).toEqual([]);
   });
 
   it('between the nodes of one service, what does not name an address', async () => {
     const publisher = await create();
-    const one = publisher.toSnapshot(sidecar(LEDGER, '10.0.0.1'), LEAF);
+    const one = publisher.toPublication(sidecar(LEDGER, '10.0.0.1'), LEAF).snapshot;
     const other = { ...sidecar(LEDGER, '10.0.0.3'), node: 'ledger~2' };
-    expect(differing(one, publisher.toSnapshot(other, LEAF))).toEqual(['listener', 'secret']);
+    expect(differing(one, publisher.toPublication(other, LEAF).snapshot)).toEqual([
+      'listener',
+      'secret',
+    ]);
   });
 });
 
 it('a node that joins again with another address gets listeners there', async () => {
   const publisher = await create();
-  const before = publisher.toSnapshot(sidecar(LEDGER, '10.0.0.1'), LEAF);
-  const after = publisher.toSnapshot(sidecar(LEDGER, '10.0.0.7'), LEAF);
-  expect(differing(before, after)).toEqual(['listener']);
+  const before = publisher.toPublication(sidecar(LEDGER, '10.0.0.1'), LEAF).snapshot;
+  const after = publisher.toPublication(sidecar(LEDGER, '10.0.0.7'), LEAF).snapshot;
+  expect(differing(before, after)).toEqual(['listener', 'secret']);
 });
 
 it('a service that is no longer declared has nothing', async () => {
   const publisher = await create();
   const gone = sidecar(serviceName('gone'), '10.0.0.4');
-  expect(publisher.toSnapshot(gone, LEAF)).toBeUndefined();
+  const { snapshot } = publisher.toPublication(gone, LEAF);
+  expect([...snapshot.values()].map(({ resources }) => resources.size)).toEqual(
+    Object.keys(TYPE_URLS).map(() => 0),
+  );
 });

@@ -35,16 +35,16 @@ it('a sidecar is an endpoint once it has taken its listeners, not before', () =>
   const { registry, endpoints, store } = create();
   registry.open(ONE, true);
   expect(endpoints()).toEqual([]);
-  registry.markReady(ONE.node);
+  registry.markReady(ONE);
   expect(endpoints()).toEqual(['payments/ledger 10.0.0.1']);
-  expect(store.value).toEqual([ONE]);
+  expect(store.value).toEqual([{ ...ONE, serves: true }]);
 });
 
 it('it stays one for the grace after its last stream, and then is none', () => {
   const { clock, registry, endpoints, store } = create();
   registry.open(ONE, true);
-  registry.markReady(ONE.node);
-  registry.close(ONE.node);
+  registry.markReady(ONE);
+  registry.close(ONE);
   clock.advance(GONE_GRACE_MS - 1);
   expect([endpoints(), registry.missing()]).toEqual([['payments/ledger 10.0.0.1'], [ONE.node]]);
   clock.advance(1);
@@ -54,10 +54,10 @@ it('it stays one for the grace after its last stream, and then is none', () => {
 it('one that comes back within the grace never went, for anybody who watches', () => {
   const { clock, registry, endpoints } = create();
   registry.open(ONE, true);
-  registry.markReady(ONE.node);
+  registry.markReady(ONE);
   let changes = 0;
   registry.endpoints.onChange(() => changes++);
-  registry.close(ONE.node);
+  registry.close(ONE);
   clock.advance(GONE_GRACE_MS - 1);
   registry.open(ONE, true);
   clock.advance(10 * GONE_GRACE_MS);
@@ -67,22 +67,37 @@ it('one that comes back within the grace never went, for anybody who watches', (
 it('of two streams of one node the end of one changes nothing', () => {
   const { clock, registry, endpoints } = create();
   registry.open(ONE, true);
-  registry.markReady(ONE.node);
+  registry.markReady(ONE);
   registry.open(ONE, true);
-  registry.close(ONE.node);
+  registry.close(ONE);
   clock.advance(10 * GONE_GRACE_MS);
   expect(endpoints()).toEqual(['payments/ledger 10.0.0.1']);
 });
 
 it('a node that comes back with another address is an endpoint there only when it is ready', () => {
-  const { registry, endpoints } = create();
+  const { clock, registry, endpoints } = create();
+  const moved = { ...ONE, address: '10.0.0.9' };
   registry.open(ONE, true);
-  registry.markReady(ONE.node);
-  registry.close(ONE.node);
-  registry.open({ ...ONE, address: '10.0.0.9' }, true);
-  expect(endpoints()).toEqual([]);
-  registry.markReady(ONE.node);
+  registry.markReady(ONE);
+  registry.close(ONE);
+  registry.open(moved, true);
+  expect(endpoints()).toEqual(['payments/ledger 10.0.0.1']);
+  registry.markReady(moved);
+  clock.advance(GONE_GRACE_MS);
   expect(endpoints()).toEqual(['payments/ledger 10.0.0.9']);
+});
+
+it('two sidecars that share an instance name are two endpoints, and the survivor stays one', () => {
+  const { clock, registry, endpoints } = create();
+  const twin = { ...ONE, address: '10.0.0.9' };
+  for (const sidecar of [ONE, twin]) {
+    registry.open(sidecar, true);
+    registry.markReady(sidecar);
+  }
+  expect(endpoints()).toEqual(['payments/ledger 10.0.0.1,10.0.0.9']);
+  registry.close(twin);
+  clock.advance(GONE_GRACE_MS);
+  expect(endpoints()).toEqual(['payments/ledger 10.0.0.1']);
 });
 
 it("another service's claim to an address in use is refused by name", () => {
@@ -91,22 +106,22 @@ it("another service's claim to an address in use is refused by name", () => {
   expect(() => registry.open(entry('web~1', ONE.address, WEB), true)).toThrow(
     expect.objectContaining({
       code: 'address-in-use',
-      message: 'address 10.0.0.1 belongs to a connected sidecar of another service',
+      message: 'address 10.0.0.1 is in use by a sidecar of another service',
     }),
   );
 });
 
-it('the address of a sidecar that is gone goes to the newcomer at once', () => {
-  const { registry, endpoints } = create();
+it('the address of a sidecar that is gone is in use for its grace: nobody takes its calls', () => {
+  const { clock, registry, endpoints } = create();
+  const newcomer = entry('web~1', ONE.address, WEB);
   registry.open(ONE, true);
-  registry.markReady(ONE.node);
-  registry.close(ONE.node);
-  const before = registry.departed.value;
-  registry.open(entry('web~1', ONE.address, WEB), true);
-  expect(endpoints()).toEqual([]);
-  expect(registry.missing()).toEqual([]);
-  expect(registry.departed.value).toBe(before + 1);
-  registry.markReady('web~1');
+  registry.markReady(ONE);
+  registry.close(ONE);
+  expect(() => registry.open(newcomer, true)).toThrow('in use');
+  expect(endpoints()).toEqual(['payments/ledger 10.0.0.1']);
+  clock.advance(GONE_GRACE_MS);
+  registry.open(newcomer, true);
+  registry.markReady(newcomer);
   expect(endpoints()).toEqual(['web 10.0.0.1']);
 });
 
@@ -115,8 +130,8 @@ it('callers without a port may share an address, and so may two instances of one
   registry.open(entry('web~1', ONE.address, WEB), false);
   registry.open(ONE, true);
   registry.open({ ...TWO, address: ONE.address }, true);
-  registry.markReady(ONE.node);
-  registry.markReady(TWO.node);
+  registry.markReady(ONE);
+  registry.markReady(TWO);
   expect(endpoints()).toEqual(['payments/ledger 10.0.0.1']);
 });
 
@@ -124,7 +139,7 @@ it('addresses are in order, whoever was first', () => {
   const { registry, endpoints } = create();
   for (const one of [TWO, ONE]) {
     registry.open(one, true);
-    registry.markReady(one.node);
+    registry.markReady(one);
   }
   expect(endpoints()).toEqual(['payments/ledger 10.0.0.1,10.0.0.2']);
 });
@@ -144,10 +159,11 @@ it('a restarted server keeps every endpoint for the longer grace', async () => {
 it('a service whose endpoints did not change keeps its list', () => {
   const { registry } = create();
   registry.open(ONE, true);
-  registry.markReady(ONE.node);
+  registry.markReady(ONE);
   const before = registry.endpoints.value.get(LEDGER);
-  registry.open(entry('web~1', '10.0.0.5', WEB), true);
-  registry.markReady('web~1');
+  const web = entry('web~1', '10.0.0.5', WEB);
+  registry.open(web, true);
+  registry.markReady(web);
   expect(registry.endpoints.value.get(LEDGER)).toBe(before);
 });
 
@@ -155,7 +171,7 @@ it('a table that cannot be stored is told, and in force all the same', async () 
   const { registry, endpoints, store, problems } = create();
   store.failure = new Error('disk full');
   registry.open(ONE, true);
-  registry.markReady(ONE.node);
+  registry.markReady(ONE);
   await Promise.resolve();
   expect([endpoints(), problems]).toEqual([['payments/ledger 10.0.0.1'], [store.failure]]);
 });

@@ -29,7 +29,7 @@ function member(node: string, state: ProxyState): MemberView {
     auth: { node },
     state: () => [{ typeUrl: TYPE_URLS.listener, rejection }],
   };
-  return { stream, leaf: undefined, state } as unknown as MemberView;
+  return { stream, leaf: undefined, state, troubles: [] } as unknown as MemberView;
 }
 
 function setUp() {

@@ -11,4 +11,5 @@ export {
   type OutboundPrefix,
   parseOutboundPrefix,
   toOutboundAddress,
+  tryOutboundAddress,
 } from './outbound-prefix.js';

@@ -34,20 +34,20 @@ export function parseOutboundPrefix(text: string): OutboundPrefix {
   return { base: address, size };
 }
 
-/**
- * The loopback address of a service's index. @throws MeshError resource-limit where it doesn't fit.
- */
-export function toOutboundAddress(prefix: OutboundPrefix, index: number): string {
+/** The loopback address of a service's index; undefined where the prefix is too small for it. */
+export function tryOutboundAddress(prefix: OutboundPrefix, index: number): string | undefined {
   // The last address of a prefix may be 127.255.255.255, which is a broadcast address.
-  if (index >= prefix.size - 1) {
-    throw new MeshError(
-      'resource-limit',
-      `outbound prefix of ${prefix.size} addresses is too small`,
-      {
-        hint: 'give the sidecar a larger one: bootstrap --outbound',
-      },
-    );
-  }
+  if (index >= prefix.size - 1) return undefined;
   const address = prefix.base + index;
   return [24, 16, 8, 0].map((shift) => Math.floor(address / 2 ** shift) % 256).join('.');
+}
+
+/** The same. @throws MeshError resource-limit where the prefix is too small. */
+export function toOutboundAddress(prefix: OutboundPrefix, index: number): string {
+  const address = tryOutboundAddress(prefix, index);
+  if (address !== undefined) return address;
+  const message = `outbound prefix of ${prefix.size} addresses is too small`;
+  throw new MeshError('resource-limit', message, {
+    hint: 'give the sidecar a larger one: bootstrap --outbound',
+  });
 }
