@@ -3,8 +3,8 @@
 import { isIP } from 'node:net';
 import { Argument, Option } from 'commander';
 import { MeshError, tryDurationMs } from '../base/index.js';
+import { DEFAULT_DATA_WORDS, toDefaultData } from './default-data.js';
 
-export const DEFAULT_DATA = '.countersign';
 export const DEFAULT_XDS = '127.0.0.1:18000';
 export const DEFAULT_ADMIN = '127.0.0.1:18080';
 
@@ -124,7 +124,7 @@ export function textReader(name: string): (text: string) => string {
 export function dataOption(): Option {
   return new Option('--data <dir>', "the server's data folder")
     .env('COUNTERSIGN_DATA')
-    .default(DEFAULT_DATA)
+    .default(toDefaultData(process.env['COUNTERSIGN_MESH']), DEFAULT_DATA_WORDS)
     .argParser(textReader('--data'));
 }
 

@@ -1,5 +1,6 @@
 // Files that a user asked for, outside the data folder. Whoever watches one sees the old content or
 // the new.
+import { statSync } from 'node:fs';
 import { type FileHandle, link, mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { MeshError, type Random, systemErrorCode } from '../base/index.js';
@@ -75,10 +76,23 @@ async function writing(path: string, work: () => Promise<void>): Promise<void> {
     await work();
   } catch (cause) {
     if (cause instanceof MeshError) throw cause;
+    const inTheWay = fileAbove(path);
     const code = systemErrorCode(cause) ?? 'an error';
-    throw new MeshError('file-unwritable', `expected to write ${path} but got ${code}`, {
+    const got = inTheWay === undefined ? `got ${code}` : `${inTheWay} is not a folder`;
+    throw new MeshError('file-unwritable', `expected to write ${path} but ${got}`, {
       cause,
-      hint: 'name a place that this user may write to',
+      hint: inTheWay === undefined ? 'name a place that this user may write to' : 'name a folder',
     });
+  }
+}
+
+/** What is no folder though the path goes through it. */
+function fileAbove(path: string): string | undefined {
+  for (let above = dirname(path); ; above = dirname(above)) {
+    try {
+      return statSync(above).isDirectory() ? undefined : above;
+    } catch {
+      if (above === dirname(above)) return undefined;
+    }
   }
 }

@@ -3,6 +3,7 @@ import { closest, MeshError } from '../base/index.js';
 import { type DataDir, parseStored } from '../identity/index.js';
 import { type Mesh, parseMesh, type Service, type ServiceName } from '../policy/index.js';
 import { meshFilesSchema, STORED_MESH } from '../server/stored-mesh/index.js';
+import { type Output, writeLine } from './io.js';
 
 /**
  * @throws MeshError data-missing where no server has stored one yet; data-damaged, data-unreadable.
@@ -22,13 +23,38 @@ export async function loadStoredMesh(dataDir: DataDir): Promise<Mesh> {
   });
 }
 
+/**
+ * A token may come before its service is declared, so that is no error; a typing mistake looks the
+ * same. Says nothing where no mesh is in force yet, or where the stored one can't be read.
+ */
+export async function warnUndeclared(
+  dataDir: DataDir,
+  name: ServiceName,
+  stderr: Output,
+): Promise<void> {
+  const mesh = await loadStoredMesh(dataDir).catch((error: unknown) => {
+    if (error instanceof MeshError) return undefined;
+    throw error;
+  });
+  if (mesh === undefined || mesh.services.has(name)) return;
+  writeLine(
+    stderr,
+    `warning: the mesh in force declares no service "${name}"${toMeant(mesh, name)}`,
+  );
+  writeLine(stderr, '  hint: its sidecar is refused until mesh.yaml declares it');
+}
+
 /** @throws MeshError service-unknown */
 export function findService(mesh: Mesh, name: ServiceName): Service {
   const service = mesh.services.get(name);
   if (service !== undefined) return service;
-  const near = closest(name, mesh.services.keys());
-  const meant = near === undefined ? '' : ` (did you mean "${near}"?)`;
-  throw new MeshError('service-unknown', `the mesh declares no service "${name}"${meant}`, {
+  const message = `the mesh declares no service "${name}"${toMeant(mesh, name)}`;
+  throw new MeshError('service-unknown', message, {
     hint: 'its services are the keys under "services" in mesh.yaml',
   });
+}
+
+function toMeant(mesh: Mesh, name: ServiceName): string {
+  const near = closest(name, mesh.services.keys());
+  return near === undefined ? '' : ` (did you mean "${near}"?)`;
 }

@@ -69,12 +69,45 @@ describe('cert', () => {
     ]);
   });
 
+  test('--json says what was issued', async () => {
+    await cli.prepareData();
+    const { code, stdout, stderr } = await cli.run(...order, '--json');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const leaf = new X509Certificate(read('cert.pem'));
+    expect(JSON.parse(stdout)).toEqual({
+      certificate: {
+        serial: leaf.serialNumber.toLowerCase(),
+        service: 'payments/ledger',
+        spiffeId: 'spiffe://shop.example/ns/payments/sa/ledger',
+        notAfter: '2026-01-02T00:00:00.000Z',
+        out: '<dir>/tls',
+      },
+    });
+  });
+
+  test('under a file: says what is in the way', async () => {
+    await cli.prepareData();
+    cli.write('file', '');
+    const { code, stderr } = await cli.run(
+      ...order.slice(0, 2),
+      '--out',
+      '<dir>/file/a/b',
+      ...DATA,
+    );
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr:
+        'error: expected to write <dir>/file/a/b/bundle.pem but <dir>/file is not a folder\n' +
+        '  hint: name a folder\n',
+    });
+  });
+
   test('a record is durable before any file is written', async () => {
     await cli.prepareData();
     cli.write('tls', 'a file in the way');
     const { code, stderr } = await cli.run(...order);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^error: expected to write <dir>\/tls\/bundle\.pem but got /);
+    expect(stderr).toMatch(/^error: expected to write <dir>\/tls\/bundle\.pem but <dir>\/tls is /);
     expect(readdirSync(cli.path('data/handed-out'))).toHaveLength(1);
   });
 

@@ -1,6 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createTokenKeys, openDataDir } from '../../src/identity/index.js';
 import { seededRandom } from '../fakes/seeded-random.js';
 import { Cli } from './cli.js';
@@ -38,6 +39,30 @@ describe('token', () => {
     const { stdout, stderr } = await cli.run('token', 'default/web', ...DATA);
     expect(await verify(stdout.trim(), 'countersign-xds')).toMatchObject({ subject: 'web' });
     expect(stderr).toMatch(/ for web, expires 2027-01-01T00:00:00\.000Z\n$/);
+  });
+
+  test('for a service that the mesh in force lacks: made, with a warning', async () => {
+    await cli.prepareData();
+    const told =
+      'warning: the mesh in force declares no service "wep" (did you mean "web"?)\n' +
+      '  hint: its sidecar is refused until mesh.yaml declares it\n';
+    const commands = ['token', 'bootstrap'];
+    for (const command of commands) {
+      const { code, stdout, stderr } = await cli.run(command, 'wep', ...DATA);
+      expect(code).toBe(0);
+      expect(stdout).not.toBe('');
+      expect(stderr.slice(0, told.length)).toBe(told);
+      expect((await cli.run(command, 'web', ...DATA)).stderr).not.toContain('warning');
+    }
+    expect(commands).not.toEqual([]);
+  });
+
+  test('beside COUNTERSIGN_MESH where --data is not given', async () => {
+    vi.stubEnv('COUNTERSIGN_MESH', cli.path('mesh.yaml'));
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const { code, stderr } = await cli.run('token', 'web');
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^made the data folder <dir>\/\.countersign: /);
   });
 
   test('for the admin port', async () => {
@@ -148,11 +173,25 @@ describe('bootstrap', () => {
     expect(stderr).toBe(
       `token ${id} for web, expires 2027-01-01T00:00:00.000Z, in <dir>/web.token\n` +
         'run: envoy -c <file> --drain-time-s 600\n' +
-        'renew the token: (umask 077; countersign token web > <dir>/web.token.new) ' +
-        '&& mv <dir>/web.token.new <dir>/web.token\n',
+        'renew the token: (umask 077; countersign token web --data <dir>/data ' +
+        '> <dir>/web.token.new) && mv <dir>/web.token.new <dir>/web.token\n',
     );
     const files = readdirSync(cli.dir).sort();
     expect(files).toEqual(['data', 'web.token', 'web.token.sds.json']);
+  });
+
+  test('the renewal that it prints makes the same kind of token, in any shell', async () => {
+    mkdirSync(cli.path("a b's"));
+    const argv = ['bootstrap', 'web', '--instance', 'one', '--token-file', "<dir>/a b's/web.token"];
+    const { stderr } = await cli.run(...argv, '--data', "<dir>/a b's/data");
+    const [, command = ''] = /^renew the token: (.*)$/m.exec(stderr) ?? [];
+    // A stand-in for the command, which says how the shell gave it its words.
+    const script = `countersign() { printf '%s\\n' "$@"; }; ${command}`;
+    execFileSync('sh', ['-c', script.replaceAll('<dir>', cli.dir)]);
+    expect(readFileSync(cli.path("a b's/web.token"), 'utf8').trim().split('\n')).toEqual([
+      ...['token', 'web', '--instance', 'one', '--data'],
+      cli.path("a b's/data"),
+    ]);
   });
 
   test('a token file that is there is used as it is', async () => {

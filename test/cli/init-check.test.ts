@@ -14,6 +14,13 @@ describe('init', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   });
 
+  test('quotes the path for the next command', async () => {
+    expect(await new Cli().run('init', "<dir>/a b's")).toMatchObject({
+      stdout:
+        "wrote <dir>/a b's/mesh.yaml\n" + "next: countersign check '<dir>/a b'\\''s/mesh.yaml'\n",
+    });
+  });
+
   test('never replaces a mesh', async () => {
     const cli = new Cli();
     cli.write('mesh.yaml', 'mine');
@@ -34,8 +41,8 @@ describe('init', () => {
       code: 1,
       stdout: '',
       stderr:
-        'error: expected to write <dir>/file/mesh.yaml but got EEXIST\n' +
-        '  hint: name a place that this user may write to\n',
+        'error: expected to write <dir>/file/mesh.yaml but <dir>/file is not a folder\n' +
+        '  hint: name a folder\n',
     });
   });
 });
@@ -109,6 +116,23 @@ describe('check', () => {
             path: 'services.web.mtls',
             message:
               'expected strict, permissive or disable but got "stirct" (did you mean "strict"?)',
+          },
+        ],
+      },
+    });
+    const none = await cli.run('check', '<dir>/none.yaml', '--json');
+    expect({ ...none, stdout: JSON.parse(none.stdout) }).toEqual({
+      code: 2,
+      stderr: '',
+      stdout: {
+        mesh: null,
+        problems: [
+          {
+            severity: 'error',
+            place: '<dir>/none.yaml:1:1',
+            path: '',
+            message: 'expected a mesh file or folder at <dir>/none.yaml but got nothing at all',
+            hint: '`countersign init` writes a mesh.yaml to start from',
           },
         ],
       },

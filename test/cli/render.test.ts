@@ -82,7 +82,7 @@ describe('render', () => {
 
   test('a service without a sidecar', async () => {
     expect(await render('legacy')).toEqual({
-      code: 2,
+      code: 1,
       stdout: '',
       stderr:
         'error: expected a service with a sidecar but "legacy" has none\n' +

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openDataDir } from '../../src/identity/index.js';
@@ -113,6 +113,7 @@ describe('serve', () => {
     const { code, stdout, stderr } = await cli.run('serve', ...FREE, '--mesh', '<dir>/none.yaml');
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toMatch(/expected a mesh file or folder at <dir>\/none\.yaml but got nothing/);
+    expect(readdirSync(cli.dir)).toEqual(['mesh.yaml']);
   });
 
   test('a broken mesh after a good one: the last good one is served', async () => {

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { tryDurationMs } from '../../base/index.js';
 import { envoy } from '../../gen/bootstrap.js';
@@ -23,6 +24,8 @@ import {
 import { outboundOption } from '../outbound-option.js';
 import { toProtoJson } from '../proto-json.js';
 import { serviceArgument } from '../service-argument.js';
+import { quote } from '../shell.js';
+import { warnUndeclared } from '../stored-mesh.js';
 import { provideToken } from '../token-source.js';
 
 interface Options {
@@ -89,6 +92,7 @@ export function define(command: Command, context: Context): void {
 async function print(service: ServiceName, options: Options, context: Context): Promise<void> {
   const { clock, random, stdout, stderr } = context;
   const dataDir = await openOrMakeDataDir(options.data, context);
+  await warnUndeclared(dataDir, service, stderr);
   const { instance, tokenFile } = options;
   const ttlMs = tryDurationMs(DEFAULT_TOKEN_TTL) ?? 0;
   // Both are made here if need be: a bootstrap may come before the server's first start.
@@ -107,10 +111,24 @@ async function print(service: ServiceName, options: Options, context: Context): 
   writeLine(stdout, JSON.stringify(json, undefined, 2));
   writeLine(stderr, `run: envoy -c <file> --drain-time-s ${DRAIN_TIME_S}`);
   if (tokenFile !== undefined) {
-    const renewed = `${tokenFile}.new`;
-    const make = `(umask 077; countersign token ${service} > ${renewed})`;
-    writeLine(stderr, `renew the token: ${make} && mv ${renewed} ${tokenFile}`);
+    const renewal = toRenewal({ service, instance, data: options.data, tokenFile });
+    writeLine(stderr, `renew the token: ${renewal}`);
   }
+}
+
+interface Renewal {
+  readonly service: ServiceName;
+  readonly instance: string | undefined;
+  readonly data: string;
+  readonly tokenFile: string;
+}
+
+/** A shell's command for a token like the first one, that works in any folder. */
+function toRenewal({ service, instance, data, tokenFile }: Renewal): string {
+  const [file, renewed] = [tokenFile, `${tokenFile}.new`].map((path) => quote(resolve(path)));
+  const bound = instance === undefined ? '' : ` --instance ${quote(instance)}`;
+  const sign = `countersign token ${service}${bound} --data ${quote(resolve(data))}`;
+  return `(umask 077; ${sign} > ${renewed}) && mv ${renewed} ${file}`;
 }
 
 type Chosen = Pick<BootstrapOptions, 'instance' | 'address' | 'outbound' | 'envoyAdminPort'>;

@@ -39,6 +39,7 @@ interface Order {
   readonly service: ServiceName;
   readonly out: string;
   readonly ttlMs: number;
+  readonly json: boolean;
 }
 
 /** Share of the lifetime after which `--watch` renews. */
@@ -70,7 +71,7 @@ export function define(command: Command, context: Context): void {
     .addOption(dataOption())
     .addHelpText(
       'after',
-      toExample('countersign cert prometheus --out ./tls --watch', 'countersign cert --list'),
+      toExample('countersign cert web --out ./tls --watch', 'countersign cert --list'),
     )
     .action(async (service: ServiceName | undefined, options: CertOptions) => {
       const { random } = context;
@@ -80,15 +81,19 @@ export function define(command: Command, context: Context): void {
         throw usage('expected a service and --out, or --list', 'countersign cert web --out ./tls');
       }
       const dataDir = await openDataDir({ path: data, lock: false, create: false, random });
-      if (!isOrder) await printList(dataDir, options, context);
-      else if (options.watch === true) await watch(dataDir, { service, out, ttlMs: ttl }, context);
-      else await issue(dataDir, { service, out, ttlMs: ttl }, context);
+      if (!isOrder) {
+        await printList(dataDir, options, context);
+        return;
+      }
+      const order = { service, out, ttlMs: ttl, json: options.json === true };
+      if (options.watch === true) await watch(dataDir, order, context);
+      else await issue(dataDir, order, context);
     });
 }
 
 /** Issues, records, then writes: a certificate that someone may hold is always known. */
 async function issue(dataDir: DataDir, order: Order, context: Context): Promise<Leaf> {
-  const { clock, random, stdout } = context;
+  const { clock, random } = context;
   const mesh = await loadStoredMesh(dataDir);
   const { name, spiffeId, dnsNames, certificates } = findService(mesh, order.service);
   const authority = await loadAuthority({ dataDir, clock, random }, mesh.trustDomain);
@@ -106,10 +111,20 @@ async function issue(dataDir: DataDir, order: Order, context: Context): Promise<
   await write('bundle.pem', authority.trustAnchorsPem, PUBLIC_MODE);
   await write('key.pem', leaf.keyPem, PRIVATE_MODE);
   await write('cert.pem', leaf.chainPem, PUBLIC_MODE);
-  const ends = new Date(leaf.notAfterMs).toISOString();
-  writeLine(stdout, `wrote key.pem, cert.pem and bundle.pem to ${order.out}`);
-  writeLine(stdout, `${leaf.spiffeId} serial ${leaf.serialHex}, ends ${ends}`);
+  printIssued(leaf, order, context);
   return leaf;
+}
+
+function printIssued(leaf: Leaf, { service, out, json }: Order, { stdout }: Context): void {
+  const { serialHex: serial, spiffeId } = leaf;
+  const notAfter = new Date(leaf.notAfterMs).toISOString();
+  if (json) {
+    const certificate = { serial, service, spiffeId, notAfter, out };
+    writeLine(stdout, JSON.stringify({ certificate }, undefined, 2));
+    return;
+  }
+  writeLine(stdout, `wrote key.pem, cert.pem and bundle.pem to ${out}`);
+  writeLine(stdout, `${spiffeId} serial ${serial}, ends ${notAfter}`);
 }
 
 /** The first certificate must succeed; later failures are told and tried again. */

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { MeshError } from '../../base/index.js';
 import {
   formatProblem,
   type LoadedMesh,
@@ -22,13 +23,29 @@ export function define(command: Command, context: Context): void {
     .addOption(jsonOption())
     .addHelpText('after', toExample('countersign check mesh.yaml'))
     .action((mesh: string, options: CheckOptions) => {
-      const loaded = loadMesh(mesh);
+      const loaded = options.json === true ? loadForJson(mesh, context) : loadMesh(mesh);
       if (options.json === true) printJson(loaded, context);
       else printText(loaded, mesh, context);
       const refused: readonly Severity[] =
         options.strict === true ? ['error', 'exemption'] : ['error'];
-      if (loaded.problems.some(({ severity }) => refused.includes(severity))) context.exitCode = 1;
+      const isRefused = loaded.problems.some(({ severity }) => refused.includes(severity));
+      if (isRefused && context.exitCode === 0) context.exitCode = 1;
     });
+}
+
+/** What can't be read is a problem like others, for a program that reads them; it is wrong use. */
+function loadForJson(path: string, context: Context): LoadedMesh {
+  try {
+    return loadMesh(path);
+  } catch (error) {
+    if (!(error instanceof MeshError)) throw error;
+    const { message, hint } = error;
+    context.exitCode = 2;
+    const problem = { severity: 'error', path: '', message } as const;
+    const source = { file: path, line: 1, column: 1 };
+    const told = hint === undefined ? {} : { hint };
+    return { mesh: undefined, problems: [{ ...problem, source, ...told }], files: [] };
+  }
 }
 
 function printJson({ mesh, problems }: LoadedMesh, { stdout }: Context): void {

@@ -4,6 +4,7 @@ import { exampleMesh } from '../../policy/index.js';
 import { type Context, writeLine } from '../io.js';
 import { textReader, toExample } from '../options.js';
 import { createOutput, PUBLIC_MODE } from '../output-file.js';
+import { quote } from '../shell.js';
 
 const FILE = 'mesh.yaml';
 
@@ -19,6 +20,6 @@ export function define(command: Command, context: Context): void {
         'it is left as it is: name another folder, or move that file away',
       );
       writeLine(context.stdout, `wrote ${path}`);
-      writeLine(context.stdout, `next: countersign check ${path}`);
+      writeLine(context.stdout, `next: countersign check ${quote(path)}`);
     });
 }

@@ -1,10 +1,11 @@
 import { isIP } from 'node:net';
 import { type Command, Option } from 'commander';
 import { Document, isMap, isSeq } from 'yaml';
+import { MeshError } from '../../base/index.js';
 import { formatProblem, loadMesh, type ServiceName } from '../../policy/index.js';
 import { DEFAULT_OUTBOUND, parseOutboundPrefix } from '../../server/addresses/index.js';
 import { type Context, writeLine } from '../io.js';
-import { jsonOption, meshArgument, reader, toExample, usage } from '../options.js';
+import { jsonOption, meshArgument, reader, toExample } from '../options.js';
 import { outboundOption } from '../outbound-option.js';
 import { count } from '../problems.js';
 import { RENDERED_TYPES, type Rendered, type RenderedType, render } from '../rendered.js';
@@ -77,10 +78,8 @@ function print({ path, service: name, options, context }: Print): void {
   }
   const service = findService(mesh, name);
   if (!service.sidecar) {
-    throw usage(
-      `expected a service with a sidecar but "${name}" has none`,
-      'see its "sidecar" key',
-    );
+    const message = `expected a service with a sidecar but "${name}" has none`;
+    throw new MeshError('service-unknown', message, { hint: 'see its "sidecar" key' });
   }
   const { address, type: types } = options;
   const outbound = parseOutboundPrefix(options.outbound);

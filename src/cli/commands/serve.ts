@@ -1,13 +1,12 @@
-import { statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { formatProblem } from '../../policy/index.js';
+import { formatProblem, loadMesh } from '../../policy/index.js';
 import { MeshProblems, startServer } from '../../server/index.js';
+import { toDefaultData } from '../default-data.js';
 import { type Context, writeLine } from '../io.js';
 import { createLogger, LOG_LEVELS, type LogLevel } from '../logger.js';
 import {
   DEFAULT_ADMIN,
-  DEFAULT_DATA,
   DEFAULT_XDS,
   formatHostPort,
   type HostPort,
@@ -37,7 +36,7 @@ export function define(command: Command, context: Context): void {
         .argParser(textReader('--mesh')),
     )
     .addOption(
-      new Option('--data <dir>', `the data folder; default: ${DEFAULT_DATA} beside the mesh file`)
+      new Option('--data <dir>', 'the data folder; default: .countersign beside the mesh file')
         .env('COUNTERSIGN_DATA')
         .argParser(textReader('--data')),
     )
@@ -89,13 +88,14 @@ function applyOption(): Option {
 
 async function serve(options: ServeOptions, context: Context): Promise<void> {
   const { stdout, stderr } = context;
-  const dataPath = options.data ?? join(folderOf(options.mesh), DEFAULT_DATA);
+  const dataPath = options.data ?? toDefaultData(options.mesh);
   let cancel = (): void => {};
   // Heard from the start: a stop during it ends the server as soon as it stands.
   const stopped = new Promise<void>((resolve) => {
     cancel = context.onStop(resolve);
   });
   try {
+    if (!existsSync(dataPath)) refuseBadMesh(options.mesh);
     const server = await startServer({
       meshPath: options.mesh,
       dataPath,
@@ -120,11 +120,11 @@ async function serve(options: ServeOptions, context: Context): Promise<void> {
   }
 }
 
-/** The folder in which the mesh's files are; what can't be read is the server's to say. */
-function folderOf(mesh: string): string {
-  try {
-    return statSync(mesh).isDirectory() ? mesh : dirname(mesh);
-  } catch {
-    return dirname(mesh);
-  }
+/**
+ * Before a first start, so that a path mistyped leaves no data folder behind.
+ * @throws MeshError mesh-unreadable, mesh-invalid (MeshProblems)
+ */
+function refuseBadMesh(path: string): void {
+  const { mesh, problems } = loadMesh(path);
+  if (mesh === undefined) throw new MeshProblems(problems);
 }

@@ -6,6 +6,7 @@ import { type Context, writeLine } from '../io.js';
 import { DEFAULT_TOKEN_TTL, describeToken, signNodeToken } from '../node-token.js';
 import { dataOption, durationOption, instanceOption, toExample, usage } from '../options.js';
 import { serviceArgument } from '../service-argument.js';
+import { warnUndeclared } from '../stored-mesh.js';
 
 interface TokenOptions {
   readonly admin?: boolean;
@@ -57,6 +58,7 @@ async function signServiceToken(
   context: Context,
 ): Promise<SignedToken> {
   const dataDir = await openOrMakeDataDir(data, context);
+  await warnUndeclared(dataDir, service, context.stderr);
   return signNodeToken({ ...context, dataDir, service, instance, ttlMs: ttl });
 }
 
