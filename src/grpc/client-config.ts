@@ -40,7 +40,7 @@ function toGenericConfig(status: ResourceStatus, contentOf: ContentOf): GenericX
     name,
     versionInfo: version,
     xdsConfig: resource && contentOf(typeUrl, resource),
-    lastUpdated: version === '' ? undefined : toTimestamp(ackedAtMs),
+    lastUpdated: toTimestamp(ackedAtMs),
     configStatus: CONFIG_STATUS[status.delivery],
     clientStatus: CLIENT_STATUS[status.state],
     errorState: rejection && {

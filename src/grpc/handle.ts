@@ -15,7 +15,13 @@ export interface StreamKind {
 /** What a request of the peer meant. */
 export type StreamUpdate =
   | { readonly kind: 'request'; readonly typeUrl: string }
-  | { readonly kind: 'acked'; readonly typeUrl: string; readonly version: string }
+  | {
+      readonly kind: 'acked';
+      readonly typeUrl: string;
+      readonly version: string;
+      /** Names of the resources whose content is new to the peer. */
+      readonly taken: readonly string[];
+    }
   | { readonly kind: 'nacked'; readonly typeUrl: string; readonly rejection: Rejection };
 
 /** An authenticated stream, as the host sees it. `A` is what `authenticate` returned. */

@@ -7,19 +7,14 @@ import {
   type Snapshot,
   type TypeReport,
 } from '../xds/index.js';
-
-/** When a stream last heard of a type; milliseconds since the Unix epoch. */
-export interface AnswerTimes {
-  ackedAtMs?: number;
-  rejectedAtMs?: number;
-}
+import type { AnswerTimes } from './answer-times.js';
 
 export interface ResourceRejection {
   /** The peer's own words. */
   readonly message: string;
   /** What it rejected. */
   readonly resource: Resource;
-  /** Milliseconds since the Unix epoch. */
+  /** When the peer last rejected something of this type; milliseconds since the Unix epoch. */
   readonly atMs: number | undefined;
 }
 
@@ -40,8 +35,8 @@ export interface ResourceStatus {
   /** What the peer has taken; undefined where it took it on an earlier stream. */
   readonly resource: Resource | undefined;
   /**
-   * When the peer last took a response of this type, milliseconds since the Unix epoch; undefined
-   * where it took none on this stream.
+   * When the peer took what it has, milliseconds since the Unix epoch; undefined where it has
+   * nothing, or has it from an earlier stream.
    */
   readonly ackedAtMs: number | undefined;
   readonly rejection: ResourceRejection | undefined;
@@ -77,19 +72,19 @@ function toStatus(
   const { typeUrl, pending } = report;
   const acked = report.acked.get(name);
   const wanted = (snapshot?.get(typeUrl) ?? EMPTY_SET).resources.get(name);
-  const { ackedAtMs, rejectedAtMs } = times.get(typeUrl) ?? {};
+  const known = times.get(typeUrl);
   const rejected = rejectedResource(name, report.rejection, acked?.version);
   const common = {
     typeUrl,
     name,
     version: acked?.version ?? '',
     resource: acked !== undefined && 'value' in acked ? (acked as Resource) : undefined,
-    ackedAtMs,
+    ackedAtMs: acked && known?.takenAtMs(name),
     rejection: undefined,
   };
   if (rejected !== undefined) {
     const { message } = rejected.rejection;
-    const rejection = { message, resource: rejected.resource, atMs: rejectedAtMs };
+    const rejection = { message, resource: rejected.resource, atMs: known?.rejectedAtMs };
     return { ...common, state: 'rejected', delivery: 'rejected', rejection };
   }
   if (acked !== undefined) {

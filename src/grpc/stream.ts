@@ -17,11 +17,12 @@ import {
   step,
   toReports,
 } from '../xds/index.js';
+import { AnswerTimes } from './answer-times.js';
 import type { Host } from './discovery.js';
 import type { DiscoveryStream, StreamId, StreamKind, StreamUpdate } from './handle.js';
 import { type DiscoveryCall, peerAddress, toCaller } from './peer.js';
 import { RateLimit } from './rate-limit.js';
-import { type AnswerTimes, toResourceStatuses } from './resource-status.js';
+import { toResourceStatuses } from './resource-status.js';
 import { isTold, toStatus } from './status.js';
 
 export class Stream<A> {
@@ -237,11 +238,13 @@ export class Stream<A> {
     this.#step({ kind: 'pause' });
   }
 
-  #noteTime({ kind, typeUrl }: { kind: 'acked' | 'nacked'; typeUrl: string }): void {
-    const times = this.#times.get(typeUrl) ?? {};
+  #noteTime(effect: Effect & { kind: 'acked' | 'nacked' }): void {
+    const { typeUrl } = effect;
+    const times = this.#times.get(typeUrl) ?? new AnswerTimes();
     const nowMs = this.#host.clock.now();
-    if (kind === 'acked') times.ackedAtMs = nowMs;
-    else times.rejectedAtMs = nowMs;
+    const held = this.#session.types.get(typeUrl)?.held;
+    if (effect.kind === 'nacked') times.reject(nowMs);
+    else if (held !== undefined) times.take(effect.taken, held, nowMs);
     this.#times.set(typeUrl, times);
   }
 

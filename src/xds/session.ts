@@ -53,7 +53,13 @@ export type SessionEvent =
 
 export type Effect =
   | { readonly kind: 'send'; readonly response: Response }
-  | { readonly kind: 'acked'; readonly typeUrl: string; readonly version: string }
+  | {
+      readonly kind: 'acked';
+      readonly typeUrl: string;
+      readonly version: string;
+      /** Names of the resources whose content, at this version, is new to the client. */
+      readonly taken: readonly string[];
+    }
   | { readonly kind: 'nacked'; readonly typeUrl: string; readonly rejection: Rejection }
   /** Step with the `alarm` event after that time. */
   | {
@@ -177,8 +183,8 @@ function takeRequest(session: Session, request: Request, effects: Effect[]): voi
   const type = known ?? addType(session, url);
   const { typeUrl, inFlight } = type;
   if (kind === 'ack' && inFlight !== undefined) {
-    settleAck(type, inFlight);
-    effects.push({ kind: 'acked', typeUrl, version: inFlight.version });
+    const taken = settleAck(type, inFlight);
+    effects.push({ kind: 'acked', typeUrl, version: inFlight.version, taken });
   } else if (kind === 'nack' && inFlight !== undefined) {
     const rejection = settleNack(type, inFlight, request.error?.message ?? '');
     effects.push({ kind: 'nacked', typeUrl, rejection });

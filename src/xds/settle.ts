@@ -17,15 +17,19 @@ import {
 /** Rejected trials in a row after which all that is still suspect stays parked. */
 const MAX_FAILED_TRIALS = 64;
 
-/** The client took the response under way. */
-export function settleAck(type: TypeState, inFlight: InFlight): void {
+/** The client took the response under way; returns the names of what is new to it in that. */
+export function settleAck(type: TypeState, inFlight: InFlight): readonly string[] {
   settle(type);
+  const taken = inFlight.changed.filter(({ name, version }) => {
+    return type.held.get(name)?.version !== version;
+  });
   type.ackedVersion = inFlight.version;
   type.held = inFlight.next;
   forgetUncovered(type);
   for (const { name } of inFlight.changed) type.parked.delete(name);
   for (const name of inFlight.removed) type.parked.delete(name);
   updateRejection(type);
+  return taken.map(({ name }) => name);
 }
 
 /**

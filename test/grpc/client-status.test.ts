@@ -174,6 +174,56 @@ describe('states', () => {
     ]);
   });
 
+  test('each resource has the time when its own content was taken', async () => {
+    const { address, client, clock, streams, taken } = await start();
+    const ads = connect(address);
+    ads.send(toRequest(CDS, { nonce: (await ads.next())?.nonce ?? '' }));
+    await taken(2);
+    const updated = async (): Promise<object> => {
+      const [config] = await fetch(client);
+      const configs = config?.genericXdsConfigs ?? [];
+      return Object.fromEntries(
+        configs.map(({ name, lastUpdated }) => [name, (secondsOf(lastUpdated) ?? 0) - START]),
+      );
+    };
+    const change = async (clusters: string, requests: number): Promise<void> => {
+      clock.advance(1_000);
+      streams[0]?.setSnapshot(toSnapshot([`cds:${clusters}`]));
+      ads.send(toRequest(CDS, { nonce: (await ads.next())?.nonce ?? '' }));
+      await taken(requests);
+    };
+    expect(await updated()).toEqual({ a: 0, b: 0 });
+    await change('a@1,b@2', 3);
+    expect(await updated()).toEqual({ a: 0, b: 1 });
+    await change('a@1,b@2,c@1', 4);
+    expect(await updated()).toEqual({ a: 0, b: 1, c: 2 });
+    await change('a@1,c@1', 5);
+    expect(await updated()).toEqual({ a: 0, c: 2 });
+    await change('a@2,b@2,c@2', 6);
+    expect(await updated()).toEqual({ a: 4, b: 4, c: 4 });
+  });
+
+  test('what is held from an earlier stream has no time', async () => {
+    const { address, client, taken } = await start();
+    const credentials = ChannelCredentials.createInsecure();
+    const ads = new AdsClient({ address, variant: 'delta', credentials });
+    cleanups.push(() => ads.close());
+    const request = (nonce: string, held: Record<string, string>): DiscoveryRequest => {
+      const initialVersions = new Map(Object.entries(held));
+      const interest = { variant: 'delta', subscribe: [], unsubscribe: [] } as const;
+      return { typeUrl: CDS, nonce, interest: { ...interest, initialVersions } };
+    };
+    ads.send(request('', { a: '1' }));
+    const response = await ads.next();
+    expect(response?.resources).toEqual(['b@1']);
+    ads.send(request(response?.nonce ?? '', {}));
+    await taken(2);
+    expect(contentsOf(await fetch(client))).toEqual([
+      { name: 'a', version: '1', content: 'a@1', ...SYNCED },
+      { name: 'b', version: '1', content: 'b@1', updated: START, ...SYNCED },
+    ]);
+  });
+
   test('types that the host names are confidential too', async () => {
     const { address, client, taken } = await start({ confidentialTypes: [CDS] });
     const ads = connect(address);

@@ -81,3 +81,32 @@ describe.each(['sotw', 'delta'] as const)('%s', (variant) => {
     expect(searching).toBeUndefined();
   });
 });
+
+test.each(['sotw', 'delta'] as const)('%s: a rejection says where its source is', (variant) => {
+  const typeUrl = TYPE_URLS.cluster;
+  const [good, bad] = ['good', 'bad'].map((name, line) =>
+    createResource({
+      ...{ name, value: Buffer.from(name) },
+      source: { file: 'mesh.yaml', line, column: 1 },
+    }),
+  );
+  if (good === undefined || bad === undefined) throw new Error('two resources');
+  const session = createSession(variant, DEFAULT_SESSION_LIMITS);
+  step(session, { kind: 'snapshot', snapshot: createSnapshot([[typeUrl, [good, bad]]]) });
+  const interest =
+    variant === 'sotw'
+      ? { variant, names: [], versionInfo: '' }
+      : { variant, subscribe: [], unsubscribe: [], initialVersions: new Map() };
+  step(session, { kind: 'request', request: { typeUrl, nonce: '', interest } });
+  const message = 'Error adding/updating cluster(s) bad: no such thing';
+  const error = { code: 3, message };
+  const effects = step(session, {
+    kind: 'request',
+    request: { typeUrl, nonce: '1', interest, error },
+  });
+  const nacked = effects.find((effect) => effect.kind === 'nacked');
+  expect(nacked?.rejection).toMatchObject({ message, resources: [{ name: 'bad' }] });
+  expect(nacked?.rejection.resources.map(({ source }) => source)).toEqual([
+    { file: 'mesh.yaml', line: 1, column: 1 },
+  ]);
+});
