@@ -31,10 +31,19 @@ export function tryTarget(text: string): Parsed<Target> {
   const { host, port, bracketed } = split(text);
   const number = port === undefined ? undefined : tryPort(port);
   if (number === undefined || !isAddress(host) || bracketed !== (isIP(host) === 6)) {
-    const hint = host === 'localhost' ? 'write 127.0.0.1 or [::1] for localhost' : undefined;
+    const hint = targetHint(text, host);
     return expected('an IP address and port such as 127.0.0.1:9080 or [::1]:9080', hint);
   }
   return parsed({ address: host, port: number });
+}
+
+function targetHint(text: string, host: string): string | undefined {
+  if (host === 'localhost') return 'write 127.0.0.1 or [::1] for localhost';
+  if (isIP(host) !== 0 && !isAddress(host) && !host.includes('%')) {
+    return 'nothing can be called at an unspecified address: write 127.0.0.1 or [::1]';
+  }
+  const bare = text.startsWith(':') ? text.slice(1) : text;
+  return tryPort(bare) === undefined ? undefined : `write 127.0.0.1:${bare}`;
 }
 
 /** `10.0.3.7`, `10.0.3.7:3307`, `fd00::7`, `[fd00::7]:3307`, `db.internal`, `db.internal:3307`. */

@@ -2,6 +2,7 @@
 // resolved settings, warnings, and exemptions.
 import { toPlace } from '../base/index.js';
 import { analyseAccess } from './analyse-access.js';
+import { MESH_PORT } from './keys.js';
 import type { Found, Report } from './report.js';
 import type { Resolution, ResolvedService } from './resolve.js';
 import { type Chain, resolveTls } from './scopes.js';
@@ -125,6 +126,11 @@ function checkEndpoints({ service, path, ports }: ResolvedService, tell: Tell): 
 function checkTargets({ ports }: ResolvedService, tell: Tell): void {
   const first = new Map<string, number>();
   for (const { port, path } of ports) {
+    if (port.target.port === MESH_PORT) {
+      const where = `${MESH_PORT}, where sidecars call each other`;
+      const message = `expected a target port other than ${where}`;
+      tell([...path, 'target'], { message, hint: 'a target is where the application listens' });
+    }
     const target = `${port.target.address} ${port.target.port}`;
     const earlier = first.get(target);
     if (earlier === undefined) {

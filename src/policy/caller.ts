@@ -33,7 +33,10 @@ export function tryCaller(text: string): Parsed<CallerText> {
     return LABEL.test(namespace) ? parsed({ kind: 'namespace', namespace }) : expected(WHAT);
   }
   const name = tryNameParts(text);
-  if (!name.ok) return expected(WHAT);
+  if (!name.ok) {
+    const hint = 'expected' in name && !text.includes('*') ? name.hint : undefined;
+    return expected(WHAT, hint);
+  }
   return parsed({ kind: 'service', service: name.value.name });
 }
 

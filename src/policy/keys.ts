@@ -11,7 +11,7 @@ import {
   tryNameParts,
 } from './names.js';
 import type { Parsed } from './parsed.js';
-import { describe, type Report } from './report.js';
+import { describe, listOr, type Report } from './report.js';
 import {
   type Entry,
   formatPath,
@@ -122,7 +122,7 @@ class KeyChecker {
       if (caller?.ok !== true) continue;
       const { value } = caller;
       if (value.kind === 'service' && !this.#services.has(value.service)) {
-        this.#undeclared([...path, index], value.service, this.#services.keys());
+        this.#undeclared([...path, index], value.service, [...this.#services.keys()]);
       } else if (value.kind === 'namespace' && !this.#isNamespace(value.namespace)) {
         const known = [...this.#namespaces].map((namespace) => `${namespace}/*`);
         this.#undeclared([...path, index], `${value.namespace}/*`, known);
@@ -167,8 +167,8 @@ class KeyChecker {
     return namespace === DEFAULT_NAMESPACE || this.#namespaces.has(namespace);
   }
 
-  #undeclared(path: Path, name: string, known: Iterable<string>): void {
-    const meant = this.report.didYouMean(name, known);
+  #undeclared(path: Path, name: string, known: readonly string[]): void {
+    const meant = elsewhere(name, known) ?? this.report.didYouMean(name, known);
     const what = name.endsWith('/*') ? 'namespace' : 'service';
     this.#add(path, `expected a declared ${what} but got "${name}"${meant}`);
   }
@@ -183,6 +183,18 @@ class KeyChecker {
     this.faults.push(path);
     this.report.add({ source: placeAt(this.tree, path), path: formatPath(path), message, hint });
   }
+}
+
+const SHOWN_NAMES = 3;
+
+/** The services of that name in other namespaces. */
+function elsewhere(name: string, known: readonly string[]): string | undefined {
+  const shortName = name.split('/').at(-1);
+  if (shortName === '*') return undefined;
+  const same = known.filter((other) => other.split('/').at(-1) === shortName);
+  if (same.length === 0) return undefined;
+  const shown = same.slice(0, SHOWN_NAMES).map((other) => `"${other}"`);
+  return ` (did you mean ${listOr(shown)}?)`;
 }
 
 function entriesAt(tree: MapTree, path: Path): Iterable<[string, Entry]> {

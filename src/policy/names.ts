@@ -9,6 +9,7 @@ export const DEFAULT_NAMESPACE = 'default';
 export const RESERVED_NAMES: readonly string[] = ['anyone', 'inherit', 'mesh'];
 
 export const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+const LABEL_RULE = 'a name is 1 to 63 lower case letters, digits and dashes, no dash at an end';
 /** SPIFFE-ID section 2.1: at most 255 bytes of these. */
 const TRUST_DOMAIN = /^[a-z0-9._-]{1,255}$/;
 
@@ -24,14 +25,21 @@ export function tryNameParts(text: string): Parsed<NameParts> {
   const shortName = parts.at(-1) ?? '';
   const namespace = parts.length > 1 ? (parts[0] ?? '') : DEFAULT_NAMESPACE;
   if (parts.length > 2 || !LABEL.test(shortName) || !LABEL.test(namespace)) {
-    const lower = text.toLowerCase();
-    const hint = lower !== text ? 'names are lower case' : undefined;
-    return expected('a service name (web, or payments/ledger with a namespace)', hint);
+    return expected('a service name (web, or payments/ledger with a namespace)', nameHint(text));
   }
   const reserved = [namespace, shortName].find((part) => RESERVED_NAMES.includes(part));
   if (reserved !== undefined) return expected(`a name other than the reserved word ${reserved}`);
   const name = namespace === DEFAULT_NAMESPACE ? shortName : `${namespace}/${shortName}`;
   return parsed({ name: name as ServiceName, namespace, shortName });
+}
+
+function nameHint(text: string): string {
+  if (text.toLowerCase() !== text) return 'names are lower case';
+  const [namespace = '', name = '', ...more] = text.split('.');
+  if (more.length === 0 && LABEL.test(namespace) && LABEL.test(name)) {
+    return `a namespace stands first, before a slash, as in ${namespace}/${name}`;
+  }
+  return LABEL_RULE;
 }
 
 /** The service's name as the mesh uses it, or undefined where `text` can't be one. */
@@ -64,7 +72,7 @@ export function tryTrustDomain(text: string): Parsed<string> {
 /** A label of RFC 1123; `what` names it in the message. */
 export function tryLabel(text: string, what: string): Parsed<string> {
   if (LABEL.test(text)) return parsed(text);
-  return expected(`${what} of at most 63 lower case letters, digits and dashes`);
+  return expected(`${what} of at most 63 lower case letters, digits and dashes`, LABEL_RULE);
 }
 
 export interface IdentityParts {

@@ -23,7 +23,7 @@ import {
   TLS_VERSIONS,
 } from './tls.js';
 
-const MODES: readonly Mode[] = ['strict', 'permissive', 'disable'];
+export const MODES: readonly Mode[] = ['strict', 'permissive', 'disable'];
 export const PROTOCOLS: readonly Protocol[] = ['http', 'http2', 'grpc', 'tcp'];
 
 /** Text that `read` turns into a value; what it says on failure becomes the problem. */
@@ -68,6 +68,12 @@ const ttlSchema = text('a duration from 10s to 90d', (input) => {
   const fits = ttlMs !== undefined && ttlMs >= SHORTEST_TTL_MS && ttlMs <= LONGEST_TTL_MS;
   return fits ? { ok: true, value: ttlMs } : { ok: false, expected: 'a duration from 10s to 90d' };
 });
+
+/** This version does the defaults; naming them is fine. */
+const captureSchema = z.strictObject(
+  { outbound: z.literal('loopback').optional(), inbound: z.literal('bind').optional() },
+  { error: 'a map of capture settings' },
+);
 
 const renewError = { error: `a number from ${RENEW_AT.min} to ${RENEW_AT.max}` };
 
@@ -150,13 +156,18 @@ const serviceSchema = z.strictObject(
     sidecar: switchSchema.optional(),
     endpoints: list(text('an address', tryEndpoint), 'addresses').optional(),
     certificates: certificatesSchema.optional(),
+    capture: captureSchema.optional(),
     ...scopeFields,
   },
   { error: 'a map of settings, or {} for none' },
 );
 
 const namespaceSchema = z.strictObject(
-  { certificates: certificatesSchema.optional(), ...scopeFields },
+  {
+    certificates: certificatesSchema.optional(),
+    capture: captureSchema.optional(),
+    ...scopeFields,
+  },
   { error: 'a map of settings' },
 );
 
@@ -164,6 +175,7 @@ export const meshSchema = z.strictObject(
   {
     trustDomain: text('a trust domain', tryTrustDomain),
     certificates: certificatesSchema.optional(),
+    capture: captureSchema.optional(),
     namespaces: z.record(z.string(), namespaceSchema, { error: 'a map of namespaces' }).optional(),
     services: z.record(z.string(), serviceSchema, { error: 'a map of services' }).optional(),
     ...scopeFields,
@@ -186,6 +198,7 @@ export const SECTION_KEYS = {
   port: Object.keys(portMapSchema.shape),
   tls: Object.keys(tlsSchema.shape),
   certificates: Object.keys(certificatesSchema.shape),
+  capture: Object.keys(captureSchema.shape),
   rule: [...Object.keys(ruleFields), 'not'],
   not: Object.keys(ruleFields),
 } as const satisfies Record<string, readonly string[]>;

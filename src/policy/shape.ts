@@ -2,11 +2,18 @@
 // disable but got "stirct" (did you mean "strict"?)", each at its place.
 import type { z } from 'zod';
 import { describe, listOr, type Report } from './report.js';
-import { type MeshText, meshSchema, SECTION_KEYS, type Section } from './schema.js';
-import { formatPath, type Path, placeAt, type Tree, toPlain, valueAt } from './tree.js';
+import { type MeshText, MODES, meshSchema, SECTION_KEYS, type Section } from './schema.js';
+import { formatPath, type Path, placeAt, type Tree, toPlain, treeAt, valueAt } from './tree.js';
 import { isUnsupportedKey, isUnsupportedValue } from './unsupported.js';
 
 type Issue = z.core.$ZodIssue;
+
+const MAP_FORMS: Readonly<Record<string, string>> = {
+  ports: 'write a map from port to protocol, as in ports: { 8080: http }',
+  services: 'write a map from name to settings, as in services: { web: {} }',
+  namespaces: 'write a map from name to settings, as in namespaces: { payments: {} }',
+};
+const UNIT_HINT = 'durations have a unit, as in 24h';
 
 interface Shape {
   /** Undefined where anything is wrong. */
@@ -49,11 +56,8 @@ class Translator {
         this.#custom(issue, path);
         return;
       default:
-        this.#add(
-          path,
-          `expected ${issue.message} but got ${this.#shown(path)}`,
-          this.#quote(path),
-        );
+        if (this.#isMisnamedFrom(path)) return;
+        this.#add(path, `expected ${issue.message} but got ${this.#shown(path)}`, this.#hint(path));
     }
   }
 
@@ -95,7 +99,15 @@ class Translator {
       return;
     }
     const meant = this.report.didYouMean(value, wrong.words);
-    this.#add(wrong.path, `expected ${wrong.expectation} but got ${describe(value)}${meant}`);
+    const message = `expected ${wrong.expectation} but got ${describe(value)}${meant}`;
+    this.#add(wrong.path, message, this.#modeHint(wrong.path));
+  }
+
+  /** `mtls: { mode: STRICT }` is how other meshes write it. */
+  #modeHint(path: Path): string | undefined {
+    const mode = path.at(-1) === 'mtls' ? valueAt(this.tree, [...path, 'mode']) : undefined;
+    const word = MODES.find((each) => typeof mode === 'string' && each === mode.toLowerCase());
+    return word === undefined ? undefined : `write mtls: ${word}`;
   }
 
   #custom(issue: z.core.$ZodIssueCustom, path: Path): void {
@@ -111,6 +123,23 @@ class Translator {
     const value = valueAt(this.tree, path);
     const empty = typeof value === 'object' && value !== null && Object.keys(value).length === 0;
     return empty && !Array.isArray(value) ? 'an empty map' : describe(value);
+  }
+
+  /** An allow rule whose callers stand under a key that was told of already. */
+  #isMisnamedFrom(path: Path): boolean {
+    if (path.at(-1) !== 'from' || valueAt(this.tree, path) !== undefined) return false;
+    const rule = treeAt(this.tree, path.slice(0, -1));
+    const known: readonly string[] = SECTION_KEYS.rule;
+    return rule?.kind === 'map' && [...rule.entries.keys()].some((key) => !known.includes(key));
+  }
+
+  #hint(path: Path): string | undefined {
+    const key = String(path.at(-1));
+    const value = valueAt(this.tree, path);
+    if (Array.isArray(value)) return MAP_FORMS[key];
+    if (typeof value === 'number' && key === 'ttl') return UNIT_HINT;
+    if (typeof value === 'number' && key === 'target') return `write 127.0.0.1:${value}`;
+    return this.#quote(path);
   }
 
   /** YAML reads `123` and `true` as no text: say how to write them as text. */
@@ -152,7 +181,7 @@ function sectionOf(path: Path): Section {
   if (typeof last === 'number') return 'rule';
   if (last === 'not' && typeof path.at(-2) === 'number') return 'not';
   const isScope = path.length === 0 || path.length === 2 || isPort(path);
-  if (!isScope && (last === 'tls' || last === 'certificates')) return last;
+  if (!isScope && (last === 'tls' || last === 'certificates' || last === 'capture')) return last;
   if (path.length === 0) return 'mesh';
   if (isPort(path)) return 'port';
   return path[0] === 'namespaces' ? 'namespace' : 'service';

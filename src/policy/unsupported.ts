@@ -2,7 +2,7 @@
 // setting without effect would be a promise not kept.
 import type { Section } from './schema.js';
 
-const SCOPE = ['audit', 'capture', 'jwt'];
+const SCOPE = ['audit', 'jwt'];
 const RULE = ['addresses', 'headers', 'hosts', 'claims'];
 
 const KEYS: Readonly<Record<Section, readonly string[]>> = {
@@ -12,6 +12,7 @@ const KEYS: Readonly<Record<Section, readonly string[]>> = {
   port: ['audit', 'jwt', 'probes', 'probePort'],
   tls: [],
   certificates: [],
+  capture: ['exclude', 'undeclared', 'egress'],
   rule: [...RULE, 'audit'],
   not: RULE,
 };
@@ -19,6 +20,8 @@ const KEYS: Readonly<Record<Section, readonly string[]>> = {
 const VALUES: Readonly<Record<string, readonly string[]>> = {
   protocol: ['tls', 'server-first'],
   escapedSlashes: ['forward'],
+  outbound: ['transparent', 'none'],
+  inbound: ['transparent'],
 };
 
 export function isUnsupportedKey(section: Section, key: string): boolean {

@@ -174,6 +174,12 @@ class Reader {
         this.#fail(keySource, path, 'expected a plain word as a key but got something else');
         continue;
       }
+      if (key === '<<') {
+        this.#broken = true;
+        const hint = 'repeat its keys here, or set them once in a wider scope';
+        this.#fail(keySource, path, 'merge keys (<<) are not read', hint);
+        continue;
+      }
       const first = entries.get(key);
       if (first !== undefined) {
         const at = `${first.source.line}:${first.source.column}`;

@@ -85,6 +85,12 @@ const told: [name: string, text: string, ...problems: string[]][] = [
       'protects it',
   ],
   [
+    'the mesh port as target',
+    `${TOP}services: { a: { ports: { 1: { protocol: tcp, target: "127.0.0.1:15443" } } } }`,
+    'mesh.yaml:2:47 services.a.ports.1.target: expected a target port other than 15443, where ' +
+      'sidecars call each other\n  hint: a target is where the application listens',
+  ],
+  [
     'an endpoint twice',
     `${TOP}services: { a: { endpoints: [db, DB] } }`,
     'mesh.yaml:2:34 services.a.endpoints[1]: expected each endpoint once but got "DB" again',
