@@ -37,7 +37,7 @@ export function shutdown(options: ShutdownOptions): Promise<void> {
   discovery.drain();
   // Cuts by a timer of its own what is open then, and must come first: it leaves alone what closes
   // already. (forceShutdown cuts what grpc-js 1.14 knows by channelz alone, which costs memory per
-  // stream and is off: see `serverOptions`.)
+  // connection and is off: see `serverOptions`.)
   for (const address of addresses) server.drain(address, graceMs);
   return new Promise((resolve) => {
     const cancel = clock.after(graceMs + CUT_MS, () => {
