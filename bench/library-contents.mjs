@@ -1,9 +1,12 @@
 // What the servers of the library's benchmark serve: resources of the size that Envoy's have, as
 // bytes that nobody looks into. All proxies share clusters, endpoints and listeners; each has a
 // secret of its own.
-import { ADS_METHODS } from './sidecars.mjs';
 
-export const METHODS = ADS_METHODS;
+const ADS = '/envoy.service.discovery.v3.AggregatedDiscoveryService';
+export const METHODS = {
+  sotw: `${ADS}/StreamAggregatedResources`,
+  delta: `${ADS}/DeltaAggregatedResources`,
+};
 /** The name of the endpoints that all proxies share. */
 export const SHARED = 'shared';
 export const SIZES = {

@@ -38,7 +38,8 @@ function toChangeTable({ proxies, servers }, { variant, rounds }, { change, what
   ]);
 }
 
-function toGrowthTable({ variant, fleets: [small, large], growth }) {
+/** How cost grows from the smaller fleet to the larger. */
+export function toGrowthTable({ variant, fleets: [small, large], growth }) {
   const title = `library, ${variant}: cost of ${large.proxies} proxies to that of ${small.proxies}`;
   return toTable(`${title} (linear: 2)`, [
     ['', 'connect CPU', 'memory', 'shared CPU', 'own CPU (flat: 1)'],
@@ -49,15 +50,14 @@ function toGrowthTable({ variant, fleets: [small, large], growth }) {
   ]);
 }
 
-/** All tables of one variant; a CPU ratio in brackets means nothing: rounds too few or apart. */
-export function toLibraryTables(result, aims) {
-  const { endpointsBytes, ownBytes } = result.sizes;
+/** Tables of one fleet; a CPU ratio in brackets means nothing: rounds too few or apart. */
+export function toLibraryTables(fleet, run, aims) {
+  const { endpointsBytes, ownBytes } = run.sizes;
   const shared = { change: 'shared', what: `a shared resource of ${endpointsBytes} bytes`, aims };
   const own = { change: 'own', what: `one proxy's own resource of ${ownBytes} bytes`, aims };
-  const tables = result.fleets.flatMap((fleet) => [
-    toConnectTable(fleet, result, aims),
-    toChangeTable(fleet, result, shared),
-    toChangeTable(fleet, result, own),
-  ]);
-  return [...tables, toGrowthTable(result)].join('\n\n');
+  return [
+    toConnectTable(fleet, run, aims),
+    toChangeTable(fleet, run, shared),
+    toChangeTable(fleet, run, own),
+  ].join('\n\n');
 }

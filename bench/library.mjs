@@ -115,17 +115,22 @@ function toGrowth(small, large) {
 
 /**
  * `[{ variant, sizes, rounds, fleets: [{ proxies, servers }, …], growth }]`, one per variant.
- * `onVariant` gets each when it is there. `nodeArgs` go to the library's servers (`--cpu-prof`).
+ * `onFleet` and `onGrowth` get the parts when they are there. `nodeArgs` go to the library's
+ * servers (`--cpu-prof` and the like).
  */
-export async function benchLibrary({ streams, rounds, onVariant, nodeArgs = [] }) {
+export async function benchLibrary(options) {
+  const { streams, rounds, nodeArgs = [], variants = VARIANTS, onFleet, onGrowth } = options;
   const results = [];
-  for (const variant of VARIANTS) {
-    const small = await measure({ proxies: streams, variant, rounds, nodeArgs });
-    const large = await measure({ proxies: 2 * streams, variant, rounds, nodeArgs });
-    const growth = toGrowth(small, large);
-    const fleets = [small, large];
-    const result = { variant, sizes: SIZES, ownChanges: OWN_CHANGES, rounds, fleets, growth };
-    onVariant(result);
+  for (const variant of variants) {
+    const run = { variant, sizes: SIZES, ownChanges: OWN_CHANGES, rounds };
+    const fleets = [];
+    for (const proxies of [streams, 2 * streams]) {
+      const fleet = await measure({ proxies, variant, rounds, nodeArgs });
+      onFleet(fleet, run);
+      fleets.push(fleet);
+    }
+    const result = { ...run, fleets, growth: toGrowth(fleets[0], fleets[1]) };
+    onGrowth(result);
     results.push(result);
   }
   return results;

@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { benchColdStart } from './cold-start.mjs';
 import { benchFleet } from './fleet.mjs';
 import { benchLibrary } from './library.mjs';
-import { toLibraryTables } from './library-report.mjs';
+import { toGrowthTable, toLibraryTables } from './library-report.mjs';
 import { benchPush } from './push.mjs';
 import {
   toColdStartTable,
@@ -70,8 +70,9 @@ async function run({ only, streams, rounds, nodeArgs }, folder) {
     }
   }
   if (only.includes('library')) {
-    const onVariant = (result) => print(toLibraryTables(result, AIMS));
-    results.library = await benchLibrary({ streams, rounds, onVariant, nodeArgs });
+    const onFleet = (fleet, run) => print(toLibraryTables(fleet, run, AIMS));
+    const onGrowth = (result) => print(toGrowthTable(result));
+    results.library = await benchLibrary({ streams, rounds, onFleet, onGrowth, nodeArgs });
   }
   return results;
 }

@@ -18,12 +18,8 @@ export const TYPES = {
   ecds: `${TYPE}envoy.config.core.v3.TypedExtensionConfig`,
   sds: `${TYPE}envoy.extensions.transport_sockets.tls.v3.Secret`,
 };
-const ADS = '/envoy.service.discovery.v3.AggregatedDiscoveryService';
-export const ADS_METHODS = {
-  sotw: `${ADS}/StreamAggregatedResources`,
-  delta: `${ADS}/DeltaAggregatedResources`,
-};
-export const METHOD = ADS_METHODS.delta;
+export const METHOD =
+  '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources';
 /** Connections that are being set up at a time. */
 const AT_ONCE = 32;
 /** Envoy 1.40 lists about 430 extensions; with these it says 62 kB. */
