@@ -13,7 +13,7 @@ export class AnswerTimes {
     return this.#rejectedAtMs;
   }
 
-  /** When the peer took what it has of that name; undefined where it did so on an earlier stream. */
+  /** When the peer took what it has of that name; undefined where on an earlier stream. */
   takenAtMs(name: string): number | undefined {
     return this.#byName?.get(name) ?? this.#restMs;
   }
