@@ -76,6 +76,7 @@ export class Control {
   /** Begins to put the mesh in force, as it is and as it changes. */
   start(): void {
     const { source } = this.#options.state;
+    this.#logProblems(source.state);
     this.rollout.start(source.state.mesh);
     this.rollout.advance();
     source.start();
@@ -93,11 +94,7 @@ export class Control {
   takeMesh({ mesh, problems }: MeshState): void {
     const { logger, state } = this.#options;
     this.#tell();
-    const errors = problems.filter(({ severity }) => severity === 'error');
-    if (errors.length > 0) {
-      logger.error({ problems: errors }, 'the mesh has problems: the last good one stays in force');
-      return;
-    }
+    if (this.#logProblems({ problems })) return;
     logger.info({ mesh: mesh.version }, 'mesh changed');
     state.indexes
       .ensure(mesh.services.keys())
@@ -109,6 +106,15 @@ export class Control {
         this.#tell();
       })
       .catch((err: unknown) => logger.error({ err }, 'the mesh could not be put in force'));
+  }
+
+  /** Whether the file has errors, which are logged. */
+  #logProblems({ problems }: Pick<MeshState, 'problems'>): boolean {
+    const errors = problems.filter(({ severity }) => severity === 'error');
+    if (errors.length === 0) return false;
+    const message = 'the mesh has problems: the last good one stays in force';
+    this.#options.logger.error({ problems: errors }, message);
+    return true;
   }
 
   /** Calls back when a proxy answered, came or went, or the mesh changed. */

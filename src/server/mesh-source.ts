@@ -6,7 +6,13 @@ import { createHash } from 'node:crypto';
 import { type FSWatcher, statSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import { type Cancel, type Clock, MeshError } from '../base/index.js';
-import { type Mesh, type Problem, parseMesh, readMeshFiles } from '../policy/index.js';
+import {
+  type Mesh,
+  type Problem,
+  parseMesh,
+  readMeshFiles,
+  skippedFiles,
+} from '../policy/index.js';
 import type { JsonStore } from './json-store.js';
 import type { MeshFiles } from './stored-mesh/index.js';
 
@@ -197,7 +203,7 @@ function tryRead(path: string, before?: string): Read | undefined {
     const seen = toDigest(JSON.stringify(files));
     if (seen === before) return undefined;
     const { mesh, problems } = parseMesh(files);
-    return { mesh, problems, files, seen };
+    return { mesh, problems: [...problems, ...skippedFiles(path)], files, seen };
   } catch (error) {
     if (!(error instanceof MeshError)) throw error;
     const problem: Problem = {

@@ -21,6 +21,7 @@ import {
   shutdown,
 } from '../grpc/index.js';
 import type { TokenKeys } from '../identity/index.js';
+import { type ProblemJson, toProblemJson } from '../policy/index.js';
 import { createAdminServer } from './admin.js';
 import { createApi } from './api.js';
 import { Closers } from './closers.js';
@@ -48,6 +49,8 @@ export interface RunningServer {
   readonly xdsAddress: HostPort;
   readonly adminAddress: HostPort;
   readonly authority: { readonly created: boolean };
+  /** The mesh that it started with; errors among the problems mean an earlier one than the file's. */
+  readonly mesh: { readonly version: string; readonly problems: readonly ProblemJson[] };
   /** Ends streams and listeners, in order, and gives the data folder back. */
   close(): Promise<void>;
 }
@@ -87,8 +90,15 @@ async function compose(options: ServerOptions, closers: Closers): Promise<Runnin
   const xdsAddress = await serveXds(options.xds, parts, closers);
   const adminAddress = await serveAdmin(options.admin, parts, closers);
   control.start();
-  const { created } = state;
-  return { xdsAddress, adminAddress, authority: { created }, close: () => closers.close() };
+  const { created, source } = state;
+  const { mesh, problems } = source.state;
+  return {
+    xdsAddress,
+    adminAddress,
+    authority: { created },
+    mesh: { version: mesh.version, problems: problems.map(toProblemJson) },
+    close: () => closers.close(),
+  };
 }
 
 async function serveXds(address: HostPort, parts: Parts, closers: Closers): Promise<HostPort> {

@@ -99,8 +99,8 @@ describe('a change of mode', () => {
       meshWith(`mtls: strict, ${WEB}`, other),
     );
     expect(phases.map(({ name }) => name)).toEqual([
-      'both plain text and mTLS on ledger:8080',
-      'new mode of ledger:8080',
+      'both old and new settings on ledger:8080',
+      'new settings of ledger:8080',
     ]);
     expect(phases.map(({ mesh }) => portOf(mesh, 'store:6000').mode)).toEqual(['strict', 'strict']);
   });
@@ -146,5 +146,37 @@ describe('a change that overtakes another', () => {
       'permissive',
       'strict',
     ]);
+  });
+});
+
+describe('a change of TLS settings', () => {
+  const tls = (text: string): string => `mtls: strict, tls: { ${text} }`;
+  const settings = (from: string, to: string): string[] =>
+    planPhases([meshWith(tls(from))], meshWith(tls(to))).map(({ mesh }) => {
+      const { minVersion, maxVersion, curves } = portOf(mesh, 'ledger:8080').tls;
+      return `${minVersion}-${maxVersion} ${curves.join(',')}`;
+    });
+
+  it.each<[string, string, string, string[]]>([
+    [
+      'versions without one in common: both ends take either first',
+      'minVersion: TLSv1_2, maxVersion: TLSv1_2, curves: [P-256]',
+      'minVersion: TLSv1_3, curves: [P-256]',
+      ['TLSv1_2-TLSv1_3 P-256', 'TLSv1_3-TLSv1_3 P-256'],
+    ],
+    [
+      'curves without one in common: both ends take either first',
+      'curves: [P-256]',
+      'curves: [X25519]',
+      ['TLSv1_3-TLSv1_3 X25519,P-256', 'TLSv1_3-TLSv1_3 X25519'],
+    ],
+    [
+      'a floor that the old settings reach is one step',
+      'minVersion: TLSv1_2, curves: [P-256]',
+      'minVersion: TLSv1_3, curves: [P-256]',
+      ['TLSv1_3-TLSv1_3 P-256'],
+    ],
+  ])('%s', (_name, from, to, wanted) => {
+    expect(settings(from, to)).toEqual(wanted);
   });
 });

@@ -45,13 +45,16 @@ it('a phase begins when the one before is in force on every proxy', () => {
   fleet.rollout.advance();
   expect(fleet.mode()).toBe('permissive');
   expect(fleet.rollout.phase).toEqual({
-    name: 'both plain text and mTLS on ledger:8080',
+    name: 'both old and new settings on ledger:8080',
     waitingFor: ['a', 'b'],
   });
   fleet.set('a', 'synced');
   expect([fleet.mode(), fleet.rollout.phase?.waitingFor]).toEqual(['permissive', ['b']]);
   fleet.set('b', 'synced');
-  expect([fleet.mode(), fleet.rollout.phase?.name]).toEqual(['strict', 'new mode of ledger:8080']);
+  expect([fleet.mode(), fleet.rollout.phase?.name]).toEqual([
+    'strict',
+    'new settings of ledger:8080',
+  ]);
   expect(fleet.settled).toEqual([]);
   fleet.set('a', 'synced');
   fleet.set('b', 'synced');

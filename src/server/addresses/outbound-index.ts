@@ -15,26 +15,41 @@ export type IndexTable = Readonly<Record<string, number>>;
 
 export const indexTableSchema = z.record(z.string(), z.int().positive());
 
-/** `table` with an index for each of `services`; the same object where all have one. */
+/**
+ * `table` with an index for each of `services`; the same object where all have one. The index of a name
+ * that the mesh no longer declares is kept for its return, until the small block is full.
+ */
 export function assignIndexes(table: IndexTable, services: Iterable<ServiceName>): IndexTable {
-  const missing = [...services].filter((name) => !Object.hasOwn(table, name)).sort();
+  const declared = new Set<string>(services);
+  const missing = [...declared].filter((name) => !Object.hasOwn(table, name)).sort();
   if (missing.length === 0) return table;
-  const taken = new Set(Object.values(table));
-  const assigned: Record<string, number> = { ...table };
+  const assigned = new Map(Object.entries(table));
   for (const name of missing) {
-    const index = findFree(name, taken);
-    taken.add(index);
-    assigned[name] = index;
+    const index = tryFree(name, new Set(assigned.values()));
+    assigned.set(name, index ?? freeUp(name, { assigned, declared }));
   }
-  return assigned;
+  return Object.fromEntries(assigned);
 }
 
-function findFree(name: string, taken: ReadonlySet<number>): number {
+/** A free index of the small block, the name's own where it is free. */
+function tryFree(name: string, taken: ReadonlySet<number>): number | undefined {
   const start = createHash('sha256').update(name).digest().readUInt32BE(0) % SMALL_BLOCK;
   for (let step = 0; step < SMALL_BLOCK; step++) {
     const index = ((start + step) % SMALL_BLOCK) + 1;
     if (!taken.has(index)) return index;
   }
+  return undefined;
+}
+
+/** The small block is full: forgets the names that are not declared, then goes beyond it. */
+function freeUp(
+  name: string,
+  { assigned, declared }: { assigned: Map<string, number>; declared: ReadonlySet<string> },
+): number {
+  for (const old of assigned.keys()) if (!declared.has(old)) assigned.delete(old);
+  const taken = new Set(assigned.values());
+  const small = tryFree(name, taken);
+  if (small !== undefined) return small;
   let index = SMALL_BLOCK + 1;
   while (taken.has(index)) index++;
   return index;
