@@ -6,6 +6,7 @@ import { Cli, MESH, type Running, type Transcript } from './cli.js';
 
 const FREE = ['--xds', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--log-level', 'silent'] as const;
 const READY = /^ready: xds 127\.0\.0\.1:(\d+), admin (127\.0\.0\.1:\d+), mesh <dir>\/mesh\.yaml$/m;
+const ADMIN = /^ready: xds \S+, admin (\S+), /m;
 
 let cli: Cli;
 beforeEach(() => {
@@ -28,7 +29,7 @@ async function stop(running: Running): Promise<Transcript> {
   return running.done;
 }
 
-const adminOf = (running: Running): string => READY.exec(running.stdout())?.[2] ?? '';
+const adminOf = (running: Running): string => ADMIN.exec(running.stdout())?.[1] ?? '';
 
 describe('serve', () => {
   test('creates its CA, says so and is ready; later it loads the same', async () => {
@@ -86,6 +87,7 @@ describe('serve', () => {
     await running.until(({ stdout }) => stdout().includes('ready: '));
     vi.stubEnv('COUNTERSIGN_SERVER', adminOf(running));
     expect(await cli.run('status')).toMatchObject({ code: 0 });
+    await running.until(({ stderr }) => stderr().includes('mesh in force'));
     const { code, stdout, stderr } = await stop(running);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^created a new CA in <dir>\/elsewhere\nready: /);
@@ -122,7 +124,16 @@ describe('serve', () => {
     expect(await cli.run('wait', ...server)).toMatchObject({ code: 0 });
     await stop(running);
     cli.write('mesh.yaml', 'trustDomain: a\nservices:\n  web: { mtls: stirct }\n');
-    const again = await serve('--mesh', '<dir>/mesh.yaml');
+    const again = cli.start('serve', ...FREE, '--log-level', 'error', '--mesh', '<dir>/mesh.yaml');
+    onTestFinished(async () => {
+      again.stop();
+      await again.done;
+    });
+    await again.until(({ stdout }) => /^ready: .*\n/m.test(stdout()));
+    expect(again.stdout()).toMatch(
+      /, mesh <dir>\/mesh\.yaml \(1 error: the last good mesh, [0-9a-f]{12}, is in force\)\n$/,
+    );
+    expect(JSON.parse(again.stderr().split('\n')[0] ?? '')).toMatchObject({ level: 'error' });
     const { code, stderr } = await cli.run('wait', '--server', adminOf(again));
     expect(code).toBe(1);
     expect(stderr).toMatch(/^<dir>\/mesh\.yaml:3:10 services\.web\.mtls: /);

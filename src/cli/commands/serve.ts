@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { formatProblem, loadMesh } from '../../policy/index.js';
-import { MeshProblems, startServer } from '../../server/index.js';
+import { MeshProblems, type RunningServer, startServer } from '../../server/index.js';
 import { toDefaultData } from '../default-data.js';
 import { type Context, writeLine } from '../io.js';
 import { createLogger, LOG_LEVELS, type LogLevel } from '../logger.js';
@@ -106,7 +106,8 @@ async function serve(options: ServeOptions, context: Context): Promise<void> {
     const word = server.authority.created ? 'created a new CA in' : 'loaded CA from';
     writeLine(stdout, `${word} ${dataPath}`);
     const [xds, admin] = [server.xdsAddress, server.adminAddress].map(formatHostPort);
-    writeLine(stdout, `ready: xds ${xds}, admin ${admin}, mesh ${options.mesh}`);
+    const mesh = describeMesh(options.mesh, server.mesh);
+    writeLine(stdout, `ready: xds ${xds}, admin ${admin}, mesh ${mesh}`);
     await stopped;
     await server.close();
   } catch (error) {
@@ -118,6 +119,13 @@ async function serve(options: ServeOptions, context: Context): Promise<void> {
   } finally {
     cancel();
   }
+}
+
+/** Says too where the file isn't what is in force; the server has logged what is wrong with it. */
+function describeMesh(path: string, { version, problems }: RunningServer['mesh']): string {
+  const errors = problems.filter(({ severity }) => severity === 'error').length;
+  if (errors === 0) return path;
+  return `${path} (${count(errors, 'error')}: the last good mesh, ${version}, is in force)`;
 }
 
 /**
