@@ -99,7 +99,9 @@ async function measure({ proxies, variant, rounds, nodeArgs }) {
   return { proxies, servers: fleets.map((fleet) => toResult(fleet, fleets[0])) };
 }
 
-/** How much more the larger fleet costs than the smaller: 2 is linear, where it is twice as large. */
+/**
+ * How much more the larger fleet costs than the smaller: 2 is linear, where it is twice as large.
+ */
 function toGrowth(small, large) {
   return large.servers.map((server, i) => {
     const before = small.servers[i];

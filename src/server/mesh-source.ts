@@ -147,12 +147,13 @@ export class MeshSource {
 
 function identityProblems(old: Mesh, wanted: Mesh, file: string): Problem[] {
   if (wanted.trustDomain !== old.trustDomain) {
+    const domains = `expected "${old.trustDomain}" but got "${wanted.trustDomain}"`;
     return [
       {
         severity: 'error',
         source: { file, line: 1, column: 1 },
         path: 'trustDomain',
-        message: `expected "${old.trustDomain}", which the authority is of, but got "${wanted.trustDomain}"`,
+        message: `${domains}: the authority is of the former`,
         hint: 'another trust domain is another mesh: start a server with a data folder of its own',
       },
     ];
@@ -160,12 +161,13 @@ function identityProblems(old: Mesh, wanted: Mesh, file: string): Problem[] {
   return [...wanted.services.values()].flatMap((service): Problem[] => {
     const before = old.services.get(service.name);
     if (before === undefined || before.spiffeId === service.spiffeId) return [];
+    const change = `"${before.serviceAccount}" to "${service.serviceAccount}"`;
     return [
       {
         severity: 'error',
         source: service.source,
         path: `services.${service.name}.serviceAccount`,
-        message: `changing "${before.serviceAccount}" to "${service.serviceAccount}" in a running mesh is not supported yet`,
+        message: `changing ${change} in a running mesh is not supported yet`,
         hint: 'remove the service and declare it anew in a second edit: its calls fail in between',
       },
     ];

@@ -5,8 +5,8 @@
 //                 → new mode and rules (rules with identities would refuse callers that still come
 //                 in plain text)
 //   to DISABLE:   the port accepts both under its new rules → its callers move to the declared port
-// Between STRICT and PERMISSIVE mesh callers use the mesh port throughout: one step.
-// TLS settings that have no handshake in common with the old ones: both ends take either → the new ones.
+// Between STRICT and PERMISSIVE mesh callers use the mesh port throughout: one step. TLS settings
+// that have no handshake in common with the old ones: both ends take either → the new ones.
 import { isDeepStrictEqual } from 'node:util';
 import type { Mesh, Port, PortAccess, Rule, Service, TlsSettings } from '../policy/index.js';
 

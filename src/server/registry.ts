@@ -130,8 +130,8 @@ export class SidecarRegistry {
   }
 
   /**
-   * The node that serves another service at that address: connected, or gone for less than its grace, in
-   * which it is still called there.
+   * The node that serves another service at that address: connected, or gone for less than its
+   * grace, in which it is still called there.
    */
   holderOf({ address, service }: RegistryEntry): string | undefined {
     const others = [...this.#held.values()].filter(

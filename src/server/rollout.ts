@@ -64,8 +64,8 @@ export class Rollout {
   }
 
   /**
-   * Begins the way to `wanted`, from what is in force now; an earlier way is given up. The one that a
-   * killed server was on is resumed where it leads to the same.
+   * Begins the way to `wanted`, from what is in force now; an earlier way is given up. The one that
+   * a killed server was on is resumed where it leads to the same.
    */
   start(wanted: Mesh): void {
     const goal = this.#phases.at(-1)?.mesh;

@@ -49,7 +49,9 @@ export interface RunningServer {
   readonly xdsAddress: HostPort;
   readonly adminAddress: HostPort;
   readonly authority: { readonly created: boolean };
-  /** The mesh that it started with; errors among the problems mean an earlier one than the file's. */
+  /**
+   * The mesh that it started with; errors among the problems mean an earlier one than the file's.
+   */
   readonly mesh: { readonly version: string; readonly problems: readonly ProblemJson[] };
   /** Ends streams and listeners, in order, and gives the data folder back. */
   close(): Promise<void>;

@@ -103,10 +103,15 @@ function toClaims({ node, address: peerAddress }: Peer): Claims {
 }
 
 const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/;
-/** 0.0.0.0/8, 224.0.0.0/3; ::, ff00::/8: no single node's. Zones (fe80::1%eth0) mean nothing elsewhere. */
+/**
+ * 0.0.0.0/8, 224.0.0.0/3; ::, ff00::/8: no single node's. Zones (fe80::1%eth0) mean nothing
+ * elsewhere.
+ */
 const NOT_UNICAST = /^(0\.|2(2[4-9]|[3-5]\d)\.|::$|ff[0-9a-f]{2}:)/;
 
-/** The address in its one spelling; undefined where it is none that a caller can reach a node at. */
+/**
+ * The address in its one spelling; undefined where it is none that a caller can reach a node at.
+ */
 function toUnicast(value: Json): string | undefined {
   if (typeof value !== 'string') return undefined;
   const family = isIP(value);

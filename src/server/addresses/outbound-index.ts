@@ -16,8 +16,8 @@ export type IndexTable = Readonly<Record<string, number>>;
 export const indexTableSchema = z.record(z.string(), z.int().positive());
 
 /**
- * `table` with an index for each of `services`; the same object where all have one. The index of a name
- * that the mesh no longer declares is kept for its return, until the small block is full.
+ * `table` with an index for each of `services`; the same object where all have one. The index of a
+ * name that the mesh no longer declares is kept for its return, until the small block is full.
  */
 export function assignIndexes(table: IndexTable, services: Iterable<ServiceName>): IndexTable {
   const declared = new Set<string>(services);
