@@ -12,7 +12,7 @@ import { takeBeat } from './heartbeat.js';
 import type { SessionLimits } from './limits.js';
 import { startResuming } from './order.js';
 import type { Request, Variant } from './request.js';
-import type { Snapshot } from './resource.js';
+import type { ResourceSet, Snapshot } from './resource.js';
 import type { Response } from './response.js';
 import { settleAck, settleNack } from './settle.js';
 import { applyInterest } from './subscription.js';
@@ -138,9 +138,29 @@ function takeAlarm(session: Session, { typeUrl, nonce }: { typeUrl: string; nonc
 function takeSnapshot(session: Session, snapshot: Snapshot): void {
   for (const type of session.types.values()) {
     const { typeUrl } = type;
-    if (session.snapshot?.get(typeUrl) !== snapshot.get(typeUrl)) type.dirty = true;
+    const before = session.snapshot?.get(typeUrl);
+    const next = snapshot.get(typeUrl);
+    if (before !== next && !isSameFor(type, before, next)) type.dirty = true;
   }
   session.snapshot = snapshot;
+}
+
+/**
+ * Whether a type has the very same resources of both sets, so that what was settled by the one is by
+ * the other: of a thousand streams that asked by name, a change of one resource concerns one.
+ */
+function isSameFor(
+  { subscription }: TypeState,
+  before: ResourceSet | undefined,
+  next: ResourceSet | undefined,
+): boolean {
+  if (before === undefined || next === undefined || subscription.wildcard) return false;
+  // The client is told a given version, whatever it is of.
+  if (before.versionGiven === true || next.versionGiven === true) return false;
+  for (const name of subscription.names) {
+    if (before.resources.get(name) !== next.resources.get(name)) return false;
+  }
+  return true;
 }
 
 /** What a request is, by its nonce. */
