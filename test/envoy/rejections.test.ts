@@ -103,6 +103,26 @@ services:
     await mesh.edit(text());
   }, 120_000);
 
+  test('a service that a prefix has no address for is left out and told, all else goes on', async () => {
+    const pool = await harness.addresses();
+    const outbound = pool.block().replace('/24', '/30');
+    const small = await mesh.sidecar('reports', { outbound, instance: 'small' });
+    await mesh.write(text(', allow: [ { from: [web, reports], methods: [PUT] } ]'));
+    const answer = await mesh.wait();
+    expect(answer).toMatchObject({ inForce: false, reason: 'nacked' });
+    expect(answer.nacks?.[0]?.error).toMatch(/outbound prefix too small for 1 services: ledger/);
+    expect(JSON.stringify(await small.admin.listeners())).not.toContain('outbound:ledger');
+    expect(await outcome(httpCall({ address, port: PORT, method: 'PUT' }))).toBe('200');
+    expect(await outcome(httpCall({ address, port: PORT, method: 'GET' }))).toBe('403');
+    expect((await mesh.status()).phase).toBeNull();
+    await small.stop();
+    await mesh.write(text());
+    await eventually(async () => (await mesh.wait(5_000)).inForce, {
+      what: 'the mesh in force without it',
+      timeoutMs: 40_000,
+    });
+  }, 90_000);
+
   test("another identity at the ledger's address is not talked to (secure naming)", async () => {
     const { address: host } = mesh.service('ledger');
     await ledger.stop();
