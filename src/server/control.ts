@@ -7,7 +7,7 @@ import type { Closers } from './closers.js';
 import { Fleet } from './fleet.js';
 import type { MeshState } from './mesh-source.js';
 import { Publisher, type PublisherInput } from './publisher.js';
-import { type ProxyState, Rollout } from './rollout.js';
+import { type ProxyState, Rollout, STORE_RETRY_MS } from './rollout.js';
 import { toStoredRollout } from './rollout-record.js';
 import type { State } from './state.js';
 
@@ -31,6 +31,7 @@ export class Control {
   readonly #listeners = new Set<() => void>();
   #settled: Mesh | undefined;
   #cancelLook: Cancel | undefined;
+  #cancelSettle: Cancel | undefined;
   /** Endpoints have changed since they were published. */
   #isStale = false;
   #gatherMs = GATHER_MS;
@@ -49,6 +50,7 @@ export class Control {
     closers.defer(() => {
       this.rollout.stop();
       this.#cancelLook?.();
+      this.#cancelSettle?.();
     });
     const anchorsPem = (): string => authority.trustAnchorsPem;
     this.#publisher = new Publisher(this.#toInput(), { indexes, anchorsPem });
@@ -171,12 +173,16 @@ export class Control {
     const mesh = this.rollout.inForce.value;
     const stored = toStoredRollout(this.rollout.record);
     Promise.all([state.source.remember(mesh), state.rolloutStore.write(stored)])
-      .catch((err: unknown) => logger.error({ err }, 'the mesh in force could not be stored'))
       .then(() => {
         this.#settled = mesh;
         logger.info({ mesh: mesh.version }, 'mesh in force');
         this.#tell();
       })
-      .catch((err: unknown) => logger.error({ err }, 'a listener failed'));
+      .catch((err: unknown) => {
+        logger.error({ err }, 'the mesh in force could not be stored: it is tried again');
+        this.#cancelSettle = this.#options.clock.after(STORE_RETRY_MS, () => {
+          if (this.rollout.inForce.value === mesh) this.#settle();
+        });
+      });
   }
 }
