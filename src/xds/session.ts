@@ -146,8 +146,8 @@ function takeSnapshot(session: Session, snapshot: Snapshot): void {
 }
 
 /**
- * Whether a type has the very same resources of both sets, so that what was settled by the one is by
- * the other: of a thousand streams that asked by name, a change of one resource concerns one.
+ * Whether a type has the very same resources of both sets, so that what was settled by the one is
+ * by the other: of a thousand streams that asked by name, a change of one resource concerns one.
  */
 function isSameFor(
   { subscription }: TypeState,
