@@ -10,6 +10,7 @@ import {
 } from '../server/addresses/index.js';
 import {
   ANCHORS_SECRET,
+  DISCOVERY_TYPES,
   IDENTITY_SECRET,
   translateNode,
   translateService,
@@ -18,14 +19,7 @@ import { type ResourceSet, TYPE_URLS } from '../xds/index.js';
 import { type Json, toProtoJson } from './proto-json.js';
 
 /** By the names that `--type` takes, in the order in which they are shown. */
-export const RENDERED_TYPES = {
-  lds: TYPE_URLS.listener,
-  cds: TYPE_URLS.cluster,
-  eds: TYPE_URLS.endpoint,
-  rds: TYPE_URLS.route,
-  ecds: TYPE_URLS.extension,
-  sds: TYPE_URLS.secret,
-} as const;
+export const RENDERED_TYPES = DISCOVERY_TYPES;
 
 export type RenderedType = keyof typeof RENDERED_TYPES;
 

@@ -4,10 +4,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Clock, type Logger, MeshError, toPlace } from '../base/index.js';
 import type { DiscoveryHooks, DiscoveryStream, StreamUpdate } from '../grpc/index.js';
-import type { Leaf, LeafManager, LeafSettings } from '../identity/index.js';
-import { parseSpiffeId } from '../identity/index.js';
+import {
+  type Leaf,
+  type LeafManager,
+  type LeafSettings,
+  parseSpiffeId,
+} from '../identity/index.js';
 import type { Mesh, Service } from '../policy/index.js';
-
 import { type Snapshot, TYPE_URLS } from '../xds/index.js';
 import type { Publisher } from './publisher.js';
 import { type SidecarRegistry, toKey } from './registry.js';

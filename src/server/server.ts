@@ -24,6 +24,7 @@ import type { TokenKeys } from '../identity/index.js';
 import { type ProblemJson, toProblemJson } from '../policy/index.js';
 import { createAdminServer } from './admin.js';
 import { createApi } from './api.js';
+import { toToken } from './bearer.js';
 import { Closers } from './closers.js';
 import { Control } from './control.js';
 import { createRefusalLog } from './refusal-log.js';
@@ -160,7 +161,7 @@ async function serveAdmin(address: HostPort, parts: Parts, closers: Closers): Pr
 
 /** @throws MeshError token-missing, token-invalid, token-expired */
 function verifyAdmin(tokens: TokenKeys, authorization: string | undefined): void {
-  tokens.verify(authorization?.replace(/^Bearer +/i, ''), { audience: 'countersign-admin' });
+  tokens.verify(toToken(authorization), { audience: 'countersign-admin' });
 }
 
 function isAdmin(tokens: TokenKeys, authorization: string | undefined): boolean {

@@ -7,6 +7,7 @@ import type { TokenKeys } from '../identity/index.js';
 import { type Mesh, type ServiceName, tryServiceName } from '../policy/index.js';
 import { isJsonObject, type Json } from '../xds/index.js';
 import { DEFAULT_OUTBOUND, type OutboundPrefix, parseOutboundPrefix } from './addresses/index.js';
+import { toToken } from './bearer.js';
 
 /** A connected sidecar, as proved and, within that, as it says. */
 export interface Sidecar {
@@ -20,7 +21,6 @@ export interface Sidecar {
   readonly tokenId: string;
 }
 
-const BEARER = /^Bearer +/i;
 const INSTANCE = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 
 export interface AuthenticateOptions {
@@ -33,7 +33,7 @@ export interface AuthenticateOptions {
  * claims to be somebody else; service-unknown; request-invalid for metadata that makes no sense.
  */
 export function authenticateSidecar(peer: Peer, { tokens, mesh }: AuthenticateOptions): Sidecar {
-  const token = peer.authorization?.replace(BEARER, '');
+  const token = toToken(peer.authorization);
   const proved = tokens.verify(token, { audience: 'countersign-xds' });
   const service = tryServiceName(proved.subject);
   if (service === undefined || !mesh.services.has(service)) {

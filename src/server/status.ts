@@ -1,7 +1,8 @@
 // What `status` shows, in the shape that CLI.md fixes.
 
 import { type ProblemJson, toProblemJson } from '../policy/index.js';
-import { TYPE_URLS, type TypeReport } from '../xds/index.js';
+import { DISCOVERY_TYPES } from '../translate/index.js';
+import type { TypeReport } from '../xds/index.js';
 import type { MemberView } from './fleet.js';
 import type { MeshState } from './mesh-source.js';
 import type { Rollout } from './rollout.js';
@@ -17,19 +18,10 @@ export interface TypeStatus {
   readonly source?: string;
 }
 
-const TYPE_NAMES = {
-  lds: TYPE_URLS.listener,
-  cds: TYPE_URLS.cluster,
-  eds: TYPE_URLS.endpoint,
-  rds: TYPE_URLS.route,
-  ecds: TYPE_URLS.extension,
-  sds: TYPE_URLS.secret,
-} as const;
-
-export type TypeName = keyof typeof TYPE_NAMES;
+export type TypeName = keyof typeof DISCOVERY_TYPES;
 
 export function toTypeName(typeUrl: string): string {
-  return Object.entries(TYPE_NAMES).find(([, url]) => url === typeUrl)?.[0] ?? typeUrl;
+  return Object.entries(DISCOVERY_TYPES).find(([, url]) => url === typeUrl)?.[0] ?? typeUrl;
 }
 
 export interface ProxyStatus {
@@ -78,10 +70,10 @@ export function toServerStatus({ meshState, rollout, members }: StatusInput): Se
 function toProxyStatus({ stream, leaf, snapshot, state, troubles }: MemberView): ProxyStatus {
   const { node, service, address } = stream.auth;
   const reports = new Map(stream.state().map((report) => [report.typeUrl, report]));
-  const names = Object.keys(TYPE_NAMES) as TypeName[];
+  const names = Object.keys(DISCOVERY_TYPES) as TypeName[];
   const types = Object.fromEntries(
     names.map((name) => {
-      const typeUrl = TYPE_NAMES[name];
+      const typeUrl = DISCOVERY_TYPES[name];
       const hasContent = (snapshot?.get(typeUrl)?.resources.size ?? 0) > 0;
       const lacks = hasContent && state !== 'synced';
       return [name, toTypeStatus(reports.get(typeUrl), lacks)];

@@ -1,4 +1,10 @@
-export { ANCHORS_SECRET, IDENTITY_SECRET, MESH_PORT, toClusterName } from './names.js';
+export {
+  ANCHORS_SECRET,
+  DISCOVERY_TYPES,
+  IDENTITY_SECRET,
+  MESH_PORT,
+  toClusterName,
+} from './names.js';
 export { toSecrets, type WorkloadSecrets } from './secrets.js';
 export {
   type NodeInput,

@@ -2,6 +2,17 @@
 // config_dump show them, and a rename would be a new resource (a drain). Names say the user's own
 // words.
 import type { Port, Service } from '../policy/index.js';
+import { TYPE_URLS } from '../xds/index.js';
+
+/** The types that a sidecar is sent, by the short names of their services, as users read them. */
+export const DISCOVERY_TYPES = {
+  lds: TYPE_URLS.listener,
+  cds: TYPE_URLS.cluster,
+  eds: TYPE_URLS.endpoint,
+  rds: TYPE_URLS.route,
+  ecds: TYPE_URLS.extension,
+  sds: TYPE_URLS.secret,
+} as const;
 
 /** The port on which sidecars call each other: mTLS only, one filter chain per declared port. */
 export const MESH_PORT = 15443;
