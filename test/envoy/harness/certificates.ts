@@ -78,8 +78,8 @@ function blank(options: {
 }): forge.pki.Certificate {
   const certificate = forge.pki.createCertificate();
   certificate.publicKey = forge.pki.publicKeyFromPem(options.publicKeyPem);
-  // A leading 01 keeps the number positive (RFC 5280 section 4.1.2.2) and its encoding minimal (X.690
-  // section 8.3.2): with 00, one in 256 began with two of them, and Envoy refused that certificate.
+  // A leading 01 keeps the number positive (RFC 5280 section 4.1.2.2) and its encoding minimal
+  // (X.690 section 8.3.2): with 00, one in 256 began with two of them, and Envoy refused it.
   certificate.serialNumber = `01${systemRandom.bytes(15).toString('hex')}`;
   certificate.validity.notBefore = new Date(systemClock.now() - HOUR_MS);
   certificate.validity.notAfter = new Date(systemClock.now() + HOUR_MS);
