@@ -10,31 +10,47 @@ import {
 } from './authority-material.js';
 import { type CertificateFacts, readCertificate, splitPem } from './certificate-reader.js';
 import { type Issuer, issueCertificate, periodFrom } from './issue.js';
-import { type KeyType, sha256Hex } from './keys.js';
+import { type KeyPair, type KeyType, sha256Hex } from './keys.js';
 import type { SpiffeId } from './spiffe-id.js';
 import { leafTemplate, toSerialHex } from './template.js';
 
-export interface LeafRequest {
+/** What a leaf shall say. */
+export interface LeafNames {
   readonly spiffeId: SpiffeId;
   readonly dnsNames: readonly string[];
   /** At least 1 s; the leaf ends earlier where its issuer does. */
   readonly ttlMs: number;
+}
+
+export interface LeafRequest extends LeafNames {
   readonly key: KeyType;
 }
 
-/** A workload's key and certificate. All times in ms since the epoch. */
-export interface Leaf {
+export interface CertifyRequest extends LeafNames {
+  /**
+   * SubjectPublicKeyInfo, DER, of a key that somebody else holds: that they do must have been
+   * proved.
+   */
+  readonly publicKeyDer: Buffer;
+}
+
+/** A workload's certificate. All times in ms since the epoch. */
+export interface LeafCertificate {
   readonly spiffeId: SpiffeId;
   readonly dnsNames: readonly string[];
-  readonly keyType: KeyType;
   readonly serialHex: string;
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
   readonly issuedAtMs: number;
-  /** PKCS #8. Never logged. */
-  readonly keyPem: string;
   /** The leaf first, then its intermediate; without the root. */
   readonly chainPem: string;
+}
+
+/** A workload's key and certificate. */
+export interface Leaf extends LeafCertificate {
+  readonly keyType: KeyType;
+  /** PKCS #8. Never logged. */
+  readonly keyPem: string;
 }
 
 /** One certificate of an authority, for people. */
@@ -56,6 +72,8 @@ export interface Authority {
   readonly trustAnchorsPem: string;
   /** A new leaf with a key of its own, validated. @throws MeshError certificate-invalid */
   issueLeaf(request: LeafRequest): Promise<Leaf>;
+  /** A new leaf for a key that its holder keeps. @throws MeshError certificate-invalid */
+  certify(request: CertifyRequest): Promise<LeafCertificate>;
   /**
    * Whether a chain (leaf first, PEM) ends at a root of this authority and every signature holds.
    */
@@ -89,15 +107,27 @@ export class LocalAuthority implements Authority {
   }
 
   async issueLeaf(request: LeafRequest): Promise<Leaf> {
+    const keys = await this.#tools.keySource(request.key);
+    const certificate = await this.#certify(request, keys.publicKeyDer, keys);
+    return { ...certificate, keyType: request.key, keyPem: keys.privateKeyPem };
+  }
+
+  async certify(request: CertifyRequest): Promise<LeafCertificate> {
+    return this.#certify(request, request.publicKeyDer, undefined);
+  }
+
+  async #certify(
+    { spiffeId, dnsNames, ttlMs }: LeafNames,
+    publicKeyDer: Buffer,
+    keys: KeyPair | undefined,
+  ): Promise<LeafCertificate> {
     await this.#renewIntermediate();
-    const { clock, random, keySource } = this.#tools;
+    const { clock, random } = this.#tools;
     const { intermediate } = this.#material;
-    const { spiffeId, dnsNames, ttlMs, key } = request;
-    const keys = await keySource(key);
     const nowMs = clock.now();
     const template = leafTemplate({
       serialHex: toSerialHex(random),
-      publicKeyDer: keys.publicKeyDer,
+      publicKeyDer,
       nowMs,
       spiffeId,
       dnsNames,
@@ -113,12 +143,10 @@ export class LocalAuthority implements Authority {
     return {
       spiffeId,
       dnsNames,
-      keyType: key,
       serialHex: facts.serialHex,
       notBeforeMs: facts.notBeforeMs,
       notAfterMs: facts.notAfterMs,
       issuedAtMs: nowMs,
-      keyPem: keys.privateKeyPem,
       chainPem: pem + intermediate.pem,
     };
   }

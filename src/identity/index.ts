@@ -1,7 +1,10 @@
 export type {
   Authority,
   AuthorityInfo,
+  CertifyRequest,
   Leaf,
+  LeafCertificate,
+  LeafNames,
   LeafRequest,
 } from './authority.js';
 export { type AuthorityOptions, loadAuthority, loadOrCreateAuthority } from './authority-store.js';

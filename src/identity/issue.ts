@@ -1,5 +1,6 @@
 // The whole of issuing in one place: keys, then template -> sign -> re-parse -> validate. Nothing
 // leaves here that was not read back and found to be what was asked for.
+import assert from 'node:assert';
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { type CertificateFacts, readCertificate, toPem } from './certificate-reader.js';
 import type { KeyPair } from './keys.js';
@@ -22,7 +23,8 @@ export interface Issued {
 
 export interface IssueOptions {
   readonly template: CertificateTemplate;
-  readonly keys: KeyPair;
+  /** The template's key; undefined: somebody else holds it, and has proved that. */
+  readonly keys: KeyPair | undefined;
   /** `self` for an anchor. */
   readonly issuer: Issuer | 'self';
   readonly expected: Expectation;
@@ -31,10 +33,12 @@ export interface IssueOptions {
 /** A signed and validated certificate. @throws MeshError certificate-invalid */
 export function issueCertificate(options: IssueOptions): Issued {
   const { template, keys, issuer, expected } = options;
-  const der = signCertificate(template, issuer === 'self' ? toSelf(options) : toSigner(issuer));
+  const signer = issuer === 'self' ? toSelf(template, keys) : toSigner(issuer);
+  const der = signCertificate(template, signer);
   const facts = readCertificate(der);
   const issuerFacts = issuer === 'self' ? facts : issuer.facts;
-  assertCertificate({ facts, issuer: issuerFacts, privateKeyPem: keys.privateKeyPem, expected });
+  const privateKeyPem = keys?.privateKeyPem;
+  assertCertificate({ facts, issuer: issuerFacts, privateKeyPem, expected });
   return { facts, pem: toPem(der) };
 }
 
@@ -54,7 +58,8 @@ function toSigner(issuer: Issuer): Signer {
   return { subjectDer, keyIdHex: keyIdHex ?? '', privateKey: issuer.privateKey };
 }
 
-function toSelf({ template, keys }: IssueOptions): Signer {
+function toSelf(template: CertificateTemplate, keys: KeyPair | undefined): Signer {
+  assert(keys !== undefined, 'an anchor signs itself');
   return {
     subjectDer: toSubjectDer(template.subject),
     keyIdHex: toKeyIdHex(keys.publicKeyDer),

@@ -28,8 +28,8 @@ export interface Subject {
   readonly facts: CertificateFacts;
   /** Its issuer; its own facts where it is self-signed. */
   readonly issuer: CertificateFacts;
-  /** PKCS #8 PEM of the key that it must belong to. */
-  readonly privateKeyPem: string;
+  /** PKCS #8 PEM of the key that it must belong to; undefined: somebody else holds it. */
+  readonly privateKeyPem: string | undefined;
   readonly expected: Expectation;
 }
 
@@ -118,8 +118,9 @@ function* keyProblems({ facts, privateKeyPem }: Subject): Iterable<string> {
   if (facts.keyIdHex === undefined || !/^([0-9a-f]{2})+$/.test(facts.keyIdHex)) {
     yield 'expected a subject key identifier but got none';
   }
-  if (!belongsTo(facts, privateKeyPem))
+  if (privateKeyPem !== undefined && !belongsTo(facts, privateKeyPem)) {
     yield 'expected the private key of this certificate but got another';
+  }
 }
 
 function belongsTo(facts: CertificateFacts, privateKeyPem: string): boolean {

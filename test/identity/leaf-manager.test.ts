@@ -216,6 +216,7 @@ describe('a leaf manager', () => {
       trustAnchorsPem: authority.trustAnchorsPem,
       vouchesFor: (chainPem) => authority.vouchesFor(chainPem),
       describe: () => authority.describe(),
+      certify: (request) => authority.certify(request),
       async issueLeaf(request) {
         most = Math.max(most, ++running);
         return authority.issueLeaf(request).finally(() => running--);
