@@ -21,8 +21,8 @@ export interface ApiOptions {
   readonly indexes: OutboundIndexes;
   readonly status: () => StatusInput;
   readonly wait: WaitInput;
-  /** Looks at the mesh file now. */
-  readonly checkMesh: () => void;
+  /** Looks at the mesh file and the data folder now. */
+  readonly checkInputs: () => Promise<void>;
   readonly onChange: (listener: () => void) => () => void;
 }
 
@@ -41,14 +41,14 @@ export function createApi(options: ApiOptions): ReadonlyMap<string, AdminHandler
 }
 
 async function answerWait(
-  { clock, wait, checkMesh, onChange }: ApiOptions,
+  { clock, wait, checkInputs, onChange }: ApiOptions,
   { query, signal }: Parameters<AdminHandler>[0],
 ): Promise<ReturnType<typeof toJsonReply>> {
   const timeoutMs = Number(query.get('timeout_ms') ?? DEFAULT_WAIT_MS);
   if (!Number.isFinite(timeoutMs) || timeoutMs < 0) {
     throw new MeshError('request-invalid', 'expected timeout_ms to be a number of milliseconds');
   }
-  checkMesh();
+  await checkInputs();
   const answer = await waitForAnswer(wait, {
     clock,
     timeoutMs: Math.min(timeoutMs, LONGEST_WAIT_MS),

@@ -77,11 +77,12 @@ export class Control {
 
   /** Begins to put the mesh in force, as it is and as it changes. */
   start(): void {
-    const { source } = this.#options.state;
+    const { source, dataWatch } = this.#options.state;
     this.#logProblems(source.state);
     this.rollout.start(source.state.mesh);
     this.rollout.advance();
     source.start();
+    dataWatch.start();
   }
 
   /**

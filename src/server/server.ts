@@ -149,7 +149,10 @@ async function serveAdmin(address: HostPort, parts: Parts, closers: Closers): Pr
         rollout,
         settled: () => control.settled,
       },
-      checkMesh: () => state.source.check(),
+      checkInputs: () => {
+        state.source.check();
+        return state.dataWatch.check();
+      },
       onChange: (listener) => control.onChange(listener),
     }),
     authorize: (authorization) => isAdmin(state.tokens, authorization),

@@ -3,6 +3,7 @@ import type { Clock, Logger, Random } from '../base/index.js';
 import {
   type Authority,
   createTokenKeys,
+  type DataDir,
   LeafManager,
   loadOrCreateAuthority,
   loadOrCreateServerCredential,
@@ -10,12 +11,14 @@ import {
   type ServerCredential,
   type TokenKeys,
 } from '../identity/index.js';
+import type { ServiceName } from '../policy/index.js';
 import {
   createOutboundIndexes,
   indexTableSchema,
   type OutboundIndexes,
 } from './addresses/index.js';
 import type { Closers } from './closers.js';
+import { DataWatch } from './data-watch.js';
 import { createJsonStore, type JsonStore } from './json-store.js';
 import { MeshSource, type MeshState } from './mesh-source.js';
 import { registrySchema, SidecarRegistry } from './registry.js';
@@ -40,6 +43,8 @@ export interface State {
   readonly rollout: RolloutRecord | undefined;
   readonly rolloutStore: JsonStore<StoredRollout>;
   readonly leaves: LeafManager;
+  /** Commands change the data folder beside the server. */
+  readonly dataWatch: DataWatch;
 }
 
 export interface StateOptions {
@@ -56,36 +61,76 @@ export interface StateOptions {
  * data-damaged, identity-invalid.
  */
 export async function openState(options: StateOptions, closers: Closers): Promise<State> {
-  const { meshPath, dataPath, logger, clock, random, onMesh } = options;
+  const { dataPath, clock, random } = options;
   const dataDir = await openDataDir({ path: dataPath, lock: true, random });
   closers.defer(() => dataDir.close());
+  const opening: Opening = { ...options, dataDir, closers, identity: { dataDir, clock, random } };
+  const source = await openSource(opening);
+  const identity = await openIdentity(opening, source.state.mesh.trustDomain);
+  const tables = await openTables(opening, source.state.mesh.services.keys());
+  return { source, ...identity, ...tables, dataWatch: openDataWatch(opening) };
+}
+
+interface Opening extends StateOptions {
+  readonly dataDir: DataDir;
+  readonly closers: Closers;
+  /** What everything of `identity` is opened with. */
+  readonly identity: {
+    readonly dataDir: DataDir;
+    readonly clock: Clock;
+    readonly random: Random;
+  };
+}
+
+async function openSource({ dataDir, closers, ...options }: Opening): Promise<MeshSource> {
   const meshStore = createJsonStore({ dataDir, name: STORED_MESH, schema: meshFilesSchema });
   closers.defer(() => meshStore.settled());
   const source = await MeshSource.open({
-    path: meshPath,
-    clock,
+    path: options.meshPath,
+    clock: options.clock,
     store: meshStore,
-    onChange: onMesh,
+    onChange: options.onMesh,
   });
   closers.defer(() => source.stop());
-  const { trustDomain, services } = source.state.mesh;
-  const identity = { dataDir, clock, random };
+  return source;
+}
+
+type IdentityState = Pick<State, 'authority' | 'created' | 'tokens' | 'credential' | 'leaves'>;
+
+async function openIdentity(opening: Opening, trustDomain: string): Promise<IdentityState> {
+  const { identity, logger, closers } = opening;
   const { authority, created } = await loadOrCreateAuthority({ ...identity, trustDomain });
-  const indexStore = createJsonStore({
-    dataDir,
-    name: 'outbound-indexes.json',
-    schema: indexTableSchema,
-  });
-  const [tokens, credential, indexes] = await Promise.all([
+  const [tokens, credential] = await Promise.all([
     createTokenKeys(identity),
     loadOrCreateServerCredential({
       ...identity,
       onProblem: (err) => logger.error({ err }, 'the xDS certificate could not be renewed'),
     }),
-    createOutboundIndexes(indexStore),
   ]);
   closers.defer(() => credential.close());
-  await indexes.ensure(services.keys());
+  const leaves = new LeafManager({
+    ...identity,
+    authority,
+    onProblem: ({ node, error, retryAtMs }) =>
+      logger.error({ node, err: error, retryAtMs }, 'a certificate could not be renewed'),
+  });
+  closers.defer(() => leaves.close());
+  return { authority, created, tokens, credential, leaves };
+}
+
+type TableState = Pick<State, 'indexes' | 'registry' | 'rollout' | 'rolloutStore'>;
+
+async function openTables(
+  { dataDir, clock, logger, closers }: Opening,
+  services: Iterable<ServiceName>,
+): Promise<TableState> {
+  const indexStore = createJsonStore({
+    dataDir,
+    name: 'outbound-indexes.json',
+    schema: indexTableSchema,
+  });
+  const indexes = await createOutboundIndexes(indexStore);
+  await indexes.ensure(services);
   const rolloutStore = createJsonStore({ dataDir, name: 'rollout.json', schema: rolloutSchema });
   closers.defer(() => rolloutStore.settled());
   const stored = await rolloutStore.read();
@@ -103,13 +148,16 @@ export async function openState(options: StateOptions, closers: Closers): Promis
   });
   await registry.restore();
   closers.defer(() => registry.stop());
-  const leaves = new LeafManager({
-    ...identity,
-    authority,
-    onProblem: ({ node, error, retryAtMs }) =>
-      logger.error({ node, err: error, retryAtMs }, 'a certificate could not be renewed'),
+  return { indexes, registry, rollout, rolloutStore };
+}
+
+function openDataWatch({ dataDir, clock, logger, closers }: Opening): DataWatch {
+  const dataWatch = new DataWatch({
+    path: dataDir.path,
+    folders: [],
+    clock,
+    onError: (err) => logger.error({ err }, 'a change of the data folder could not be taken over'),
   });
-  closers.defer(() => leaves.close());
-  const parts = { source, authority, created, tokens, credential, indexes, registry, leaves };
-  return { ...parts, rollout, rolloutStore };
+  closers.defer(() => dataWatch.stop());
+  return dataWatch;
 }

@@ -1,0 +1,99 @@
+// Commands change the data folder beside a running server (a revocation, a new token key, a CA to
+// take over). Whoever reads a file of it registers here and is called whenever the folder may have
+// changed: on a notice of the file system, every POLL_MS since notices may be lost, and at once
+// when somebody asks. One look at a time; what changes meanwhile is another look.
+import { type FSWatcher, watch } from 'node:fs';
+import { join } from 'node:path';
+import type { Cancel, Clock } from '../base/index.js';
+
+const POLL_MS = 2_000;
+/** A command may write several files: look when it has been quiet for this long. */
+const SETTLE_MS = 20;
+
+/** Reads again what it knows of the folder. What it throws is told and changes nothing. */
+export type Look = () => Promise<void>;
+
+export interface DataWatchOptions {
+  /** The data folder. */
+  readonly path: string;
+  /** Sub-folders that are looked at too; those that don't exist yet are polled. */
+  readonly folders: readonly string[];
+  readonly clock: Clock;
+  readonly onError: (error: unknown) => void;
+}
+
+export class DataWatch {
+  readonly #options: DataWatchOptions;
+  readonly #looks = new Set<Look>();
+  #watchers: FSWatcher[] = [];
+  #cancelPoll: Cancel | undefined;
+  #cancelSettle: Cancel | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  constructor(options: DataWatchOptions) {
+    this.#options = options;
+  }
+
+  onChange(look: Look): Cancel {
+    this.#looks.add(look);
+    return () => this.#looks.delete(look);
+  }
+
+  start(): void {
+    const { path, folders } = this.#options;
+    this.#watchers = [path, ...folders.map((name) => join(path, name))].flatMap((folder) =>
+      this.#tryWatch(folder),
+    );
+    this.#poll();
+  }
+
+  /** Looks now; resolves when everybody has. */
+  check(): Promise<void> {
+    this.#running = this.#running.then(async () => {
+      for (const look of [...this.#looks]) await this.#look(look);
+    });
+    return this.#running;
+  }
+
+  /** Resolves when no look is under way. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const watcher of this.#watchers) watcher.close();
+    this.#cancelPoll?.();
+    this.#cancelSettle?.();
+    await this.#running;
+  }
+
+  async #look(look: Look): Promise<void> {
+    if (this.#stopped) return;
+    try {
+      await look();
+    } catch (error) {
+      this.#options.onError(error);
+    }
+  }
+
+  #tryWatch(folder: string): readonly FSWatcher[] {
+    try {
+      const watcher = watch(folder, { persistent: false }, () => this.#checkSoon());
+      watcher.on('error', () => watcher.close());
+      return [watcher];
+    } catch {
+      // Not there, or no notices from this file system: polling finds the change.
+      return [];
+    }
+  }
+
+  #checkSoon(): void {
+    this.#cancelSettle?.();
+    this.#cancelSettle = this.#options.clock.after(SETTLE_MS, () => void this.check());
+  }
+
+  #poll(): void {
+    this.#cancelPoll = this.#options.clock.after(POLL_MS, () => {
+      void this.check();
+      this.#poll();
+    });
+  }
+}
