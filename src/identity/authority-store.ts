@@ -3,19 +3,24 @@
 // processes that make it at once one wins and the other takes over the winner's. What is found is
 // checked before use and never overwritten: a mesh whose root is replaced unnoticed has lost every
 // peer.
-import { createPrivateKey } from 'node:crypto';
-import { z } from 'zod';
 import { type Clock, MeshError, type Random } from '../base/index.js';
-import { type Authority, LocalAuthority } from './authority.js';
+import { LocalAuthority } from './authority.js';
+import {
+  authoritySchema,
+  hasOpenKey,
+  isPassphraseError,
+  type StoredAuthority,
+  serializeAuthority,
+  toMaterial,
+} from './authority-file.js';
 import {
   type AuthorityMaterial,
   type AuthorityTools,
+  type CaLine,
   createMaterial,
   materialProblems,
 } from './authority-material.js';
-import { readCertificate, splitPem } from './certificate-reader.js';
 import { type DataDir, damaged } from './data-dir.js';
-import type { Issuer } from './issue.js';
 import { generateKeys, type KeySource } from './keys.js';
 import { parseStored } from './stored-json.js';
 
@@ -25,45 +30,46 @@ export interface AuthorityOptions {
   readonly random: Random;
   /** Default: `generateKeys`. */
   readonly keySource?: KeySource;
+  /** Opens the authority's keys, and encrypts what is stored from now on; undefined: plain. */
+  readonly passphrase?: string | undefined;
 }
 
 const FILE = 'authority.json';
-const pair = z.strictObject({ certificatePem: z.string(), privateKeyPem: z.string() });
-const schema = z.strictObject({
-  version: z.literal(1),
-  trustDomain: z.string(),
-  root: pair,
-  intermediate: pair,
-});
 
 /**
- * The authority of the data folder, made on first use; stored before it is returned.
+ * The authority of the data folder, made on first use; stored before it is returned. It renews its
+ * issuing CA: for the one process that holds the folder's lock.
  * @throws MeshError data-damaged, data-unwritable, data-unreadable; certificate-invalid for an
- * ended root; identity-invalid where the folder belongs to another trust domain.
+ * ended root; identity-invalid where the folder belongs to another trust domain;
+ * passphrase-missing, passphrase-wrong.
  */
 export async function loadOrCreateAuthority(
   options: AuthorityOptions & { readonly trustDomain: string },
-): Promise<{ readonly authority: Authority; readonly created: boolean }> {
-  const { dataDir, trustDomain } = options;
+): Promise<{ readonly authority: LocalAuthority; readonly created: boolean }> {
+  const { dataDir, trustDomain, passphrase } = options;
   const found = await tryLoad(options);
   if (found !== undefined) {
-    return { authority: toAuthority(ofDomain(found, trustDomain), options), created: false };
+    const material = ofDomain(found.material, trustDomain);
+    const authority = toAuthority(material, options, true);
+    if (passphrase !== undefined && hasOpenKey(found.stored)) await save(material, options);
+    return { authority, created: false };
   }
   const made = await createMaterial(trustDomain, toTools(options));
-  const created = await dataDir.create(FILE, serialize(made));
-  if (created) return { authority: toAuthority(made, options), created };
-  return { authority: await loadAuthority(options, trustDomain), created };
+  const created = await dataDir.create(FILE, serializeAuthority(made, passphrase));
+  if (created) return { authority: toAuthority(made, options, true), created };
+  return { authority: await loadAuthority(options, { trustDomain, renews: true }), created };
 }
 
 /**
  * The authority of the data folder.
- * @param trustDomain Refuse another one's; undefined: take what is there.
+ * @param how `trustDomain`: refuse another one's; undefined: take what is there. `renews`: see
+ * `loadOrCreateAuthority`; by default the issuing CA stays as it is, whoever else uses the folder.
  * @throws MeshError data-missing where there is none; else as `loadOrCreateAuthority`.
  */
 export async function loadAuthority(
   options: AuthorityOptions,
-  trustDomain?: string,
-): Promise<Authority> {
+  how: { readonly trustDomain?: string; readonly renews?: boolean } = {},
+): Promise<LocalAuthority> {
   const found = await tryLoad(options);
   if (found === undefined) {
     const message = `expected an authority in ${options.dataDir.path} but there is none`;
@@ -71,39 +77,64 @@ export async function loadAuthority(
       hint: 'start `countersign serve` once with the same --data: it creates one',
     });
   }
-  return toAuthority(trustDomain === undefined ? found : ofDomain(found, trustDomain), options);
+  const { trustDomain, renews = false } = how;
+  const { material } = found;
+  const own = trustDomain === undefined ? material : ofDomain(material, trustDomain);
+  return toAuthority(own, options, renews);
 }
 
-async function tryLoad({
-  dataDir,
-  clock,
-}: AuthorityOptions): Promise<AuthorityMaterial | undefined> {
-  const stored = await parseStored({ dataDir, name: FILE, schema });
+/**
+ * Makes an authority of a line that somebody brought; false where the folder has one already.
+ * @throws MeshError data-unwritable
+ */
+export async function createAuthority(
+  options: AuthorityOptions & { readonly trustDomain: string },
+  line: CaLine,
+): Promise<boolean> {
+  const { dataDir, trustDomain, passphrase } = options;
+  const material = { trustDomain, current: line, retired: [], change: undefined };
+  return dataDir.create(FILE, serializeAuthority(material, passphrase));
+}
+
+/** The trust domain that a data folder's authority is of; undefined where it has none. */
+export async function readTrustDomain(dataDir: DataDir): Promise<string | undefined> {
+  return (await parseStored({ dataDir, name: FILE, schema: authoritySchema }))?.trustDomain;
+}
+
+interface Found {
+  readonly stored: StoredAuthority;
+  readonly material: AuthorityMaterial;
+}
+
+async function tryLoad(options: AuthorityOptions): Promise<Found | undefined> {
+  const { dataDir, clock, passphrase } = options;
+  const stored = await parseStored({ dataDir, name: FILE, schema: authoritySchema });
   if (stored === undefined) return undefined;
-  const material = toMaterial(stored, dataDir);
+  const material = toMaterialOf(stored, dataDir, passphrase);
   const problems = materialProblems(material, clock.now());
   if (problems.length > 0) throw unusable(dataDir, problems.join('; '), material, clock.now());
-  return material;
+  return { stored, material };
 }
 
-function toMaterial(stored: z.infer<typeof schema>, dataDir: DataDir): AuthorityMaterial {
+function toMaterialOf(
+  stored: StoredAuthority,
+  dataDir: DataDir,
+  passphrase: string | undefined,
+): AuthorityMaterial {
   try {
-    return {
-      trustDomain: stored.trustDomain,
-      root: toIssuer(stored.root),
-      intermediate: toIssuer(stored.intermediate),
-    };
+    return toMaterial(stored, passphrase);
   } catch (error) {
+    if (isPassphraseError(error)) throw ofFile(error, dataDir);
     const what = error instanceof MeshError ? error.message : 'expected keys but got other text';
     throw damaged({ dataDir, name: FILE, what });
   }
 }
 
-function toIssuer({ certificatePem, privateKeyPem }: z.infer<typeof pair>): Issuer {
-  const [der = Buffer.alloc(0)] = splitPem(certificatePem);
-  const facts = readCertificate(der);
-  const privateKey = createPrivateKey(privateKeyPem);
-  return { facts, pem: certificatePem, privateKeyPem, privateKey };
+function ofFile(error: MeshError, dataDir: DataDir): MeshError {
+  const { code, message } = error;
+  return new MeshError(code, `${dataDir.path}/${FILE}: ${message}`, {
+    hint: 'give it by --ca-passphrase-file, or in COUNTERSIGN_CA_PASSPHRASE',
+  });
 }
 
 function unusable(
@@ -112,7 +143,10 @@ function unusable(
   material: AuthorityMaterial,
   nowMs: number,
 ): MeshError {
-  if (material.root.facts.notAfterMs > nowMs) return damaged({ dataDir, name: FILE, what });
+  const { current } = material;
+  const ends = [current.root.facts.notAfterMs];
+  if (current.rootKeyPem === undefined) ends.push(current.issuer.facts.notAfterMs);
+  if (Math.min(...ends) > nowMs) return damaged({ dataDir, name: FILE, what });
   return new MeshError('certificate-invalid', `${dataDir.path}/${FILE}: ${what}`, {
     hint: 'every leaf under it has ended: move the file away and start again with a new root',
   });
@@ -128,23 +162,19 @@ function ofDomain(material: AuthorityMaterial, trustDomain: string): AuthorityMa
   );
 }
 
-function toAuthority(material: AuthorityMaterial, options: AuthorityOptions): Authority {
-  return new LocalAuthority(material, toTools(options), (next) =>
-    options.dataDir.write(FILE, serialize(next)),
-  );
+function toAuthority(
+  material: AuthorityMaterial,
+  options: AuthorityOptions,
+  renews: boolean,
+): LocalAuthority {
+  const tools = toTools(options);
+  return new LocalAuthority(material, { ...tools, renews, save: (next) => save(next, options) });
+}
+
+function save(material: AuthorityMaterial, options: AuthorityOptions): Promise<void> {
+  return options.dataDir.write(FILE, serializeAuthority(material, options.passphrase));
 }
 
 function toTools({ clock, random, keySource }: AuthorityOptions): AuthorityTools {
   return { clock, random, keySource: keySource ?? generateKeys };
-}
-
-function serialize({ trustDomain, root, intermediate }: AuthorityMaterial): string {
-  const toPair = ({ pem, privateKeyPem }: Issuer) => ({ certificatePem: pem, privateKeyPem });
-  const stored: z.infer<typeof schema> = {
-    version: 1,
-    trustDomain,
-    root: toPair(root),
-    intermediate: toPair(intermediate),
-  };
-  return `${JSON.stringify(stored, undefined, 1)}\n`;
 }

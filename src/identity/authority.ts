@@ -1,18 +1,28 @@
-// The authority of one trust domain: a root that peers trust, and an issuing intermediate that
-// signs the leaves, so that the root's key signs a few times in its life. The intermediate is
-// replaced, under the same root, at half its life: then it always has more left than the longest
-// leaf needs, and no peer has to learn anything. `Authority` is the port that the rest sees; an
-// outside CA can stand behind it, which is why issuing is asynchronous.
+// The authority of one trust domain: a root that peers trust, and an issuing CA that signs the
+// leaves, so that the root's key signs a few times in its life. The issuing CA is replaced, under
+// the same root, at half its life: then it always has more left than the longest leaf needs, and no
+// peer has to learn anything. `Authority` is the port that the rest sees; an outside CA can stand
+// behind it, which is why issuing is asynchronous. The root itself is changed in stages, which the
+// server paces (authority-material.ts).
+
+import { MeshError } from '../base/index.js';
 import {
   type AuthorityMaterial,
   type AuthorityTools,
-  createIntermediate,
+  beginChange,
+  type CaLine,
+  endChange,
+  isSignedBy,
+  renewIssuer,
+  signByOther,
+  toChainPem,
+  toRoots,
 } from './authority-material.js';
 import { type CertificateFacts, readCertificate, splitPem } from './certificate-reader.js';
-import { type Issuer, issueCertificate, periodFrom } from './issue.js';
+import { type Issued, issueCertificate, periodFrom } from './issue.js';
 import { type KeyPair, type KeyType, sha256Hex } from './keys.js';
 import type { SpiffeId } from './spiffe-id.js';
-import { leafTemplate, toSerialHex } from './template.js';
+import { leafTemplate, SECOND_MS, toSerialHex } from './template.js';
 
 /** What a leaf shall say. */
 export interface LeafNames {
@@ -78,32 +88,51 @@ export interface Authority {
    * Whether a chain (leaf first, PEM) ends at a root of this authority and every signature holds.
    */
   vouchesFor(chainPem: string): boolean;
+  /** Whether that root is the one that leaves are issued under now; else a new leaf is due. */
+  isCurrent(chainPem: string): boolean;
   /** Root first. */
   describe(): readonly AuthorityInfo[];
 }
 
-/** Share of an intermediate's life after which the next one is made. */
-const INTERMEDIATE_RENEW_AT = 0.5;
+/** How a change of root stands. */
+export interface RootChange {
+  readonly stage: 'trust' | 'sign';
+  /** SHA-256 of the roots' certificates, lower-case hex. */
+  readonly oldRootSha256: string;
+  readonly newRootSha256: string;
+  /** When the stage began, ms since the epoch. */
+  readonly sinceMs: number;
+}
 
+export interface LocalAuthorityTools extends AuthorityTools {
+  /** Stores material durably; called before anything of it is used. */
+  readonly save: (material: AuthorityMaterial) => Promise<void>;
+  /** Whether the issuing CA is renewed: by one process at a time. */
+  readonly renews: boolean;
+}
+
+/** Share of an issuing CA's life after which the next one is made. */
+const ISSUER_RENEW_AT = 0.5;
+/** Leaf, issuing CA, what is between it and the root, a root signed by an older one. */
+const LONGEST_CHAIN = 8;
+
+/** The authority whose keys are in the data folder. */
 export class LocalAuthority implements Authority {
   readonly trustDomain: string;
-  readonly trustAnchorsPem: string;
-  readonly #tools: AuthorityTools;
-  readonly #save: (material: AuthorityMaterial) => Promise<void>;
+  readonly #tools: LocalAuthorityTools;
   #material: AuthorityMaterial;
-  #renewing: Promise<void> | undefined;
+  #changing: Promise<void> = Promise.resolve();
 
-  /** @param save Stores material durably; called before a new intermediate signs anything. */
-  constructor(
-    material: AuthorityMaterial,
-    tools: AuthorityTools,
-    save: (material: AuthorityMaterial) => Promise<void>,
-  ) {
+  constructor(material: AuthorityMaterial, tools: LocalAuthorityTools) {
     this.trustDomain = material.trustDomain;
-    this.trustAnchorsPem = material.root.pem;
     this.#material = material;
     this.#tools = tools;
-    this.#save = save;
+  }
+
+  get trustAnchorsPem(): string {
+    return toRoots(this.#material)
+      .map(({ pem }) => pem)
+      .join('');
   }
 
   async issueLeaf(request: LeafRequest): Promise<Leaf> {
@@ -116,15 +145,68 @@ export class LocalAuthority implements Authority {
     return this.#certify(request, request.publicKeyDer, undefined);
   }
 
+  vouchesFor(chainPem: string): boolean {
+    return this.#rootOf(chainPem) !== undefined;
+  }
+
+  isCurrent(chainPem: string): boolean {
+    return this.#rootOf(chainPem) === this.#material.current.root;
+  }
+
+  describe(): readonly AuthorityInfo[] {
+    const { current, change } = this.#material;
+    const lines = change === undefined ? [current] : [current, change.other];
+    return lines.flatMap(({ root, issuer }) => [
+      toInfo('root', root),
+      toInfo('intermediate', issuer),
+    ]);
+  }
+
+  /** The change of root that is under way. */
+  get change(): RootChange | undefined {
+    const { current, change } = this.#material;
+    if (change === undefined) return undefined;
+    const { stage, sinceMs, other } = change;
+    const [own, others] = [current, other].map(({ root }) => sha256Hex(root.facts.der));
+    const [oldRootSha256 = '', newRootSha256 = ''] =
+      stage === 'trust' ? [own, others] : [others, own];
+    return { stage, sinceMs, oldRootSha256, newRootSha256 };
+  }
+
+  /**
+   * Begins the change to another line: its root is trusted from now on. Where that is the root in
+   * force, only the issuing CA changes, at once.
+   * @throws MeshError request-invalid where a change is under way; data-unwritable
+   */
+  async beginChange(next: CaLine): Promise<void> {
+    await this.#update((material) => {
+      if (material.change === undefined) return beginChange(material, next, this.#tools);
+      throw new MeshError('request-invalid', 'expected no change of root to be under way', {
+        hint: 'see `countersign ca show`; `countersign ca rotate --finish` ends it',
+      });
+    });
+  }
+
+  /** From `trust` to `sign`: the new line signs. @throws MeshError data-unwritable */
+  async signByNew(): Promise<void> {
+    await this.#update((material) => signByOther(material, this.#tools.clock.now()));
+  }
+
+  /** From `sign` to the end: the old root is trusted no more. @throws MeshError data-unwritable */
+  async endChange(): Promise<void> {
+    await this.#update(endChange);
+  }
+
   async #certify(
     { spiffeId, dnsNames, ttlMs }: LeafNames,
     publicKeyDer: Buffer,
     keys: KeyPair | undefined,
   ): Promise<LeafCertificate> {
-    await this.#renewIntermediate();
+    if (this.#tools.renews && this.#isIssuerDue()) await this.#renewIssuer();
     const { clock, random } = this.#tools;
-    const { intermediate } = this.#material;
+    const { issuer } = this.#material.current;
     const nowMs = clock.now();
+    requireInForce(issuer.facts, nowMs);
     const template = leafTemplate({
       serialHex: toSerialHex(random),
       publicKeyDer,
@@ -132,12 +214,12 @@ export class LocalAuthority implements Authority {
       spiffeId,
       dnsNames,
       ttlMs,
-      issuer: intermediate.facts,
+      issuer: issuer.facts,
     });
     const { facts, pem } = issueCertificate({
       template,
       keys,
-      issuer: intermediate,
+      issuer,
       expected: { kind: 'workload', spiffeId, dnsNames, ...periodFrom(nowMs, ttlMs) },
     });
     return {
@@ -147,47 +229,63 @@ export class LocalAuthority implements Authority {
       notBeforeMs: facts.notBeforeMs,
       notAfterMs: facts.notAfterMs,
       issuedAtMs: nowMs,
-      chainPem: pem + intermediate.pem,
+      chainPem: pem + toChainPem(this.#material),
     };
   }
 
-  vouchesFor(chainPem: string): boolean {
-    const chain = splitPem(chainPem).map(readCertificate);
-    const links = [...chain, this.#material.root.facts];
-    return chain.every((facts, i) => isIssuedBy(facts, links[i + 1]));
+  #isIssuerDue(): boolean {
+    const { issuer, rootKeyPem } = this.#material.current;
+    const { notBeforeMs, notAfterMs } = issuer.facts;
+    const dueAtMs = notBeforeMs + (notAfterMs - notBeforeMs) * ISSUER_RENEW_AT;
+    return rootKeyPem !== undefined && this.#tools.clock.now() >= dueAtMs;
   }
 
-  describe(): readonly AuthorityInfo[] {
-    const { root, intermediate } = this.#material;
-    return [toInfo('root', root), toInfo('intermediate', intermediate)];
+  /** Many leaves may be asked for at once: one of them makes the issuing CA, all wait for it. */
+  #renewIssuer(): Promise<void> {
+    return this.#update(async (material) =>
+      this.#isIssuerDue() ? renewIssuer(material, this.#tools) : material,
+    );
   }
 
-  async #renewIntermediate(): Promise<void> {
-    const { notBeforeMs, notAfterMs } = this.#material.intermediate.facts;
-    const renewAtMs = notBeforeMs + (notAfterMs - notBeforeMs) * INTERMEDIATE_RENEW_AT;
-    if (this.#tools.clock.now() < renewAtMs) return;
-    // Many leaves may be asked for at once: one of them makes the intermediate, all wait for it.
-    this.#renewing ??= this.#replaceIntermediate().finally(() => {
-      this.#renewing = undefined;
+  /** One change at a time, each stored before it is seen. */
+  #update(
+    change: (material: AuthorityMaterial) => AuthorityMaterial | Promise<AuthorityMaterial>,
+  ): Promise<void> {
+    const done = this.#changing.then(async () => {
+      const next = await change(this.#material);
+      if (next === this.#material) return;
+      await this.#tools.save(next);
+      this.#material = next;
     });
-    await this.#renewing;
+    this.#changing = done.catch(() => undefined);
+    return done;
   }
 
-  async #replaceIntermediate(): Promise<void> {
-    const { trustDomain, root } = this.#material;
-    const intermediate = await createIntermediate(trustDomain, root, this.#tools);
-    const material = { trustDomain, root, intermediate };
-    await this.#save(material);
-    this.#material = material;
+  /** The trusted root that a chain (leaf first) leads to; the one that signs now where it may. */
+  #rootOf(chainPem: string): Issued | undefined {
+    const chain = splitPem(chainPem).map(readCertificate);
+    const roots = toRoots(this.#material);
+    let [at] = chain;
+    for (let step = 0; at !== undefined && step < LONGEST_CHAIN; step++) {
+      const facts: CertificateFacts = at;
+      const root = roots.find((one) => isSignedBy(facts, one.facts));
+      if (root !== undefined) return root;
+      at = chain.find((one) => one !== facts && isSignedBy(facts, one));
+    }
+    return undefined;
   }
 }
 
-function isIssuedBy(facts: CertificateFacts, issuer: CertificateFacts | undefined): boolean {
-  if (issuer === undefined || !issuer.isCa) return false;
-  return facts.issuerDer.equals(issuer.subjectDer) && facts.x509.verify(issuer.x509.publicKey);
+/** A brought issuing CA can't be renewed here. */
+function requireInForce({ notAfterMs }: CertificateFacts, nowMs: number): void {
+  if (notAfterMs - nowMs >= SECOND_MS) return;
+  const ended = new Date(notAfterMs).toISOString();
+  throw new MeshError('certificate-invalid', `the issuing CA ended ${ended}`, {
+    hint: 'import its successor by `countersign ca import`',
+  });
 }
 
-function toInfo(kind: AuthorityInfo['kind'], { facts }: Issuer): AuthorityInfo {
+function toInfo(kind: AuthorityInfo['kind'], { facts }: Issued): AuthorityInfo {
   const { publicKey, subject } = facts.x509;
   const details = publicKey.asymmetricKeyDetails;
   return {

@@ -24,6 +24,8 @@ export interface CertificateFacts {
   /** Two's complement content bytes of the serial. */
   readonly serial: Buffer;
   readonly serialHex: string;
+  /** OID of the algorithm by which it is signed. */
+  readonly signatureOid: string;
   readonly issuerDer: Buffer;
   readonly subjectDer: Buffer;
   readonly subjectIsEmpty: boolean;
@@ -88,11 +90,13 @@ export function splitPem(pem: string): readonly Buffer[] {
  */
 export function readCertificate(der: Buffer): CertificateFacts {
   const x509 = tryX509(der);
-  const [tbsValue] = readChildren(readDer(der), TAG.sequence);
-  if (tbsValue === undefined) throw notX509();
+  const [tbsValue, algorithm] = readChildren(readDer(der), TAG.sequence);
+  if (tbsValue === undefined || algorithm === undefined) throw notX509();
   const tbs = [...readChildren(tbsValue, TAG.sequence)];
   const version = tbs[0]?.tag === CONSTRUCTED_CONTEXT ? readVersion(tbs.shift()) : 1;
-  const [serialValue, , issuer, validity, subject, publicKey, ...rest] = tbs;
+  const [serialValue, signature, issuer, validity, subject, publicKey, ...rest] = tbs;
+  // RFC 5280 4.1.1.2: both name the same algorithm.
+  if (!signature?.der.equals(algorithm.der)) throw notX509();
   if (!issuer || !validity || !subject || !publicKey) throw notX509();
   const [notBefore, notAfter] = readChildren(validity, TAG.sequence);
   const serial = contentOf(serialValue, TAG.integer);
@@ -103,6 +107,7 @@ export function readCertificate(der: Buffer): CertificateFacts {
     version,
     serial,
     serialHex: serial.toString('hex').replace(/^(00)+(?=..)/, ''),
+    signatureOid: readOid(readChildren(algorithm, TAG.sequence)[0]),
     issuerDer: issuer.der,
     subjectDer: subject.der,
     subjectIsEmpty: subject.content.length === 0,

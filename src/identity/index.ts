@@ -6,8 +6,28 @@ export type {
   LeafCertificate,
   LeafNames,
   LeafRequest,
+  LocalAuthority,
+  RootChange,
 } from './authority.js';
-export { type AuthorityOptions, loadAuthority, loadOrCreateAuthority } from './authority-store.js';
+export { type AuthorityTools, type CaLine, createLine } from './authority-material.js';
+export {
+  bundleNotedAtMs,
+  isFinishAsked,
+  loadOffer,
+  noteBundle,
+  offerLine,
+  removeFinish,
+  removeOffer,
+  writeFinish,
+} from './authority-next.js';
+export {
+  type AuthorityOptions,
+  createAuthority,
+  loadAuthority,
+  loadOrCreateAuthority,
+  readTrustDomain,
+} from './authority-store.js';
+export { type BroughtCa, importLine, trustDomainOfCa } from './ca-import.js';
 export { type DataDir, type DataDirOptions, openDataDir } from './data-dir.js';
 export { generateKeys, type KeyPair, type KeySource, type KeyType } from './keys.js';
 export {

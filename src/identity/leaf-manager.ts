@@ -36,6 +36,8 @@ interface Entry {
   settings: LeafSettings;
   leaf: Leaf | undefined;
   trusted: boolean;
+  /** Its root is the one that signs now. */
+  current: boolean;
   /** Until then a failed issue is not repeated. */
   retryAtMs: number;
   failures: number;
@@ -110,6 +112,12 @@ export class LeafManager {
     this.#entries.delete(node);
   }
 
+  /** The authority's roots have changed: leaves that it doesn't issue any more are renewed. */
+  reconsider(): void {
+    for (const entry of this.#entries.values()) this.#judge(entry, entry.leaf);
+    this.#schedule(this.#options.clock.now());
+  }
+
   /**
    * Calls back when a leaf was renewed by time (not for what `ensure` returns), after it was
    * stored.
@@ -132,6 +140,7 @@ export class LeafManager {
       settings,
       leaf: undefined,
       trusted: false,
+      current: false,
       retryAtMs: 0,
       failures: 0,
       work: Promise.resolve(),
@@ -153,7 +162,7 @@ export class LeafManager {
   async #load(entry: Entry): Promise<Leaf | undefined> {
     try {
       const leaf = await this.#store.load(entry.node);
-      entry.trusted = leaf !== undefined && this.#options.authority.vouchesFor(leaf.chainPem);
+      this.#judge(entry, leaf);
       return leaf;
     } catch (error) {
       if (!(error instanceof MeshError) || error.code !== 'data-damaged') throw error;
@@ -177,7 +186,7 @@ export class LeafManager {
       const leaf = await authority.issueLeaf(state.settings);
       await this.#store.save(entry.node, leaf);
       entry.leaf = leaf;
-      entry.trusted = true;
+      this.#judge(entry, leaf);
       entry.failures = 0;
       entry.retryAtMs = 0;
       return true;
@@ -189,12 +198,18 @@ export class LeafManager {
     }
   }
 
+  #judge(entry: Entry, leaf: Leaf | undefined): void {
+    const { authority } = this.#options;
+    entry.trusted = leaf !== undefined && authority.vouchesFor(leaf.chainPem);
+    entry.current = leaf !== undefined && authority.isCurrent(leaf.chainPem);
+  }
+
   #forget(entry: Entry): void {
     if (this.#entries.get(entry.node) === entry) this.#entries.delete(entry.node);
   }
 
-  #toState({ leaf, settings, trusted }: Entry): RenewalState {
-    return { leaf, settings, trusted, nowMs: this.#options.clock.now() };
+  #toState({ leaf, settings, trusted, current }: Entry): RenewalState {
+    return { leaf, settings, trusted, current, nowMs: this.#options.clock.now() };
   }
 
   #toPauseMs(failures: number): number {

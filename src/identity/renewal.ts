@@ -19,6 +19,8 @@ export type RenewalReason =
   | 'key-type-changed'
   | 'lifetime-shortened'
   | 'issuer-gone'
+  /** Its root is being replaced. */
+  | 'root-changed'
   | 'expired'
   /** The clock says that the leaf has not begun: it was issued by a clock that ran ahead. */
   | 'not-begun'
@@ -35,6 +37,8 @@ export interface RenewalState {
   readonly nowMs: number;
   /** Whether the leaf's chain ends at a root that peers are told to trust. */
   readonly trusted: boolean;
+  /** Whether that root is the one that leaves are issued under now. */
+  readonly current: boolean;
 }
 
 /** Jitter on either side, as a share of `renewAt`. */
@@ -42,13 +46,20 @@ const JITTER = 0.1;
 const FRACTION_STEPS = 2 ** 32;
 
 /** What to do about a node's leaf at `nowMs`. */
-export function planRenewal({ leaf, settings, nowMs, trusted }: RenewalState): RenewalPlan {
+export function planRenewal({
+  leaf,
+  settings,
+  nowMs,
+  trusted,
+  current,
+}: RenewalState): RenewalPlan {
   if (leaf === undefined) return { action: 'issue', reason: 'none-yet' };
   const changed = changedSetting(leaf, settings);
   if (changed !== undefined) return { action: 'issue', reason: changed };
   if (!trusted) return { action: 'issue', reason: 'issuer-gone' };
   if (nowMs >= leaf.notAfterMs) return { action: 'issue', reason: 'expired' };
   if (nowMs < leaf.notBeforeMs) return { action: 'issue', reason: 'not-begun' };
+  if (!current) return { action: 'issue', reason: 'root-changed' };
   const renewAtMs = toRenewAtMs(leaf, settings.renewAt);
   return nowMs >= renewAtMs ? { action: 'issue', reason: 'due' } : { action: 'keep', renewAtMs };
 }

@@ -54,7 +54,7 @@ export function signCertificate(template: CertificateTemplate, signer: Signer): 
     algorithm.identifier,
     embed(signer.subjectDer),
     sequence([time(template.notBeforeMs), time(template.notAfterMs)]),
-    name(template.subject),
+    template.subjectDer === undefined ? name(template.subject) : embed(template.subjectDer),
     embed(template.publicKeyDer),
     asn1.create(asn1.Class.CONTEXT_SPECIFIC, 3, true, [
       sequence(extensions(template, signer.keyIdHex)),
@@ -83,7 +83,8 @@ export function toKeyIdHex(publicKeyDer: Buffer): string {
 }
 
 function extensions(template: CertificateTemplate, issuerKeyIdHex: string): Asn1[] {
-  const keyId = octetString(Buffer.from(toKeyIdHex(template.publicKeyDer), 'hex'));
+  const keyIdHex = template.keyIdHex ?? toKeyIdHex(template.publicKeyDer);
+  const keyId = octetString(Buffer.from(keyIdHex, 'hex'));
   const issuerKeyId = contextString(0, Buffer.from(issuerKeyIdHex, 'hex').toString('latin1'));
   const names = generalNames(template);
   const found = [

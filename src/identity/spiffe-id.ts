@@ -110,6 +110,12 @@ export function toTrustDomainId(trustDomain: string): SpiffeId {
   return parseSpiffeId(`${SCHEME}${trustDomain}`);
 }
 
+/** The trust domain of a URI that is the ID of one; undefined for any other text. */
+export function tryTrustDomain(uri: string): string | undefined {
+  const trustDomain = uri.startsWith(SCHEME) ? uri.slice(SCHEME.length) : '';
+  return trustDomainProblem(trustDomain) === undefined ? trustDomain : undefined;
+}
+
 function invalid(message: string): MeshError {
   return new MeshError('identity-invalid', message);
 }

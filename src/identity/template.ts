@@ -20,6 +20,10 @@ export interface CertificateTemplate {
   /** Positive, at most 20 bytes, lower-case hex without leading zero bytes. */
   readonly serialHex: string;
   readonly subject: readonly NameAttribute[];
+  /** In place of `subject`: a name as another certificate has it, byte for byte. */
+  readonly subjectDer?: Buffer;
+  /** Its subject key identifier where that isn't the hash of its key: another CA's choice. */
+  readonly keyIdHex?: string;
   /** Whole seconds: X.509 knows no fractions. */
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
@@ -43,7 +47,7 @@ export interface IssuerPeriod {
 }
 
 export const SECOND_MS = 1000;
-const MINUTE_MS = 60 * SECOND_MS;
+export const MINUTE_MS = 60 * SECOND_MS;
 export const HOUR_MS = 60 * MINUTE_MS;
 export const DAY_MS = 24 * HOUR_MS;
 export const YEAR_MS = 365 * DAY_MS;
@@ -60,6 +64,8 @@ export const INTERMEDIATE_LIFETIME_MS = YEAR_MS;
 /** Bootstraps pin this anchor and cannot be reloaded, so it lives as long as a host may. */
 export const XDS_ANCHOR_LIFETIME_MS = 20 * YEAR_MS;
 export const XDS_SERVER_LIFETIME_MS = YEAR_MS;
+/** What mesh.yaml may ask for at most. */
+export const LONGEST_LEAF_MS = 90 * DAY_MS;
 
 const SERIAL_BYTES = 16;
 const ORGANIZATION = 'Countersign';
@@ -80,14 +86,20 @@ interface CommonOptions {
   readonly nowMs: number;
 }
 
-/** A self-signed root of a trust domain; one CA may follow below it. */
+/**
+ * CAs that may follow below a root: an issuing one, and between them a newer root that this one
+ * signs while it is being replaced.
+ */
+export const ROOT_PATH_LENGTH = 2;
+
+/** A self-signed root of a trust domain. */
 export function rootTemplate(
   options: CommonOptions & { readonly trustDomainId: SpiffeId },
 ): CertificateTemplate {
   return {
     ...authority(options, 'root'),
     ...period({ nowMs: options.nowMs, lifetimeMs: ROOT_LIFETIME_MS }),
-    pathLength: 1,
+    pathLength: ROOT_PATH_LENGTH,
     uris: [options.trustDomainId],
   };
 }

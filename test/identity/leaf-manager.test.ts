@@ -215,6 +215,7 @@ describe('a leaf manager', () => {
       trustDomain: authority.trustDomain,
       trustAnchorsPem: authority.trustAnchorsPem,
       vouchesFor: (chainPem) => authority.vouchesFor(chainPem),
+      isCurrent: (chainPem) => authority.isCurrent(chainPem),
       describe: () => authority.describe(),
       certify: (request) => authority.certify(request),
       async issueLeaf(request) {

@@ -33,7 +33,10 @@ const LEAF: Leaf = {
   chainPem: '',
 };
 
-const STATE: RenewalState = { leaf: LEAF, settings: SETTINGS, nowMs: NOW_MS, trusted: true };
+const STATE: RenewalState = {
+  ...{ leaf: LEAF, settings: SETTINGS, nowMs: NOW_MS },
+  ...{ trusted: true, current: true },
+};
 const RENEW_AT_MS = toRenewAtMs(LEAF, 0.5);
 const KEEP: RenewalPlan = { action: 'keep', renewAtMs: RENEW_AT_MS };
 const issue = (reason: string): unknown => ({ action: 'issue', reason });
@@ -49,6 +52,7 @@ const ROWS: readonly (readonly [string, Partial<RenewalState>, unknown])[] = [
   ['a clock set back before its issue', { nowMs: NOW_MS - 300_000 }, KEEP],
   ['a clock set back before its begin', { nowMs: NOW_MS - 300_001 }, issue('not-begun')],
   ['a root that is trusted no more', { trusted: false }, issue('issuer-gone')],
+  ['a root that is being replaced', { current: false }, issue('root-changed')],
   ['another identity', { settings: { ...SETTINGS, spiffeId: ADMIN } }, issue('identity-changed')],
   [
     'a further DNS name',

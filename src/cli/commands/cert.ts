@@ -96,7 +96,10 @@ async function issue(dataDir: DataDir, order: Order, context: Context): Promise<
   const { clock, random } = context;
   const mesh = await loadStoredMesh(dataDir);
   const { name, spiffeId, dnsNames, certificates } = findService(mesh, order.service);
-  const authority = await loadAuthority({ dataDir, clock, random }, mesh.trustDomain);
+  const authority = await loadAuthority(
+    { dataDir, clock, random },
+    { trustDomain: mesh.trustDomain },
+  );
   const leaf = await authority.issueLeaf({
     spiffeId: parseSpiffeId(spiffeId),
     dnsNames,
