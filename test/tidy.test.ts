@@ -49,7 +49,6 @@ describe('layers', () => {
   const PACKAGES: Readonly<Record<string, RegExp>> = {
     '@grpc/grpc-js': /^src\/(grpc\/|server\/xds-port\.ts)/,
     commander: /^src\/cli\//,
-    'node-forge': /^src\/identity\/(sign\.ts|node-forge-asn1\.d\.ts)$/,
     pino: /^src\/cli\//,
     protobufjs: /^src\/cli\/proto-json\.ts$/,
     yaml: /^src\/(policy|cli)\//,

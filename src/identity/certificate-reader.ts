@@ -16,6 +16,7 @@ import {
   readTimeMs,
   TAG,
 } from './der-reader.js';
+import { toPemBlock } from './pem.js';
 
 export interface CertificateFacts {
   readonly x509: X509Certificate;
@@ -71,8 +72,7 @@ const PEM_BLOCK = /-----BEGIN CERTIFICATE-----\s+[A-Za-z0-9+/=\s]+-----END CERTI
 
 /** PEM of one certificate, with a line feed at its end. */
 export function toPem(der: Buffer): string {
-  const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
-  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
+  return toPemBlock('CERTIFICATE', der);
 }
 
 /** DER of each certificate of a PEM text, in order. @throws MeshError certificate-invalid */

@@ -4,8 +4,8 @@
 // checks what this wrote.
 import assert from 'node:assert';
 
-/** Identifier octets that are not among the functions below, for `derValue`. */
-const TAG = {
+/** Identifier octets, for `derValue`. */
+export const DER_TAG = {
   boolean: 0x01,
   integer: 0x02,
   bitString: 0x03,
@@ -45,12 +45,12 @@ export function derValue(tag: number, ...parts: readonly Uint8Array[]): Buffer {
 }
 
 export function derSequence(...parts: readonly Uint8Array[]): Buffer {
-  return derValue(TAG.sequence, ...parts);
+  return derValue(DER_TAG.sequence, ...parts);
 }
 
 /** SET OF: DER sorts the elements by their encodings (X.690 11.6). */
 export function derSetOf(...parts: readonly Uint8Array[]): Buffer {
-  return derValue(TAG.set, ...[...parts].sort(Buffer.compare));
+  return derValue(DER_TAG.set, ...[...parts].sort(Buffer.compare));
 }
 
 /** `[number]` with one value or several inside: EXPLICIT, or IMPLICIT of a constructed type. */
@@ -63,24 +63,26 @@ export function derContextPrimitive(number: number, content: Uint8Array): Buffer
   return derValue(contextTag(number), content);
 }
 
-export const DER_TRUE = derValue(TAG.boolean, Buffer.of(0xff));
-export const DER_NULL = derValue(TAG.null);
+export const DER_TRUE = derValue(DER_TAG.boolean, Buffer.of(0xff));
+export const DER_NULL = derValue(DER_TAG.null);
 
 /** INTEGER, not negative: unsigned, most significant byte first. */
 export function derInteger(unsigned: Uint8Array): Buffer {
   let at = 0;
   while (at < unsigned.length - 1 && unsigned[at] === 0) at++;
   const digits = unsigned.subarray(at);
-  if (digits.length === 0) return derValue(TAG.integer, Buffer.of(0));
+  if (digits.length === 0) return derValue(DER_TAG.integer, Buffer.of(0));
   // A set first bit would make it negative.
   const isHigh = ((digits[0] ?? 0) & 0x80) !== 0;
-  return isHigh ? derValue(TAG.integer, Buffer.of(0), digits) : derValue(TAG.integer, digits);
+  return isHigh
+    ? derValue(DER_TAG.integer, Buffer.of(0), digits)
+    : derValue(DER_TAG.integer, digits);
 }
 
 /** ENUMERATED of 0 to 127. */
 export function derEnumerated(value: number): Buffer {
   assert(Number.isInteger(value) && value >= 0 && value < 0x80, 'an enumerated value is one byte');
-  return derValue(TAG.enumerated, Buffer.of(value));
+  return derValue(DER_TAG.enumerated, Buffer.of(value));
 }
 
 /** OBJECT IDENTIFIER from its dotted form. */
@@ -89,16 +91,16 @@ export function derOid(dotted: string): Buffer {
   const [first = 0, second = 0, ...rest] = dotted.split('.').map(Number);
   assert(first === 2 || second < 40, `not an object identifier: ${dotted}`);
   const content = [first * 40 + second, ...rest].flatMap(toBase128);
-  return derValue(TAG.oid, Buffer.from(content));
+  return derValue(DER_TAG.oid, Buffer.from(content));
 }
 
 export function derOctetString(content: Uint8Array): Buffer {
-  return derValue(TAG.octetString, content);
+  return derValue(DER_TAG.octetString, content);
 }
 
 /** BIT STRING of whole bytes, the last of which has `unusedBits` at its low end. */
 export function derBitString(bytes: Uint8Array, unusedBits = 0): Buffer {
-  return derValue(TAG.bitString, Buffer.of(unusedBits), bytes);
+  return derValue(DER_TAG.bitString, Buffer.of(unusedBits), bytes);
 }
 
 /** BIT STRING of named bits, such as KeyUsage: without zero bits at its end (X.690 11.2.2). */
@@ -110,7 +112,7 @@ export function derNamedBits(bits: readonly number[]): Buffer {
 }
 
 export function derUtf8String(text: string): Buffer {
-  return derValue(TAG.utf8String, Buffer.from(text, 'utf8'));
+  return derValue(DER_TAG.utf8String, Buffer.from(text, 'utf8'));
 }
 
 /** UTCTime until 2049, GeneralizedTime from 2050 on, in whole seconds (RFC 5280 4.1.2.5). */
@@ -121,8 +123,8 @@ export function derTime(timeMs: number): Buffer {
     iso.slice(0, 4) + iso.slice(5, 7) + iso.slice(8, 10) + iso.slice(11, 13) + iso.slice(14, 16);
   const text = `${digits}${iso.slice(17, 19)}Z`;
   return timeMs < GENERALIZED_FROM_MS
-    ? derValue(TAG.utcTime, Buffer.from(text.slice(2), 'latin1'))
-    : derValue(TAG.generalizedTime, Buffer.from(text, 'latin1'));
+    ? derValue(DER_TAG.utcTime, Buffer.from(text.slice(2), 'latin1'))
+    : derValue(DER_TAG.generalizedTime, Buffer.from(text, 'latin1'));
 }
 
 function contextTag(number: number): number {

@@ -1,7 +1,7 @@
-// Key pairs, made by node:crypto. The pair is asked for in its encoded forms at once: exporting a
-// KeyObject afterwards costs more than making the key. Generation is a parameter (`KeySource`)
-// wherever it is used, so that tests bring their own keys.
+// Key pairs, made by node:crypto. Generation is a parameter (`KeySource`) wherever it is used, so
+// that tests bring their own keys.
 import { createHash, generateKeyPair } from 'node:crypto';
+import { generateEcKeys } from './ec-keys.js';
 
 export type KeyType = 'ecdsa-p256' | 'ecdsa-p384' | 'rsa-2048' | 'rsa-3072';
 
@@ -19,20 +19,18 @@ const ENCODINGS = {
   privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
 } as const;
 
-const CURVES = { 'ecdsa-p256': 'P-256', 'ecdsa-p384': 'P-384' } as const;
 const MODULUS_BITS = { 'rsa-2048': 2048, 'rsa-3072': 3072 } as const;
 
-/** A new pair from the system's randomness, made off the main thread (an RSA key takes a while). */
+/** A new pair from the system's randomness; RSA off the main thread, as it takes a while. */
 export const generateKeys: KeySource = (type) =>
-  new Promise((done, failed) => {
-    const finish = (error: Error | null, publicKeyDer: Buffer, privateKeyPem: string): void =>
-      error === null ? done({ privateKeyPem, publicKeyDer }) : failed(error);
-    if (type === 'ecdsa-p256' || type === 'ecdsa-p384') {
-      generateKeyPair('ec', { namedCurve: CURVES[type], ...ENCODINGS }, finish);
-    } else {
-      generateKeyPair('rsa', { modulusLength: MODULUS_BITS[type], ...ENCODINGS }, finish);
-    }
-  });
+  type === 'ecdsa-p256' || type === 'ecdsa-p384'
+    ? Promise.resolve(generateEcKeys(type))
+    : new Promise((done, failed) => {
+        const options = { modulusLength: MODULUS_BITS[type], ...ENCODINGS };
+        generateKeyPair('rsa', options, (error, publicKeyDer, privateKeyPem) =>
+          error === null ? done({ privateKeyPem, publicKeyDer }) : failed(error),
+        );
+      });
 
 /** SHA-256 of the bytes, lower-case hex. */
 export function sha256Hex(bytes: Buffer | string): string {

@@ -6,6 +6,7 @@
 import { createPrivateKey } from 'node:crypto';
 import { MeshError } from '../base/index.js';
 import { type CertificateFacts, EXTENSION } from './certificate-reader.js';
+import { tryDerivePublicKey } from './ec-keys.js';
 
 /** What a certificate was asked to be. */
 export interface Expectation {
@@ -81,17 +82,16 @@ function* formProblems(facts: CertificateFacts): Iterable<string> {
 }
 
 function* periodProblems({ facts, issuer, expected }: Subject): Iterable<string> {
-  const begin = iso(facts.notBeforeMs);
-  const end = iso(facts.notAfterMs);
-  if (facts.notAfterMs <= facts.notBeforeMs) yield `expected an end after ${begin} but got ${end}`;
-  if (facts.notBeforeMs < expected.earliestBeginMs) {
-    yield `expected a begin from ${iso(expected.earliestBeginMs)} on but got ${begin}`;
+  const { notBeforeMs: begin, notAfterMs: end } = facts;
+  if (end <= begin) yield `expected an end after ${iso(begin)} but got ${iso(end)}`;
+  if (begin < expected.earliestBeginMs) {
+    yield `expected a begin from ${iso(expected.earliestBeginMs)} on but got ${iso(begin)}`;
   }
-  if (facts.notAfterMs > expected.latestEndMs) {
-    yield `expected an end until ${iso(expected.latestEndMs)} but got ${end}`;
+  if (end > expected.latestEndMs) {
+    yield `expected an end until ${iso(expected.latestEndMs)} but got ${iso(end)}`;
   }
-  if (facts.notBeforeMs < issuer.notBeforeMs || facts.notAfterMs > issuer.notAfterMs) {
-    yield `expected a period within its issuer's but got ${begin} to ${end}`;
+  if (begin < issuer.notBeforeMs || end > issuer.notAfterMs) {
+    yield `expected a period within its issuer's but got ${iso(begin)} to ${iso(end)}`;
   }
 }
 
@@ -124,6 +124,8 @@ function* keyProblems({ facts, privateKeyPem }: Subject): Iterable<string> {
 }
 
 function belongsTo(facts: CertificateFacts, privateKeyPem: string): boolean {
+  // Where it does not follow in this form, OpenSSL reads both: there are other encodings.
+  if (tryDerivePublicKey(privateKeyPem)?.equals(facts.publicKeyDer) === true) return true;
   try {
     return facts.x509.checkPrivateKey(createPrivateKey(privateKeyPem));
   } catch {
