@@ -31,6 +31,7 @@ export const authoritySchema = z.strictObject({
       ...line,
       crossPem: z.string(),
       sinceMs: z.number(),
+      beganAtMs: z.number(),
     })
     .optional(),
 });
@@ -74,10 +75,10 @@ export function toLine(stored: StoredLine, passphrase?: string): CaLine {
 }
 
 function toChange(
-  { stage, crossPem, sinceMs, ...other }: NonNullable<StoredAuthority['change']>,
+  { stage, crossPem, sinceMs, beganAtMs, ...other }: NonNullable<StoredAuthority['change']>,
   passphrase: string | undefined,
 ): CaChange {
-  return { stage, crossPem, sinceMs, other: toLine(other, passphrase) };
+  return { stage, crossPem, sinceMs, beganAtMs, other: toLine(other, passphrase) };
 }
 
 function toIssued(pem: string): Issued {
@@ -116,10 +117,10 @@ export function serializeLine(next: CaLine, passphrase?: string): string {
 }
 
 function fromChange(
-  { stage, other, crossPem, sinceMs }: CaChange,
+  { stage, other, crossPem, sinceMs, beganAtMs }: CaChange,
   passphrase: string | undefined,
 ): NonNullable<StoredAuthority['change']> {
-  return { stage, ...fromLine(other, passphrase), crossPem, sinceMs };
+  return { stage, ...fromLine(other, passphrase), crossPem, sinceMs, beganAtMs };
 }
 
 function fromLine(

@@ -54,6 +54,8 @@ export interface CaChange {
   readonly crossPem: string;
   /** When the stage began. */
   readonly sinceMs: number;
+  /** When the change began. */
+  readonly beganAtMs: number;
 }
 
 /** What an authority consists of. */
@@ -182,7 +184,8 @@ export function beginChange(
   const { trustDomain } = material;
   const { random } = tools;
   const crossPem = toCrossPem({ trustDomain, old: current, next, nowMs, random });
-  return { ...material, change: { stage: 'trust', other: next, crossPem, sinceMs: nowMs } };
+  const times = { sinceMs: nowMs, beganAtMs: nowMs };
+  return { ...material, change: { stage: 'trust', other: next, crossPem, ...times } };
 }
 
 /** The second stage: the new line signs. */

@@ -5,8 +5,8 @@
 import { z } from 'zod';
 import { MeshError } from '../base/index.js';
 import { lineSchema, serializeLine, toLine } from './authority-file.js';
-import type { CaLine } from './authority-material.js';
-import type { DataDir } from './data-dir.js';
+import { type CaLine, lineProblems } from './authority-material.js';
+import { type DataDir, damaged } from './data-dir.js';
 import { parseStored } from './stored-json.js';
 
 const NEXT = 'authority-next.json';
@@ -29,13 +29,24 @@ export async function offerLine(
   });
 }
 
-/** The line that waits. @throws MeshError data-damaged, passphrase-missing, passphrase-wrong */
+/**
+ * The line that waits, checked.
+ * @throws MeshError data-damaged, passphrase-missing, passphrase-wrong
+ */
 export async function loadOffer(
   dataDir: DataDir,
-  passphrase?: string,
+  options: {
+    readonly passphrase: string | undefined;
+    readonly trustDomain: string;
+    readonly nowMs: number;
+  },
 ): Promise<CaLine | undefined> {
   const stored = await parseStored({ dataDir, name: NEXT, schema: lineSchema });
-  return stored === undefined ? undefined : toLine(stored, passphrase);
+  if (stored === undefined) return undefined;
+  const line = toLine(stored, options.passphrase);
+  const problems = lineProblems(line, options);
+  if (problems.length === 0) return line;
+  throw damaged({ dataDir, name: NEXT, what: problems.join('; ') });
 }
 
 /** It was taken over, or is refused. @throws MeshError data-unwritable */

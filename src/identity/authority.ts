@@ -102,6 +102,8 @@ export interface RootChange {
   readonly newRootSha256: string;
   /** When the stage began, ms since the epoch. */
   readonly sinceMs: number;
+  /** When the change began: from then on both roots are in every bundle. */
+  readonly beganAtMs: number;
 }
 
 export interface LocalAuthorityTools extends AuthorityTools {
@@ -166,11 +168,21 @@ export class LocalAuthority implements Authority {
   get change(): RootChange | undefined {
     const { current, change } = this.#material;
     if (change === undefined) return undefined;
-    const { stage, sinceMs, other } = change;
+    const { stage, sinceMs, beganAtMs, other } = change;
     const [own, others] = [current, other].map(({ root }) => sha256Hex(root.facts.der));
     const [oldRootSha256 = '', newRootSha256 = ''] =
       stage === 'trust' ? [own, others] : [others, own];
-    return { stage, sinceMs, oldRootSha256, newRootSha256 };
+    return { stage, sinceMs, beganAtMs, oldRootSha256, newRootSha256 };
+  }
+
+  /** Whether that line is in force, or on its way. */
+  has(line: CaLine): boolean {
+    const { current, change } = this.#material;
+    const own = change === undefined ? [current] : [current, change.other];
+    return own.some(({ issuer, root }) => {
+      const isRoot = root.facts.der.equals(line.root.facts.der);
+      return isRoot && issuer.facts.der.equals(line.issuer.facts.der);
+    });
   }
 
   /**
