@@ -28,6 +28,11 @@ export {
   readTrustDomain,
 } from './authority-store.js';
 export { type BroughtCa, importLine, trustDomainOfCa } from './ca-import.js';
+export {
+  type ClientCertificateRules,
+  type ClientIdentity,
+  verifyClientCertificate,
+} from './client-certificate.js';
 export { type DataDir, type DataDirOptions, openDataDir } from './data-dir.js';
 export { generateKeys, type KeyPair, type KeySource, type KeyType } from './keys.js';
 export {

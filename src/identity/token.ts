@@ -55,6 +55,9 @@ export const CLOCK_SKEW_MS = 30_000;
 const ISSUER = 'countersign';
 const ALGORITHM = 'ES256';
 const SECOND_MS = 1000;
+const UNKNOWN_KEY_HINT =
+  'the data folder may be a new one, or restored from an older backup: bring the right one back, ' +
+  'or make a new token with `countersign token`';
 const SIGNING = { dsaEncoding: 'ieee-p1363' } as const;
 
 const header = z.strictObject({
@@ -99,7 +102,7 @@ export function signToken(request: TokenRequest, key: TokenKey): SignedToken {
 
 /**
  * What a token proves.
- * @throws MeshError token-missing, token-invalid, token-expired
+ * @throws MeshError token-missing, token-invalid, token-key-unknown, token-expired
  */
 export function verifyToken(
   token: string | undefined,
@@ -152,9 +155,8 @@ function checkSignature(
   const { kid } = parsed.data;
   const key = keys.get(kid);
   if (key === undefined) {
-    throw invalid('expected a token signed by a key of this server but got an unknown key', {
-      hint: 'make a new one with `countersign token` on the data folder of this server',
-    });
+    const message = 'expected a token signed by a key of this server but got an unknown key';
+    throw new MeshError('token-key-unknown', message, { hint: UNKNOWN_KEY_HINT });
   }
   const content = Buffer.from(token.slice(0, token.lastIndexOf('.')));
   if (!verify('sha256', content, { key: key.publicKey, ...SIGNING }, tail)) {
@@ -184,6 +186,6 @@ function tryJson(bytes: Buffer): unknown {
   }
 }
 
-function invalid(message: string, options: { readonly hint?: string } = {}): MeshError {
-  return new MeshError('token-invalid', message, options);
+function invalid(message: string): MeshError {
+  return new MeshError('token-invalid', message);
 }

@@ -12,6 +12,7 @@ import {
 } from '../identity/index.js';
 import type { Mesh, Service } from '../policy/index.js';
 import { type Snapshot, TYPE_URLS } from '../xds/index.js';
+import { describeCredential } from './proof.js';
 import type { Publisher } from './publisher.js';
 import { type SidecarRegistry, toKey } from './registry.js';
 import type { ProxyState } from './rollout.js';
@@ -94,7 +95,8 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
     });
     const userAgent = `${stream.node.userAgentName} ${stream.node.userAgentVersion}`.trim();
     const { variant, auth } = stream;
-    const fields = { node, address, variant, userAgent, token: auth.tokenId };
+    const credential = describeCredential(auth.credential);
+    const fields = { node, address, variant, userAgent, credential };
     logger.info(fields, 'sidecar connected');
     this.#prepare(stream);
   }

@@ -114,6 +114,7 @@ async function serveXds(address: HostPort, parts: Parts, closers: Closers): Prom
       authenticateSidecar(peer, {
         tokens: state.tokens,
         mesh: control.rollout.inForce.value,
+        nowMs: clock.now(),
       }),
     hooks: control.fleet,
   });

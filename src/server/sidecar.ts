@@ -1,13 +1,12 @@
-// Who a stream belongs to, decided by what it proved: the token says the service (and may say the
-// instance); what `node` claims can only agree with it, or be refused.
+// Who a stream belongs to, decided by what it proved (proof.ts): its credential says the service
+// (and may say the instance); what `node` claims can only agree with it, or be refused.
 import { isIP, SocketAddress } from 'node:net';
 import { MeshError } from '../base/index.js';
 import type { Peer } from '../grpc/index.js';
-import type { TokenKeys } from '../identity/index.js';
-import { type Mesh, type ServiceName, tryServiceName } from '../policy/index.js';
-import { isJsonObject, type Json } from '../xds/index.js';
+import { type ServiceName, tryServiceName } from '../policy/index.js';
+import { isJsonObject, type Json, type Node } from '../xds/index.js';
 import { DEFAULT_OUTBOUND, type OutboundPrefix, parseOutboundPrefix } from './addresses/index.js';
-import { toToken } from './bearer.js';
+import { authenticateCaller, type Credential, type Proof, type ProofOptions } from './proof.js';
 
 /** A connected sidecar, as proved and, within that, as it says. */
 export interface Sidecar {
@@ -17,49 +16,47 @@ export interface Sidecar {
   /** Where the sidecar listens: of `node.metadata.countersign.address`, else the peer's address. */
   readonly address: string;
   readonly outbound: OutboundPrefix;
-  /** Of the token by which it joined. */
-  readonly tokenId: string;
+  /** By which it joined. */
+  readonly credential: Credential;
 }
 
 const INSTANCE = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 
-export interface AuthenticateOptions {
-  readonly tokens: TokenKeys;
-  readonly mesh: Mesh;
-}
+export type AuthenticateOptions = Omit<ProofOptions, 'claimed'>;
 
 /**
- * @throws MeshError token-missing, token-invalid, token-expired; token-wrong-service where the node
- * claims to be somebody else; service-unknown; request-invalid for metadata that makes no sense.
+ * @throws MeshError what `authenticateCaller` throws; token-wrong-service where the node claims to
+ * be somebody else; request-invalid for metadata that makes no sense.
  */
-export function authenticateSidecar(peer: Peer, { tokens, mesh }: AuthenticateOptions): Sidecar {
-  const token = toToken(peer.authorization);
-  const proved = tokens.verify(token, { audience: 'countersign-xds' });
-  const service = tryServiceName(proved.subject);
-  if (service === undefined || !mesh.services.has(service)) {
-    throw new MeshError(
-      'service-unknown',
-      `the token is for service "${proved.subject}", which the mesh does not declare`,
-      { hint: 'declare the service in mesh.yaml; the sidecar will try again by itself' },
-    );
+export async function authenticateSidecar(
+  peer: Peer,
+  options: AuthenticateOptions,
+): Promise<Sidecar> {
+  const proof = await authenticateCaller(peer, { ...options, claimed: toClaimed(peer.node) });
+  const { service, credential } = proof;
+  const claims = toClaims(peer);
+  refuseFalseClaims(claims, proof);
+  const { address, outbound } = claims;
+  const instance = claims.instance ?? address;
+  return { node: `${service}~${instance}`, service, address, outbound, credential };
+}
+
+function refuseFalseClaims(claims: Claims, { service, instance, credential }: Proof): void {
+  const what = credential.kind === 'certificate' ? 'client certificate' : 'token';
+  if (claims.service !== undefined && claims.service !== service) {
+    const claimed = `the node says that it is "${claims.service}"`;
+    const message = `the ${what} is for service "${service}" but ${claimed}`;
+    throw new MeshError('token-wrong-service', message);
   }
-  const claimed = toClaims(peer);
-  if (claimed.service !== undefined && claimed.service !== service) {
-    throw new MeshError(
-      'token-wrong-service',
-      `the token is for service "${service}" but the node says that it is "${claimed.service}"`,
-    );
+  if (instance !== undefined && claims.instance !== instance) {
+    const message = `the ${what} is for instance "${instance}" of "${service}"`;
+    throw new MeshError('token-wrong-service', `${message} but the node is another one`);
   }
-  if (proved.instance !== undefined && claimed.instance !== proved.instance) {
-    throw new MeshError(
-      'token-wrong-service',
-      `the token is for instance "${proved.instance}" of "${service}" but the node is another one`,
-    );
-  }
-  const { address } = claimed;
-  const instance = claimed.instance ?? address;
-  const { outbound } = claimed;
-  return { node: `${service}~${instance}`, service, address, outbound, tokenId: proved.id };
+}
+
+/** Which service the node says it is, before its claims are held against what it proved. */
+function toClaimed({ id, cluster }: Node): ServiceName | undefined {
+  return tryServiceName(id.split('~')[0] ?? '') ?? tryServiceName(cluster);
 }
 
 interface Claims {
