@@ -112,7 +112,9 @@ await emitModule({
 });
 const descriptor = loadRoot(DESCRIBED_PROTOS, includes).toJSON({ keepComments: false });
 writeFileSync(join(out, 'descriptor.json'), JSON.stringify(descriptor));
-const ownServices = ownProtos.filter((file) => /(health|reflection(-alpha)?)\.proto$/.test(file));
+const ownServices = ownProtos.filter((file) =>
+  /(health|istio-ca|reflection(-alpha)?)\.proto$/.test(file),
+);
 const reflectedFiles = [...REFLECTED_PROTOS, ...ownServices];
 const paths = [...includes, ownRoot];
 const reflection = toReflection(loadRoot(reflectedFiles, paths), { files: reflectedFiles, paths });

@@ -34,6 +34,14 @@ export {
   verifyClientCertificate,
 } from './client-certificate.js';
 export { type DataDir, type DataDirOptions, openDataDir } from './data-dir.js';
+export {
+  forgetEnded,
+  type HandedOut,
+  type HandedOutCredential,
+  type HandingOut,
+  listHandedOut,
+  recordHandedOut,
+} from './handed-out.js';
 export { generateKeys, type KeyPair, type KeySource, type KeyType } from './keys.js';
 export {
   LeafManager,

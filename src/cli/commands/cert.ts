@@ -2,14 +2,16 @@ import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import {
   type DataDir,
+  forgetEnded,
   type Leaf,
+  listHandedOut,
   loadAuthority,
   openDataDir,
   parseSpiffeId,
+  recordHandedOut,
 } from '../../identity/index.js';
 import type { ServiceName } from '../../policy/index.js';
 import { reportError } from '../exit.js';
-import { forgetEnded, listHandedOut, recordHandedOut } from '../handed-out.js';
 import { type Context, writeLine } from '../io.js';
 import {
   dataOption,
@@ -106,7 +108,7 @@ async function issue(dataDir: DataDir, order: Order, context: Context): Promise<
     ttlMs: order.ttlMs,
     key: certificates.key,
   });
-  await recordHandedOut(dataDir, leaf, name);
+  await recordHandedOut(dataDir, { certificate: leaf, service: name });
   await forgetEnded(dataDir, clock.now());
   const write = (file: string, content: string, mode: number): Promise<void> =>
     writeOutput({ path: join(order.out, file), content, mode, random });
