@@ -23,6 +23,8 @@ export const ERROR_CODES = {
   'certificate-refused': 'a client certificate is none that this mesh gives its services',
   'issuer-unreachable': 'the keys of a trusted token issuer cannot be had',
   'xds-anchor-unknown': 'a client does not trust the certificate of the xDS port',
+  'csr-invalid': 'a certificate request breaks a rule or does not prove that its key is held',
+  'csr-wrong-identity': 'a certificate request names another identity than its sender proved',
   'service-unknown': 'the mesh declares no such service',
   'address-in-use': 'an address is claimed by a connected sidecar of another service',
   'resource-limit': 'a stated limit was reached',

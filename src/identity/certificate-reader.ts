@@ -60,7 +60,7 @@ export const EXTENSION = {
   extendedKeyUsage: '2.5.29.37',
 } as const;
 
-interface Extension {
+export interface Extension {
   readonly critical: boolean;
   readonly value: DerValue;
 }
@@ -139,9 +139,14 @@ function readVersion(value: DerValue | undefined): number {
 }
 
 function readExtensions(value: DerValue | undefined): ReadonlyMap<string, Extension> {
-  const found = new Map<string, Extension>();
   const [list] = value === undefined ? [] : readChildren(value);
-  for (const entry of list === undefined ? [] : readChildren(list, TAG.sequence)) {
+  return list === undefined ? new Map() : readExtensionList(list);
+}
+
+/** An Extensions of RFC 5280, by OID. @throws MeshError certificate-invalid */
+export function readExtensionList(list: DerValue): ReadonlyMap<string, Extension> {
+  const found = new Map<string, Extension>();
+  for (const entry of readChildren(list, TAG.sequence)) {
     const [oidValue, second, third] = readChildren(entry, TAG.sequence);
     const oid = readOid(oidValue);
     const critical = second?.tag === TAG.boolean && readBoolean(second);
@@ -170,7 +175,8 @@ function readConstraints(extensions: ReadonlyMap<string, Extension>) {
   };
 }
 
-function readNames(extension: Extension | undefined) {
+/** The names of a subjectAltName. @throws MeshError certificate-invalid */
+export function readNames(extension: Extension | undefined) {
   const names = extension === undefined ? [] : readChildren(extension.value, TAG.sequence);
   const of = (tag: number, encoding: BufferEncoding): readonly string[] =>
     names.filter((name) => name.tag === tag).map((name) => name.content.toString(encoding));

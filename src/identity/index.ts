@@ -33,6 +33,8 @@ export {
   type ClientIdentity,
   verifyClientCertificate,
 } from './client-certificate.js';
+export { type CsrOptions, createCsr, toCsrPem } from './csr.js';
+export { assertIdentity, type CertificateRequest, MAX_CSR_BYTES, readCsr } from './csr-reader.js';
 export { type DataDir, type DataDirOptions, openDataDir } from './data-dir.js';
 export {
   forgetEnded,
