@@ -70,6 +70,23 @@ export async function listHandedOut(dataDir: DataDir): Promise<readonly HandedOu
   return records.sort((a, b) => b.issuedAtMs - a.issuedAtMs);
 }
 
+/** A command may have read the authority just before it changed. */
+const ISSUING_MARGIN_MS = 60_000;
+
+/**
+ * When the last of those ends that were issued before a time, ms since the epoch; undefined where
+ * there are none. @throws MeshError data-damaged, data-unreadable
+ */
+export async function lastHandedOutEndMs(
+  dataDir: DataDir,
+  beforeMs: number,
+): Promise<number | undefined> {
+  const older = (await listHandedOut(dataDir)).filter(
+    ({ issuedAtMs }) => issuedAtMs < beforeMs + ISSUING_MARGIN_MS,
+  );
+  return older.length === 0 ? undefined : Math.max(...older.map(({ notAfterMs }) => notAfterMs));
+}
+
 /** Forgets what ended a while ago, so that a client with a short lifetime doesn't fill the disk. */
 export async function forgetEnded(dataDir: DataDir, nowMs: number): Promise<void> {
   for (const { serialHex, notAfterMs } of await listHandedOut(dataDir)) {

@@ -41,6 +41,7 @@ export {
   type HandedOut,
   type HandedOutCredential,
   type HandingOut,
+  lastHandedOutEndMs,
   listHandedOut,
   recordHandedOut,
 } from './handed-out.js';

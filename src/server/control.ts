@@ -3,6 +3,7 @@
 // phase.
 import type { Cancel, Clock, Logger } from '../base/index.js';
 import type { Mesh } from '../policy/index.js';
+import type { CaProxy } from './ca-change.js';
 import type { Closers } from './closers.js';
 import { Fleet } from './fleet.js';
 import type { MeshState } from './mesh-source.js';
@@ -124,6 +125,22 @@ export class Control {
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** The trust anchors are others, or leaves are issued by another CA. */
+  authorityChanged(): void {
+    this.#publish();
+    this.#options.state.leaves.reconsider();
+    this.#tell();
+  }
+
+  /** The proxies that a change of the trust anchors waits for. */
+  caProxies(): readonly CaProxy[] {
+    const { authority, leaves } = this.#options.state;
+    return this.#proxies().map(({ node, state }) => {
+      const leaf = leaves.get(node);
+      return { node, state, isCurrent: leaf === undefined || authority.isCurrent(leaf.chainPem) };
+    });
   }
 
   #tell(): void {

@@ -28,6 +28,7 @@ interface NodeSets {
   mesh: Mesh;
   listeners: ResourceSet;
   leaf: Leaf;
+  anchors: string;
   secrets: ResourceSet;
   unplaced: readonly ServiceName[];
 }
@@ -99,7 +100,8 @@ export class Publisher {
     const { service: name, address, outbound } = sidecar;
     const key = toKey(sidecar);
     const { mesh } = this.#input;
-    const { indexes, anchorsPem } = this.#options;
+    const { indexes } = this.#options;
+    const anchorsPem = this.#options.anchorsPem();
     const old = this.#nodes.get(key);
     const service = mesh.services.get(name);
     const unplaced = new Set<ServiceName>();
@@ -117,13 +119,14 @@ export class Publisher {
           },
         });
     const secrets =
-      old?.leaf === leaf
+      old?.leaf === leaf && old.anchors === anchorsPem
         ? old.secrets
-        : createResourceSet(toSecrets({ ...leaf, anchorsPem: anchorsPem() }));
+        : createResourceSet(toSecrets({ ...leaf, anchorsPem }));
     const sets: NodeSets = {
       sidecar,
       mesh,
       leaf,
+      anchors: anchorsPem,
       unplaced: isKnown && old !== undefined ? old.unplaced : [...unplaced],
       listeners: keep(old?.listeners, listeners ?? createResourceSet([])),
       secrets: keep(old?.secrets, secrets),

@@ -20,11 +20,12 @@ import {
   HEALTH_SERVICE,
   shutdown,
 } from '../grpc/index.js';
-import type { TokenKeys } from '../identity/index.js';
+import { lastHandedOutEndMs, type TokenKeys } from '../identity/index.js';
 import { type ProblemJson, toProblemJson } from '../policy/index.js';
 import { createAdminServer } from './admin.js';
 import { createApi } from './api.js';
 import { toToken } from './bearer.js';
+import { CaChange } from './ca-change.js';
 import { Closers } from './closers.js';
 import { Control } from './control.js';
 import { createRefusalLog } from './refusal-log.js';
@@ -44,6 +45,8 @@ export interface ServerOptions {
   readonly logger: Logger;
   readonly clock?: Clock;
   readonly random?: Random;
+  /** Opens the CA's keys, and encrypts what is stored of them; undefined: they lie open. */
+  readonly caPassphrase?: string;
 }
 
 export interface RunningServer {
@@ -63,6 +66,7 @@ interface Parts {
   readonly control: Control;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly caChange: CaChange | undefined;
 }
 
 /**
@@ -82,17 +86,21 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
 async function compose(options: ServerOptions, closers: Closers): Promise<RunningServer> {
   const { logger, clock = systemClock, random = systemRandom } = options;
-  const { meshPath, dataPath } = options;
+  const { meshPath, dataPath, caPassphrase } = options;
+  const places = { meshPath, dataPath, caPassphrase };
   let control: Control | undefined;
   const state = await openState(
-    { meshPath, dataPath, logger, clock, random, onMesh: (mesh) => control?.takeMesh(mesh) },
+    { ...places, logger, clock, random, onMesh: (mesh) => control?.takeMesh(mesh) },
     closers,
   );
   control = new Control({ state, clock, logger }, closers);
-  const parts: Parts = { state, control, clock, logger };
+  const basics = { state, control, clock, logger };
+  const caChange = openCaChange(basics, { passphrase: caPassphrase, closers });
+  const parts: Parts = { ...basics, caChange };
   const xdsAddress = await serveXds(options.xds, parts, closers);
   const adminAddress = await serveAdmin(options.admin, parts, closers);
   control.start();
+  caChange?.start();
   const { created, source } = state;
   const { mesh, problems } = source.state;
   return {
@@ -102,6 +110,25 @@ async function compose(options: ServerOptions, closers: Closers): Promise<Runnin
     mesh: { version: mesh.version, problems: problems.map(toProblemJson) },
     close: () => closers.close(),
   };
+}
+
+/** Undefined where the CA is an outside one. */
+function openCaChange(
+  { state, control, clock, logger }: Omit<Parts, 'caChange'>,
+  { passphrase, closers }: { passphrase: string | undefined; closers: Closers },
+): CaChange | undefined {
+  const { ownAuthority: authority, dataDir, dataWatch } = state;
+  if (authority === undefined) return undefined;
+  const caChange = new CaChange({
+    ...{ authority, dataDir, clock, logger, passphrase },
+    proxies: () => control.caProxies(),
+    handedOutEndMs: (beforeMs) => lastHandedOutEndMs(dataDir, beforeMs),
+    onChange: () => control.authorityChanged(),
+  });
+  closers.defer(() => caChange.stop());
+  dataWatch.onChange(() => caChange.look());
+  control.onChange(() => void caChange.advance());
+  return caChange;
 }
 
 async function serveXds(address: HostPort, parts: Parts, closers: Closers): Promise<HostPort> {
@@ -136,14 +163,19 @@ async function serveXds(address: HostPort, parts: Parts, closers: Closers): Prom
 }
 
 async function serveAdmin(address: HostPort, parts: Parts, closers: Closers): Promise<HostPort> {
-  const { state, control, clock, logger } = parts;
+  const { state, control, clock, logger, caChange } = parts;
   const { rollout, fleet } = control;
   const members = () => fleet.view();
   const server = createAdminServer({
     routes: createApi({
       clock,
       indexes: state.indexes,
-      status: () => ({ meshState: state.source.state, rollout, members: members() }),
+      status: () => ({
+        meshState: state.source.state,
+        rollout,
+        members: members(),
+        caPhase: caChange?.phase,
+      }),
       wait: {
         meshState: () => state.source.state,
         members,

@@ -5,6 +5,7 @@ import {
   createTokenKeys,
   type DataDir,
   LeafManager,
+  type LocalAuthority,
   loadOrCreateAuthority,
   loadOrCreateServerCredential,
   openDataDir,
@@ -33,6 +34,9 @@ import { meshFilesSchema, STORED_MESH } from './stored-mesh/index.js';
 export interface State {
   readonly source: MeshSource;
   readonly authority: Authority;
+  /** The same where its keys are in the data folder: its root can be changed. */
+  readonly ownAuthority: LocalAuthority | undefined;
+  readonly dataDir: DataDir;
   /** The authority didn't exist before. */
   readonly created: boolean;
   readonly tokens: TokenKeys;
@@ -50,6 +54,8 @@ export interface State {
 export interface StateOptions {
   readonly meshPath: string;
   readonly dataPath: string;
+  /** Opens the CA's keys, and encrypts them. */
+  readonly caPassphrase: string | undefined;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: Random;
@@ -68,7 +74,7 @@ export async function openState(options: StateOptions, closers: Closers): Promis
   const source = await openSource(opening);
   const identity = await openIdentity(opening, source.state.mesh.trustDomain);
   const tables = await openTables(opening, source.state.mesh.services.keys());
-  return { source, ...identity, ...tables, dataWatch: openDataWatch(opening) };
+  return { source, ...identity, ...tables, dataDir, dataWatch: openDataWatch(opening) };
 }
 
 interface Opening extends StateOptions {
@@ -95,11 +101,18 @@ async function openSource({ dataDir, closers, ...options }: Opening): Promise<Me
   return source;
 }
 
-type IdentityState = Pick<State, 'authority' | 'created' | 'tokens' | 'credential' | 'leaves'>;
+type IdentityState = Pick<
+  State,
+  'authority' | 'ownAuthority' | 'created' | 'tokens' | 'credential' | 'leaves'
+>;
 
 async function openIdentity(opening: Opening, trustDomain: string): Promise<IdentityState> {
   const { identity, logger, closers } = opening;
-  const { authority, created } = await loadOrCreateAuthority({ ...identity, trustDomain });
+  const { authority, created } = await loadOrCreateAuthority({
+    ...identity,
+    trustDomain,
+    passphrase: opening.caPassphrase,
+  });
   const [tokens, credential] = await Promise.all([
     createTokenKeys(identity),
     loadOrCreateServerCredential({
@@ -115,7 +128,7 @@ async function openIdentity(opening: Opening, trustDomain: string): Promise<Iden
       logger.error({ node, err: error, retryAtMs }, 'a certificate could not be renewed'),
   });
   closers.defer(() => leaves.close());
-  return { authority, created, tokens, credential, leaves };
+  return { authority, ownAuthority: authority, created, tokens, credential, leaves };
 }
 
 type TableState = Pick<State, 'indexes' | 'registry' | 'rollout' | 'rolloutStore'>;

@@ -3,6 +3,7 @@
 import { type ProblemJson, toProblemJson } from '../policy/index.js';
 import { DISCOVERY_TYPES } from '../translate/index.js';
 import type { TypeReport } from '../xds/index.js';
+import type { CaPhase } from './ca-change.js';
 import type { MemberView } from './fleet.js';
 import type { MeshState } from './mesh-source.js';
 import type { Rollout } from './rollout.js';
@@ -53,16 +54,23 @@ export interface StatusInput {
   readonly meshState: MeshState;
   readonly rollout: Rollout;
   readonly members: readonly MemberView[];
+  /** A change of root that is under way. */
+  readonly caPhase?: CaPhase | undefined;
 }
 
-export function toServerStatus({ meshState, rollout, members }: StatusInput): ServerStatus {
+export function toServerStatus({
+  meshState,
+  rollout,
+  members,
+  caPhase,
+}: StatusInput): ServerStatus {
   return {
     mesh: {
       version: rollout.inForce.value.version,
       loadedAt: toRfc3339(meshState.loadedAtMs),
       problems: meshState.problems.map(toProblemJson),
     },
-    phase: rollout.phase ?? null,
+    phase: rollout.phase ?? caPhase ?? null,
     proxies: members.map(toProxyStatus).sort((a, b) => (a.node < b.node ? -1 : 1)),
   };
 }
