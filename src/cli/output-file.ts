@@ -10,7 +10,7 @@ export const PUBLIC_MODE = 0o644;
 
 export interface OutputFile {
   readonly path: string;
-  readonly content: string;
+  readonly content: string | Buffer;
   readonly mode: number;
   readonly random: Random;
 }
@@ -64,7 +64,7 @@ async function writeTemporary({ path, content, mode, random }: OutputFile): Prom
   return temporary;
 }
 
-async function fill(handle: FileHandle, content: string, mode: number): Promise<void> {
+async function fill(handle: FileHandle, content: string | Buffer, mode: number): Promise<void> {
   // The umask has narrowed what `open` was given; say it again.
   await handle.chmod(mode);
   await handle.writeFile(content);

@@ -61,6 +61,11 @@ export interface DataDirOptions {
 
 const NAME = /^[a-z0-9][a-z0-9.-]*(\/[a-z0-9][a-z0-9.-]*)?$/;
 
+/** Whether a file within the data folder may have this name. */
+export function isDataName(name: string): boolean {
+  return NAME.test(name);
+}
+
 /**
  * Opens the data folder, making it (0700) where it does not exist and tightening it to 0700 where
  * it is open to others. A folder that holds other things is refused as it is.
@@ -154,7 +159,7 @@ class FileDataDir implements DataDir {
   }
 
   #toPath(name: string): string {
-    assert(NAME.test(name), `not a name within the data folder: ${name}`);
+    assert(isDataName(name), `not a name within the data folder: ${name}`);
     return join(this.path, name);
   }
 

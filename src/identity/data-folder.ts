@@ -77,7 +77,7 @@ function refuseForeign(path: string, names: readonly string[]): void {
  * Makes a folder and what is missing above it. Not by mkdir's `recursive`: that one spins for ever
  * where a folder exists but refuses with ENOENT, as /proc does (seen with Node 20.20).
  */
-async function makeFolder(path: string): Promise<void> {
+export async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { mode: FOLDER_MODE });
   } catch (error) {

@@ -27,6 +27,14 @@ export {
   loadOrCreateAuthority,
   readTrustDomain,
 } from './authority-store.js';
+export {
+  type Backup,
+  createBackup,
+  findInterrupted,
+  openBackup,
+  type RestoreOptions,
+  restoreFolder,
+} from './backup.js';
 export { type BroughtCa, importLine, trustDomainOfCa } from './ca-import.js';
 export {
   type ClientCertificateRules,
@@ -35,7 +43,15 @@ export {
 } from './client-certificate.js';
 export { type CsrOptions, createCsr, toCsrPem } from './csr.js';
 export { assertIdentity, type CertificateRequest, MAX_CSR_BYTES, readCsr } from './csr-reader.js';
-export { type DataDir, type DataDirOptions, openDataDir } from './data-dir.js';
+export {
+  type DataDir,
+  type DataDir,
+  type DataDirOptions,
+  type DataDirOptions,
+  openDataDir,
+  openDataDir,
+} from './data-dir.js';
+export type { FolderImage, ImageFile } from './folder-image.js';
 export {
   forgetEnded,
   type HandedOut,
@@ -53,6 +69,7 @@ export {
   type RenewalListener,
 } from './leaf-manager.js';
 export type { NodeId } from './leaf-store.js';
+export { PASSPHRASE_VARIABLE, readPassphrase } from './passphrase.js';
 export {
   type LeafSettings,
   planRenewal,

@@ -66,6 +66,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./ca.js'),
   },
   {
+    name: 'backup',
+    summary: 'write the data folder to a file, encrypted by a passphrase',
+    load: () => import('./backup.js'),
+  },
+  {
+    name: 'restore',
+    summary: 'make a data folder from a backup',
+    load: () => import('./restore.js'),
+  },
+  {
     name: 'demo',
     summary: 'run a mesh of real Envoys on loopback',
     load: () => import('./demo.js'),

@@ -1,0 +1,68 @@
+import { relative, resolve } from 'node:path';
+import { Argument, type Command } from 'commander';
+import { createBackup, openDataDir } from '../../identity/index.js';
+import { summarizeFolder, toSummaryLines } from '../folder-summary.js';
+import { type Context, writeLine } from '../io.js';
+import { dataOption, jsonOption, textReader, toExample, usage } from '../options.js';
+import { createOutput, PRIVATE_MODE, writeOutput } from '../output-file.js';
+import { passphraseOption, requirePassphrase } from '../passphrase.js';
+import { count } from '../problems.js';
+
+interface BackupOptions {
+  readonly data: string;
+  readonly passphraseFile?: string;
+  readonly force?: boolean;
+  readonly json?: boolean;
+}
+
+export function define(command: Command, context: Context): void {
+  command
+    .addArgument(new Argument('<file>', 'the backup').argParser(textReader('<file>')))
+    .addOption(passphraseOption())
+    .option('--force', 'replace a file that is there')
+    .addOption(jsonOption())
+    .addOption(dataOption())
+    .addHelpText(
+      'after',
+      toExample(
+        'openssl rand -base64 24 > passphrase',
+        'countersign backup countersign.backup --passphrase-file passphrase',
+      ),
+    )
+    .action((file: string, options: BackupOptions) => backup(file, options, context));
+}
+
+async function backup(file: string, options: BackupOptions, context: Context): Promise<void> {
+  const { stdout, stderr, random, clock } = context;
+  const { data, force, json } = options;
+  if (isWithin(file, data)) {
+    throw usage(`expected a file outside the data folder but got ${file}`, 'keep it elsewhere');
+  }
+  const passphrase = requirePassphrase(options.passphraseFile);
+  const { path } = await openDataDir({ path: data, lock: false, create: false, random });
+  const summary = await summarizeFolder(path, context);
+  const { bytes, createdAtMs, files, leftOut } = await createBackup({
+    ...{ path, passphrase, random, clock },
+  });
+  for (const name of leftOut) writeLine(stderr, `warning: left out ${name}, which is not ours`);
+  const output = { path: file, content: bytes, mode: PRIVATE_MODE, random };
+  if (force === true) await writeOutput(output);
+  else await createOutput(output, 'name another file, or replace that one by --force');
+  if (json === true) {
+    const createdAt = new Date(createdAtMs).toISOString();
+    const shown = { file, createdAt, files, bytes: bytes.length, ...summary };
+    writeLine(stdout, JSON.stringify({ backup: shown }, undefined, 2));
+    return;
+  }
+  writeLine(stdout, `wrote ${file}: ${count(files, 'file')} of ${data}, encrypted`);
+  for (const line of toSummaryLines(summary)) writeLine(stdout, line);
+  writeLine(
+    stderr,
+    '  hint: keep the passphrase apart from it: both together are every key of this mesh',
+  );
+}
+
+function isWithin(file: string, folder: string): boolean {
+  const path = relative(resolve(folder), resolve(file));
+  return !path.startsWith('..');
+}

@@ -1,0 +1,38 @@
+// What a data folder is, in the words of `backup` and `restore`: whose mesh, and by which roots
+// people recognise it.
+import { MeshError } from '../base/index.js';
+import { loadAuthority, openDataDir } from '../identity/index.js';
+import { type Context, writeLine } from './io.js';
+
+/** Null where the folder has no authority, or one that can't be used. */
+export interface FolderSummary {
+  readonly trustDomain: string | null;
+  /** SHA-256, lower-case hex. */
+  readonly rootFingerprints: readonly string[];
+}
+
+/** Says on stderr why a folder's authority can't be shown: it may be what is wrong with it. */
+export async function summarizeFolder(path: string, context: Context): Promise<FolderSummary> {
+  const { clock, random, stderr } = context;
+  try {
+    const dataDir = await openDataDir({ path, lock: false, create: false, random });
+    const authority = await loadAuthority({ dataDir, clock, random });
+    const roots = authority.describe().filter(({ kind }) => kind === 'root');
+    return {
+      trustDomain: authority.trustDomain,
+      rootFingerprints: roots.map(({ fingerprintSha256 }) => fingerprintSha256),
+    };
+  } catch (error) {
+    if (!(error instanceof MeshError)) throw error;
+    writeLine(stderr, `warning: ${error.message}`);
+    return { trustDomain: null, rootFingerprints: [] };
+  }
+}
+
+export function toSummaryLines({ trustDomain, rootFingerprints }: FolderSummary): string[] {
+  if (trustDomain === null) return [];
+  return [
+    `trust domain ${trustDomain}`,
+    ...rootFingerprints.map((fingerprint) => `root sha256 ${fingerprint}`),
+  ];
+}
