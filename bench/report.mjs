@@ -40,6 +40,26 @@ export function toColdStartTable({ rounds, node, nodeGrpc, existing, fresh }, ai
   ]);
 }
 
+export function toIssueTable({ key, ours, pair, sign, verify }, aims) {
+  const perS = (value) => `${value.toFixed(0)}/s`;
+  const row = (name, { perCpuS, perWallS }, aim = '') => [
+    name,
+    perS(perCpuS.median),
+    spreadOf(perCpuS, perS),
+    perS(perWallS.median),
+    times(ours.perCpuS.median / perCpuS.median),
+    aim,
+  ];
+  const aim = key === 'ecdsa-p256' ? `aim ≥ ${aims.issuedPerS}/s` : '';
+  return toTable(`issuing, ${key}, median of ${ours.perCpuS.rounds} rounds`, [
+    ['', 'one core', 'middle half', 'wall', 'ours to it', ''],
+    row('key, certificate and PEM', ours, aim),
+    row('node:crypto: key pair as PEM', pair),
+    row('node:crypto: P-256 signature', sign),
+    row('node:crypto: P-256 verification', verify),
+  ]);
+}
+
 /** The load average says whether anything else ran: above what a run itself makes, it did. */
 export function toLoadLine({ cores, loadBefore, loadAfter }) {
   const loads = `${loadBefore.toFixed(1)} before, ${loadAfter.toFixed(1)} after`;

@@ -16,7 +16,6 @@ export const ERROR_CODES = {
   'port-in-use': 'an address to listen on is taken',
   'certificate-invalid': 'a certificate or key breaks a rule',
   'passphrase-missing': 'a key is encrypted and no passphrase was given',
-  'passphrase-wrong': 'a passphrase does not open what it should',
   'identity-invalid': 'a SPIFFE ID or name breaks a rule',
   'token-missing': 'no token was given',
   'token-invalid': 'a token is malformed or its signature is wrong',

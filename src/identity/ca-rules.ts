@@ -93,6 +93,9 @@ function* issuerProblems({ facts, issuer }: CaSubject): Iterable<string> {
   if (!facts.x509.verify(issuer.x509.publicKey)) {
     yield "expected a signature by its issuer's key but got another one";
   }
+  if (!facts.signedAlgorithmDer.equals(facts.signatureAlgorithmDer)) {
+    yield 'expected one signature algorithm but got two (RFC 5280 4.1.1.2)';
+  }
   if (facts !== issuer && WEAK_SIGNATURES.includes(facts.signatureOid)) {
     yield `expected a signature by SHA-256 or better but got algorithm ${facts.signatureOid}`;
   }

@@ -4,7 +4,7 @@
 // (one EC key is as good for ECDSA), and reading back is the strict reader's part, which shares
 // nothing with the writer: the public point is derived again from the private number.
 // Structure: RFC 5208 section 5 and RFC 5915 section 3 (PKCS #8), RFC 5480 section 2 (public keys).
-import { createECDH } from 'node:crypto';
+import { createECDH, type ECDH } from 'node:crypto';
 import { MeshError } from '../base/index.js';
 import { contentOf, readChildren, readDer, readOid, TAG } from './der-reader.js';
 import {
@@ -29,6 +29,11 @@ interface Parts {
   /** AlgorithmIdentifier, DER. */
   readonly algorithmDer: Buffer;
   readonly curve: (typeof CURVES)[EcKeyType];
+  /**
+   * Used anew for each key: to make one costs as much as a key. It keeps the last key until then,
+   * which the strings that hold it outlive in any case.
+   */
+  readonly pair: ECDH;
 }
 
 const PARTS: Readonly<Record<EcKeyType, Parts>> = {
@@ -43,8 +48,7 @@ export function generateEcKeys(type: EcKeyType): {
   readonly privateKeyPem: string;
   readonly publicKeyDer: Buffer;
 } {
-  const { algorithmDer, curve } = PARTS[type];
-  const pair = createECDH(curve.name);
+  const { algorithmDer, curve, pair } = PARTS[type];
   const point = derBitString(pair.generateKeys());
   // Without zero bytes at its front, which the encoding has.
   const digits = pair.getPrivateKey();
@@ -81,10 +85,10 @@ function derivePublicKey(der: Buffer): Buffer | undefined {
   const key = readChildren(readDer(contentOf(inner, TAG.octetString)), TAG.sequence);
   const [keyVersion, number, tagged, ...rest] = key;
   if (tagged === undefined || rest.length > 0 || !isNumber(keyVersion, 1)) return undefined;
-  const { curve } = PARTS[type];
+  const { curve, pair } = PARTS[type];
   const digits = contentOf(number, TAG.octetString);
   if (digits.length !== curve.bytes) return undefined;
-  const point = tryDerivePoint(curve.name, digits);
+  const point = tryDerivePoint(pair, digits);
   const [stored, ...others] = readChildren(tagged, 0xa1);
   const bits = contentOf(stored, TAG.bitString);
   if (point === undefined || others.length > 0 || bits[0] !== 0) return undefined;
@@ -101,14 +105,13 @@ function readKeyType(algorithm: { readonly der: Buffer }): EcKeyType | undefined
 }
 
 /** Undefined where the number is none of that curve. */
-function tryDerivePoint(curve: string, number: Buffer): Buffer | undefined {
-  const pair = createECDH(curve);
+function tryDerivePoint(pair: ECDH, number: Buffer): Buffer | undefined {
   try {
     pair.setPrivateKey(number);
+    return pair.getPublicKey();
   } catch {
     return undefined;
   }
-  return pair.getPublicKey();
 }
 
 function isNumber(value: Parameters<typeof contentOf>[0], number: number): boolean {
@@ -118,5 +121,6 @@ function isNumber(value: Parameters<typeof contentOf>[0], number: number): boole
 
 function toParts(type: EcKeyType): Parts {
   const curve = CURVES[type];
-  return { curve, algorithmDer: derSequence(derOid(EC_PUBLIC_KEY), derOid(curve.oid)) };
+  const algorithmDer = derSequence(derOid(EC_PUBLIC_KEY), derOid(curve.oid));
+  return { curve, algorithmDer, pair: createECDH(curve.name) };
 }

@@ -43,14 +43,7 @@ export {
 } from './client-certificate.js';
 export { type CsrOptions, createCsr, toCsrPem } from './csr.js';
 export { assertIdentity, type CertificateRequest, MAX_CSR_BYTES, readCsr } from './csr-reader.js';
-export {
-  type DataDir,
-  type DataDir,
-  type DataDirOptions,
-  type DataDirOptions,
-  openDataDir,
-  openDataDir,
-} from './data-dir.js';
+export { type DataDir, type DataDirOptions, openDataDir } from './data-dir.js';
 export type { FolderImage, ImageFile } from './folder-image.js';
 export {
   forgetEnded,

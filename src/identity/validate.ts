@@ -3,10 +3,11 @@
 // cannot excuse itself. The same rules judge what is loaded from the data folder. All problems are
 // reported.
 // Rules: https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md, RFC 5280 section 4.
-import { createPrivateKey } from 'node:crypto';
+import { createPrivateKey, type KeyObject, verify } from 'node:crypto';
 import { MeshError } from '../base/index.js';
 import { type CertificateFacts, EXTENSION } from './certificate-reader.js';
 import { tryDerivePublicKey } from './ec-keys.js';
+import { signatureAlgorithm } from './signature.js';
 
 /** What a certificate was asked to be. */
 export interface Expectation {
@@ -106,12 +107,22 @@ function* issuerProblems({ facts, issuer }: Subject): Iterable<string> {
   if (facts.issuerKeyIdHex === undefined || facts.issuerKeyIdHex !== issuer.keyIdHex) {
     yield `expected authority key identifier ${issuer.keyIdHex} but got ${facts.issuerKeyIdHex}`;
   }
-  if (!facts.x509.verify(issuer.x509.publicKey)) {
+  if (!isSignedBy(facts, issuer.x509.publicKey)) {
     yield "expected a signature by its issuer's key but got another one";
   }
   if (facts !== issuer && facts.isCa && issuer.pathLength === 0) {
     yield 'expected an issuer that may have CAs below it but got one of path length 0';
   }
+}
+
+/** RFC 5280 4.1.1.2: what is signed names the algorithm that it is signed with. */
+function isSignedBy(facts: CertificateFacts, publicKey: KeyObject): boolean {
+  const { tbsDer, signature, signatureAlgorithmDer, signedAlgorithmDer } = facts;
+  if (!signatureAlgorithmDer.equals(signedAlgorithmDer)) return false;
+  const ours = signatureAlgorithm(publicKey);
+  // A CA that was plugged in may have been signed in other ways.
+  if (!signatureAlgorithmDer.equals(ours.identifierDer)) return facts.x509.verify(publicKey);
+  return verify(ours.digest, tbsDer, publicKey, signature);
 }
 
 function* keyProblems({ facts, privateKeyPem }: Subject): Iterable<string> {
