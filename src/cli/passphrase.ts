@@ -1,21 +1,49 @@
 // Where commands take a passphrase from. Never from an argument: those are in the process list.
 import { Option } from 'commander';
-import { PASSPHRASE_VARIABLE, readPassphrase } from '../identity/index.js';
+import { readPassphrase } from '../identity/index.js';
 import { textReader, usage } from './options.js';
 
+interface Names {
+  readonly option: string;
+  readonly variable: string;
+}
+
+/** Of what a command writes or reads besides the data folder: a backup, a key that is brought. */
+const OWN: Names = { option: '--passphrase-file', variable: 'COUNTERSIGN_PASSPHRASE' };
+/** Of the CA's keys in the data folder. */
+const CA: Names = { option: '--ca-passphrase-file', variable: 'COUNTERSIGN_CA_PASSPHRASE' };
+
 export function passphraseOption(): Option {
-  return new Option(
-    '--passphrase-file <file>',
-    `its first line is the passphrase (default: ${PASSPHRASE_VARIABLE} in the environment)`,
-  ).argParser(textReader('--passphrase-file'));
+  return toOption(OWN, 'its first line is the passphrase');
+}
+
+/** For commands that read the CA's keys from the data folder. */
+export function caPassphraseOption(): Option {
+  const description = "its first line is the passphrase of the CA's keys in the data folder";
+  return toOption(CA, description).env('COUNTERSIGN_CA_PASSPHRASE_FILE');
 }
 
 /** @throws MeshError usage where there is none, or none that can be read */
 export function requirePassphrase(file: string | undefined): string {
-  const found = readPassphrase({ file, value: process.env[PASSPHRASE_VARIABLE] });
+  const found = tryPassphrase(file);
   if (found !== undefined) return found;
   throw usage(
-    `expected a passphrase in --passphrase-file or ${PASSPHRASE_VARIABLE} but got none`,
+    `expected a passphrase in ${OWN.option} or ${OWN.variable} but got none`,
     'make one with `openssl rand -base64 24 > passphrase`',
   );
+}
+
+/** Undefined where none is given. @throws MeshError usage where it can't be read */
+export function tryPassphrase(file: string | undefined): string | undefined {
+  return readPassphrase({ file, value: process.env[OWN.variable], names: OWN });
+}
+
+/** The same of the CA's keys. @throws MeshError usage */
+export function tryCaPassphrase(file: string | undefined): string | undefined {
+  return readPassphrase({ file, value: process.env[CA.variable], names: CA });
+}
+
+function toOption({ option, variable }: Names, description: string): Option {
+  const text = `${description} (default: ${variable} in the environment)`;
+  return new Option(`${option} <file>`, text).argParser(textReader(option));
 }

@@ -62,7 +62,7 @@ export {
   type RenewalListener,
 } from './leaf-manager.js';
 export type { NodeId } from './leaf-store.js';
-export { PASSPHRASE_VARIABLE, readPassphrase } from './passphrase.js';
+export { readPassphrase } from './passphrase.js';
 export {
   type LeafSettings,
   planRenewal,

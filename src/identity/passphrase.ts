@@ -9,9 +9,10 @@ export interface PassphraseSource {
   readonly file: string | undefined;
   /** Content of the environment variable. */
   readonly value: string | undefined;
+  /** How a message names the two. */
+  readonly names: { readonly option: string; readonly variable: string };
 }
 
-export const PASSPHRASE_VARIABLE = 'COUNTERSIGN_PASSPHRASE';
 /** What a new passphrase must have at least, in characters. */
 export const MIN_PASSPHRASE_LENGTH = 12;
 
@@ -21,9 +22,10 @@ const MAX_BYTES = 1024;
  * The passphrase; undefined where neither file nor variable is given.
  * @throws MeshError usage where the file can't be read, or where what is given is empty or too long.
  */
-export function readPassphrase({ file, value }: PassphraseSource): string | undefined {
-  if (file !== undefined) return checked(firstLineOf(file), `--passphrase-file: ${file}`);
-  return value === undefined ? undefined : checked(value, PASSPHRASE_VARIABLE);
+export function readPassphrase({ file, value, names }: PassphraseSource): string | undefined {
+  const { option, variable } = names;
+  if (file !== undefined) return checked(firstLineOf(file, option), `${option}: ${file}`);
+  return value === undefined ? undefined : checked(value, variable);
 }
 
 /** Refuses what is easily guessed, where a new passphrase is set. @throws MeshError usage */
@@ -44,9 +46,9 @@ function checked(text: string, place: string): string {
   return text;
 }
 
-function firstLineOf(path: string): string {
+function firstLineOf(path: string, option: string): string {
   const bytes = Buffer.alloc(MAX_BYTES + 3);
-  const read = reading(path, () => {
+  const read = reading({ path, option }, () => {
     const fd = openSync(path, 'r');
     try {
       return fill(fd, bytes);
@@ -69,16 +71,16 @@ function fill(fd: number, bytes: Buffer): number {
   return size;
 }
 
-function reading(path: string, work: () => number): number {
+function reading(
+  { path, option }: { readonly path: string; readonly option: string },
+  work: () => number,
+): number {
   try {
     return work();
   } catch (error) {
     const code = systemErrorCode(error) ?? 'an error';
-    throw new MeshError(
-      'usage',
-      `--passphrase-file: expected a file to read at ${path} but got ${code}`,
-      { cause: error },
-    );
+    const message = `${option}: expected a file to read at ${path} but got ${code}`;
+    throw new MeshError('usage', message, { cause: error });
   }
 }
 

@@ -47,6 +47,8 @@ export interface ServerStatus {
     readonly problems: readonly ProblemJson[];
   };
   readonly phase: { readonly name: string; readonly waitingFor: readonly string[] } | null;
+  /** A change of root that is under way. */
+  readonly rootChange: CaPhase | null;
   readonly proxies: readonly ProxyStatus[];
 }
 
@@ -71,6 +73,7 @@ export function toServerStatus({
       problems: meshState.problems.map(toProblemJson),
     },
     phase: rollout.phase ?? caPhase ?? null,
+    rootChange: caPhase ?? null,
     proxies: members.map(toProxyStatus).sort((a, b) => (a.node < b.node ? -1 : 1)),
   };
 }

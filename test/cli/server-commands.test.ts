@@ -9,6 +9,7 @@ const NOTHING = { state: 'synced', version: '' } as const;
 const STATUS: ServerStatus = {
   mesh: { version: '3f2a9c01d4e5', loadedAt: '2025-12-31T23:58:30.000Z', problems: [] },
   phase: null,
+  rootChange: null,
   proxies: [
     {
       node: 'web~127.0.0.2',
@@ -46,6 +47,7 @@ const NACKED: ServerStatus = {
     ],
   },
   phase: { name: 'callers to the mesh port', waitingFor: ['web~127.0.0.2'] },
+  rootChange: null,
   proxies: [
     {
       ...(STATUS.proxies[0] as ServerStatus['proxies'][number]),

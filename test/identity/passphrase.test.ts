@@ -7,6 +7,12 @@ import { readPassphrase } from '../../src/identity/index.js';
 import { requireStrong } from '../../src/identity/passphrase.js';
 import { meshErrorOf, temporaryFolder } from './tools.js';
 
+const names = { option: '--passphrase-file', variable: 'COUNTERSIGN_PASSPHRASE' };
+
+function read(source: { file: string | undefined; value: string | undefined }) {
+  return readPassphrase({ ...source, names });
+}
+
 describe('a passphrase', () => {
   it.each<[string, string, string]>([
     ['the first line', 'correct horse battery\nsecond line\n', 'correct horse battery'],
@@ -18,12 +24,12 @@ describe('a passphrase', () => {
   ])('of a file: %s', async (_name, content, expected) => {
     const file = join(await temporaryFolder(), 'passphrase');
     await writeFile(file, content);
-    expect(readPassphrase({ file, value: 'of the variable' })).toBe(expected);
+    expect(read({ file, value: 'of the variable' })).toBe(expected);
   });
 
   it('of the variable, where no file is named', () => {
-    expect(readPassphrase({ file: undefined, value: 'of the variable' })).toBe('of the variable');
-    expect(readPassphrase({ file: undefined, value: undefined })).toBeUndefined();
+    expect(read({ file: undefined, value: 'of the variable' })).toBe('of the variable');
+    expect(read({ file: undefined, value: undefined })).toBeUndefined();
   });
 
   it('of a pipe, which gives it in pieces', async () => {
@@ -33,7 +39,7 @@ describe('a passphrase', () => {
     const feed = '{ printf "correct "; sleep 0.1; printf "horse\\n"; } > "$0"';
     const feeder = spawn('sh', ['-c', feed, file], { stdio: 'ignore' });
     const ended = once(feeder, 'exit');
-    expect(readPassphrase({ file, value: undefined })).toBe('correct horse');
+    expect(read({ file, value: undefined })).toBe('correct horse');
     await ended;
   });
 
@@ -45,7 +51,7 @@ describe('a passphrase', () => {
   ])('is refused: %s', async (_name, content, message) => {
     const file = join(await temporaryFolder(), 'passphrase');
     await writeFile(file, content);
-    const error = await meshErrorOf(() => readPassphrase({ file, value: undefined }));
+    const error = await meshErrorOf(() => read({ file, value: undefined }));
     expect(error).toMatchObject({ code: 'usage', message: expect.stringMatching(message) });
     expect(error.message).not.toMatch(/yyy|secret/);
   });
@@ -53,7 +59,7 @@ describe('a passphrase', () => {
   it('is refused: no such file, a folder, an empty variable', async () => {
     const folder = await temporaryFolder();
     const told = async (file: string | undefined, value?: string): Promise<string> =>
-      (await meshErrorOf(() => readPassphrase({ file, value }))).message.replace(folder, '<dir>');
+      (await meshErrorOf(() => read({ file, value: value }))).message.replace(folder, '<dir>');
     expect(await told(join(folder, 'none'))).toBe(
       '--passphrase-file: expected a file to read at <dir>/none but got ENOENT',
     );

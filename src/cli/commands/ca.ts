@@ -1,11 +1,23 @@
 import { X509Certificate } from 'node:crypto';
 import type { Command } from 'commander';
-import { loadAuthority, loadOrCreateAnchorPem, openDataDir } from '../../identity/index.js';
+import {
+  type DataDir,
+  type LocalAuthority,
+  lastHandedOutEndMs,
+  loadAuthority,
+  loadOrCreateAnchorPem,
+  noteBundle,
+  openDataDir,
+} from '../../identity/index.js';
 import { type Context, writeLine } from '../io.js';
 import { dataOption, jsonOption, toExample } from '../options.js';
+import { caPassphraseOption, tryCaPassphrase } from '../passphrase.js';
+import { defineImport } from './ca-import.js';
+import { defineRotate } from './ca-rotate.js';
 
 interface ShowOptions {
   readonly data: string;
+  readonly caPassphraseFile?: string;
   readonly json?: boolean;
 }
 
@@ -32,28 +44,35 @@ export function define(command: Command, context: Context): void {
     .command('show')
     .description('the authorities: subject, serial, validity, key, fingerprint')
     .addOption(jsonOption())
+    .addOption(caPassphraseOption())
     .addOption(dataOption())
     .addHelpText('after', toExample('countersign ca show'))
     .action((options: ShowOptions) => show(options, context));
   command
     .command('bundle')
     .description('the trust anchors, as PEM')
+    .addOption(caPassphraseOption())
     .addOption(dataOption())
     .addHelpText('after', toExample('countersign ca bundle > ca.pem'))
-    .action(async ({ data }: ShowOptions) => {
-      const { authority } = await open(data, context);
+    .action(async (options: ShowOptions) => {
+      const { authority, dataDir } = await open(options, context);
+      // Whoever gets it may hold it for long: the root in it goes only by the operator's word.
+      await noteBundle(dataDir, context.clock.now());
       context.stdout.write(authority.trustAnchorsPem);
     });
+  defineImport(command.command('import'), context);
+  defineRotate(command.command('rotate'), context);
 }
 
-async function open(data: string, { clock, random }: Context) {
+async function open({ data, caPassphraseFile }: ShowOptions, { clock, random }: Context) {
   const dataDir = await openDataDir({ path: data, lock: false, create: false, random });
-  return { dataDir, authority: await loadAuthority({ dataDir, clock, random }) };
+  const passphrase = tryCaPassphrase(caPassphraseFile);
+  return { dataDir, authority: await loadAuthority({ dataDir, clock, random, passphrase }) };
 }
 
-async function show({ data, json }: ShowOptions, context: Context): Promise<void> {
+async function show(options: ShowOptions, context: Context): Promise<void> {
   const { stdout, clock, random } = context;
-  const { dataDir, authority } = await open(data, context);
+  const { dataDir, authority } = await open(options, context);
   const anchorPem = await loadOrCreateAnchorPem({ dataDir, clock, random });
   const shown: readonly Shown[] = [
     ...authority.describe().map(({ serialHex, notBeforeMs, notAfterMs, ...rest }) => ({
@@ -65,8 +84,10 @@ async function show({ data, json }: ShowOptions, context: Context): Promise<void
     toShownAnchor(anchorPem),
   ];
   const { trustDomain } = authority;
-  if (json === true) {
-    writeLine(stdout, JSON.stringify({ trustDomain, authorities: shown }, undefined, 2));
+  const change = await toShownChange(authority, dataDir);
+  if (options.json === true) {
+    const json = { trustDomain, authorities: shown, rootChange: change };
+    writeLine(stdout, JSON.stringify(json, undefined, 2));
     return;
   }
   writeLine(stdout, `trust domain ${trustDomain}`);
@@ -79,6 +100,47 @@ async function show({ data, json }: ShowOptions, context: Context): Promise<void
     writeLine(stdout, `  key          ${one.keyType}`);
     writeLine(stdout, `  fingerprint  sha256 ${one.fingerprintSha256}`);
   }
+  for (const line of change === null ? [] : toChangeLines(change)) writeLine(stdout, line);
+}
+
+interface ShownChange {
+  /** `trust`: both roots are trusted; `sign`: the new one signs too. */
+  readonly stage: 'trust' | 'sign';
+  readonly since: string;
+  readonly oldRootSha256: string;
+  readonly newRootSha256: string;
+  /** End of the last certificate that was handed out under the old root. */
+  readonly handedOutUntil: string | null;
+}
+
+async function toShownChange(
+  { change }: LocalAuthority,
+  dataDir: DataDir,
+): Promise<ShownChange | null> {
+  if (change === undefined) return null;
+  const { stage, sinceMs, oldRootSha256, newRootSha256 } = change;
+  const endMs = await lastHandedOutEndMs(dataDir, sinceMs);
+  const handedOutUntil = endMs === undefined ? null : new Date(endMs).toISOString();
+  const since = new Date(sinceMs).toISOString();
+  return { stage, since, oldRootSha256, newRootSha256, handedOutUntil };
+}
+
+const STAGES: Readonly<Record<ShownChange['stage'], string>> = {
+  trust: 'both roots are trusted, the old one signs',
+  sign: 'both roots are trusted, the new one signs',
+};
+
+function toChangeLines(change: ShownChange): readonly string[] {
+  const { stage, since, oldRootSha256, newRootSha256, handedOutUntil } = change;
+  const until = handedOutUntil === null ? [] : [`  handed out   until ${handedOutUntil}`];
+  return [
+    '',
+    'the root is being changed; `countersign status` says who is waited for',
+    `  stage        ${STAGES[stage]}, since ${since}`,
+    `  old root     sha256 ${oldRootSha256}`,
+    `  new root     sha256 ${newRootSha256}`,
+    ...until,
+  ];
 }
 
 function toShownAnchor(pem: string): Shown {

@@ -22,6 +22,7 @@ import {
   usage,
 } from '../options.js';
 import { PRIVATE_MODE, PUBLIC_MODE, writeOutput } from '../output-file.js';
+import { caPassphraseOption, tryCaPassphrase } from '../passphrase.js';
 import { startRepetition } from '../repetition.js';
 import { serviceArgument } from '../service-argument.js';
 import { findService, loadStoredMesh } from '../stored-mesh.js';
@@ -34,6 +35,7 @@ interface CertOptions {
   readonly watch?: boolean;
   readonly list?: boolean;
   readonly json?: boolean;
+  readonly caPassphraseFile?: string;
   readonly data: string;
 }
 
@@ -42,6 +44,7 @@ interface Order {
   readonly out: string;
   readonly ttlMs: number;
   readonly json: boolean;
+  readonly passphrase: string | undefined;
 }
 
 /** Share of the lifetime after which `--watch` renews. */
@@ -70,6 +73,7 @@ export function define(command: Command, context: Context): void {
     .option('--watch', 'renew at half of its life, until stopped')
     .option('--list', 'show what was handed out')
     .addOption(jsonOption())
+    .addOption(caPassphraseOption())
     .addOption(dataOption())
     .addHelpText(
       'after',
@@ -87,7 +91,8 @@ export function define(command: Command, context: Context): void {
         await printList(dataDir, options, context);
         return;
       }
-      const order = { service, out, ttlMs: ttl, json: options.json === true };
+      const passphrase = tryCaPassphrase(options.caPassphraseFile);
+      const order = { service, out, ttlMs: ttl, json: options.json === true, passphrase };
       if (options.watch === true) await watch(dataDir, order, context);
       else await issue(dataDir, order, context);
     });
@@ -99,7 +104,7 @@ async function issue(dataDir: DataDir, order: Order, context: Context): Promise<
   const mesh = await loadStoredMesh(dataDir);
   const { name, spiffeId, dnsNames, certificates } = findService(mesh, order.service);
   const authority = await loadAuthority(
-    { dataDir, clock, random },
+    { dataDir, clock, random, passphrase: order.passphrase },
     { trustDomain: mesh.trustDomain },
   );
   const leaf = await authority.issueLeaf({

@@ -16,6 +16,7 @@ import {
   toExample,
   usage,
 } from '../options.js';
+import { caPassphraseOption, tryCaPassphrase } from '../passphrase.js';
 import { count } from '../problems.js';
 
 interface ServeOptions {
@@ -24,6 +25,7 @@ interface ServeOptions {
   readonly xds: HostPort;
   readonly admin: HostPort;
   readonly logLevel: LogLevel;
+  readonly caPassphraseFile?: string;
 }
 
 export function define(command: Command, context: Context): void {
@@ -61,6 +63,7 @@ export function define(command: Command, context: Context): void {
       }),
     )
     .addOption(applyOption())
+    .addOption(caPassphraseOption())
     .addOption(
       new Option('--log-level <level>', 'what is logged, to stderr')
         .choices(LOG_LEVELS)
@@ -96,7 +99,9 @@ async function serve(options: ServeOptions, context: Context): Promise<void> {
   });
   try {
     if (!existsSync(dataPath)) refuseBadMesh(options.mesh);
+    const caPassphrase = tryCaPassphrase(options.caPassphraseFile);
     const server = await startServer({
+      ...(caPassphrase === undefined ? {} : { caPassphrase }),
       meshPath: options.mesh,
       dataPath,
       xds: options.xds,

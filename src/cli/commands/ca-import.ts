@@ -1,0 +1,134 @@
+// `ca import`: another CA takes over. On a folder without one it is the CA from the first start on;
+// on one that is in use it waits for the server, which changes the root in stages.
+import { readFileSync } from 'node:fs';
+import { type Command, Option } from 'commander';
+import { MeshError, systemErrorCode } from '../../base/index.js';
+import {
+  type CaLine,
+  createAuthority,
+  type DataDir,
+  generateKeys,
+  importLine,
+  offerLine,
+  readTrustDomain,
+  trustDomainOfCa,
+} from '../../identity/index.js';
+import { loadMesh } from '../../policy/index.js';
+import { openOrMakeDataDir } from '../data-folder.js';
+import { type Context, writeLine } from '../io.js';
+import { dataOption, textReader, toExample, usage } from '../options.js';
+import {
+  caPassphraseOption,
+  passphraseOption,
+  tryCaPassphrase,
+  tryPassphrase,
+} from '../passphrase.js';
+
+interface ImportOptions {
+  readonly cert: string;
+  readonly key: string;
+  readonly chain?: string;
+  readonly passphraseFile?: string;
+  readonly caPassphraseFile?: string;
+  readonly mesh?: string;
+  readonly data: string;
+}
+
+export function defineImport(command: Command, context: Context): void {
+  command
+    .description('take over a CA: a root with its key, or an intermediate with its chain')
+    .addOption(fileOption('--cert <file>', "the CA's certificate, PEM").makeOptionMandatory())
+    .addOption(
+      fileOption('--key <file>', 'its private key, PEM; may be encrypted').makeOptionMandatory(),
+    )
+    .addOption(fileOption('--chain <file>', 'the certificates above it, up to the root'))
+    .addOption(passphraseOption())
+    .addOption(caPassphraseOption())
+    .addOption(
+      fileOption('--mesh <path>', 'for the trust domain, before the first start').env(
+        'COUNTERSIGN_MESH',
+      ),
+    )
+    .addOption(dataOption())
+    .addHelpText(
+      'after',
+      toExample(
+        'countersign ca import --cert root.pem --key root.key --mesh mesh.yaml',
+        'countersign ca import --cert issuing.pem --key issuing.key --chain root.pem',
+      ),
+    )
+    .action((options: ImportOptions) => takeOver(options, context));
+}
+
+function fileOption(flags: string, description: string): Option {
+  const [name = flags] = flags.split(' ');
+  return new Option(flags, description).argParser(textReader(name));
+}
+
+async function takeOver(options: ImportOptions, context: Context): Promise<void> {
+  const { clock, random, stdout } = context;
+  const certificatePem = read('--cert', options.cert);
+  const ca = {
+    certificatePem,
+    privateKeyPem: read('--key', options.key),
+    chainPem: options.chain === undefined ? undefined : read('--chain', options.chain),
+    passphrase: tryPassphrase(options.passphraseFile),
+  };
+  const passphrase = tryCaPassphrase(options.caPassphraseFile);
+  const dataDir = await openOrMakeDataDir(options.data, context);
+  const known = await readTrustDomain(dataDir);
+  const trustDomain = known ?? toTrustDomain(certificatePem, options.mesh);
+  const tools = { clock, random, keySource: generateKeys };
+  const line = await importLine(ca, { trustDomain, tools });
+  const isFirst = known === undefined;
+  const made =
+    isFirst && (await createAuthority({ ...context, dataDir, trustDomain, passphrase }, line));
+  if (!made) await offerLine(dataDir, line, passphrase);
+  for (const text of toReport({ line, trustDomain, made, dataDir })) writeLine(stdout, text);
+}
+
+function toReport(done: {
+  readonly line: CaLine;
+  readonly trustDomain: string;
+  readonly made: boolean;
+  readonly dataDir: DataDir;
+}): readonly string[] {
+  const { line, trustDomain, made, dataDir } = done;
+  const subject = line.root.facts.x509.subject.replaceAll('\n', ', ');
+  const ends = new Date(line.issuer.facts.notAfterMs).toISOString();
+  const keeps =
+    line.rootKeyPem === undefined
+      ? `its issuing CA ends ${ends}: import its successor before`
+      : 'its issuing CA is renewed from it';
+  return made
+    ? [`the CA of ${trustDomain} is now "${subject}", in ${dataDir.path}`, keeps]
+    : [
+        `"${subject}" waits in ${dataDir.path} for the server, which takes it over in stages`,
+        keeps,
+        'see how far it is: countersign ca show, countersign status',
+      ];
+}
+
+function toTrustDomain(certificatePem: string, mesh: string | undefined): string {
+  if (mesh === undefined) {
+    const own = trustDomainOfCa(certificatePem);
+    if (own !== undefined) return own;
+    throw usage(
+      'expected --mesh, for the trust domain, since neither the data folder nor the CA names one',
+    );
+  }
+  const loaded = loadMesh(mesh).mesh;
+  if (loaded !== undefined) return loaded.trustDomain;
+  throw new MeshError('mesh-invalid', `expected a good mesh at ${mesh} but it has errors`, {
+    hint: `see them with \`countersign check ${mesh}\``,
+  });
+}
+
+function read(option: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const code = systemErrorCode(error) ?? 'an error';
+    throw usage(`${option}: expected a file to read at ${path} but got ${code}`);
+  }
+}

@@ -1,0 +1,201 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { beforeAll, expect, test } from 'vitest';
+import { systemClock, systemRandom } from '../../src/base/index.js';
+import type { EnvoyProcess, Load } from '../../src/cli/demo/index.js';
+import { httpShot, tcpShot } from '../../src/cli/demo/index.js';
+import { readCertificate, splitPem, toPem } from '../../src/identity/certificate-reader.js';
+import {
+  type CaLine,
+  createLine,
+  type DataDir,
+  generateKeys,
+  importLine,
+  type Leaf,
+  loadAuthority,
+  offerLine,
+  openDataDir,
+  parseSpiffeId,
+  recordHandedOut,
+  writeFinish,
+} from '../../src/identity/index.js';
+import { signCertificate, toKeyIdHex, toSubjectDer } from '../../src/identity/sign.js';
+import { describeEnvoy, eventually, httpsGet, outcome, useHarness } from './harness/index.js';
+import { startMesh, type TestMesh, type TestService } from './mesh/start-mesh.js';
+
+const HTTP_PORT = 8080;
+const TCP_PORT = 6000;
+const DOMAIN = 'test.example';
+const HOUR_MS = 3_600_000;
+const TOOLS = { clock: systemClock, random: systemRandom, keySource: generateKeys };
+
+const toMesh = (service: (name: string) => TestService) => {
+  const target = (port: number): string => {
+    const app = service('ledger').apps.get(port);
+    return `"${app?.address}:${app?.port}"`;
+  };
+  return `
+trustDomain: ${DOMAIN}
+mtls: strict
+services:
+  web: {}
+  ledger:
+    ports:
+      ${HTTP_PORT}: { protocol: http, target: ${target(HTTP_PORT)} }
+      ${TCP_PORT}: { protocol: tcp, target: ${target(TCP_PORT)} }
+`;
+};
+
+/** A root on RSA, as a company may have one, and its key. */
+function createRsaRoot(): { certificatePem: string; privateKeyPem: string } {
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 3072 });
+  const publicKeyDer = publicKey.export({ type: 'spki', format: 'der' });
+  const subject = [{ type: 'CN', value: 'corporate root' }] as const;
+  const nowMs = Math.floor(systemClock.now() / 1000) * 1000;
+  const der = signCertificate(
+    {
+      ...{ serialHex: '0a', subject, publicKeyDer, isCa: true, dnsNames: [], uris: [], ips: [] },
+      ...{ notBeforeMs: nowMs - HOUR_MS, notAfterMs: nowMs + 1000 * HOUR_MS },
+      ...{ keyUsage: ['keyCertSign', 'cRLSign'], extendedKeyUsage: [] },
+    },
+    { subjectDer: toSubjectDer(subject), keyIdHex: toKeyIdHex(publicKeyDer), privateKey },
+  );
+  const privateKeyPem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  return { certificatePem: toPem(der), privateKeyPem };
+}
+
+await describeEnvoy('a change of root under load', {}, ({ binary }) => {
+  const harness = useHarness('root-change');
+  let mesh: TestMesh;
+  let ledger: EnvoyProcess;
+  let dataDir: DataDir;
+  let address: string;
+
+  beforeAll(async () => {
+    mesh = await startMesh(harness, {
+      binary,
+      services: {
+        web: [],
+        ledger: [
+          { port: HTTP_PORT, kind: 'http' },
+          { port: TCP_PORT, kind: 'tcp' },
+        ],
+      },
+      mesh: toMesh,
+    });
+    ledger = await mesh.sidecar('ledger');
+    await mesh.sidecar('web');
+    expect(await mesh.wait()).toMatchObject({ inForce: true });
+    address = await mesh.outboundAddress('web', 'ledger');
+    dataDir = await openDataDir({ path: mesh.dataPath, lock: false });
+  }, 60_000);
+
+  const load = () => loadAuthority({ dataDir, ...TOOLS });
+  const newLine = (): Promise<CaLine> => createLine(DOMAIN, TOOLS);
+  const startLoads = (): Load[] => [
+    harness.load({ shot: httpShot({ address, port: HTTP_PORT }, 'keep-alive') }),
+    harness.load({ shot: httpShot({ address, port: HTTP_PORT }, 'per-request') }),
+    harness.load({ shot: tcpShot({ address, port: TCP_PORT }, 'per-request') }),
+  ];
+  const expectNoneFailed = async (loads: readonly Load[]): Promise<void> => {
+    for (const one of loads) {
+      await one.more(30);
+      const result = await one.stop();
+      expect(result.requests).toBeGreaterThan(50);
+      expect(result).toMatchObject({ failures: 0, errors: [] });
+    }
+  };
+  /** Serials of the roots that ledger's sidecar itself says that it trusts for the mesh. */
+  const rootsInForce = async (): Promise<string[]> => {
+    const { configs } = await ledger.admin.configDump();
+    const dump = JSON.stringify(configs);
+    const [, encoded = ''] = /"trusted_ca":\{"inline_bytes":"([^"]+)"/.exec(dump) ?? [];
+    const ders = splitPem(Buffer.from(encoded, 'base64').toString());
+    return ders.map((der) => readCertificate(der).serialHex);
+  };
+  const stageIs = (stage: string | undefined): Promise<unknown> =>
+    eventually(async () => (await load()).change?.stage === stage, {
+      what: `stage ${stage}`,
+      timeoutMs: 20_000,
+    });
+  /** Every proxy has a leaf of the new root; something else keeps the old one. */
+  const heldBy = (what: string): Promise<unknown> =>
+    eventually(
+      async () => (await mesh.status()).rootChange?.waitingFor[0]?.startsWith(what) === true,
+      { what: `the old root held by ${what}`, timeoutMs: 30_000 },
+    );
+  /** A client without a sidecar, that trusts what it was once given. */
+  const callFromOutside = (leaf: Leaf, ca: string): Promise<string> => {
+    const service = mesh.service('ledger');
+    const tls = { key: leaf.keyPem, cert: leaf.chainPem, ca, verifyName: 'ledger' };
+    return outcome(httpsGet({ address: service.address, port: HTTP_PORT, ...tls }));
+  };
+  const handOut = async (): Promise<Leaf> => {
+    const leaf = await (await load()).issueLeaf({
+      spiffeId: parseSpiffeId(`spiffe://${DOMAIN}/ns/default/sa/web`),
+      ...{ dnsNames: [], ttlMs: HOUR_MS, key: 'ecdsa-p256' },
+    });
+    await recordHandedOut(dataDir, { certificate: leaf, service: 'web' });
+    return leaf;
+  };
+
+  test('a new root takes over, and no request fails', async () => {
+    const loads = startLoads();
+    await Promise.all(loads.map((one) => one.more(20)));
+    const line = await newLine();
+    const old = await load();
+    await offerLine(dataDir, line);
+    await eventually(async () => (await load()).trustAnchorsPem === line.root.pem, {
+      what: 'the new root alone',
+      timeoutMs: 30_000,
+    });
+    expect(await mesh.wait()).toMatchObject({ inForce: true });
+    await expectNoneFailed(loads);
+    expect(await rootsInForce()).toEqual([line.root.facts.serialHex]);
+    expect(old.describe()[0]?.serialHex).not.toBe(line.root.facts.serialHex);
+    expect((await mesh.status()).rootChange).toBeNull();
+  }, 60_000);
+
+  test('a client that was handed a certificate goes on, until the operator ends it', async () => {
+    const old = await load();
+    const oldRoots = old.trustAnchorsPem;
+    const leaf = await handOut();
+    expect(await callFromOutside(leaf, oldRoots)).toBe('200');
+    const loads = startLoads();
+    await offerLine(dataDir, await newLine());
+    await stageIs('sign');
+    // The new leaf verifies by the old root alone, which has signed the new one.
+    await heldBy('a certificate handed out until ');
+    expect(await rootsInForce()).toHaveLength(2);
+    expect(await callFromOutside(leaf, oldRoots)).toBe('200');
+    await mesh.stop();
+    await mesh.start();
+    expect((await load()).change?.stage).toBe('sign');
+    await eventually(async () => (await mesh.status()).proxies.length === 2, {
+      what: 'both sidecars back',
+      timeoutMs: 45_000,
+    });
+    expect(await callFromOutside(leaf, oldRoots)).toBe('200');
+    const { change } = await load();
+    await writeFinish(dataDir, change?.oldRootSha256 ?? '');
+    await stageIs(undefined);
+    expect(await mesh.wait()).toMatchObject({ inForce: true });
+    expect(await callFromOutside(leaf, oldRoots)).toBe('refused');
+    await expectNoneFailed(loads);
+  }, 120_000);
+
+  test('a plugged-in RSA root signs EC leaves, and no request fails', async () => {
+    const loads = startLoads();
+    const root = createRsaRoot();
+    const line = await importLine(root, { trustDomain: DOMAIN, tools: TOOLS });
+    await offerLine(dataDir, line);
+    await heldBy('a certificate handed out until ');
+    // The certificate of the test before has an hour left.
+    await writeFinish(dataDir, (await load()).change?.oldRootSha256 ?? '');
+    await stageIs(undefined);
+    expect(await mesh.wait()).toMatchObject({ inForce: true });
+    await expectNoneFailed(loads);
+    expect(await rootsInForce()).toEqual(['0a']);
+    const { publicKey } = readCertificate(line.issuer.facts.der).x509;
+    expect(publicKey.asymmetricKeyType).toBe('ec');
+  }, 60_000);
+});
