@@ -24,7 +24,8 @@ export interface DataWatchOptions {
 
 export class DataWatch {
   readonly #options: DataWatchOptions;
-  readonly #looks = new Set<Look>();
+  /** Each with what it last failed by: that is told once, not at every look. */
+  readonly #looks = new Map<Look, string | undefined>();
   #watchers: FSWatcher[] = [];
   #cancelPoll: Cancel | undefined;
   #cancelSettle: Cancel | undefined;
@@ -36,7 +37,7 @@ export class DataWatch {
   }
 
   onChange(look: Look): Cancel {
-    this.#looks.add(look);
+    this.#looks.set(look, undefined);
     return () => this.#looks.delete(look);
   }
 
@@ -51,7 +52,7 @@ export class DataWatch {
   /** Looks now; resolves when everybody has. */
   check(): Promise<void> {
     this.#running = this.#running.then(async () => {
-      for (const look of [...this.#looks]) await this.#look(look);
+      for (const look of [...this.#looks.keys()]) await this.#look(look);
     });
     return this.#running;
   }
@@ -69,8 +70,11 @@ export class DataWatch {
     if (this.#stopped) return;
     try {
       await look();
+      this.#looks.set(look, undefined);
     } catch (error) {
-      this.#options.onError(error);
+      const failure = String(error);
+      if (this.#looks.get(look) !== failure) this.#options.onError(error);
+      this.#looks.set(look, failure);
     }
   }
 

@@ -1,6 +1,6 @@
 // `ca import`: another CA takes over. On a folder without one it is the CA from the first start on;
 // on one that is in use it waits for the server, which changes the root in stages.
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { MeshError, systemErrorCode } from '../../base/index.js';
 import {
@@ -10,6 +10,7 @@ import {
   generateKeys,
   importLine,
   offerLine,
+  openDataDir,
   readTrustDomain,
   trustDomainOfCa,
 } from '../../identity/index.js';
@@ -75,16 +76,23 @@ async function takeOver(options: ImportOptions, context: Context): Promise<void>
     passphrase: tryPassphrase(options.passphraseFile),
   };
   const passphrase = tryCaPassphrase(options.caPassphraseFile);
-  const dataDir = await openOrMakeDataDir(options.data, context);
-  const known = await readTrustDomain(dataDir);
+  const known = await tryTrustDomain(options.data, context);
   const trustDomain = known ?? toTrustDomain(certificatePem, options.mesh);
   const tools = { clock, random, keySource: generateKeys };
   const line = await importLine(ca, { trustDomain, tools });
+  // Only now: what is refused leaves no folder behind.
+  const dataDir = await openOrMakeDataDir(options.data, context);
   const isFirst = known === undefined;
   const made =
     isFirst && (await createAuthority({ ...context, dataDir, trustDomain, passphrase }, line));
   if (!made) await offerLine(dataDir, line, passphrase);
   for (const text of toReport({ line, trustDomain, made, dataDir })) writeLine(stdout, text);
+}
+
+/** Of the folder's authority; undefined where there is no folder, or none in it. */
+async function tryTrustDomain(path: string, { random }: Context): Promise<string | undefined> {
+  if (!existsSync(path)) return undefined;
+  return readTrustDomain(await openDataDir({ path, lock: false, create: false, random }));
 }
 
 function toReport(done: {
