@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createDecipheriv, createHash, createHmac, scryptSync } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { seal, unseal } from '../../src/identity/sealed.js';
@@ -35,6 +35,21 @@ describe('a sealed file', () => {
     expect(FILE.readBigUInt64BE(48)).toBe(BigInt(SECRET.length));
     expect(FILE.length).toBe(88 + SECRET.length + 16 + 32);
     expect(FILE.toString('latin1')).not.toContain('SECRET');
+  });
+
+  it('is opened by decision 016 alone', () => {
+    const [salt, nonce, check] = [
+      FILE.subarray(20, 36),
+      FILE.subarray(36, 48),
+      FILE.subarray(56, 88),
+    ];
+    const keys = scryptSync(PASSPHRASE, salt, 64, { N: 2 ** LOG2_N, r: 8, p: 1 });
+    const mac = createHmac('sha256', keys.subarray(32)).update(FILE.subarray(0, 56)).digest();
+    expect(mac).toEqual(check);
+    const decipher = createDecipheriv('aes-256-gcm', keys.subarray(0, 32), nonce);
+    decipher.setAAD(FILE.subarray(0, 88)).setAuthTag(FILE.subarray(-48, -32));
+    const content = [decipher.update(FILE.subarray(88, -48)), decipher.final()];
+    expect(Buffer.concat(content).toString()).toBe(SECRET);
   });
 
   it('by default costs N=2^17, and no two are alike', async () => {
