@@ -1,7 +1,7 @@
 // What a data folder is, in the words of `backup` and `restore`: whose mesh, and by which roots
 // people recognise it.
 import { MeshError } from '../base/index.js';
-import { loadAuthority, openDataDir } from '../identity/index.js';
+import { type DataDir, loadAuthority, openDataDir, readTrustDomain } from '../identity/index.js';
 import { type Context, writeLine } from './io.js';
 
 /** Null where the folder has no authority, or one that can't be used. */
@@ -13,9 +13,19 @@ export interface FolderSummary {
 
 /** Says on stderr why a folder's authority can't be shown: it may be what is wrong with it. */
 export async function summarizeFolder(path: string, context: Context): Promise<FolderSummary> {
-  const { clock, random, stderr } = context;
+  const { random, stderr } = context;
   try {
     const dataDir = await openDataDir({ path, lock: false, create: false, random });
+    return await summarize(dataDir, context);
+  } catch (error) {
+    if (!(error instanceof MeshError)) throw error;
+    writeLine(stderr, `warning: ${error.message}`);
+    return { trustDomain: null, rootFingerprints: [] };
+  }
+}
+
+async function summarize(dataDir: DataDir, { clock, random }: Context): Promise<FolderSummary> {
+  try {
     const authority = await loadAuthority({ dataDir, clock, random });
     const roots = authority.describe().filter(({ kind }) => kind === 'root');
     return {
@@ -23,9 +33,10 @@ export async function summarizeFolder(path: string, context: Context): Promise<F
       rootFingerprints: roots.map(({ fingerprintSha256 }) => fingerprintSha256),
     };
   } catch (error) {
-    if (!(error instanceof MeshError)) throw error;
-    writeLine(stderr, `warning: ${error.message}`);
-    return { trustDomain: null, rootFingerprints: [] };
+    if (!(error instanceof MeshError) || error.code !== 'passphrase-missing') throw error;
+    // The CA's keys have a passphrase of their own, which this command does without.
+    const trustDomain = (await readTrustDomain(dataDir)) ?? null;
+    return { trustDomain, rootFingerprints: [] };
   }
 }
 

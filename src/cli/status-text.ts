@@ -1,14 +1,17 @@
 // `status` for people: what is in force, what runs, and a table of proxies with what each one
 // rejected.
 import type { ProxyStatus, ServerStatus, TypeStatus } from '../server/index.js';
+import { toHorizonLines } from './horizon-text.js';
 import { count, formatProblemJson } from './problems.js';
 import { toTable } from './table.js';
+import { toAge, toTimeLeft } from './time-text.js';
 
 /** The order in which Envoy meets them; secrets last, as `render` has it. */
 const TYPES = ['lds', 'cds', 'eds', 'rds', 'ecds', 'sds'] as const;
 
 /** `nowMs`: for ages and times left. */
-export function toStatusLines({ mesh, phase, proxies }: ServerStatus, nowMs: number): string[] {
+export function toStatusLines(status: ServerStatus, nowMs: number): string[] {
+  const { mesh, phase, proxies } = status;
   const errors = mesh.problems.filter(({ severity }) => severity === 'error');
   const age = toAge(mesh.loadedAt, nowMs);
   const lines = [`mesh ${mesh.version}, read ${age} ago; ${count(proxies.length, 'proxy')}`];
@@ -22,6 +25,7 @@ export function toStatusLines({ mesh, phase, proxies }: ServerStatus, nowMs: num
     const who = phase.waitingFor.length === 0 ? '' : `, waits for ${phase.waitingFor.join(', ')}`;
     lines.push(`phase ${phase.name}${who}`);
   }
+  lines.push(...toHorizonLines(status, nowMs));
   if (proxies.length === 0) return lines;
   const heading = ['PROXY', 'ADDRESS', ...TYPES.map((type) => type.toUpperCase()), 'CERTIFICATE'];
   const rows = proxies.map((proxy) => toRow(proxy, nowMs));
@@ -48,25 +52,4 @@ function toRejections(proxies: readonly ProxyStatus[]): string[] {
     }),
   );
   return lines.length === 0 ? [] : ['', ...lines];
-}
-
-function toAge(rfc3339: string, nowMs: number): string {
-  return toSpan(nowMs - Date.parse(rfc3339));
-}
-
-function toTimeLeft(rfc3339: string, nowMs: number): string {
-  const leftMs = Date.parse(rfc3339) - nowMs;
-  return leftMs <= 0 ? `ENDED ${toSpan(-leftMs)} ago` : `ends in ${toSpan(leftMs)}`;
-}
-
-const UNITS = [
-  ['d', 86_400_000],
-  ['h', 3_600_000],
-  ['m', 60_000],
-] as const;
-
-/** The largest unit of which there are two or more: `36h`, `90m`, `15s`. */
-function toSpan(ms: number): string {
-  const [unit, size] = UNITS.find(([, one]) => ms >= 2 * one) ?? ['s', 1_000];
-  return `${Math.max(0, Math.floor(ms / size))}${unit}`;
 }

@@ -36,6 +36,7 @@ export {
   restoreFolder,
 } from './backup.js';
 export { type BroughtCa, importLine, trustDomainOfCa } from './ca-import.js';
+export { type ChainEnds, ChainReader, type Period, readPeriods } from './chain-ends.js';
 export {
   type ClientCertificateRules,
   type ClientIdentity,

@@ -5,7 +5,9 @@ import type { Cancel, Clock, Logger } from '../base/index.js';
 import type { Mesh } from '../policy/index.js';
 import type { CaProxy } from './ca-change.js';
 import type { Closers } from './closers.js';
-import { Fleet } from './fleet.js';
+import { Fleet, type MemberView } from './fleet.js';
+import type { Horizon } from './horizon.js';
+import { HorizonWatch } from './horizon-watch.js';
 import type { MeshState } from './mesh-source.js';
 import { Publisher, type PublisherInput } from './publisher.js';
 import { type ProxyState, Rollout, STORE_RETRY_MS } from './rollout.js';
@@ -29,6 +31,7 @@ export class Control {
   readonly fleet: Fleet;
   readonly #options: ControlOptions;
   readonly #publisher: Publisher;
+  readonly #horizon: HorizonWatch;
   readonly #listeners = new Set<() => void>();
   #settled: Mesh | undefined;
   #cancelLook: Cancel | undefined;
@@ -64,6 +67,12 @@ export class Control {
       mesh: () => this.rollout.inForce.value,
       onChange: () => this.#lookSoon(),
     });
+    this.#horizon = new HorizonWatch({
+      ...{ authority, credential: state.credential, clock, logger },
+      members: () => this.fleet.view(),
+      mesh: () => this.rollout.inForce.value,
+    });
+    closers.defer(() => this.#horizon.stop());
     this.rollout.inForce.onChange(() => {
       this.#publish();
       this.fleet.renewLeaves();
@@ -84,6 +93,13 @@ export class Control {
     this.rollout.advance();
     source.start();
     dataWatch.start();
+    this.#horizon.start();
+  }
+
+  /** The connected sidecars, and what would fail first if the server stopped now. */
+  viewOfFleet(): { readonly members: readonly MemberView[]; readonly horizon: Horizon } {
+    const members = this.fleet.view();
+    return { members, horizon: this.#horizon.current(members) };
   }
 
   /**

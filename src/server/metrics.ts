@@ -1,4 +1,5 @@
 // Prometheus text exposition (format 0.0.4) of what an operator alarms on.
+import { toHorizonMetrics } from './horizon-report.js';
 import type { StatusInput } from './status.js';
 
 interface Metric {
@@ -7,7 +8,7 @@ interface Metric {
   readonly value: number;
 }
 
-export function toMetrics({ meshState, rollout, members }: StatusInput): string {
+export function toMetrics({ meshState, rollout, members, horizon }: StatusInput): string {
   const count = (state: string): number => members.filter((one) => one.state === state).length;
   const errors = meshState.problems.filter(({ severity }) => severity === 'error').length;
   const ends = members.flatMap(({ leaf }) => (leaf === undefined ? [] : [leaf.notAfterMs]));
@@ -42,7 +43,7 @@ export function toMetrics({ meshState, rollout, members }: StatusInput): string 
       value: Math.min(...ends) / 1000,
     });
   }
-  return metrics.map(toText).join('');
+  return metrics.map(toText).join('') + toHorizonMetrics(horizon);
 }
 
 function toText({ name, help, value }: Metric): string {

@@ -173,7 +173,7 @@ async function serveAdmin(address: HostPort, parts: Parts, closers: Closers): Pr
       status: () => ({
         meshState: state.source.state,
         rollout,
-        members: members(),
+        ...control.viewOfFleet(),
         caPhase: caChange?.phase,
       }),
       wait: {

@@ -5,6 +5,14 @@ import { DISCOVERY_TYPES } from '../translate/index.js';
 import type { TypeReport } from '../xds/index.js';
 import type { CaPhase } from './ca-change.js';
 import type { MemberView } from './fleet.js';
+import type { Horizon } from './horizon.js';
+import {
+  type HorizonStatus,
+  toHorizonStatus,
+  toProxyHorizon,
+  toWarningStatus,
+  type WarningStatus,
+} from './horizon-report.js';
 import type { MeshState } from './mesh-source.js';
 import type { Rollout } from './rollout.js';
 import { toSources } from './waiting.js';
@@ -38,6 +46,8 @@ export interface ProxyStatus {
     /** RFC 3339. */
     readonly notAfter: string;
   } | null;
+  /** What fails first of it, if the server stopped now. */
+  readonly horizon: Pick<HorizonStatus, 'at' | 'what'> | null;
 }
 
 export interface ServerStatus {
@@ -50,12 +60,17 @@ export interface ServerStatus {
   /** A change of root that is under way. */
   readonly rootChange: CaPhase | null;
   readonly proxies: readonly ProxyStatus[];
+  /** What fails first, if the server stopped now. */
+  readonly horizon: HorizonStatus | null;
+  /** Ends that are near and should be far. */
+  readonly warnings: readonly WarningStatus[];
 }
 
 export interface StatusInput {
   readonly meshState: MeshState;
   readonly rollout: Rollout;
   readonly members: readonly MemberView[];
+  readonly horizon: Horizon;
   /** A change of root that is under way. */
   readonly caPhase?: CaPhase | undefined;
 }
@@ -64,6 +79,7 @@ export function toServerStatus({
   meshState,
   rollout,
   members,
+  horizon,
   caPhase,
 }: StatusInput): ServerStatus {
   return {
@@ -74,11 +90,16 @@ export function toServerStatus({
     },
     phase: rollout.phase ?? caPhase ?? null,
     rootChange: caPhase ?? null,
-    proxies: members.map(toProxyStatus).sort((a, b) => (a.node < b.node ? -1 : 1)),
+    proxies: members
+      .map((member) => toProxyStatus(member, horizon))
+      .sort((a, b) => (a.node < b.node ? -1 : 1)),
+    horizon: toHorizonStatus(horizon.first),
+    warnings: toWarningStatus(horizon.warnings),
   };
 }
 
-function toProxyStatus({ stream, leaf, snapshot, state, troubles }: MemberView): ProxyStatus {
+function toProxyStatus(member: MemberView, horizon: Horizon): ProxyStatus {
+  const { stream, leaf, snapshot, state, troubles } = member;
   const { node, service, address } = stream.auth;
   const reports = new Map(stream.state().map((report) => [report.typeUrl, report]));
   const names = Object.keys(DISCOVERY_TYPES) as TypeName[];
@@ -107,6 +128,7 @@ function toProxyStatus({ stream, leaf, snapshot, state, troubles }: MemberView):
             spiffeId: leaf.spiffeId,
             notAfter: toRfc3339(leaf.notAfterMs),
           },
+    horizon: toProxyHorizon(horizon, node),
   };
 }
 

@@ -29,8 +29,11 @@ const STATUS: ServerStatus = {
         spiffeId: 'spiffe://shop.example/ns/default/sa/web',
         notAfter: '2026-01-02T00:00:00.000Z',
       },
+      horizon: { at: '2026-01-02T00:00:00.000Z', what: 'leaf' },
     },
   ],
+  horizon: { at: '2026-01-02T00:00:00.000Z', what: 'leaf', node: 'web~127.0.0.2' },
+  warnings: [],
 };
 const NACKED: ServerStatus = {
   mesh: {
@@ -60,8 +63,11 @@ const NACKED: ServerStatus = {
         sds: NOTHING,
       },
       certificate: null,
+      horizon: null,
     },
   ],
+  horizon: { at: '2026-01-01T00:05:00.000Z', what: 'token', node: 'web~127.0.0.2' },
+  warnings: [{ text: 'token of web~127.0.0.2 ends soon', node: 'web~127.0.0.2' }],
 };
 
 const unreachable = (address: string, reason: string): string =>
@@ -167,6 +173,8 @@ describe('status', () => {
       code: 0,
       stderr: '',
       stdout: `mesh 3f2a9c01d4e5, read 90s ago; 1 proxy
+if the server stopped now, the first thing to fail: leaf of web~127.0.0.2 \
+at 2026-01-02T00:00:00.000Z, in 24h
 
 PROXY          ADDRESS    LDS     CDS     EDS     RDS  ECDS  SDS     CERTIFICATE
 web~127.0.0.2  127.0.0.2  synced  synced  synced  -    -     synced  ends in 24h
@@ -185,6 +193,9 @@ the mesh file has 1 error; the mesh above stays in force:
 mesh.yaml:3:10 services.web.mtls: expected strict, permissive or disable but got "stirct"
   hint: did you mean "strict"?
 phase callers to the mesh port, waits for web~127.0.0.2
+if the server stopped now, the first thing to fail: token of web~127.0.0.2 \
+at 2026-01-01T00:05:00.000Z (it could not join again), in 5m
+warning: token of web~127.0.0.2 ends soon
 
 PROXY          ADDRESS    LDS     CDS      EDS  RDS  ECDS  SDS  CERTIFICATE
 web~127.0.0.2  127.0.0.2  NACKED  pending  -    -    -     -    none
