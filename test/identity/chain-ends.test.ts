@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { ChainReader, loadOrCreateAuthority, readPeriods } from '../../src/identity/index.js';
+import {
+  type Authority,
+  ChainReader,
+  createLine,
+  generateKeys,
+  type Leaf,
+  loadOrCreateAuthority,
+  readPeriods,
+} from '../../src/identity/index.js';
 import { ManualClock } from '../fakes/manual-clock.js';
 import { seededRandom } from '../fakes/seeded-random.js';
 import { temporaryDataDir, WEB } from './tools.js';
@@ -13,13 +21,12 @@ async function create(seed: string) {
   const random = seededRandom(seed);
   const trustDomain = 'shop.example';
   const { authority } = await loadOrCreateAuthority({ dataDir, clock, random, trustDomain });
-  const leaf = await authority.issueLeaf({
-    spiffeId: WEB,
-    dnsNames: [],
-    ttlMs: HOUR_MS,
-    key: 'ecdsa-p256',
-  });
-  return { authority, clock, leaf };
+  return { authority, clock, leaf: await issue(authority) };
+}
+
+function issue(authority: Authority): Promise<Leaf> {
+  const request = { spiffeId: WEB, dnsNames: [], ttlMs: HOUR_MS, key: 'ecdsa-p256' } as const;
+  return authority.issueLeaf(request);
 }
 
 describe('what stands above a leaf', () => {
@@ -43,14 +50,30 @@ describe('what stands above a leaf', () => {
     expect(chains.read(leaf.chainPem)).toEqual({ issuer: undefined, root: undefined });
   });
 
-  it('a root in the chain is no issuer; of two ways the longer counts', async () => {
+  it('a root in the chain is no issuer', async () => {
     const { authority, leaf } = await create('chain');
-    const { authority: other } = await create('other');
     const [root] = readPeriods(authority.trustAnchorsPem);
     const [, issuer] = readPeriods(leaf.chainPem);
-    const chains = new ChainReader(other.trustAnchorsPem + authority.trustAnchorsPem);
-    const withRoot = leaf.chainPem + authority.trustAnchorsPem;
-    expect(chains.read(withRoot)).toEqual({ issuer, root });
+    const chains = new ChainReader(authority.trustAnchorsPem);
+    expect(chains.read(leaf.chainPem + authority.trustAnchorsPem)).toEqual({ issuer, root });
+  });
+
+  it('a new root that the old one has signed: the longer way counts where both are trusted', async () => {
+    const { authority, clock } = await create('change');
+    const oldAnchorPem = authority.trustAnchorsPem;
+    const [old] = readPeriods(oldAnchorPem);
+    clock.advance(5 * YEAR_MS);
+    const tools = { clock, random: seededRandom('next'), keySource: generateKeys };
+    await authority.beginChange(await createLine('shop.example', tools));
+    await authority.signByNew();
+    const { chainPem } = await issue(authority);
+    const [, issuer, cross, ...rest] = readPeriods(chainPem);
+    expect([cross?.endsAtMs, rest]).toEqual([old?.endsAtMs, []]);
+    const both = new ChainReader(authority.trustAnchorsPem);
+    const next = both.anchors.find(({ endsAtMs }) => endsAtMs === clock.now() + 10 * YEAR_MS);
+    expect(next).toBeDefined();
+    expect(both.read(chainPem)).toEqual({ issuer, root: next });
+    expect(new ChainReader(oldAnchorPem).read(chainPem)).toEqual({ issuer, root: old });
   });
 
   it('a leaf right under an anchor has no issuer but that', async () => {
