@@ -86,7 +86,8 @@ async function readBackup(path: string): Promise<Buffer> {
 
 /**
  * Makes the data folder, whole and durable when the promise resolves.
- * @throws MeshError file-exists where there is anything in the folder; data-locked; data-unwritable.
+ * @throws MeshError file-exists where there is anything in the folder; data-locked,
+ * data-unwritable.
  */
 export async function restoreFolder(image: FolderImage, options: RestoreOptions): Promise<void> {
   // Through a link: a rename would not replace it.

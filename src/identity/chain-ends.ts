@@ -9,7 +9,7 @@ export interface Period {
 }
 
 export interface ChainEnds {
-  /** Of the issuers between leaf and root, the one that ends first; undefined where there is none. */
+  /** Of the issuers between leaf and root, the one that ends first. */
   readonly issuer: Period | undefined;
   /** Undefined where no anchor is above the chain. */
   readonly root: Period | undefined;

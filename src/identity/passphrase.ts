@@ -20,7 +20,7 @@ const MAX_BYTES = 1024;
 
 /**
  * The passphrase; undefined where neither file nor variable is given.
- * @throws MeshError usage where the file can't be read, or where what is given is empty or too long.
+ * @throws MeshError usage where the file can't be read, or what is given is empty or too long.
  */
 export function readPassphrase({ file, value, names }: PassphraseSource): string | undefined {
   const { option, variable } = names;

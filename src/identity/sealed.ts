@@ -20,7 +20,7 @@ import { MeshError, type Random } from '../base/index.js';
 export interface SealOptions {
   readonly passphrase: string;
   readonly random: Random;
-  /** Cost of a guess: scrypt's N is 2 to this. Default: 17, which is 128 MiB and about 0.4 s. */
+  /** Cost of a guess: scrypt's N is 2 to this. Default: 17: 128 MiB, about half a second. */
   readonly log2N?: number;
 }
 

@@ -34,6 +34,14 @@ export interface HorizonWatchOptions {
   readonly logger: Pick<Logger, 'warn'>;
 }
 
+type LeafEnds = Pick<NodeEnds, 'leaf' | 'issuer' | 'root'>;
+
+interface KnownLeaf {
+  readonly renewAt: number;
+  readonly chains: ChainReader;
+  readonly ends: LeafEnds;
+}
+
 interface Told {
   readonly atMs: number;
   readonly nodes: ReadonlySet<string>;
@@ -45,10 +53,12 @@ const REPEAT_AFTER_MS = 24 * 3_600_000;
 const NAMED = 5;
 /** Of a leaf whose service is no longer declared. */
 const DEFAULT_RENEW_AT = 0.5;
+const NO_LEAF: LeafEnds = { leaf: undefined, issuer: undefined, root: undefined };
 
 export class HorizonWatch {
   readonly #options: HorizonWatchOptions;
   readonly #told = new Map<HorizonKind, Told>();
+  readonly #leaves = new WeakMap<Leaf, KnownLeaf>();
   #chains: ChainReader | undefined;
   #cancelTimer: Cancel | undefined;
 
@@ -110,27 +120,25 @@ export class HorizonWatch {
 
   #toNodeEnds({ stream, leaf }: MemberView, chains: ChainReader): NodeEnds {
     const { node, service, credential } = stream.auth;
-    const above = leaf === undefined ? undefined : chains.read(leaf.chainPem);
-    return {
-      node,
-      leaf: leaf === undefined ? undefined : this.#toLeafEnds(leaf, service),
-      issuer: above?.issuer,
-      root: above?.root,
-      token:
-        credential.kind === 'token'
-          ? { beginsAtMs: stream.connectedAtMs, endsAtMs: credential.expiresAtMs }
-          : undefined,
-    };
-  }
-
-  #toLeafEnds(leaf: Leaf, service: MemberView['stream']['auth']['service']): NodeEnds['leaf'] {
     const declared = this.#options.mesh().services.get(service);
     const renewAt = declared?.certificates.renewAt ?? DEFAULT_RENEW_AT;
-    return {
-      beginsAtMs: leaf.issuedAtMs,
-      endsAtMs: leaf.notAfterMs,
-      renewAtMs: toRenewAtMs(leaf, renewAt),
-    };
+    const token =
+      credential.kind === 'token'
+        ? { beginsAtMs: stream.connectedAtMs, endsAtMs: credential.expiresAtMs }
+        : undefined;
+    const ends = leaf === undefined ? NO_LEAF : this.#toLeafEnds(leaf, renewAt, chains);
+    return { node, token, ...ends };
+  }
+
+  /** A leaf never changes: its ends are computed once. */
+  #toLeafEnds(leaf: Leaf, renewAt: number, chains: ChainReader): LeafEnds {
+    const known = this.#leaves.get(leaf);
+    if (known?.renewAt === renewAt && known.chains === chains) return known.ends;
+    const { issuedAtMs: beginsAtMs, notAfterMs: endsAtMs } = leaf;
+    const period = { beginsAtMs, endsAtMs, renewAtMs: toRenewAtMs(leaf, renewAt) };
+    const ends = { leaf: period, ...chains.read(leaf.chainPem) };
+    this.#leaves.set(leaf, { renewAt, chains, ends });
+    return ends;
   }
 }
 

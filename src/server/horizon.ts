@@ -236,7 +236,7 @@ const TEXTS: Readonly<Record<HorizonKind, string>> = {
   issuer: 'every leaf under it ends then: it should have been replaced',
   crl: 'sidecars refuse every peer then: it should have been renewed',
   leaf: 'it should have been renewed: see the log',
-  token: 'it could not join again: give it a new one with `countersign token`',
+  token: 'unless its token file has a newer one, it could not join again: `countersign token`',
   'xds-certificate': 'no sidecar could join again: it should have been renewed, see the log',
   'xds-anchor': 'no sidecar could join again: each needs a new bootstrap before that',
 };

@@ -159,7 +159,8 @@ describe('backup is refused', () => {
       'with a short one',
       ['backup', '<dir>/b', '--passphrase-file', '<dir>/short', ...DATA],
       'error: expected a passphrase of at least 12 characters but got a shorter one\n' +
-        '  hint: make one with `openssl rand -base64 24`, and keep it apart from what it encrypts\n',
+        '  hint: make one with `openssl rand -base64 24`, ' +
+        'and keep it apart from what it encrypts\n',
     ],
     [
       'into the data folder',

@@ -96,7 +96,7 @@ services:
     target = { address: entries[0]?.address ?? '', port: PORT };
   }, 90_000);
 
-  test('the same sidecars come back: same token, anchor and leaves; no request failed', async () => {
+  test('the same sidecars come back: same token, anchor, leaves; no request failed', async () => {
     const passphrase = ['--passphrase-file', 'passphrase'];
     // 1. Two sidecars and traffic; the horizon is that of a leaf.
     const before = await status();

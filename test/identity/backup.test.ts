@@ -44,7 +44,7 @@ async function treeOf(path: string): Promise<Record<string, string>> {
 }
 
 describe('an image', () => {
-  it('has every file but those of this process and machine; what is not ours is named', async () => {
+  it('has all but what is of this process and machine; what is not ours is named', async () => {
     const dataDir = await temporaryDataDir();
     await dataDir.write('authority.json', 'a');
     await dataDir.write('leaves/0a.json', 'b');

@@ -217,16 +217,21 @@ describe('warnings: near where it should be far', () => {
       xdsCertificate: period(-300, 1),
       crl: period(-9, 1),
     });
+    const everyLeaf = 'every leaf under it ends then:';
+    const token = 'unless its token file has a newer one, it could not join again:';
     expect(warnings.map(({ text }) => text)).toEqual([
-      'root ends 2026-01-11T00:00:00.000Z: every leaf under it ends then: rotate it with `countersign ca rotate`',
-      'issuer ends 2026-01-06T00:00:00.000Z: every leaf under it ends then: it should have been replaced',
-      'crl ends 2026-01-02T00:00:00.000Z: sidecars refuse every peer then: it should have been renewed',
+      `root ends 2026-01-11T00:00:00.000Z: ${everyLeaf} rotate it with \`countersign ca rotate\``,
+      `issuer ends 2026-01-06T00:00:00.000Z: ${everyLeaf} it should have been replaced`,
+      'crl ends 2026-01-02T00:00:00.000Z: sidecars refuse every peer then: ' +
+        'it should have been renewed',
       'leaf of web~a ended 2025-12-31T23:00:00.000Z: it should have been renewed: see the log',
       'leaf of web~b ended 2025-12-31T23:00:00.000Z: it should have been renewed: see the log',
-      'token of web~a ends 2026-01-15T00:00:00.000Z: it could not join again: give it a new one with `countersign token`',
-      'token of web~b ends 2026-01-15T00:00:00.000Z: it could not join again: give it a new one with `countersign token`',
-      'xds-certificate ends 2026-01-02T00:00:00.000Z: no sidecar could join again: it should have been renewed, see the log',
-      'xds-anchor ends 2026-01-02T00:00:00.000Z: no sidecar could join again: each needs a new bootstrap before that',
+      `token of web~a ends 2026-01-15T00:00:00.000Z: ${token} \`countersign token\``,
+      `token of web~b ends 2026-01-15T00:00:00.000Z: ${token} \`countersign token\``,
+      'xds-certificate ends 2026-01-02T00:00:00.000Z: no sidecar could join again: ' +
+        'it should have been renewed, see the log',
+      'xds-anchor ends 2026-01-02T00:00:00.000Z: no sidecar could join again: ' +
+        'each needs a new bootstrap before that',
     ]);
     expect(new Set(warnings.map(({ what }) => what)).size).toBe(HORIZON_KINDS.length);
   });
@@ -261,7 +266,8 @@ describe('as it is shown', () => {
 
   it('in metrics', () => {
     expect(toHorizonMetrics(toHorizon(input({ token: period(-351, 14) })))).toBe(
-      `# HELP countersign_outage_horizon_timestamp_seconds When the first of each kind ends, if the server stopped now.
+      `# HELP countersign_outage_horizon_timestamp_seconds \
+When the first of each kind ends, if the server stopped now.
 # TYPE countersign_outage_horizon_timestamp_seconds gauge
 countersign_outage_horizon_timestamp_seconds{what="root"} 2073945600
 countersign_outage_horizon_timestamp_seconds{what="issuer"} 1790121600
@@ -269,7 +275,8 @@ countersign_outage_horizon_timestamp_seconds{what="leaf"} 1767308400
 countersign_outage_horizon_timestamp_seconds{what="token"} 1768435200
 countersign_outage_horizon_timestamp_seconds{what="xds-certificate"} 1798675200
 countersign_outage_horizon_timestamp_seconds{what="xds-anchor"} 2389305600
-# HELP countersign_outage_horizon_first_timestamp_seconds When the first thing fails, if the server stopped now.
+# HELP countersign_outage_horizon_first_timestamp_seconds \
+When the first thing fails, if the server stopped now.
 # TYPE countersign_outage_horizon_first_timestamp_seconds gauge
 countersign_outage_horizon_first_timestamp_seconds 1767308400
 # HELP countersign_horizon_warnings Ends that are near and should be far, by kind.

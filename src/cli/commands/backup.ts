@@ -24,10 +24,7 @@ export function define(command: Command, context: Context): void {
     .addOption(dataOption())
     .addHelpText(
       'after',
-      toExample(
-        'openssl rand -base64 24 > passphrase',
-        'countersign backup countersign.backup --passphrase-file passphrase',
-      ),
+      toExample('countersign backup countersign.backup --passphrase-file passphrase'),
     )
     .action((file: string, options: BackupOptions) => backup(file, options, context));
 }
