@@ -9,7 +9,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { loadAuthority, openDataDir } from '../../src/identity/index.js';
+import { loadAuthority, loadOrCreateAuthority, openDataDir } from '../../src/identity/index.js';
 import { seededRandom } from '../fakes/seeded-random.js';
 import { Cli } from './cli.js';
 
@@ -119,6 +119,26 @@ describe('backup and restore', () => {
       stdout: 'wrote <dir>/safe/mesh.backup: 2 files of <dir>/data, encrypted\n',
       stderr: warning,
     });
+  });
+
+  test('a CA whose keys have a passphrase of their own: it is not asked for', async () => {
+    const { clock } = cli;
+    const random = seededRandom('own');
+    const dataDir = await openDataDir({ path: cli.path('data'), lock: false, random });
+    const trustDomain = 'shop.example';
+    const passphrase = 'of the CA alone';
+    await loadOrCreateAuthority({ dataDir, clock, random, trustDomain, passphrase });
+    const { code, stdout, stderr } = await cli.run(...BACKUP);
+    expect({ code, stdout }).toEqual({
+      code: 0,
+      stdout:
+        'wrote <dir>/safe/mesh.backup: 1 file of <dir>/data, encrypted\n' +
+        'trust domain shop.example\n',
+    });
+    expect(stderr).not.toContain('warning');
+    expect(await cli.run(...RESTORE, '<dir>/again')).toMatchObject({ code: 0 });
+    expect(contents('again')).toEqual(contents('data'));
+    expect(contents('again')['authority.json']).toContain('ENCRYPTED PRIVATE KEY');
   });
 
   test('what is not of the server is left out, and named', async () => {

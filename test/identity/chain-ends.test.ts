@@ -58,7 +58,7 @@ describe('what stands above a leaf', () => {
     expect(chains.read(leaf.chainPem + authority.trustAnchorsPem)).toEqual({ issuer, root });
   });
 
-  it('a new root, signed by the old one: the longer way counts where both are trusted', async () => {
+  it('a new root, signed by the old one: the longer way counts where both do', async () => {
     const { authority, clock } = await create('change');
     const oldAnchorPem = authority.trustAnchorsPem;
     const [old] = readPeriods(oldAnchorPem);
