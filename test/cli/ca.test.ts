@@ -50,7 +50,7 @@ const importCa = (name: string, ...more: string[]) =>
   );
 
 describe('ca import', () => {
-  test("before the first start: the mesh's CA from the beginning, which ca show shows", async () => {
+  test("before the first start: it is the mesh's CA from the beginning", async () => {
     makeRoot('corp');
     cli.write('mesh.yaml', MESH);
     expect(await importCa('corp', '--mesh', '<dir>/mesh.yaml')).toEqual({
