@@ -1,4 +1,10 @@
 export {
+  attachCertificates,
+  CERTIFICATE_SERVICE,
+  type CertificateQuestion,
+  type CertificatesOptions,
+} from './certificates.js';
+export {
   attachClientStatus,
   CLIENT_STATUS_SERVICE,
   type ClientStatusOptions,
@@ -21,6 +27,7 @@ export {
 } from './health.js';
 export { DEFAULT_DISCOVERY_LIMITS, type DiscoveryLimits, serverOptions } from './limits.js';
 export type { Caller, Peer } from './peer.js';
+export { RateLimit, type RateLimitOptions } from './rate-limit.js';
 export { attachReflection, type ReflectionOptions } from './reflection.js';
 export type { ResourceRejection, ResourceStatus } from './resource-status.js';
 export {

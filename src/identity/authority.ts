@@ -42,6 +42,11 @@ export interface CertifyRequest extends LeafNames {
    * proved.
    */
   readonly publicKeyDer: Buffer;
+  /**
+   * The holder's certificate signing request, DER, of the same key. An outside CA needs it, as it
+   * wants the proof itself; names in it are the CA's to compare, ours are those above.
+   */
+  readonly csrDer?: Buffer;
 }
 
 /** A workload's certificate. All times in ms since the epoch. */

@@ -34,6 +34,8 @@ const schema = z.strictObject({
   node: z.string().optional(),
   /** What its holder showed for it; absent where it was made on the data folder. */
   credential: credential.optional(),
+  /** Where that was a certificate: what the first of that line was had for, as far as is known. */
+  origin: credential.optional(),
 });
 
 /** Times in ms since the epoch. */
@@ -45,6 +47,7 @@ export interface HandingOut {
   readonly service: string;
   readonly node?: string;
   readonly credential?: HandedOutCredential;
+  readonly origin?: HandedOutCredential;
 }
 
 /** Durable when the promise resolves. @throws MeshError data-unwritable */
@@ -57,6 +60,14 @@ export async function recordHandedOut(dataDir: DataDir, handingOut: HandingOut):
     ...{ fingerprintSha256: sha256Hex(leafDer), ...rest },
   };
   await dataDir.write(toName(serialHex), `${JSON.stringify(record, undefined, 1)}\n`);
+}
+
+/** The record of one serial, if it was handed out. @throws MeshError data-damaged, data-unreadable */
+export async function findHandedOut(
+  dataDir: DataDir,
+  serialHex: string,
+): Promise<HandedOut | undefined> {
+  return parseStored({ dataDir, name: toName(serialHex), schema });
 }
 
 /** The newest first. @throws MeshError data-damaged, data-unreadable */

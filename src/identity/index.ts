@@ -36,6 +36,7 @@ export {
   restoreFolder,
 } from './backup.js';
 export { type BroughtCa, importLine, trustDomainOfCa } from './ca-import.js';
+export { splitPem, toPem } from './certificate-reader.js';
 export { type ChainEnds, ChainReader, type Period, readPeriods } from './chain-ends.js';
 export {
   type ClientCertificateRules,
@@ -47,6 +48,7 @@ export { assertIdentity, type CertificateRequest, MAX_CSR_BYTES, readCsr } from 
 export { type DataDir, type DataDirOptions, openDataDir } from './data-dir.js';
 export type { FolderImage, ImageFile } from './folder-image.js';
 export {
+  findHandedOut,
   forgetEnded,
   type HandedOut,
   type HandedOutCredential,

@@ -12,12 +12,15 @@ import {
 } from '../base/index.js';
 import {
   AGGREGATED_SERVICE,
+  attachCertificates,
   attachClientStatus,
   attachDiscovery,
   attachHealth,
   attachReflection,
+  CERTIFICATE_SERVICE,
   CLIENT_STATUS_SERVICE,
   HEALTH_SERVICE,
+  type ServiceRegistry,
   shutdown,
 } from '../grpc/index.js';
 import { lastHandedOutEndMs, type TokenKeys } from '../identity/index.js';
@@ -26,8 +29,11 @@ import { createAdminServer } from './admin.js';
 import { createApi } from './api.js';
 import { toToken } from './bearer.js';
 import { CaChange } from './ca-change.js';
+import { createCertificateService } from './certificate-service.js';
 import { Closers } from './closers.js';
 import { Control } from './control.js';
+import { startSweep } from './handed-out-sweep.js';
+import { authenticateCaller } from './proof.js';
 import { createRefusalLog } from './refusal-log.js';
 import { authenticateSidecar, type Sidecar } from './sidecar.js';
 import { openState, type State } from './state.js';
@@ -145,7 +151,8 @@ async function serveXds(address: HostPort, parts: Parts, closers: Closers): Prom
       }),
     hooks: control.fleet,
   });
-  const services = [AGGREGATED_SERVICE.name, CLIENT_STATUS_SERVICE];
+  attachCertificateService(server, parts, closers);
+  const services = [AGGREGATED_SERVICE.name, CERTIFICATE_SERVICE, CLIENT_STATUS_SERVICE];
   const health = attachHealth(server, { services });
   attachReflection(server, { services: [...services, HEALTH_SERVICE] });
   attachClientStatus(server, {
@@ -160,6 +167,23 @@ async function serveXds(address: HostPort, parts: Parts, closers: Closers): Prom
   const bound = await bindGrpc(server, { address, credential: state.credential });
   addresses.push(toText(bound));
   return bound;
+}
+
+function attachCertificateService(server: ServiceRegistry, parts: Parts, closers: Closers): void {
+  const { state, control, clock, logger } = parts;
+  const { authority, dataDir, tokens } = state;
+  attachCertificates(server, {
+    logger: createRefusalLog(logger, clock),
+    issue: createCertificateService({
+      clock,
+      logger,
+      authority,
+      dataDir,
+      mesh: () => control.rollout.inForce.value,
+      prove: (caller, mesh) => authenticateCaller(caller, { tokens, mesh, nowMs: clock.now() }),
+    }),
+  });
+  closers.defer(startSweep({ dataDir, clock, logger }));
 }
 
 async function serveAdmin(address: HostPort, parts: Parts, closers: Closers): Promise<HostPort> {

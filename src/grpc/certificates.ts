@@ -1,0 +1,91 @@
+// Istio's certificate service on this server's port: the wire of it. Whose certificate it is, and
+// whether there is one, is its host's to say.
+// Protocol: protos/countersign/istio-ca.proto.
+import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
+import { MeshError } from '../base/index.js';
+import { istio } from '../gen/wire.js';
+import type { Logger, ServiceRegistry } from './discovery.js';
+import { toMethod } from './method.js';
+import { type Caller, toCaller } from './peer.js';
+import { isTold, toStatus } from './status.js';
+
+const { IstioCertificateRequest, IstioCertificateResponse } = istio.v1.auth;
+
+/** Full name of the service. */
+export const CERTIFICATE_SERVICE = 'istio.v1.auth.IstioCertificateService';
+const METHOD = 'CreateCertificate';
+
+export interface CertificateQuestion {
+  readonly caller: Caller;
+  /** As it came; PEM, if it is what it should be. */
+  readonly csr: string;
+  /** Seconds; 0 where the caller leaves it to the mesh. */
+  readonly validityS: number;
+}
+
+export interface CertificatesOptions {
+  /** PEM: the leaf, each intermediate, and last the trust anchors in one. Throws a MeshError. */
+  readonly issue: (question: CertificateQuestion) => Promise<readonly string[]>;
+  /** Requests that are worked on at once; more are refused. Default 64. */
+  readonly maxInProgress?: number;
+  readonly logger?: Logger;
+}
+
+const DEFAULT_MAX_IN_PROGRESS = 64;
+/** Of a whole request: a CSR of the largest size, and metadata that nobody reads. */
+const MAX_REQUEST_BYTES = 32 * 1024;
+
+type Call = ServerUnaryCall<Buffer, Buffer>;
+
+/** Serves CreateCertificate on `server`. */
+export function attachCertificates(server: ServiceRegistry, options: CertificatesOptions): void {
+  const { issue, logger, maxInProgress = DEFAULT_MAX_IN_PROGRESS } = options;
+  let inProgress = 0;
+  const answer = async (call: Call): Promise<Buffer> => {
+    if (inProgress >= maxInProgress) {
+      const message = `expected at most ${maxInProgress} certificate requests at once`;
+      throw new MeshError('resource-limit', message);
+    }
+    inProgress += 1;
+    try {
+      const { csr = '', validityDuration = 0 } = decode(call.request);
+      const caller = toCaller(call);
+      const certChain = await issue({ caller, csr, validityS: validityDuration });
+      return Buffer.from(IstioCertificateResponse.encode({ certChain }).finish());
+    } finally {
+      inProgress -= 1;
+    }
+  };
+  const toRefusal = (call: Call, error: unknown): ReturnType<typeof toStatus> => {
+    const refusal = toStatus(error);
+    const peer = toCaller(call).address;
+    if (isTold(error)) logger?.warn({ peer, reason: refusal.details }, 'certificate refused');
+    else logger?.error({ peer, err: error }, 'a certificate request failed');
+    return refusal;
+  };
+  const method = { service: CERTIFICATE_SERVICE, name: METHOD };
+  server.addService(
+    { [METHOD]: toMethod({ ...method, requestStream: false, responseStream: false }) },
+    {
+      [METHOD](call: Call, done: sendUnaryData<Buffer>): void {
+        answer(call).then(
+          (response) => done(null, response),
+          (error: unknown) => done(toRefusal(call, error)),
+        );
+      },
+    },
+  );
+}
+
+function decode(bytes: Buffer): istio.v1.auth.IstioCertificateRequest {
+  if (bytes.length > MAX_REQUEST_BYTES) {
+    const message = `expected a certificate request of at most ${MAX_REQUEST_BYTES} bytes`;
+    throw new MeshError('resource-limit', `${message} but got ${bytes.length}`);
+  }
+  try {
+    return IstioCertificateRequest.decode(bytes);
+  } catch (cause) {
+    const message = 'expected an IstioCertificateRequest but got other bytes';
+    throw new MeshError('request-invalid', message, { cause });
+  }
+}
