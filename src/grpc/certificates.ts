@@ -49,8 +49,9 @@ export function attachCertificates(server: ServiceRegistry, options: Certificate
     inProgress += 1;
     try {
       const { csr = '', validityDuration = 0 } = decode(call.request);
-      const caller = toCaller(call);
-      const certChain = await issue({ caller, csr, validityS: validityDuration });
+      // protobufjs gives an object of its own for 64 bits, where the package `long` is there.
+      const validityS = Number(validityDuration);
+      const certChain = await issue({ caller: toCaller(call), csr, validityS });
       return Buffer.from(IstioCertificateResponse.encode({ certChain }).finish());
     } finally {
       inProgress -= 1;

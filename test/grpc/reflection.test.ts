@@ -6,6 +6,7 @@ import { grpc } from '../../src/gen/wire.js';
 import {
   ALL_SERVICES,
   attachReflection,
+  CERTIFICATE_SERVICE,
   CLIENT_STATUS_SERVICE,
   HEALTH_SERVICE,
 } from '../../src/grpc/index.js';
@@ -16,7 +17,12 @@ const { ServerReflectionRequest, ServerReflectionResponse } = grpc.reflection.v1
 type Question = grpc.reflection.v1.ServerReflectionRequest;
 type Answer = grpc.reflection.v1.ServerReflectionResponse;
 
-const SERVICES = [...ALL_SERVICES.map(({ name }) => name), CLIENT_STATUS_SERVICE, HEALTH_SERVICE];
+const SERVICES = [
+  ...ALL_SERVICES.map(({ name }) => name),
+  CERTIFICATE_SERVICE,
+  CLIENT_STATUS_SERVICE,
+  HEALTH_SERVICE,
+];
 const V1 = 'grpc.reflection.v1.ServerReflection';
 const V1_ALPHA = 'grpc.reflection.v1alpha.ServerReflection';
 
