@@ -47,7 +47,6 @@ export interface State {
   readonly rollout: RolloutRecord | undefined;
   readonly rolloutStore: JsonStore<StoredRollout>;
   readonly leaves: LeafManager;
-  readonly dataDir: DataDir;
   /** Commands change the data folder beside the server. */
   readonly dataWatch: DataWatch;
 }

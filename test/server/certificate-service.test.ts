@@ -55,6 +55,7 @@ async function start(proof: Partial<Proof> = {}) {
     ...{ trustDomain: authority.trustDomain, trustAnchorsPem: authority.trustAnchorsPem },
     issueLeaf: (request) => authority.issueLeaf(request),
     vouchesFor: (chainPem) => authority.vouchesFor(chainPem),
+    isCurrent: (chainPem) => authority.isCurrent(chainPem),
     describe: () => authority.describe(),
     certify(request) {
       certified += 1;
