@@ -1,4 +1,9 @@
 export {
+  type CallerCredential,
+  type CertificateCall,
+  requestCertificate,
+} from './certificate-client.js';
+export {
   attachCertificates,
   CERTIFICATE_SERVICE,
   type CertificateQuestion,

@@ -66,6 +66,7 @@ export {
 } from './leaf-manager.js';
 export type { NodeId } from './leaf-store.js';
 export { readPassphrase } from './passphrase.js';
+export { checkReceived, type Received, type ReceivedFacts } from './received.js';
 export {
   type LeafSettings,
   planRenewal,

@@ -21,6 +21,10 @@ interface ShowOptions {
   readonly json?: boolean;
 }
 
+interface BundleOptions extends ShowOptions {
+  readonly xds?: boolean;
+}
+
 /** One certificate, as `--json` shows it. Times are RFC 3339. */
 interface Shown {
   readonly kind: 'root' | 'intermediate' | 'xds-anchor';
@@ -51,14 +55,26 @@ export function define(command: Command, context: Context): void {
   command
     .command('bundle')
     .description('the trust anchors, as PEM')
+    .option('--xds', 'the anchor of the xDS port instead, for clients of that port')
     .addOption(caPassphraseOption())
     .addOption(dataOption())
     .addHelpText('after', toExample('countersign ca bundle > ca.pem'))
-    .action(async (options: ShowOptions) => {
+    .action(async (options: BundleOptions) => {
+      const { stdout, clock, random } = context;
+      if (options.xds === true) {
+        const dataDir = await openDataDir({
+          path: options.data,
+          lock: false,
+          create: false,
+          random,
+        });
+        stdout.write(await loadOrCreateAnchorPem({ dataDir, clock, random }));
+        return;
+      }
       const { authority, dataDir } = await open(options, context);
       // Whoever gets it may hold it for long: the root in it goes only by the operator's word.
-      await noteBundle(dataDir, context.clock.now());
-      context.stdout.write(authority.trustAnchorsPem);
+      await noteBundle(dataDir, clock.now());
+      stdout.write(authority.trustAnchorsPem);
     });
   defineImport(command.command('import'), context);
   defineRotate(command.command('rotate'), context);

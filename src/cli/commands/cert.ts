@@ -1,37 +1,36 @@
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
-import {
-  type DataDir,
-  forgetEnded,
-  type Leaf,
-  listHandedOut,
-  loadAuthority,
-  openDataDir,
-  parseSpiffeId,
-  recordHandedOut,
-} from '../../identity/index.js';
+import { type DataDir, type KeyType, listHandedOut, openDataDir } from '../../identity/index.js';
 import type { ServiceName } from '../../policy/index.js';
+import { createServerSource, type ServerSourceOptions } from '../cert-server.js';
+import { type CertSource, createDataSource, type Obtained } from '../cert-source.js';
 import { reportError } from '../exit.js';
 import { type Context, writeLine } from '../io.js';
 import {
   dataOption,
   durationOption,
+  type HostPort,
   jsonOption,
+  reader,
   textReader,
   toExample,
+  tryHostPort,
   usage,
 } from '../options.js';
 import { PRIVATE_MODE, PUBLIC_MODE, writeOutput } from '../output-file.js';
 import { caPassphraseOption, tryCaPassphrase } from '../passphrase.js';
 import { startRepetition } from '../repetition.js';
 import { serviceArgument } from '../service-argument.js';
-import { findService, loadStoredMesh } from '../stored-mesh.js';
 import { toTable } from '../table.js';
 
 interface CertOptions {
   readonly out?: string;
   /** Milliseconds. */
   readonly ttl: number;
+  readonly xds?: HostPort;
+  readonly xdsCa?: string;
+  readonly tokenFile?: string;
+  readonly key?: KeyType;
   readonly watch?: boolean;
   readonly list?: boolean;
   readonly json?: boolean;
@@ -42,9 +41,7 @@ interface CertOptions {
 interface Order {
   readonly service: ServiceName;
   readonly out: string;
-  readonly ttlMs: number;
   readonly json: boolean;
-  readonly passphrase: string | undefined;
 }
 
 /** Share of the lifetime after which `--watch` renews. */
@@ -52,6 +49,7 @@ const RENEW_AT = 0.5;
 /** The clock is looked at this often, so that a machine's sleep or a set clock is noticed. */
 const LOOK_EVERY_MS = 30_000;
 const RETRY_MS = 5_000;
+const KEY_TYPES: readonly KeyType[] = ['ecdsa-p256', 'ecdsa-p384', 'rsa-2048', 'rsa-3072'];
 
 export function define(command: Command, context: Context): void {
   command
@@ -65,7 +63,7 @@ export function define(command: Command, context: Context): void {
       durationOption({
         flags: '--ttl <duration>',
         name: '--ttl',
-        description: 'lifetime; never beyond the issuer',
+        description: 'lifetime; never beyond the issuer; with --xds never beyond the mesh',
         fallback: '24h',
         range: ['10s', '90d'],
       }),
@@ -74,60 +72,116 @@ export function define(command: Command, context: Context): void {
     .option('--list', 'show what was handed out')
     .addOption(jsonOption())
     .addOption(caPassphraseOption())
-    .addOption(dataOption())
+    .addOption(dataOption());
+  for (const option of serverSideOptions()) command.addOption(option);
+  command
     .addHelpText(
       'after',
-      toExample('countersign cert web --out ./tls --watch', 'countersign cert --list'),
+      toExample(
+        'countersign cert web --out ./tls --watch',
+        'countersign cert --list',
+        'countersign cert web --out ./tls --xds mesh:18000 --xds-ca xds.pem --token-file web.token',
+      ),
     )
-    .action(async (service: ServiceName | undefined, options: CertOptions) => {
-      const { random } = context;
-      const { out, ttl, data, list } = options;
-      const isOrder = service !== undefined && out !== undefined;
-      if (list === true ? service !== undefined || out !== undefined : !isOrder) {
-        throw usage('expected a service and --out, or --list', 'countersign cert web --out ./tls');
-      }
-      const dataDir = await openDataDir({ path: data, lock: false, create: false, random });
-      if (!isOrder) {
-        await printList(dataDir, options, context);
-        return;
-      }
-      const passphrase = tryCaPassphrase(options.caPassphraseFile);
-      const order = { service, out, ttlMs: ttl, json: options.json === true, passphrase };
-      if (options.watch === true) await watch(dataDir, order, context);
-      else await issue(dataDir, order, context);
+    .action((service: ServiceName | undefined, options: CertOptions, self: Command) => {
+      const isDefaultTtl = self.getOptionValueSource('ttl') === 'default';
+      return act(service, { ...options, isDefaultTtl }, context);
     });
 }
 
-/** Issues, records, then writes: a certificate that someone may hold is always known. */
-async function issue(dataDir: DataDir, order: Order, context: Context): Promise<Leaf> {
-  const { clock, random } = context;
-  const mesh = await loadStoredMesh(dataDir);
-  const { name, spiffeId, dnsNames, certificates } = findService(mesh, order.service);
-  const authority = await loadAuthority(
-    { dataDir, clock, random, passphrase: order.passphrase },
-    { trustDomain: mesh.trustDomain },
-  );
-  const leaf = await authority.issueLeaf({
-    spiffeId: parseSpiffeId(spiffeId),
-    dnsNames,
-    ttlMs: order.ttlMs,
-    key: certificates.key,
-  });
-  await recordHandedOut(dataDir, { certificate: leaf, service: name });
-  await forgetEnded(dataDir, clock.now());
+/** For a machine that has no data folder. */
+function serverSideOptions(): readonly Option[] {
+  const file = (flags: string, name: string, what: string): Option =>
+    new Option(flags, what).argParser(textReader(name));
+  return [
+    new Option('--xds <host:port>', 'ask a running server, at its xDS port').argParser(
+      reader({
+        name: '--xds',
+        expected: 'an address and port',
+        hint: 'such as 127.0.0.1:18000',
+        read: (text) => {
+          const parsed = tryHostPort(text);
+          return parsed?.port === 0 ? undefined : parsed;
+        },
+      }),
+    ),
+    file('--xds-ca <file>', '--xds-ca', 'its anchor, by which it is known (`ca bundle --xds`)'),
+    file('--token-file <file>', '--token-file', 'a token of the service; renewals do without'),
+    new Option('--key <type>', 'of the key made with --xds (default: "ecdsa-p256")').choices(
+      KEY_TYPES,
+    ),
+  ];
+}
+
+type Given = CertOptions & { readonly isDefaultTtl: boolean };
+
+async function act(
+  service: ServiceName | undefined,
+  options: Given,
+  context: Context,
+): Promise<void> {
+  const { out, data, list, json, xds, watch: isWatch } = options;
+  const isOrder = service !== undefined && out !== undefined;
+  if (list === true ? service !== undefined || out !== undefined : !isOrder) {
+    throw usage('expected a service and --out, or --list', 'countersign cert web --out ./tls');
+  }
+  refuseWithoutXds(options);
+  const open = (): Promise<DataDir> =>
+    openDataDir({ path: data, lock: false, create: false, random: context.random });
+  if (!isOrder) {
+    await printList(await open(), options, context);
+    return;
+  }
+  const source =
+    xds === undefined
+      ? createDataSource({
+          ...{ dataDir: await open(), service, ttlMs: options.ttl, context },
+          passphrase: tryCaPassphrase(options.caPassphraseFile),
+        })
+      : createServerSource(toServerOptions({ service, out, xds, context }, options));
+  const order = { service, out, json: json === true };
+  if (isWatch === true) await watch(source, order, context);
+  else await issue(source, order, context);
+}
+
+function refuseWithoutXds({ xds, xdsCa, tokenFile, key, list }: Given): void {
+  const given = Object.entries({ '--xds-ca': xdsCa, '--token-file': tokenFile, '--key': key });
+  const [stray] = given.find(([, value]) => value !== undefined) ?? [];
+  if (xds === undefined && stray !== undefined) throw usage(`expected --xds with ${stray}`);
+  if (xds !== undefined && list === true) throw usage('expected --list without --xds');
+}
+
+function toServerOptions(
+  order: Pick<ServerSourceOptions, 'service' | 'out' | 'xds' | 'context'>,
+  { xdsCa, tokenFile, key = 'ecdsa-p256', ttl, isDefaultTtl }: Given,
+): ServerSourceOptions {
+  if (xdsCa === undefined) {
+    throw usage(
+      'expected --xds-ca with --xds: the server is known by its anchor',
+      "print it with `countersign ca bundle --xds` on the server's data folder",
+    );
+  }
+  return { ...order, anchorFile: xdsCa, tokenFile, key, ttlMs: isDefaultTtl ? undefined : ttl };
+}
+
+/** Obtains, then writes. */
+async function issue(source: CertSource, order: Order, context: Context): Promise<Obtained> {
+  const { random } = context;
+  const obtained = await source();
   const write = (file: string, content: string, mode: number): Promise<void> =>
     writeOutput({ path: join(order.out, file), content, mode, random });
   // The certificate last: who watches it finds its key and anchors already there.
-  await write('bundle.pem', authority.trustAnchorsPem, PUBLIC_MODE);
-  await write('key.pem', leaf.keyPem, PRIVATE_MODE);
-  await write('cert.pem', leaf.chainPem, PUBLIC_MODE);
-  printIssued(leaf, order, context);
-  return leaf;
+  await write('bundle.pem', obtained.anchorsPem, PUBLIC_MODE);
+  await write('key.pem', obtained.keyPem, PRIVATE_MODE);
+  await write('cert.pem', obtained.chainPem, PUBLIC_MODE);
+  printIssued(obtained, order, context);
+  return obtained;
 }
 
-function printIssued(leaf: Leaf, { service, out, json }: Order, { stdout }: Context): void {
-  const { serialHex: serial, spiffeId } = leaf;
-  const notAfter = new Date(leaf.notAfterMs).toISOString();
+function printIssued(obtained: Obtained, order: Order, { stdout }: Context): void {
+  const { service, out, json } = order;
+  const { serialHex: serial, spiffeId } = obtained;
+  const notAfter = new Date(obtained.notAfterMs).toISOString();
   if (json) {
     const certificate = { serial, service, spiffeId, notAfter, out };
     writeLine(stdout, JSON.stringify({ certificate }, undefined, 2));
@@ -138,15 +192,15 @@ function printIssued(leaf: Leaf, { service, out, json }: Order, { stdout }: Cont
 }
 
 /** The first certificate must succeed; later failures are told and tried again. */
-async function watch(dataDir: DataDir, order: Order, context: Context): Promise<void> {
+async function watch(source: CertSource, order: Order, context: Context): Promise<void> {
   const { clock } = context;
   const repetition = startRepetition(context);
   try {
-    let renewAtMs = toRenewAtMs(await issue(dataDir, order, context));
+    let renewAtMs = toRenewAtMs(await issue(source, order, context));
     while (await repetition.pause(Math.min(LOOK_EVERY_MS, Math.max(0, renewAtMs - clock.now())))) {
       if (clock.now() < renewAtMs) continue;
       try {
-        renewAtMs = toRenewAtMs(await issue(dataDir, order, context));
+        renewAtMs = toRenewAtMs(await issue(source, order, context));
       } catch (error) {
         reportError(error, context);
         renewAtMs = clock.now() + RETRY_MS;
@@ -157,7 +211,7 @@ async function watch(dataDir: DataDir, order: Order, context: Context): Promise<
   }
 }
 
-function toRenewAtMs({ issuedAtMs, notAfterMs }: Leaf): number {
+function toRenewAtMs({ issuedAtMs, notAfterMs }: Obtained): number {
   return issuedAtMs + (notAfterMs - issuedAtMs) * RENEW_AT;
 }
 

@@ -1,0 +1,147 @@
+// Certificates from a running server, for `cert --xds`: the key is made here and stays here. The
+// first one is had by a token; while one is in force, the next is had by that, so that a token may
+// end once it was used. What comes back is judged before it replaces anything.
+import { X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MeshError, systemErrorCode } from '../base/index.js';
+import type { CallerCredential } from '../grpc/index.js';
+import {
+  checkReceived,
+  createCsr,
+  generateKeys,
+  type KeyType,
+  toCsrPem,
+  XDS_SERVER_NAME,
+} from '../identity/index.js';
+import type { ServiceName } from '../policy/index.js';
+import type { CertSource } from './cert-source.js';
+import type { Context } from './io.js';
+import { formatHostPort, type HostPort, usage } from './options.js';
+
+export interface ServerSourceOptions {
+  readonly service: ServiceName;
+  /** The folder whose certificate is renewed. */
+  readonly out: string;
+  readonly xds: HostPort;
+  /** PEM of the xDS port's anchor. */
+  readonly anchorFile: string;
+  readonly tokenFile: string | undefined;
+  readonly key: KeyType;
+  /** Undefined: as long as the mesh gives. */
+  readonly ttlMs: number | undefined;
+  readonly context: Context;
+}
+
+const SECOND_MS = 1_000;
+
+/**
+ * Files are read each time, since they may be replaced.
+ * @throws MeshError (from the source) usage for a file that is not what it should be;
+ * server-unreachable; what the server refuses it for; certificate-invalid, token-wrong-service.
+ */
+export function createServerSource(options: ServerSourceOptions): CertSource {
+  const { service, xds, key, ttlMs = 0, context } = options;
+  const { clock } = context;
+  return async () => {
+    const anchorPem = await readAnchor(options.anchorFile);
+    const tried = [tryCurrent(options), readToken(options.tokenFile)];
+    const keys = await generateKeys(key);
+    const chain = await askInTurn(tried, async (credential) => {
+      const { requestCertificate } = await import('../grpc/index.js');
+      return requestCertificate({
+        ...{ address: formatHostPort(xds), anchorPem, serverName: XDS_SERVER_NAME },
+        ...{ credential, csrPem: toCsrPem(createCsr({ keys })), clock },
+        validityS: Math.floor(ttlMs / SECOND_MS),
+      });
+    });
+    const chainPem = chain.slice(0, -1).join('');
+    const anchorsPem = chain.at(-1) ?? '';
+    const { privateKeyPem: keyPem } = keys;
+    const nowMs = clock.now();
+    const facts = checkReceived({ chainPem, anchorsPem, keyPem, nowMs });
+    if (!isFor(service, facts)) {
+      const message = `expected a certificate for "${service}" but got one for ${facts.spiffeId}`;
+      throw new MeshError('token-wrong-service', message, {
+        hint: `the token is another service's: make one with \`countersign token ${service}\``,
+      });
+    }
+    const { spiffeId, serialHex, notAfterMs } = facts;
+    const issuedAtMs = nowMs;
+    return { spiffeId, serialHex, issuedAtMs, notAfterMs, keyPem, chainPem, anchorsPem };
+  };
+}
+
+type Ask = (credential: CallerCredential) => Promise<readonly string[]>;
+
+/** The first credential that the server takes; what the last was refused for is told. */
+async function askInTurn(
+  tried: readonly Promise<CallerCredential | undefined>[],
+  ask: Ask,
+): Promise<readonly string[]> {
+  // All at once, so that none is left to fail unheard.
+  const credentials = (await Promise.all(tried)).filter((one) => one !== undefined);
+  let refusal = usage(
+    'expected --token-file, since --out holds no certificate in force for that service',
+    'make a token with `countersign token`, and copy its file here',
+  );
+  for (const credential of credentials) {
+    try {
+      return await ask(credential);
+    } catch (error) {
+      if (!(error instanceof MeshError)) throw error;
+      refusal = error;
+    }
+  }
+  throw refusal;
+}
+
+/** What an earlier run left in --out, where that is a good certificate for the same service. */
+async function tryCurrent(options: ServerSourceOptions): Promise<CallerCredential | undefined> {
+  const { out, service, context } = options;
+  try {
+    const read = (name: string): Promise<string> => readFile(join(out, name), 'utf8');
+    const keyPem = await read('key.pem');
+    const chainPem = await read('cert.pem');
+    const anchorsPem = await read('bundle.pem');
+    const facts = checkReceived({ chainPem, anchorsPem, keyPem, nowMs: context.clock.now() });
+    return isFor(service, facts) ? { kind: 'certificate', chainPem, keyPem } : undefined;
+  } catch {
+    // None, ended, or half replaced: it proves nothing, and is about to be replaced.
+    return undefined;
+  }
+}
+
+/** Each leaf of a service carries this name (MODEL.md, "Identity"); its account may be named otherwise. */
+function isFor(service: ServiceName, { dnsNames }: { dnsNames: readonly string[] }): boolean {
+  const [first = '', second] = service.split('/');
+  return dnsNames.includes(second === undefined ? `${first}.default` : `${second}.${first}`);
+}
+
+async function readToken(path: string | undefined): Promise<CallerCredential | undefined> {
+  if (path === undefined) return undefined;
+  const token = (await readText(path, '--token-file')).trim();
+  // What a header may carry; the message must not repeat it.
+  if (/^[\x21-\x7e]+$/.test(token)) return { kind: 'token', token };
+  const message = `--token-file: expected a token in ${path} but got something else`;
+  throw usage(message, 'make one with `countersign token`');
+}
+
+async function readAnchor(path: string): Promise<string> {
+  const pem = await readText(path, '--xds-ca');
+  try {
+    return new X509Certificate(pem).toString();
+  } catch {
+    const message = `--xds-ca: expected a certificate in PEM in ${path} but got something else`;
+    throw usage(message, "print it with `countersign ca bundle --xds` on the server's data folder");
+  }
+}
+
+async function readText(path: string, option: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const code = systemErrorCode(error) ?? 'an error';
+    throw usage(`${option}: expected a file to read at ${path} but got ${code}`);
+  }
+}

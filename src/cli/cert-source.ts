@@ -1,0 +1,58 @@
+// Where `cert` has its certificates from, and the way by which it issues them itself: on the data
+// folder, with the CA's key.
+import {
+  type DataDir,
+  forgetEnded,
+  loadAuthority,
+  parseSpiffeId,
+  recordHandedOut,
+} from '../identity/index.js';
+import type { ServiceName } from '../policy/index.js';
+import type { Context } from './io.js';
+import { findService, loadStoredMesh } from './stored-mesh.js';
+
+/** Times in ms since the epoch. */
+export interface Obtained {
+  readonly spiffeId: string;
+  readonly serialHex: string;
+  readonly issuedAtMs: number;
+  readonly notAfterMs: number;
+  /** PKCS #8. Never printed. */
+  readonly keyPem: string;
+  /** The leaf first. */
+  readonly chainPem: string;
+  readonly anchorsPem: string;
+}
+
+/** A new certificate each time. Throws a MeshError where there is none. */
+export type CertSource = () => Promise<Obtained>;
+
+export interface DataSourceOptions {
+  readonly dataDir: DataDir;
+  readonly service: ServiceName;
+  readonly ttlMs: number;
+  /** Of the CA's key, where that is encrypted. */
+  readonly passphrase: string | undefined;
+  readonly context: Context;
+}
+
+/** Issues and records: a certificate that someone may hold is always known. */
+export function createDataSource(options: DataSourceOptions): CertSource {
+  const { dataDir, ttlMs, passphrase, context } = options;
+  const { clock, random } = context;
+  return async () => {
+    const mesh = await loadStoredMesh(dataDir);
+    const { name, spiffeId, dnsNames, certificates } = findService(mesh, options.service);
+    const authority = await loadAuthority(
+      { dataDir, clock, random, passphrase },
+      { trustDomain: mesh.trustDomain },
+    );
+    const leaf = await authority.issueLeaf({
+      ...{ spiffeId: parseSpiffeId(spiffeId), dnsNames },
+      ...{ ttlMs, key: certificates.key },
+    });
+    await recordHandedOut(dataDir, { certificate: leaf, service: name });
+    await forgetEnded(dataDir, clock.now());
+    return { ...leaf, anchorsPem: authority.trustAnchorsPem };
+  };
+}

@@ -1,0 +1,106 @@
+// Asking a server of ours for a certificate, as `countersign cert --xds` does: one call on one
+// connection. The server is known by the anchor that its xDS port never changes and by its fixed
+// name, so the address may be anything; nothing is sent before that is verified.
+import { createSecureContext } from 'node:tls';
+import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { type Clock, type ErrorCode, MeshError } from '../base/index.js';
+import { istio } from '../gen/wire.js';
+import { CERTIFICATE_SERVICE } from './certificates.js';
+
+const { IstioCertificateRequest, IstioCertificateResponse } = istio.v1.auth;
+
+/** What shows who asks. Never logged. */
+export type CallerCredential =
+  | { readonly kind: 'token'; readonly token: string }
+  | { readonly kind: 'certificate'; readonly chainPem: string; readonly keyPem: string };
+
+export interface CertificateCall {
+  /** `host:port`. */
+  readonly address: string;
+  readonly anchorPem: string;
+  /** In the server's certificate. */
+  readonly serverName: string;
+  readonly credential: CallerCredential;
+  readonly csrPem: string;
+  /** Seconds; 0 leaves it to the mesh. */
+  readonly validityS: number;
+  readonly clock: Clock;
+}
+
+/** All that is waited for, connecting too. */
+const TIMEOUT_MS = 15_000;
+const PATH = `/${CERTIFICATE_SERVICE}/CreateCertificate`;
+
+/**
+ * PEM: the leaf, then each intermediate, and last the trust anchors in one.
+ * @throws MeshError server-unreachable; otherwise what the server refuses it for, or server-error.
+ */
+export async function requestCertificate(call: CertificateCall): Promise<readonly string[]> {
+  const { csrPem: csr, validityS: validityDuration } = call;
+  const request = Buffer.from(IstioCertificateRequest.encode({ csr, validityDuration }).finish());
+  const answer = await exchange(request, call);
+  const certChain = tryChain(answer);
+  if (certChain !== undefined && certChain.length >= 2) return certChain;
+  throw new MeshError('server-error', `expected a chain from ${call.address} but got other bytes`);
+}
+
+function exchange(request: Buffer, call: CertificateCall): Promise<Buffer> {
+  const { address, anchorPem: ca, serverName, credential, clock } = call;
+  const own =
+    credential.kind === 'certificate' ? { key: credential.keyPem, cert: credential.chainPem } : {};
+  const context = createSecureContext({ ca, ...own, minVersion: 'TLSv1.3' });
+  const client = new Client(address, credentials.createFromSecureContext(context), {
+    'grpc.ssl_target_name_override': serverName,
+    'grpc.default_authority': serverName,
+    // A credential goes to that server and nowhere else.
+    'grpc.enable_http_proxy': 0,
+    'grpc.enable_retries': 0,
+  });
+  const metadata = new Metadata();
+  if (credential.kind === 'token') metadata.set('authorization', `Bearer ${credential.token}`);
+  return new Promise<Buffer>((resolve, reject) => {
+    let cancelTimeout = (): void => undefined;
+    const done = (error: ServiceError | null, answer?: Buffer): void => {
+      cancelTimeout();
+      client.close();
+      if (error === null) resolve(answer ?? Buffer.alloc(0));
+      else reject(toMeshError(error, address));
+    };
+    const pass = (bytes: Buffer): Buffer => bytes;
+    const running = client.makeUnaryRequest(PATH, pass, pass, request, metadata, {}, done);
+    cancelTimeout = clock.after(TIMEOUT_MS, () => running.cancel());
+  });
+}
+
+function tryChain(answer: Buffer): readonly string[] | undefined {
+  try {
+    return IstioCertificateResponse.decode(answer).certChain;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The other direction of status.ts, as far as a status tells. */
+const CODES: ReadonlyMap<status, ErrorCode> = new Map<status, ErrorCode>([
+  [status.UNAUTHENTICATED, 'token-invalid'],
+  [status.PERMISSION_DENIED, 'token-wrong-service'],
+  [status.FAILED_PRECONDITION, 'service-unknown'],
+  [status.RESOURCE_EXHAUSTED, 'resource-limit'],
+  [status.INVALID_ARGUMENT, 'request-invalid'],
+]);
+const UNREACHABLE: readonly status[] = [
+  status.UNAVAILABLE,
+  status.CANCELLED,
+  status.DEADLINE_EXCEEDED,
+  status.UNIMPLEMENTED,
+];
+
+function toMeshError({ code, details }: ServiceError, address: string): MeshError {
+  if (UNREACHABLE.includes(code)) {
+    const got = code === status.CANCELLED ? 'no answer' : details;
+    return new MeshError('server-unreachable', `expected a server at ${address} but got: ${got}`, {
+      hint: 'name its xDS port by --xds, and give its anchor (`ca bundle --xds`) by --xds-ca',
+    });
+  }
+  return new MeshError(CODES.get(code) ?? 'server-error', `the server refuses: ${details}`);
+}
