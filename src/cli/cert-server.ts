@@ -112,7 +112,7 @@ async function tryCurrent(options: ServerSourceOptions): Promise<CallerCredentia
   }
 }
 
-/** Each leaf of a service carries this name (MODEL.md, "Identity"); its account may be named otherwise. */
+/** Every leaf of a service carries this name, whatever its account (MODEL.md, "Identity"). */
 function isFor(service: ServiceName, { dnsNames }: { dnsNames: readonly string[] }): boolean {
   const [first = '', second] = service.split('/');
   return dnsNames.includes(second === undefined ? `${first}.default` : `${second}.${first}`);

@@ -62,7 +62,10 @@ export async function recordHandedOut(dataDir: DataDir, handingOut: HandingOut):
   await dataDir.write(toName(serialHex), `${JSON.stringify(record, undefined, 1)}\n`);
 }
 
-/** The record of one serial, if it was handed out. @throws MeshError data-damaged, data-unreadable */
+/**
+ * The record of one serial, if it was handed out.
+ * @throws MeshError data-damaged, data-unreadable
+ */
 export async function findHandedOut(
   dataDir: DataDir,
   serialHex: string,

@@ -113,7 +113,8 @@ describe('cert --xds', () => {
       stderr:
         'error: expected a certificate for "payments/ledger" but got one for ' +
         'spiffe://shop.example/ns/default/sa/web\n' +
-        "  hint: the token is another service's: make one with `countersign token payments/ledger`\n",
+        "  hint: the token is another service's: make one with " +
+        '`countersign token payments/ledger`\n',
     });
     expect(existsSync(cli.path('tls'))).toBe(false);
   });
@@ -125,7 +126,8 @@ describe('cert --xds', () => {
     expect({ code, stderr }).toEqual({
       code: 1,
       stderr:
-        'error: the server refuses: expected a token of three parts in base64url but got another form\n',
+        'error: the server refuses: expected a token of three parts in base64url ' +
+        'but got another form\n',
     });
   });
 
@@ -135,7 +137,7 @@ describe('cert --xds', () => {
     const { code, stderr } = await cli.run(...order(server.xdsAddress.port, ...BY_TOKEN));
     expect(code).toBe(3);
     expect(stderr).toMatch(
-      /^error: expected a server at 127\.0\.0\.1:\d+ but got: .*ECONNREFUSED.*\n {2}hint: name its /,
+      /^error: expected a server at 127\.0\.0\.1:\d+ but got: .*ECONNREFUSED.*\n {2}hint: name /,
     );
   });
 

@@ -54,7 +54,7 @@ export class CsrMutations {
     return changed;
   }
 
-  /** A length that is longer than needed, indefinite, huge, or off by a few, where a value begins. */
+  /** A length too long, indefinite, huge, or off by a few, where a value begins. */
   #length(bytes: Buffer): Buffer {
     const starts = [...bytes.keys()].filter((i) =>
       [0x30, 0x31, 0x02, 0x03].includes(bytes[i] ?? 0),

@@ -17,8 +17,9 @@ import {
 import { WEB } from '../identity/tools.js';
 import { CsrMutations } from './csr-mutations.js';
 
-// FUZZ_ROUNDS makes it longer. Mutated requests are refused by a MeshError. Where one is still a good request (a mutation may
-// touch what means nothing), what was signed is byte for byte what the key's holder signed.
+// FUZZ_ROUNDS makes it longer. Mutated requests are refused by a MeshError. Where one is still a
+// good request (a mutation may touch what means nothing), what was signed is byte for byte what the
+// key's holder signed.
 
 const ROUNDS = Math.max(10_000, Number(process.env['FUZZ_ROUNDS'] ?? 0));
 const names = derAttribute(OID.extensionRequest, derNames({ uris: [WEB] }));

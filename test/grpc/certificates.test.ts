@@ -78,7 +78,7 @@ test('more at once than its limit are refused, and served again later', async ()
   expect(Buffer.isBuffer(await ask({}))).toBe(true);
 });
 
-test('a refusal is told and logged; an error of ours is logged in full and told as such', async () => {
+test('a refusal is told and logged; an error of ours is logged in full', async () => {
   const logger = recordingLogger();
   const errors = [new MeshError('csr-invalid', 'no good'), new Error('secret detail')];
   const ask = await serve({

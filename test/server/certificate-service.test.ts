@@ -118,7 +118,8 @@ describe('how long it lives', () => {
 
   test.each([9, -1, Number.NaN])('%d s is refused', async (validityS) => {
     const { ask, certified } = await start();
-    const message = `expected a validity_duration of at least 10 s, or 0 for the mesh's, but got ${validityS}`;
+    const least = "expected a validity_duration of at least 10 s, or 0 for the mesh's";
+    const message = `${least}, but got ${validityS}`;
     expect(await meshErrorOf(() => ask({ validityS }))).toMatchObject({
       code: 'request-invalid',
       message,
