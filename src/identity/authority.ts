@@ -85,9 +85,13 @@ export interface Authority {
   readonly trustDomain: string;
   /** The roots that peers must trust, PEM. */
   readonly trustAnchorsPem: string;
-  /** A new leaf with a key of its own, validated. @throws MeshError certificate-invalid */
+  /**
+   * A new leaf with a key of its own, validated.
+   * @throws MeshError certificate-invalid; of an outside CA also outside-ca-unreachable,
+   * outside-ca-refused and outside-ca-invalid.
+   */
   issueLeaf(request: LeafRequest): Promise<Leaf>;
-  /** A new leaf for a key that its holder keeps. @throws MeshError certificate-invalid */
+  /** A new leaf for a key that its holder keeps. @throws MeshError as `issueLeaf`. */
   certify(request: CertifyRequest): Promise<LeafCertificate>;
   /**
    * Whether a chain (leaf first, PEM) ends at a root of this authority and every signature holds.
@@ -302,7 +306,11 @@ function requireInForce({ notAfterMs }: CertificateFacts, nowMs: number): void {
   });
 }
 
-function toInfo(kind: AuthorityInfo['kind'], { facts }: Issued): AuthorityInfo {
+/** One certificate of an authority, for people. */
+export function toInfo(
+  kind: AuthorityInfo['kind'],
+  { facts }: Pick<Issued, 'facts'>,
+): AuthorityInfo {
   const { publicKey, subject } = facts.x509;
   const details = publicKey.asymmetricKeyDetails;
   return {

@@ -93,6 +93,18 @@ export {
   toTrustDomainId,
   trustDomainProblem,
 } from './spiffe-id.js';
+export {
+  assertOwnAuthority,
+  forgetStepCa,
+  type OpenedStepCa,
+  type OpenStepCaOptions,
+  openStepCa,
+  openStoredAuthority,
+  type StoredAuthority,
+} from './step-ca/open.js';
+export { readRecord as readStepCaRecord, type StepCaRecord } from './step-ca/record.js';
+export type { StepCaSettings } from './step-ca/settings.js';
+export { StepCaAuthority, type StepCaAuthorityOptions } from './step-ca/step-ca-authority.js';
 export { parseStored } from './stored-json.js';
 export type { SignedToken, TokenAudience, TokenRequest, VerifiedToken } from './token.js';
 export { createTokenKeys, type TokenKeys, type TokenKeysOptions } from './token-keys.js';

@@ -101,7 +101,8 @@ function storedProblem(stored: Stored): string | undefined {
       issuer,
       privateKeyPem: stored.keyPem,
       expected: {
-        kind: 'workload',
+        // Its own CA's or an outside one's: which of the two was judged when it was issued.
+        kind: 'outside-workload',
         spiffeId: stored.spiffeId,
         dnsNames: stored.dnsNames,
         earliestBeginMs: stored.notBeforeMs,

@@ -6,16 +6,18 @@
 import { createPrivateKey, type KeyObject, verify } from 'node:crypto';
 import { MeshError } from '../base/index.js';
 import { type CertificateFacts, EXTENSION } from './certificate-reader.js';
+import { readCommonNames, toCommonName } from './common-name.js';
 import { tryDerivePublicKey } from './ec-keys.js';
 import { signatureAlgorithm } from './signature.js';
 
 /** What a certificate was asked to be. */
 export interface Expectation {
   /**
-   * `workload`: an X.509-SVID, server and client. `server`: server only, with no identity but
-   * names. `authority`: a CA.
+   * `workload`: an X.509-SVID, server and client. `outside-workload`: one by a CA that is not
+   * ours, which may put the identity's name into the subject and mark RSA keys for encipherment.
+   * `server`: server only, with no identity but names. `authority`: a CA.
    */
-  readonly kind: 'workload' | 'server' | 'authority';
+  readonly kind: 'workload' | 'outside-workload' | 'server' | 'authority';
   /** The SPIFFE ID; undefined: it must carry none. */
   readonly spiffeId: string | undefined;
   readonly dnsNames: readonly string[];
@@ -36,7 +38,7 @@ export interface Subject {
 }
 
 /** Bit numbers of RFC 5280 4.2.1.3. */
-const BIT = { digitalSignature: 0, keyCertSign: 5, cRLSign: 6 } as const;
+const BIT = { digitalSignature: 0, keyEncipherment: 2, keyCertSign: 5, cRLSign: 6 } as const;
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 const MAX_SERIAL_BYTES = 20;
@@ -159,21 +161,36 @@ function* identityProblems(facts: CertificateFacts, expected: Expectation): Iter
     yield `expected no addresses but got ${facts.ipsHex.length}`;
   }
   if (expected.kind === 'authority') return;
-  if (!facts.subjectIsEmpty) yield 'expected an empty subject but got a name';
-  if (facts.extensions.get(EXTENSION.subjectAltName)?.critical !== true) {
+  if (expected.kind === 'outside-workload') yield* commonNameProblems(facts, expected);
+  else if (!facts.subjectIsEmpty) yield 'expected an empty subject but got a name';
+  const mayHaveSubject = expected.kind === 'outside-workload' && !facts.subjectIsEmpty;
+  if (!mayHaveSubject && facts.extensions.get(EXTENSION.subjectAltName)?.critical !== true) {
     yield 'expected a critical subject alternative name, as the subject is empty, but got none';
+  }
+}
+
+/** X509-SVID section 2: the subject is no second identity. */
+function* commonNameProblems(facts: CertificateFacts, expected: Expectation): Iterable<string> {
+  const { spiffeId, dnsNames } = expected;
+  const ids = spiffeId === undefined ? [] : [spiffeId, toCommonName(spiffeId)];
+  for (const name of readCommonNames(facts)) {
+    if (ids.includes(name) || dnsNames.includes(name)) continue;
+    yield `expected no common name but the identity's but got ${JSON.stringify(name)}`;
   }
 }
 
 /** X509-SVID section 4 and its appendix A. */
 function* endEntityProblems(
   facts: CertificateFacts,
-  kind: 'workload' | 'server',
+  kind: Exclude<Expectation['kind'], 'authority'>,
 ): Iterable<string> {
   if (facts.isCa) yield 'expected no CA but got one';
   if (facts.pathLength !== undefined) yield 'expected no path length but got one';
-  yield* keyUsageProblems(facts, [BIT.digitalSignature]);
-  const usages = kind === 'workload' ? [SERVER_AUTH, CLIENT_AUTH] : [SERVER_AUTH];
+  const isRsa = facts.x509.publicKey.asymmetricKeyType === 'rsa';
+  // Without it TLS 1.2's RSA key exchange is off; mesh TLS has none, so the bit grants nothing.
+  const mayEncipher = kind === 'outside-workload' && isRsa;
+  yield* keyUsageProblems(facts, [BIT.digitalSignature], mayEncipher ? [BIT.keyEncipherment] : []);
+  const usages = kind === 'server' ? [SERVER_AUTH] : [SERVER_AUTH, CLIENT_AUTH];
   if (!sameNames(facts.extendedKeyUsageOids, usages)) {
     const got = list(facts.extendedKeyUsageOids);
     yield `expected extended key usages ${list(usages)} but got ${got}`;
@@ -194,11 +211,15 @@ function* authorityProblems(facts: CertificateFacts, expected: Expectation): Ite
   yield* keyUsageProblems(facts, [BIT.keyCertSign, BIT.cRLSign]);
 }
 
-function* keyUsageProblems(facts: CertificateFacts, wanted: readonly number[]): Iterable<string> {
+function* keyUsageProblems(
+  facts: CertificateFacts,
+  wanted: readonly number[],
+  allowed: readonly number[] = [],
+): Iterable<string> {
   if (facts.extensions.get(EXTENSION.keyUsage)?.critical !== true) {
     yield 'expected a critical key usage but got none';
   }
-  const bits = [...facts.keyUsageBits];
+  const bits = [...facts.keyUsageBits].filter((bit) => !allowed.includes(bit));
   if (!sameNames(bits.map(String), wanted.map(String))) {
     yield `expected key usage bits ${list(wanted)} but got ${list(bits)}`;
   }

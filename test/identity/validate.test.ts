@@ -5,6 +5,7 @@ import {
   readCertificate,
   toPem,
 } from '../../src/identity/certificate-reader.js';
+import { toCommonName } from '../../src/identity/common-name.js';
 import { signCertificate, toKeyIdHex, toSubjectDer } from '../../src/identity/sign.js';
 import type { CertificateTemplate } from '../../src/identity/template.js';
 import {
@@ -310,6 +311,79 @@ describe('a leaf', () => {
       'expected key usage bits [0] but got [5]',
     ]);
     expect(JSON.stringify(error)).not.toContain('PRIVATE');
+  });
+});
+
+const LONG_ID = `spiffe://shop.example/ns/default/sa/${'w'.repeat(63)}`;
+const OUTSIDE_ROWS: readonly Row[] = [
+  { name: 'as ours are', problems: [] },
+  {
+    name: 'its ID for a common name',
+    template: { subject: [{ type: 'CN', value: WEB }] },
+    problems: [],
+  },
+  {
+    name: 'one of its names for a common name',
+    template: { subject: [{ type: 'CN', value: 'web.default' }] },
+    problems: [],
+  },
+  {
+    name: 'an organization',
+    template: { subject: [{ type: 'O', value: 'Corp' }] },
+    problems: [],
+  },
+  {
+    name: 'the hash of a long ID for a common name',
+    template: { uris: [LONG_ID], subject: [{ type: 'CN', value: toCommonName(LONG_ID) }] },
+    expected: { spiffeId: LONG_ID },
+    problems: [],
+  },
+  {
+    name: 'the hash of another ID for a common name',
+    template: { subject: [{ type: 'CN', value: toCommonName(LONG_ID) }] },
+    problems: [`expected no common name but the identity's but got "${toCommonName(LONG_ID)}"`],
+  },
+  {
+    name: 'a second common name',
+    template: {
+      subject: [
+        { type: 'CN', value: WEB },
+        { type: 'CN', value: 'admin' },
+      ],
+    },
+    problems: ['expected no common name but the identity\'s but got "admin"'],
+  },
+  {
+    name: 'a second identity',
+    template: { uris: [WEB, 'spiffe://shop.example/ns/default/sa/admin'] },
+    problems: [
+      `expected URI names [${WEB}] but got [${WEB}, spiffe://shop.example/ns/default/sa/admin]`,
+    ],
+  },
+  {
+    name: 'the right to sign certificates',
+    template: { keyUsage: ['digitalSignature', 'keyCertSign'] },
+    problems: ['expected key usage bits [0] but got [0, 5]'],
+  },
+  {
+    name: 'server usage only',
+    template: { extendedKeyUsage: ['serverAuth'] },
+    problems: [
+      'expected extended key usages [1.3.6.1.5.5.7.3.1, 1.3.6.1.5.5.7.3.2] ' +
+        'but got [1.3.6.1.5.5.7.3.1]',
+    ],
+  },
+];
+
+describe('a leaf of an outside CA', () => {
+  it.each(OUTSIDE_ROWS)('with $name', (row) => {
+    const problems = certificateProblems({
+      facts: signed({ ...LEAF, ...row.template }, row.signer),
+      issuer: ca,
+      privateKeyPem: leafKeys.privateKeyPem,
+      expected: { ...WANTED, ...row.expected, kind: 'outside-workload' },
+    });
+    expect(problems).toEqual(row.problems);
   });
 });
 
