@@ -1,4 +1,5 @@
 export { needsHttp } from './access.js';
+export { changedAuthority } from './authority.js';
 export { callerMatches } from './caller.js';
 export {
   type AccessDecision,

@@ -107,9 +107,13 @@ function soundPart(tree: MapTree, faults: readonly Path[]): MapTree {
   return { ...tree, entries };
 }
 
-function toMesh({ trustDomain, services }: Resolution, files: readonly MeshFile[]): Mesh {
+function toMesh(
+  { trustDomain, authority, services }: Resolution,
+  files: readonly MeshFile[],
+): Mesh {
   return {
     trustDomain,
+    ...(authority === undefined ? {} : { authority }),
     services: new Map(services.map(({ service }) => [service.name, service])),
     version: versionOf(files),
   };

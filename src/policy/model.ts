@@ -123,8 +123,23 @@ export interface Service {
   readonly source: SourceRef;
 }
 
+/** An outside CA that signs the mesh's certificates. */
+export interface AuthoritySettings {
+  readonly kind: 'step-ca';
+  /** `https://host:port`. */
+  readonly url: string;
+  /** PEM file of the mesh's trust anchors; relative as the mesh's own path is. */
+  readonly rootPath: string;
+  readonly provisioner: string;
+  /** File of the provisioner's private key; relative as the mesh's own path is. */
+  readonly keyPath: string;
+  readonly source: SourceRef;
+}
+
 export interface Mesh {
   readonly trustDomain: string;
+  /** Absent: the server's own CA, in its data folder. */
+  readonly authority?: AuthoritySettings;
   /** By name, ascending. */
   readonly services: ReadonlyMap<ServiceName, Service>;
   /** Hash of the files' content: 12 hex digits. `status` shows it as mesh.version. */

@@ -1,8 +1,16 @@
 // From the validated text to the resolved mesh: every default applied, every scope folded in.
 import { strict as assert } from 'node:assert';
 import { type EffectiveAccess, resolveAccess } from './access.js';
+import { resolveAuthority } from './authority.js';
 import type { CallerText } from './caller.js';
-import type { Caller, Port, Service, ServiceName, StaticEndpoint } from './model.js';
+import type {
+  AuthoritySettings,
+  Caller,
+  Port,
+  Service,
+  ServiceName,
+  StaticEndpoint,
+} from './model.js';
 import { type NameParts, toDnsNames, toSpiffeId, tryNameParts } from './names.js';
 import { compareText } from './report.js';
 import type { MeshText, PortText, ServiceText } from './schema.js';
@@ -34,6 +42,7 @@ export interface ResolvedService {
 /** The mesh with the scopes that it came from, which analysis needs. */
 export interface Resolution {
   readonly trustDomain: string;
+  readonly authority: AuthoritySettings | undefined;
   /** By name, ascending. */
   readonly services: readonly ResolvedService[];
   readonly mesh: Scope;
@@ -68,7 +77,8 @@ class Resolver {
   }
 
   resolve(): Resolution {
-    const { trustDomain, certificates, namespaces, ...settings } = this.#text;
+    const { trustDomain, authority: ca, certificates, namespaces, ...settings } = this.#text;
+    const authority = resolveAuthority(ca, this.#around.tree);
     const mesh = createScope({ path: [], settings, certificates }, this.#around);
     const scopes = new Map<string, Scope>();
     for (const [name, namespace] of Object.entries(namespaces ?? {})) {
@@ -81,7 +91,7 @@ class Resolver {
       const namespace = scopes.get(named.parts.namespace);
       return this.#service(named, namespace === undefined ? [mesh] : [namespace, mesh]);
     });
-    return { trustDomain, services, mesh, namespaces: scopes };
+    return { trustDomain, authority, services, mesh, namespaces: scopes };
   }
 
   #service({ key, parts, text }: NamedService, wider: Chain): ResolvedService {

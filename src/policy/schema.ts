@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import { tryDurationMs } from '../base/index.js';
 import { tryEndpoint, tryTarget } from './address.js';
+import { tryAuthorityUrl, tryFilePath, tryProvisioner } from './authority.js';
 import { tryCaller } from './caller.js';
 import { tryMethod } from './method.js';
 import type { Mode, Protocol } from './model.js';
@@ -171,9 +172,22 @@ const namespaceSchema = z.strictObject(
   { error: 'a map of settings' },
 );
 
+const stepCaSchema = z.strictObject(
+  {
+    url: text('an https address', tryAuthorityUrl),
+    root: text('the path of a file', tryFilePath),
+    provisioner: text('the name of a provisioner', tryProvisioner),
+    key: text('the path of a file', tryFilePath),
+  },
+  { error: 'a map of url, root, provisioner and key' },
+);
+
+const authoritySchema = z.strictObject({ stepCa: stepCaSchema }, { error: 'a map with stepCa' });
+
 export const meshSchema = z.strictObject(
   {
     trustDomain: text('a trust domain', tryTrustDomain),
+    authority: authoritySchema.optional(),
     certificates: certificatesSchema.optional(),
     capture: captureSchema.optional(),
     namespaces: z.record(z.string(), namespaceSchema, { error: 'a map of namespaces' }).optional(),
@@ -188,6 +202,7 @@ export type ServiceText = z.output<typeof serviceSchema>;
 export type PortText = z.output<typeof portMapSchema>;
 export type ScopeText = Pick<PortText, keyof typeof scopeFields>;
 export type CertificatesText = z.output<typeof certificatesSchema>;
+export type AuthorityText = z.output<typeof authoritySchema>;
 export type RuleText = z.output<typeof denyRuleSchema>;
 
 /** The kinds of map in a mesh file, with the keys that each takes. */
@@ -199,6 +214,8 @@ export const SECTION_KEYS = {
   tls: Object.keys(tlsSchema.shape),
   certificates: Object.keys(certificatesSchema.shape),
   capture: Object.keys(captureSchema.shape),
+  authority: Object.keys(authoritySchema.shape),
+  stepCa: Object.keys(stepCaSchema.shape),
   rule: [...Object.keys(ruleFields), 'not'],
   not: Object.keys(ruleFields),
 } as const satisfies Record<string, readonly string[]>;

@@ -183,6 +183,7 @@ function sectionOf(path: Path): Section {
   const isScope = path.length === 0 || path.length === 2 || isPort(path);
   if (!isScope && (last === 'tls' || last === 'certificates' || last === 'capture')) return last;
   if (path.length === 0) return 'mesh';
+  if (path[0] === 'authority') return path.length === 1 ? 'authority' : 'stepCa';
   if (isPort(path)) return 'port';
   return path[0] === 'namespaces' ? 'namespace' : 'service';
 }

@@ -13,6 +13,8 @@ const KEYS: Readonly<Record<Section, readonly string[]>> = {
   tls: [],
   certificates: [],
   capture: ['exclude', 'undeclared', 'egress'],
+  authority: [],
+  stepCa: [],
   rule: [...RULE, 'audit'],
   not: RULE,
 };

@@ -7,6 +7,7 @@ import { type FSWatcher, statSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import { type Cancel, type Clock, MeshError } from '../base/index.js';
 import {
+  changedAuthority,
   type Mesh,
   type Problem,
   parseMesh,
@@ -155,6 +156,18 @@ function identityProblems(old: Mesh, wanted: Mesh, file: string): Problem[] {
         path: 'trustDomain',
         message: `${domains}: the authority is of the former`,
         hint: 'another trust domain is another mesh: start a server with a data folder of its own',
+      },
+    ];
+  }
+  const changed = changedAuthority(old.authority, wanted.authority);
+  if (changed !== undefined) {
+    return [
+      {
+        severity: 'error',
+        source: wanted.authority?.source ?? { file, line: 1, column: 1 },
+        path: changed,
+        message: 'changing the CA of a running mesh is not supported yet',
+        hint: 'restart the server: sidecars are then given certificates of the other CA',
       },
     ];
   }

@@ -114,3 +114,23 @@ it('a mesh is stored when it is wholly in force, and only if it is still the new
   const again = await open();
   expect([...(again.remembered?.services.keys() ?? [])]).toEqual(['ledger', 'web']);
 });
+
+it('another CA is refused while the server runs', async () => {
+  const SETTINGS = 'root: r, provisioner: p, key: k';
+  const withCa = (url: string): string =>
+    `${GOOD.slice(0, -2)}, authority: { stepCa: { ${SETTINGS}, url: "${url}" } } }`;
+  const { write, open, changes, path } = setUp(withCa('https://ca.example'));
+  const source = await open();
+  write(withCa('https://other.example'));
+  source.check();
+  write(GOOD);
+  source.check();
+  const message = 'changing the CA of a running mesh is not supported yet';
+  const hint = 'restart the server: sidecars are then given certificates of the other CA';
+  const at = { severity: 'error', message, hint };
+  expect(changes.map(({ problems }) => problems)).toEqual([
+    [{ ...at, source: { file: path, line: 1, column: 66 }, path: 'authority.stepCa.url' }],
+    [{ ...at, source: { file: path, line: 1, column: 1 }, path: 'authority' }],
+  ]);
+  expect(source.state.mesh.authority?.url).toBe('https://ca.example');
+});
