@@ -3,7 +3,7 @@
 import {
   type DataDir,
   forgetEnded,
-  loadAuthority,
+  openStoredAuthority,
   parseSpiffeId,
   recordHandedOut,
 } from '../identity/index.js';
@@ -43,7 +43,7 @@ export function createDataSource(options: DataSourceOptions): CertSource {
   return async () => {
     const mesh = await loadStoredMesh(dataDir);
     const { name, spiffeId, dnsNames, certificates } = findService(mesh, options.service);
-    const authority = await loadAuthority(
+    const authority = await openStoredAuthority(
       { dataDir, clock, random, passphrase },
       { trustDomain: mesh.trustDomain },
     );

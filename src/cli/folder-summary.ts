@@ -1,7 +1,12 @@
 // What a data folder is, in the words of `backup` and `restore`: whose mesh, and by which roots
 // people recognise it.
 import { MeshError } from '../base/index.js';
-import { type DataDir, loadAuthority, openDataDir, readTrustDomain } from '../identity/index.js';
+import {
+  type DataDir,
+  openDataDir,
+  openStoredAuthority,
+  readTrustDomain,
+} from '../identity/index.js';
 import { type Context, writeLine } from './io.js';
 
 /** Null where the folder has no authority, or one that can't be used. */
@@ -26,7 +31,7 @@ export async function summarizeFolder(path: string, context: Context): Promise<F
 
 async function summarize(dataDir: DataDir, { clock, random }: Context): Promise<FolderSummary> {
   try {
-    const authority = await loadAuthority({ dataDir, clock, random });
+    const authority = await openStoredAuthority({ dataDir, clock, random });
     const roots = authority.describe().filter(({ kind }) => kind === 'root');
     return {
       trustDomain: authority.trustDomain,

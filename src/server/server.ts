@@ -58,7 +58,8 @@ export interface ServerOptions {
 export interface RunningServer {
   readonly xdsAddress: HostPort;
   readonly adminAddress: HostPort;
-  readonly authority: { readonly created: boolean };
+  /** `outsideUrl`: the CA is not the server's own. */
+  readonly authority: { readonly created: boolean; readonly outsideUrl: string | undefined };
   /**
    * The mesh that it started with; errors among the problems mean an earlier one than the file's.
    */
@@ -107,12 +108,12 @@ async function compose(options: ServerOptions, closers: Closers): Promise<Runnin
   const adminAddress = await serveAdmin(options.admin, parts, closers);
   control.start();
   caChange?.start();
-  const { created, source } = state;
+  const { created, outsideUrl, source } = state;
   const { mesh, problems } = source.state;
   return {
     xdsAddress,
     adminAddress,
-    authority: { created },
+    authority: { created, outsideUrl },
     mesh: { version: mesh.version, problems: problems.map(toProblemJson) },
     close: () => closers.close(),
   };

@@ -1,23 +1,21 @@
 // What the data folder holds, opened and checked: all that must outlive the server.
 import type { Clock, Logger, Random } from '../base/index.js';
 import {
-  type Authority,
   createTokenKeys,
   type DataDir,
   LeafManager,
-  type LocalAuthority,
-  loadOrCreateAuthority,
   loadOrCreateServerCredential,
   openDataDir,
   type ServerCredential,
   type TokenKeys,
 } from '../identity/index.js';
-import type { ServiceName } from '../policy/index.js';
+import type { Mesh, ServiceName } from '../policy/index.js';
 import {
   createOutboundIndexes,
   indexTableSchema,
   type OutboundIndexes,
 } from './addresses/index.js';
+import { type OpenedAuthority, openAuthority } from './authority.js';
 import type { Closers } from './closers.js';
 import { DataWatch } from './data-watch.js';
 import { createJsonStore, type JsonStore } from './json-store.js';
@@ -31,14 +29,9 @@ import {
 } from './rollout-record.js';
 import { meshFilesSchema, STORED_MESH } from './stored-mesh/index.js';
 
-export interface State {
+export interface State extends OpenedAuthority {
   readonly source: MeshSource;
-  readonly authority: Authority;
-  /** The same where its keys are in the data folder: its root can be changed. */
-  readonly ownAuthority: LocalAuthority | undefined;
   readonly dataDir: DataDir;
-  /** The authority didn't exist before. */
-  readonly created: boolean;
   readonly tokens: TokenKeys;
   readonly credential: ServerCredential;
   readonly indexes: OutboundIndexes;
@@ -72,7 +65,7 @@ export async function openState(options: StateOptions, closers: Closers): Promis
   closers.defer(() => dataDir.close());
   const opening: Opening = { ...options, dataDir, closers, identity: { dataDir, clock, random } };
   const source = await openSource(opening);
-  const identity = await openIdentity(opening, source.state.mesh.trustDomain);
+  const identity = await openIdentity(opening, source.state.mesh);
   const tables = await openTables(opening, source.state.mesh.services.keys());
   return { source, ...identity, ...tables, dataDir, dataWatch: openDataWatch(opening) };
 }
@@ -101,17 +94,16 @@ async function openSource({ dataDir, closers, ...options }: Opening): Promise<Me
   return source;
 }
 
-type IdentityState = Pick<
-  State,
-  'authority' | 'ownAuthority' | 'created' | 'tokens' | 'credential' | 'leaves'
->;
+type IdentityState = OpenedAuthority & Pick<State, 'tokens' | 'credential' | 'leaves'>;
 
-async function openIdentity(opening: Opening, trustDomain: string): Promise<IdentityState> {
+async function openIdentity(opening: Opening, mesh: Mesh): Promise<IdentityState> {
   const { identity, logger, closers } = opening;
-  const { authority, created } = await loadOrCreateAuthority({
-    ...identity,
-    trustDomain,
+  const opened = await openAuthority({
+    identity,
+    mesh,
     passphrase: opening.caPassphrase,
+    logger,
+    closers,
   });
   const [tokens, credential] = await Promise.all([
     createTokenKeys(identity),
@@ -123,12 +115,12 @@ async function openIdentity(opening: Opening, trustDomain: string): Promise<Iden
   closers.defer(() => credential.close());
   const leaves = new LeafManager({
     ...identity,
-    authority,
+    authority: opened.authority,
     onProblem: ({ node, error, retryAtMs }) =>
       logger.error({ node, err: error, retryAtMs }, 'a certificate could not be renewed'),
   });
   closers.defer(() => leaves.close());
-  return { authority, ownAuthority: authority, created, tokens, credential, leaves };
+  return { ...opened, tokens, credential, leaves };
 }
 
 type TableState = Pick<State, 'indexes' | 'registry' | 'rollout' | 'rolloutStore'>;

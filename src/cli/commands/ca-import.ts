@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { MeshError, systemErrorCode } from '../../base/index.js';
 import {
+  assertOwnAuthority,
   type CaLine,
   createAuthority,
   type DataDir,
@@ -82,6 +83,7 @@ async function takeOver(options: ImportOptions, context: Context): Promise<void>
   const line = await importLine(ca, { trustDomain, tools });
   // Only now: what is refused leaves no folder behind.
   const dataDir = await openOrMakeDataDir(options.data, context);
+  await assertOwnAuthority(dataDir);
   const isFirst = known === undefined;
   const made =
     isFirst && (await createAuthority({ ...context, dataDir, trustDomain, passphrase }, line));

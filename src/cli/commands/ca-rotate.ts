@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import { MeshError } from '../../base/index.js';
 import {
+  assertOwnAuthority,
   createLine,
   generateKeys,
   loadAuthority,
@@ -62,6 +63,7 @@ export function defineRotate(command: Command, context: Context): void {
 async function rotate(options: RotateOptions, context: Context): Promise<void> {
   const { clock, random, stdout } = context;
   const dataDir = await openDataDir({ path: options.data, lock: false, create: false, random });
+  await assertOwnAuthority(dataDir);
   const passphrase = tryCaPassphrase(options.caPassphraseFile);
   const authority = await loadAuthority({ dataDir, clock, random, passphrase });
   const { change, trustDomain } = authority;

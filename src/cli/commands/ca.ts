@@ -2,12 +2,15 @@ import { X509Certificate } from 'node:crypto';
 import type { Command } from 'commander';
 import {
   type DataDir,
-  type LocalAuthority,
   lastHandedOutEndMs,
-  loadAuthority,
   loadOrCreateAnchorPem,
   noteBundle,
   openDataDir,
+  openStoredAuthority,
+  readStepCaRecord,
+  StepCaAuthority,
+  type StepCaRecord,
+  type StoredAuthority,
 } from '../../identity/index.js';
 import { type Context, writeLine } from '../io.js';
 import { dataOption, jsonOption, toExample } from '../options.js';
@@ -83,7 +86,7 @@ export function define(command: Command, context: Context): void {
 async function open({ data, caPassphraseFile }: ShowOptions, { clock, random }: Context) {
   const dataDir = await openDataDir({ path: data, lock: false, create: false, random });
   const passphrase = tryCaPassphrase(caPassphraseFile);
-  return { dataDir, authority: await loadAuthority({ dataDir, clock, random, passphrase }) };
+  return { dataDir, authority: await openStoredAuthority({ dataDir, clock, random, passphrase }) };
 }
 
 async function show(options: ShowOptions, context: Context): Promise<void> {
@@ -101,12 +104,17 @@ async function show(options: ShowOptions, context: Context): Promise<void> {
   ];
   const { trustDomain } = authority;
   const change = await toShownChange(authority, dataDir);
+  const outside = toShownOutside(await readStepCaRecord(dataDir));
   if (options.json === true) {
-    const json = { trustDomain, authorities: shown, rootChange: change };
+    const json = { trustDomain, ...outside, authorities: shown, rootChange: change };
     writeLine(stdout, JSON.stringify(json, undefined, 2));
     return;
   }
   writeLine(stdout, `trust domain ${trustDomain}`);
+  if (outside !== undefined) {
+    const { url, provisioner } = outside.stepCa;
+    writeLine(stdout, `signed by the step-ca at ${url}, provisioner ${provisioner}`);
+  }
   for (const one of shown) {
     writeLine(stdout, '');
     writeLine(stdout, TITLES[one.kind]);
@@ -130,9 +138,10 @@ interface ShownChange {
 }
 
 async function toShownChange(
-  { change }: LocalAuthority,
+  authority: StoredAuthority,
   dataDir: DataDir,
 ): Promise<ShownChange | null> {
+  const change = authority instanceof StepCaAuthority ? undefined : authority.change;
   if (change === undefined) return null;
   const { stage, sinceMs, oldRootSha256, newRootSha256 } = change;
   const endMs = await lastHandedOutEndMs(dataDir, sinceMs);
@@ -157,6 +166,13 @@ function toChangeLines(change: ShownChange): readonly string[] {
     `  new root     sha256 ${newRootSha256}`,
     ...until,
   ];
+}
+
+/** The CA that signs, where it is not the server's own. */
+function toShownOutside(record: StepCaRecord | undefined) {
+  if (record === undefined) return undefined;
+  const { url, provisioner } = record;
+  return { stepCa: { url, provisioner } };
 }
 
 function toShownAnchor(pem: string): Shown {

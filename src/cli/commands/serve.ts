@@ -108,8 +108,7 @@ async function serve(options: ServeOptions, context: Context): Promise<void> {
       admin: options.admin,
       logger: createLogger(stderr, options.logLevel),
     });
-    const word = server.authority.created ? 'created a new CA in' : 'loaded CA from';
-    writeLine(stdout, `${word} ${dataPath}`);
+    writeLine(stdout, describeAuthority(server.authority, dataPath));
     const [xds, admin] = [server.xdsAddress, server.adminAddress].map(formatHostPort);
     const mesh = describeMesh(options.mesh, server.mesh);
     writeLine(stdout, `ready: xds ${xds}, admin ${admin}, mesh ${mesh}`);
@@ -124,6 +123,14 @@ async function serve(options: ServeOptions, context: Context): Promise<void> {
   } finally {
     cancel();
   }
+}
+
+function describeAuthority(
+  { created, outsideUrl }: RunningServer['authority'],
+  dataPath: string,
+): string {
+  if (outsideUrl !== undefined) return `using the CA at ${outsideUrl}`;
+  return `${created ? 'created a new CA in' : 'loaded CA from'} ${dataPath}`;
 }
 
 /** Says too where the file isn't what is in force; the server has logged what is wrong with it. */
