@@ -11,4 +11,5 @@ export {
 } from './errors.js';
 export type { Logger } from './log.js';
 export { type Random, systemRandom } from './random.js';
+export { RateLimit, type RateLimitOptions } from './rate-limit.js';
 export { Watch } from './watch.js';

@@ -1,6 +1,6 @@
 // `status` for people: what is in force, what runs, and a table of proxies with what each one
 // rejected.
-import type { ProxyStatus, ServerStatus, TypeStatus } from '../server/index.js';
+import type { ProxyStatus, RefusalStatus, ServerStatus, TypeStatus } from '../server/index.js';
 import { toHorizonLines } from './horizon-text.js';
 import { count, formatProblemJson } from './problems.js';
 import { toTable } from './table.js';
@@ -12,6 +12,7 @@ const TYPES = ['lds', 'cds', 'eds', 'rds', 'ecds', 'sds'] as const;
 /** `nowMs`: for ages and times left. */
 export function toStatusLines(status: ServerStatus, nowMs: number): string[] {
   const { mesh, phase, proxies } = status;
+  const refused = toRefused(status.refused, nowMs);
   const errors = mesh.problems.filter(({ severity }) => severity === 'error');
   const age = toAge(mesh.loadedAt, nowMs);
   const lines = [`mesh ${mesh.version}, read ${age} ago; ${count(proxies.length, 'proxy')}`];
@@ -26,10 +27,10 @@ export function toStatusLines(status: ServerStatus, nowMs: number): string[] {
     lines.push(`phase ${phase.name}${who}`);
   }
   lines.push(...toHorizonLines(status, nowMs));
-  if (proxies.length === 0) return lines;
+  if (proxies.length === 0) return [...lines, ...refused];
   const heading = ['PROXY', 'ADDRESS', ...TYPES.map((type) => type.toUpperCase()), 'CERTIFICATE'];
   const rows = proxies.map((proxy) => toRow(proxy, nowMs));
-  return [...lines, '', ...toTable([heading, ...rows]), ...toRejections(proxies)];
+  return [...lines, '', ...toTable([heading, ...rows]), ...toRejections(proxies), ...refused];
 }
 
 function toRow({ node, address, types, certificate }: ProxyStatus, nowMs: number): string[] {
@@ -52,4 +53,20 @@ function toRejections(proxies: readonly ProxyStatus[]): string[] {
     }),
   );
   return lines.length === 0 ? [] : ['', ...lines];
+}
+
+/** The newest; `--json` has them all. */
+const REFUSED_SHOWN = 10;
+
+function toRefused(refused: readonly RefusalStatus[], nowMs: number): string[] {
+  if (refused.length === 0) return [];
+  const shown = refused.slice(0, REFUSED_SHOWN).flatMap((refusal) => {
+    const { peer, code, reason, hint, count: times, lastAt } = refusal;
+    const often = `${count(times, 'time')}, last ${toAge(lastAt, nowMs)} ago`;
+    const line = `${peer} ${code}, ${often}: ${reason}`;
+    return hint === undefined ? [line] : [line, `  hint: ${hint}`];
+  });
+  const more = refused.length - REFUSED_SHOWN;
+  const rest = more > 0 ? [`and ${more} more: see --json`] : [];
+  return ['', 'refused:', ...shown, ...rest];
 }

@@ -32,7 +32,6 @@ export {
 } from './health.js';
 export { DEFAULT_DISCOVERY_LIMITS, type DiscoveryLimits, serverOptions } from './limits.js';
 export type { Caller, Peer } from './peer.js';
-export { RateLimit, type RateLimitOptions } from './rate-limit.js';
 export { attachReflection, type ReflectionOptions } from './reflection.js';
 export type { ResourceRejection, ResourceStatus } from './resource-status.js';
 export {

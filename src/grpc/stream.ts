@@ -1,7 +1,7 @@
 // One open stream: feeds a session's events and performs its effects. A stream is `waiting` for its
 // first request, then `joining` while the host authenticates it (its further requests wait in the
 // transport), then `open`, then `closed`; nothing is sent before `open` or after `closed`.
-import { type Cancel, MeshError } from '../base/index.js';
+import { type Cancel, MeshError, RateLimit } from '../base/index.js';
 import {
   createSession,
   decodeRequest,
@@ -21,7 +21,6 @@ import { AnswerTimes } from './answer-times.js';
 import type { Host } from './discovery.js';
 import type { DiscoveryStream, StreamId, StreamKind, StreamUpdate } from './handle.js';
 import { type DiscoveryCall, peerAddress, toCaller } from './peer.js';
-import { RateLimit } from './rate-limit.js';
 import { toResourceStatuses } from './resource-status.js';
 import { isTold, toStatus } from './status.js';
 

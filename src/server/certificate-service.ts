@@ -2,8 +2,8 @@
 // certificate, and the request proves that its sender holds the key. The certificate says what the
 // mesh says of that service, whatever the request names. It is recorded before it is given away:
 // one that nobody knows of could not be revoked.
-import { type Clock, type Logger, MeshError } from '../base/index.js';
-import { type Caller, type CertificateQuestion, RateLimit } from '../grpc/index.js';
+import { type Clock, type Logger, MeshError, RateLimit } from '../base/index.js';
+import type { Caller, CertificateQuestion } from '../grpc/index.js';
 import {
   type Authority,
   assertIdentity,

@@ -1,5 +1,6 @@
 // Prometheus text exposition (format 0.0.4) of what an operator alarms on.
 import { toHorizonMetrics } from './horizon-report.js';
+import type { RefusalView } from './refusals.js';
 import type { StatusInput } from './status.js';
 
 interface Metric {
@@ -8,7 +9,8 @@ interface Metric {
   readonly value: number;
 }
 
-export function toMetrics({ meshState, rollout, members, horizon }: StatusInput): string {
+export function toMetrics(input: StatusInput): string {
+  const { meshState, rollout, members, horizon, refusals } = input;
   const count = (state: string): number => members.filter((one) => one.state === state).length;
   const errors = meshState.problems.filter(({ severity }) => severity === 'error').length;
   const ends = members.flatMap(({ leaf }) => (leaf === undefined ? [] : [leaf.notAfterMs]));
@@ -43,7 +45,17 @@ export function toMetrics({ meshState, rollout, members, horizon }: StatusInput)
       value: Math.min(...ends) / 1000,
     });
   }
-  return metrics.map(toText).join('') + toHorizonMetrics(horizon);
+  return metrics.map(toText).join('') + toHorizonMetrics(horizon) + toRefusedText(refusals);
+}
+
+/** A counter by code; a code that nobody met has no line. */
+function toRefusedText(refusals: RefusalView): string {
+  const name = 'countersign_refused_total';
+  const lines = [...refusals.counts()]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([code, count]) => `${name}{code="${code}"} ${count}\n`);
+  const heading = `# HELP ${name} Refused callers of the xDS port.\n# TYPE ${name} counter\n`;
+  return heading + lines.join('');
 }
 
 function toText({ name, help, value }: Metric): string {

@@ -27,18 +27,22 @@ import { lastHandedOutEndMs, type TokenKeys } from '../identity/index.js';
 import { type ProblemJson, toProblemJson } from '../policy/index.js';
 import { createAdminServer } from './admin.js';
 import { createApi } from './api.js';
+import { Authenticator } from './authenticator.js';
 import { toToken } from './bearer.js';
 import { CaChange } from './ca-change.js';
 import { createCertificateService } from './certificate-service.js';
 import { Closers } from './closers.js';
 import { Control } from './control.js';
 import { startSweep } from './handed-out-sweep.js';
-import { authenticateCaller } from './proof.js';
+import { NO_ISSUERS } from './proof.js';
 import { createRefusalLog } from './refusal-log.js';
-import { authenticateSidecar, type Sidecar } from './sidecar.js';
+import { Refusals } from './refusals.js';
+import type { Sidecar } from './sidecar.js';
 import { openState, type State } from './state.js';
-import { bindGrpc, createGrpcServer, type HostPort, toListenError, toText } from './xds-port.js';
+import { createGrpcServer, type HostPort, toListenError, XdsPort } from './xds-port.js';
 
+/** `shutdown` drains by address: the xDS port has one. */
+const XDS_ADDRESS = 'xds';
 /** How long streams may take to end on a stop. */
 const STOP_GRACE_MS = 2_000;
 
@@ -74,6 +78,7 @@ interface Parts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly caChange: CaChange | undefined;
+  readonly refusals: Refusals;
 }
 
 /**
@@ -101,7 +106,7 @@ async function compose(options: ServerOptions, closers: Closers): Promise<Runnin
     closers,
   );
   control = new Control({ state, clock, logger }, closers);
-  const basics = { state, control, clock, logger };
+  const basics = { state, control, clock, logger, refusals: new Refusals(clock) };
   const caChange = openCaChange(basics, { passphrase: caPassphrase, closers });
   const parts: Parts = { ...basics, caChange };
   const xdsAddress = await serveXds(options.xds, parts, closers);
@@ -139,20 +144,23 @@ function openCaChange(
 }
 
 async function serveXds(address: HostPort, parts: Parts, closers: Closers): Promise<HostPort> {
-  const { state, control, clock, logger } = parts;
+  const { state, control, clock, logger, refusals } = parts;
   const server = createGrpcServer();
+  const refusalLog = createRefusalLog(logger, clock);
+  const authenticator = new Authenticator({
+    clock,
+    refusals,
+    tokens: state.tokens,
+    issuers: NO_ISSUERS,
+    mesh: () => control.rollout.inForce.value,
+  });
   const discovery = attachDiscovery<Sidecar>(server, {
     clock,
-    logger: createRefusalLog(logger, clock),
-    authenticate: (peer) =>
-      authenticateSidecar(peer, {
-        tokens: state.tokens,
-        mesh: control.rollout.inForce.value,
-        nowMs: clock.now(),
-      }),
+    logger: refusalLog,
+    authenticate: (peer) => authenticator.sidecar(peer),
     hooks: control.fleet,
   });
-  attachCertificateService(server, parts, closers);
+  attachCertificateService(server, authenticator, { parts, closers });
   const services = [AGGREGATED_SERVICE.name, CERTIFICATE_SERVICE, CLIENT_STATUS_SERVICE];
   const health = attachHealth(server, { services });
   attachReflection(server, { services: [...services, HEALTH_SERVICE] });
@@ -161,18 +169,29 @@ async function serveXds(address: HostPort, parts: Parts, closers: Closers): Prom
     logger,
     authorizeStatus: ({ authorization }) => verifyAdmin(state.tokens, authorization),
   });
-  const addresses: string[] = [];
-  closers.defer(() =>
-    shutdown({ server, addresses, discovery, health, clock, graceMs: STOP_GRACE_MS }),
-  );
-  const bound = await bindGrpc(server, { address, credential: state.credential });
-  addresses.push(toText(bound));
-  return bound;
+  const port = new XdsPort({
+    grpc: server,
+    credential: state.credential,
+    clientAnchorsPem: () => state.authority.trustAnchorsPem,
+    onDistrust: (peer, error) => {
+      refusals.note(peer, error);
+      refusalLog.warn({ peer, reason: error.message, hint: error.hint }, 'handshake refused');
+    },
+    onProblem: (err) => logger.error({ err }, 'the xDS port keeps its certificate and anchors'),
+  });
+  state.dataWatch.onChange(async () => port.refresh());
+  const stopped = { server: port.stoppable, addresses: [XDS_ADDRESS], discovery, health };
+  closers.defer(() => shutdown({ ...stopped, clock, graceMs: STOP_GRACE_MS }));
+  return port.listen(address);
 }
 
-function attachCertificateService(server: ServiceRegistry, parts: Parts, closers: Closers): void {
+function attachCertificateService(
+  server: ServiceRegistry,
+  authenticator: Authenticator,
+  { parts, closers }: { readonly parts: Parts; readonly closers: Closers },
+): void {
   const { state, control, clock, logger } = parts;
-  const { authority, dataDir, tokens } = state;
+  const { authority, dataDir } = state;
   attachCertificates(server, {
     logger: createRefusalLog(logger, clock),
     issue: createCertificateService({
@@ -181,14 +200,14 @@ function attachCertificateService(server: ServiceRegistry, parts: Parts, closers
       authority,
       dataDir,
       mesh: () => control.rollout.inForce.value,
-      prove: (caller, mesh) => authenticateCaller(caller, { tokens, mesh, nowMs: clock.now() }),
+      prove: (caller) => authenticator.caller(caller),
     }),
   });
   closers.defer(startSweep({ dataDir, clock, logger }));
 }
 
 async function serveAdmin(address: HostPort, parts: Parts, closers: Closers): Promise<HostPort> {
-  const { state, control, clock, logger, caChange } = parts;
+  const { state, control, clock, logger, caChange, refusals } = parts;
   const { rollout, fleet } = control;
   const members = () => fleet.view();
   const server = createAdminServer({
@@ -200,6 +219,7 @@ async function serveAdmin(address: HostPort, parts: Parts, closers: Closers): Pr
         rollout,
         ...control.viewOfFleet(),
         caPhase: caChange?.phase,
+        refusals,
       }),
       wait: {
         meshState: () => state.source.state,

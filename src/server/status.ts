@@ -14,6 +14,7 @@ import {
   type WarningStatus,
 } from './horizon-report.js';
 import type { MeshState } from './mesh-source.js';
+import type { Refusal, RefusalView } from './refusals.js';
 import type { Rollout } from './rollout.js';
 import { toSources } from './waiting.js';
 
@@ -50,6 +51,19 @@ export interface ProxyStatus {
   readonly horizon: Pick<HorizonStatus, 'at' | 'what'> | null;
 }
 
+/** A caller of the xDS port that was refused. */
+export interface RefusalStatus {
+  /** IP address. */
+  readonly peer: string;
+  readonly code: string;
+  readonly reason: string;
+  readonly hint?: string;
+  /** How often, since the server started. */
+  readonly count: number;
+  /** RFC 3339. */
+  readonly lastAt: string;
+}
+
 export interface ServerStatus {
   readonly mesh: {
     readonly version: string;
@@ -64,6 +78,8 @@ export interface ServerStatus {
   readonly horizon: HorizonStatus | null;
   /** Ends that are near and should be far. */
   readonly warnings: readonly WarningStatus[];
+  /** The newest first. */
+  readonly refused: readonly RefusalStatus[];
 }
 
 export interface StatusInput {
@@ -73,15 +89,11 @@ export interface StatusInput {
   readonly horizon: Horizon;
   /** A change of root that is under way. */
   readonly caPhase?: CaPhase | undefined;
+  readonly refusals: RefusalView;
 }
 
-export function toServerStatus({
-  meshState,
-  rollout,
-  members,
-  horizon,
-  caPhase,
-}: StatusInput): ServerStatus {
+export function toServerStatus(input: StatusInput): ServerStatus {
+  const { meshState, rollout, members, horizon, caPhase, refusals } = input;
   return {
     mesh: {
       version: rollout.inForce.value.version,
@@ -95,7 +107,13 @@ export function toServerStatus({
       .sort((a, b) => (a.node < b.node ? -1 : 1)),
     horizon: toHorizonStatus(horizon.first),
     warnings: toWarningStatus(horizon.warnings),
+    refused: refusals.list().map(toRefusalStatus),
   };
+}
+
+function toRefusalStatus({ hint, lastAtMs, ...refusal }: Refusal): RefusalStatus {
+  const shown = { ...refusal, lastAt: toRfc3339(lastAtMs) };
+  return hint === undefined ? shown : { ...shown, hint };
 }
 
 function toProxyStatus(member: MemberView, horizon: Horizon): ProxyStatus {

@@ -1,14 +1,19 @@
-// The xDS port: a gRPC server on TLS with the certificate of the xDS anchor, which renews without a
-// restart and without dropping a stream.
+// The xDS port: TLS of our own in front of a gRPC server, which is handed each connection when its
+// handshake is done (grpc-js' connection injector). Its certificate, of the xDS anchor, and the
+// anchors that vouch for client certificates change without a restart and without dropping a
+// stream. A client certificate is asked for and not required: one that the anchors don't vouch for
+// is as good as none. Handshakes that end because the client doesn't trust our anchor are told:
+// they are all that is seen of sidecars whose server has lost its data folder.
+import type { AddressInfo, Socket } from 'node:net';
 import {
-  experimental,
-  logVerbosity,
-  Server,
-  type ServerCredentials,
-  setLogVerbosity,
-} from '@grpc/grpc-js';
-import { MeshError } from '../base/index.js';
-import { serverOptions } from '../grpc/index.js';
+  createServer,
+  type SecureContextOptions,
+  type TLSSocket,
+  type Server as TlsServer,
+} from 'node:tls';
+import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
+import { MeshError, systemErrorCode } from '../base/index.js';
+import { DEFAULT_DISCOVERY_LIMITS, type StoppableServer, serverOptions } from '../grpc/index.js';
 import type { ServerCredential } from '../identity/index.js';
 
 export interface HostPort {
@@ -26,19 +31,6 @@ export function createGrpcServer(): Server {
   return new Server(serverOptions());
 }
 
-/** Listens; the result has the port that was bound. @throws MeshError port-in-use */
-export function bindGrpc(
-  server: Server,
-  { address, credential }: { address: HostPort; credential: ServerCredential },
-): Promise<HostPort> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(toText(address), toServerCredentials(credential), (error, port) => {
-      if (error === null) resolve({ host: address.host, port });
-      else reject(toListenError(address, error));
-    });
-  });
-}
-
 export function toListenError(address: HostPort, cause: unknown): MeshError {
   return new MeshError('port-in-use', `cannot listen on ${toText(address)}`, {
     cause,
@@ -46,27 +38,113 @@ export function toListenError(address: HostPort, cause: unknown): MeshError {
   });
 }
 
-type Provider = Parameters<typeof experimental.createCertificateProviderServerCredentials>[0];
-type Listener = Parameters<Provider['addIdentityCertificateListener']>[0];
+export interface XdsPortOptions {
+  readonly grpc: Server;
+  readonly credential: ServerCredential;
+  /** PEM of the roots that vouch for client certificates, as they are now. */
+  readonly clientAnchorsPem: () => string;
+  /** A client doesn't trust our anchor: xds-anchor-unknown. */
+  readonly onDistrust: (address: string, error: MeshError) => void;
+  /** The anchors or the certificate can't be used: what was in force stays. */
+  readonly onProblem: (error: unknown) => void;
+}
 
-function toServerCredentials(credential: ServerCredential): ServerCredentials {
-  const listeners = new Set<Listener>();
-  const tell = (listener: Listener): void => {
-    const { chainPem, keyPem } = credential.certificate();
-    listener({ certificate: Buffer.from(chainPem), privateKey: Buffer.from(keyPem) });
-  };
-  credential.onRenewed(() => listeners.forEach(tell));
-  const provider: Provider = {
-    addCaCertificateListener() {},
-    removeCaCertificateListener() {},
-    addIdentityCertificateListener(listener) {
-      listeners.add(listener);
-      // grpc-js 1.14 registers who is to be told only after this returns.
-      queueMicrotask(() => tell(listener));
-    },
-    removeIdentityCertificateListener(listener) {
-      listeners.delete(listener);
-    },
-  };
-  return experimental.createCertificateProviderServerCredentials(provider, null, false);
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+/**
+ * How a client says that it doesn't trust a certificate (RFC 8446 6.2), in OpenSSL's names. Envoy
+ * 1.40 says UNKNOWN_CA (measured).
+ */
+const DISTRUST = /_ALERT_(UNKNOWN_CA|CERTIFICATE_UNKNOWN|BAD_CERTIFICATE)$/;
+
+/** One port; `close` it by `shutdown` (src/grpc) of `stoppable`, with `drained` for addresses. */
+export class XdsPort {
+  /** The gRPC server with this port, for `shutdown`. */
+  readonly stoppable: StoppableServer;
+  readonly #options: XdsPortOptions;
+  readonly #tls: TlsServer;
+  readonly #sockets = new Set<Socket>();
+  #context: SecureContextOptions;
+
+  constructor(options: XdsPortOptions) {
+    this.#options = options;
+    this.#context = toContext(options);
+    const injector = options.grpc.createConnectionInjector(ServerCredentials.createInsecure());
+    this.#tls = createServer({
+      ...this.#context,
+      requestCert: true,
+      rejectUnauthorized: false,
+      ALPNProtocols: ['h2'],
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    });
+    this.#tls.maxConnections = DEFAULT_DISCOVERY_LIMITS.maxStreams;
+    this.#tls.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
+    this.#tls.on('secureConnection', (socket) => {
+      // A connection that breaks is told by its session; without a listener it would be a crash.
+      socket.on('error', () => undefined);
+      injector.injectConnection(socket);
+    });
+    this.#tls.on('tlsClientError', (error, socket) => this.#noteFailure(error, socket));
+    options.credential.onRenewed(() => this.refresh());
+    this.stoppable = {
+      drain: (_address, graceMs) => injector.drain(graceMs),
+      tryShutdown: (callback) => {
+        // Sessions end by their GOAWAY; the listener is closed when the last connection is gone.
+        this.#tls.close(() => options.grpc.tryShutdown(callback));
+      },
+      forceShutdown: () => {
+        for (const socket of this.#sockets) socket.destroy();
+        options.grpc.forceShutdown();
+      },
+    };
+  }
+
+  /** Listens; the result has the port that was bound. @throws MeshError port-in-use */
+  listen(address: HostPort): Promise<HostPort> {
+    return new Promise((resolve, reject) => {
+      this.#tls.once('error', (error) => {
+        reject(systemErrorCode(error) === undefined ? error : toListenError(address, error));
+      });
+      this.#tls.listen(address.port, address.host, () => {
+        resolve({ host: address.host, port: (this.#tls.address() as AddressInfo).port });
+      });
+    });
+  }
+
+  /** Takes over the certificate and the anchors as they are now, for handshakes to come. */
+  refresh(): void {
+    try {
+      const context = toContext(this.#options);
+      if (isSame(context, this.#context)) return;
+      // Tickets are of the context: a session of before isn't resumed, so no old anchor vouches on.
+      this.#tls.setSecureContext(context);
+      this.#context = context;
+    } catch (error) {
+      this.#options.onProblem(error);
+    }
+  }
+
+  #noteFailure(error: Error, socket: TLSSocket): void {
+    const { remoteAddress = 'unknown' } = socket;
+    socket.destroy();
+    if (!DISTRUST.test(systemErrorCode(error) ?? '')) return;
+    const message = "a client does not trust this server's xDS certificate";
+    const known = new MeshError('xds-anchor-unknown', message, {
+      hint:
+        "its bootstrap pins another server's anchor: the data folder may be a new one; bring the " +
+        'right one back, or make a new bootstrap with `countersign bootstrap`',
+    });
+    this.#options.onDistrust(remoteAddress.replace(/^::ffff:(?=\d+\.)/i, ''), known);
+  }
+}
+
+function toContext({ credential, clientAnchorsPem }: XdsPortOptions): SecureContextOptions {
+  const { chainPem, keyPem } = credential.certificate();
+  return { cert: chainPem, key: keyPem, ca: clientAnchorsPem() };
+}
+
+function isSame(a: SecureContextOptions, b: SecureContextOptions): boolean {
+  return a.cert === b.cert && a.key === b.key && a.ca === b.ca;
 }

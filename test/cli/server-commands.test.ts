@@ -34,6 +34,7 @@ const STATUS: ServerStatus = {
   ],
   horizon: { at: '2026-01-02T00:00:00.000Z', what: 'leaf', node: 'web~127.0.0.2' },
   warnings: [],
+  refused: [],
 };
 const NACKED: ServerStatus = {
   mesh: {
@@ -68,6 +69,23 @@ const NACKED: ServerStatus = {
   ],
   horizon: { at: '2026-01-01T00:05:00.000Z', what: 'token', node: 'web~127.0.0.2' },
   warnings: [{ text: 'token of web~127.0.0.2 ends soon', node: 'web~127.0.0.2' }],
+  refused: [
+    {
+      peer: '10.0.0.3',
+      code: 'token-key-unknown',
+      reason: 'expected a token signed by a key of this server but got an unknown key',
+      hint: 'the data folder may be a new one',
+      count: 12,
+      lastAt: '2025-12-31T23:59:55.000Z',
+    },
+    {
+      peer: '10.0.0.4',
+      code: 'token-missing',
+      reason: 'expected a token but got none',
+      count: 1,
+      lastAt: '2025-12-31T23:59:30.000Z',
+    },
+  ],
 };
 
 const unreachable = (address: string, reason: string): string =>
@@ -201,6 +219,12 @@ PROXY          ADDRESS    LDS     CDS      EDS  RDS  ECDS  SDS  CERTIFICATE
 web~127.0.0.2  127.0.0.2  NACKED  pending  -    -    -     -    none
 
 mesh.yaml:12:5 web~127.0.0.2 rejects lds: no such filter
+
+refused:
+10.0.0.3 token-key-unknown, 12 times, last 5s ago: \
+expected a token signed by a key of this server but got an unknown key
+  hint: the data folder may be a new one
+10.0.0.4 token-missing, 1 time, last 30s ago: expected a token but got none
 `,
     });
   });

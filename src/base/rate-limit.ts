@@ -1,4 +1,4 @@
-import type { Clock } from '../base/index.js';
+import type { Clock } from './clock.js';
 
 export interface RateLimitOptions {
   readonly clock: Clock;
@@ -22,13 +22,18 @@ export class RateLimit {
 
   /** Takes one token; false where there is none. */
   tryTake(): boolean {
+    if (!this.hasToken()) return false;
+    this.#tokens -= 1;
+    return true;
+  }
+
+  /** Whether there is one to take. */
+  hasToken(): boolean {
     const { clock, perSecond, burst } = this.#options;
     const nowMs = clock.now();
     const elapsedMs = Math.max(0, nowMs - this.#filledAtMs);
     this.#filledAtMs = nowMs;
     this.#tokens = Math.min(burst, this.#tokens + (elapsedMs * perSecond) / 1_000);
-    if (this.#tokens < 1) return false;
-    this.#tokens -= 1;
-    return true;
+    return this.#tokens >= 1;
   }
 }

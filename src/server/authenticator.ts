@@ -1,0 +1,67 @@
+// Authentication as the server runs it: what a caller proved, under the limit on failures, and
+// every refusal counted. What decides is in proof.ts and sidecar.ts, which remember nothing.
+import { type Clock, type ErrorCode, MeshError } from '../base/index.js';
+import type { Caller, Peer } from '../grpc/index.js';
+import type { TokenKeys } from '../identity/index.js';
+import type { Mesh } from '../policy/index.js';
+import { FailureLimit } from './failure-limit.js';
+import { authenticateCaller, type Proof, type TokenIssuers } from './proof.js';
+import type { Refusals } from './refusals.js';
+import { type AuthenticateOptions, authenticateSidecar, type Sidecar } from './sidecar.js';
+
+export interface AuthenticatorOptions {
+  readonly clock: Clock;
+  readonly tokens: TokenKeys;
+  readonly issuers: TokenIssuers;
+  /** In force. */
+  readonly mesh: () => Mesh;
+  readonly refusals: Refusals;
+}
+
+/** They say nothing of the credential. */
+const NO_FAILURES: ReadonlySet<ErrorCode> = new Set(['resource-limit', 'issuer-unreachable']);
+
+export class Authenticator {
+  readonly #options: AuthenticatorOptions;
+  readonly #limit: FailureLimit;
+
+  constructor(options: AuthenticatorOptions) {
+    this.#options = options;
+    this.#limit = new FailureLimit(options.clock);
+  }
+
+  /** Whose stream it is. @throws MeshError what `authenticateSidecar` throws; resource-limit */
+  sidecar(peer: Peer): Promise<Sidecar> {
+    return this.#guard(peer, (options) => authenticateSidecar(peer, options));
+  }
+
+  /** Whose call it is. @throws MeshError what `authenticateCaller` throws; resource-limit */
+  caller(caller: Caller): Promise<Proof> {
+    return this.#guard(caller, (options) => authenticateCaller(caller, options));
+  }
+
+  async #guard<T>(
+    caller: Caller,
+    authenticate: (options: AuthenticateOptions) => Promise<T>,
+  ): Promise<T> {
+    const { clock, tokens, issuers, mesh, refusals } = this.#options;
+    try {
+      this.#limit.check(caller);
+      const options = { tokens, issuers, mesh: mesh(), nowMs: clock.now() };
+      const proved = await authenticate(options);
+      this.#limit.passed(caller);
+      return proved;
+    } catch (error) {
+      this.#limitAfter(caller, error);
+      refusals.note(caller.address, error);
+      throw error;
+    }
+  }
+
+  #limitAfter(caller: Caller, error: unknown): void {
+    if (!(error instanceof MeshError) || NO_FAILURES.has(error.code)) return;
+    // The credential is genuine: it only comes before its service.
+    if (error.code === 'service-unknown') this.#limit.passed(caller);
+    else this.#limit.failed(caller);
+  }
+}
