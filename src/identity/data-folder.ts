@@ -10,12 +10,15 @@ import { unwritable, writing } from './data-errors.js';
 export const FOLDER_MODE = 0o700;
 export const FILE_MODE = 0o600;
 export const LOCK_FILE = 'lock';
+export const TOKEN_KEYS_FILE = 'token-keys.json';
+/** Held while the token keys are changed. */
+export const TOKEN_KEYS_LOCK = 'token-keys.lock';
 export const TEMPORARY = '.tmp-';
 
 /** Any of these makes a folder ours: whatever comes first into one is among them. */
-const OURS: readonly string[] = ['authority.json', 'token-keys.json', 'xds-anchor.json'];
+const OURS: readonly string[] = ['authority.json', TOKEN_KEYS_FILE, 'xds-anchor.json'];
 /** What a folder may hold that is as good as empty; a new file system has `lost+found`. */
-const NOTHING: readonly string[] = [LOCK_FILE, 'lost+found'];
+const NOTHING: readonly string[] = [LOCK_FILE, TOKEN_KEYS_LOCK, 'lost+found'];
 
 /**
  * Sees to it that there is a folder of ours, with mode 0700.

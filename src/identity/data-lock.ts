@@ -7,7 +7,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { MeshError, systemErrorCode } from '../base/index.js';
+import { type Clock, MeshError, systemErrorCode } from '../base/index.js';
 
 export interface DataLock {
   /** Gives the lock back; calling it again does nothing. */
@@ -16,6 +16,8 @@ export interface DataLock {
 
 /** What `flock -n` exits with where another holds the lock. */
 const CONFLICT_STATUS = 1;
+/** A command holds such a lock for the time of a write. */
+const LONGEST_WAIT_MS = 10_000;
 
 /**
  * Takes the lock, or fails at once.
@@ -44,6 +46,25 @@ export async function takeDataLock(path: string): Promise<DataLock> {
   };
 }
 
+/**
+ * Takes a lock that commands hold for a moment, in turn; its file is never removed either.
+ * @throws MeshError data-locked where it isn't free within ten seconds, data-unwritable.
+ */
+export async function waitForDataLock(path: string, clock: Clock): Promise<DataLock> {
+  const fd = openLockFile(path);
+  const status = await runFlock(fd, { clock, waitMs: LONGEST_WAIT_MS }).catch((error: unknown) => {
+    closeSync(fd);
+    throw cannotLock(path, systemErrorCode(error) ?? 'an error', error);
+  });
+  if (status === 0) return { release: () => closeSync(fd) };
+  closeSync(fd);
+  if (status !== null) throw cannotLock(path, `flock's exit status ${status}`);
+  const message = `expected ${path} to be free within ${LONGEST_WAIT_MS / 1000} s but it is held`;
+  throw new MeshError('data-locked', message, {
+    hint: 'another command changes the same file, or hangs: see which, and try again',
+  });
+}
+
 /** A bare descriptor: a FileHandle is closed, and the lock lost, when it is garbage collected. */
 function openLockFile(path: string): number {
   try {
@@ -53,12 +74,26 @@ function openLockFile(path: string): number {
   }
 }
 
-/** The status of `flock` on the file open as `fd`; null where it was killed. */
-function runFlock(fd: number): Promise<number | null> {
+/**
+ * The status of `flock` on the file open as `fd`; null where it was killed. Without `waiting` it
+ * fails at once where another holds the lock. (busybox knows no `flock -w`: it is killed instead.)
+ */
+function runFlock(
+  fd: number,
+  waiting?: { readonly clock: Clock; readonly waitMs: number },
+): Promise<number | null> {
   return new Promise((done, failed) => {
-    const child = spawn('flock', ['-x', '-n', '3'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
-    child.once('error', failed);
-    child.once('exit', (status) => done(status));
+    const args = waiting === undefined ? ['-x', '-n', '3'] : ['-x', '3'];
+    const child = spawn('flock', args, { stdio: ['ignore', 'ignore', 'ignore', fd] });
+    const cancel = waiting?.clock.after(waiting.waitMs, () => child.kill());
+    child.once('error', (error) => {
+      cancel?.();
+      failed(error);
+    });
+    child.once('exit', (status) => {
+      cancel?.();
+      done(status);
+    });
   });
 }
 

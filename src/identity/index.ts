@@ -107,4 +107,10 @@ export type { StepCaSettings } from './step-ca/settings.js';
 export { StepCaAuthority, type StepCaAuthorityOptions } from './step-ca/step-ca-authority.js';
 export { parseStored } from './stored-json.js';
 export type { SignedToken, TokenAudience, TokenRequest, VerifiedToken } from './token.js';
+export {
+  listTokenKeys,
+  retireTokenKey,
+  rotateTokenKey,
+  type TokenKeyInfo,
+} from './token-key-rotation.js';
 export { createTokenKeys, type TokenKeys, type TokenKeysOptions } from './token-keys.js';

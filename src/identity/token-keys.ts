@@ -1,33 +1,43 @@
-// The keys that sign tokens: a list in one file of the data folder, newest first, made on first use
-// by whoever comes first (`countersign token` may run before `serve` or beside it). The newest
-// signs; all verify, so that a new key can be put in front while tokens of the old one live on.
-
+// The keys that sign tokens, in use: signing by the newest, verifying by all that are in force. The
+// file may change beside a running server (a rotation); `reload` takes it over.
 import assert from 'node:assert';
-import { createHash, createPrivateKey, createPublicKey } from 'node:crypto';
-import { z } from 'zod';
-import type { Clock, Random } from '../base/index.js';
+import { type Clock, MeshError, type Random } from '../base/index.js';
 import { type DataDir, damaged } from './data-dir.js';
-import { generateKeys, type KeySource } from './keys.js';
-import { parseStored } from './stored-json.js';
+import { TOKEN_KEYS_FILE } from './data-folder.js';
+import type { KeySource } from './keys.js';
 import {
   type SignedToken,
   signToken,
   type TokenAudience,
   type TokenKey,
   type TokenRequest,
-  toTokenKey,
   type VerifiedToken,
   verifyToken,
 } from './token.js';
+import {
+  loadOrCreateTokenKeys,
+  loadTokenKeys,
+  openTokenKey,
+  type StoredTokenKey,
+} from './token-key-store.js';
 
 export interface TokenKeys {
   /** A new token, under an id of its own. */
   sign(request: Omit<TokenRequest, 'nowMs' | 'id'>): SignedToken;
-  /** What a token proves now. @throws MeshError token-missing, token-invalid, token-expired */
+  /**
+   * What a token proves now.
+   * @throws MeshError token-missing, token-invalid, token-key-unknown, token-expired
+   */
   verify(
     token: string | undefined,
     options: { readonly audience: TokenAudience; readonly nowMs?: number },
   ): VerifiedToken;
+  /**
+   * Reads the file again; true where other keys are in force now. What is wrong with the file is
+   * thrown once, and the keys stay as they are.
+   * @throws MeshError data-damaged, data-unreadable
+   */
+  reload(): Promise<boolean>;
 }
 
 export interface TokenKeysOptions {
@@ -37,70 +47,77 @@ export interface TokenKeysOptions {
   readonly keySource?: KeySource;
 }
 
-const FILE = 'token-keys.json';
 const TOKEN_ID_BYTES = 12;
-const schema = z.strictObject({
-  version: z.literal(1),
-  keys: z
-    .array(z.strictObject({ id: z.string(), createdAtMs: z.number(), privateKeyPem: z.string() }))
-    .min(1),
-});
 
 /**
  * The token keys of the data folder, made on first use.
  * @throws MeshError data-damaged, data-unreadable, data-unwritable
  */
 export async function createTokenKeys(options: TokenKeysOptions): Promise<TokenKeys> {
-  const { clock, random } = options;
-  const keys = await loadOrCreate(options);
-  const [signing] = keys;
-  assert(signing !== undefined, 'the schema asks for a key');
-  const byId = new Map(keys.map((key) => [key.id, key]));
-  return {
-    sign(request) {
-      const id = random.bytes(TOKEN_ID_BYTES).toString('hex');
-      return signToken({ ...request, id, nowMs: clock.now() }, signing);
-    },
-    verify(token, { audience, nowMs = clock.now() }) {
-      return verifyToken(token, { audience, nowMs, keys: byId });
-    },
-  };
+  return new FileTokenKeys(options, await loadOrCreateTokenKeys(options));
 }
 
-async function loadOrCreate(options: TokenKeysOptions): Promise<readonly TokenKey[]> {
-  const { dataDir, clock, keySource = generateKeys } = options;
-  const found = await load(dataDir);
-  if (found !== undefined) return found;
-  const { privateKeyPem } = await keySource('ecdsa-p256');
-  const stored: z.infer<typeof schema> = {
-    version: 1,
-    keys: [{ id: toKeyId(privateKeyPem), createdAtMs: clock.now(), privateKeyPem }],
-  };
-  // Where another process was first, its key is in the file and ours is forgotten.
-  await dataDir.create(FILE, `${JSON.stringify(stored, undefined, 1)}\n`);
-  const keys = await load(dataDir);
-  assert(keys !== undefined, 'the file was just made');
-  return keys;
-}
+class FileTokenKeys implements TokenKeys {
+  readonly #options: TokenKeysOptions;
+  #stored: string;
+  #signing: TokenKey;
+  #byId: ReadonlyMap<string, TokenKey>;
+  /** What was wrong with the file when it was last looked at. */
+  #problem: string | undefined;
 
-async function load(dataDir: DataDir): Promise<readonly TokenKey[] | undefined> {
-  const stored = await parseStored({ dataDir, name: FILE, schema });
-  return stored?.keys.map(({ id, privateKeyPem }, i) => {
-    if (tryKeyId(privateKeyPem) === id) return toTokenKey(createPrivateKey(privateKeyPem), id);
-    throw damaged({ dataDir, name: FILE, what: `expected keys.${i} as it was stored` });
-  });
-}
+  constructor(options: TokenKeysOptions, stored: readonly StoredTokenKey[]) {
+    this.#options = options;
+    const { signing, byId } = open(stored);
+    this.#stored = JSON.stringify(stored);
+    this.#signing = signing;
+    this.#byId = byId;
+  }
 
-function tryKeyId(privateKeyPem: string): string | undefined {
-  try {
-    return toKeyId(privateKeyPem);
-  } catch {
-    return undefined;
+  sign(request: Omit<TokenRequest, 'nowMs' | 'id'>): SignedToken {
+    const { clock, random } = this.#options;
+    const id = random.bytes(TOKEN_ID_BYTES).toString('hex');
+    return signToken({ ...request, id, nowMs: clock.now() }, this.#signing);
+  }
+
+  verify(
+    token: string | undefined,
+    options: { readonly audience: TokenAudience; readonly nowMs?: number },
+  ): VerifiedToken {
+    const { audience, nowMs = this.#options.clock.now() } = options;
+    return verifyToken(token, { audience, nowMs, keys: this.#byId });
+  }
+
+  async reload(): Promise<boolean> {
+    const stored = await this.#tryRead();
+    const text = JSON.stringify(stored);
+    if (stored === undefined || text === this.#stored) return false;
+    const { signing, byId } = open(stored);
+    this.#stored = text;
+    this.#signing = signing;
+    this.#byId = byId;
+    return true;
+  }
+
+  async #tryRead(): Promise<readonly StoredTokenKey[] | undefined> {
+    const { dataDir } = this.#options;
+    try {
+      const stored = await loadTokenKeys(dataDir);
+      if (stored === undefined) {
+        throw damaged({ dataDir, name: TOKEN_KEYS_FILE, what: 'expected a file but it is gone' });
+      }
+      this.#problem = undefined;
+      return stored;
+    } catch (error) {
+      if (error instanceof MeshError && error.message === this.#problem) return undefined;
+      this.#problem = error instanceof MeshError ? error.message : undefined;
+      throw error;
+    }
   }
 }
 
-/** RFC 7638: SHA-256 of the required members of the public JWK, in order. */
-function toKeyId(privateKeyPem: string): string {
-  const { crv, kty, x, y } = createPublicKey(privateKeyPem).export({ format: 'jwk' });
-  return createHash('sha256').update(JSON.stringify({ crv, kty, x, y })).digest('base64url');
+function open(stored: readonly StoredTokenKey[]) {
+  const keys = stored.map(openTokenKey);
+  const [signing] = keys;
+  assert(signing !== undefined, 'the schema asks for a key');
+  return { signing, byId: new Map(keys.map((key) => [key.id, key])) };
 }

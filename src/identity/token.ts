@@ -13,6 +13,8 @@ export interface TokenKey {
   readonly id: string;
   readonly privateKey: KeyObject;
   readonly publicKey: KeyObject;
+  /** Its tokens are refused from then on, in ms since the epoch; absent: no end. */
+  readonly verifyUntilMs?: number;
 }
 
 export interface TokenRequest {
@@ -40,6 +42,7 @@ export interface VerifiedToken {
   readonly subject: string;
   readonly instance: string | undefined;
   readonly issuedAtMs: number;
+  /** Its own end, or that of its key where it is earlier. */
   readonly expiresAtMs: number;
   readonly keyId: string;
 }
@@ -117,31 +120,30 @@ export function verifyToken(
       hint: 'make one with `countersign token`',
     });
   }
-  const { keyId, payload } = checkSignature(token, options.keys);
+  const { key, payload } = checkSignature(token, options);
   const parsed = claims.safeParse(payload);
   if (!parsed.success) throw invalid('expected the claims of a countersign token but got others');
   const { aud, sub, instance, iat, exp, jti } = parsed.data;
   if (aud !== options.audience) {
     throw invalid(`expected a token for ${options.audience} but got one for ${aud}`);
   }
-  const expiresAtMs = exp * SECOND_MS;
+  const endsAtMs = exp * SECOND_MS;
   const issuedAtMs = iat * SECOND_MS;
-  if (options.nowMs >= expiresAtMs + CLOCK_SKEW_MS) {
-    const ended = new Date(expiresAtMs).toISOString();
-    throw new MeshError('token-expired', `expected a token in force but it ended ${ended}`, {
-      hint: 'make a new one with `countersign token`',
-    });
+  if (options.nowMs >= endsAtMs + CLOCK_SKEW_MS) {
+    throw expired(`expected a token in force but it ended ${toIso(endsAtMs)}`);
   }
   if (issuedAtMs > options.nowMs + CLOCK_SKEW_MS) {
     throw invalid('expected a token of the past but got one issued later than now');
   }
-  return { id: jti, audience: aud, subject: sub, instance, issuedAtMs, expiresAtMs, keyId };
+  const expiresAtMs = Math.min(endsAtMs, key.verifyUntilMs ?? endsAtMs);
+  const proved = { id: jti, audience: aud, subject: sub, instance, keyId: key.id };
+  return { ...proved, issuedAtMs, expiresAtMs };
 }
 
 function checkSignature(
   token: string,
-  keys: ReadonlyMap<string, TokenKey>,
-): { keyId: string; payload: unknown } {
+  { keys, nowMs }: { readonly keys: ReadonlyMap<string, TokenKey>; readonly nowMs: number },
+): { key: TokenKey; payload: unknown } {
   if (Buffer.byteLength(token) > MAX_TOKEN_BYTES) {
     throw invalid(`expected a token of at most ${MAX_TOKEN_BYTES} bytes but got a longer one`);
   }
@@ -158,11 +160,15 @@ function checkSignature(
     const message = 'expected a token signed by a key of this server but got an unknown key';
     throw new MeshError('token-key-unknown', message, { hint: UNKNOWN_KEY_HINT });
   }
+  const { verifyUntilMs } = key;
+  if (verifyUntilMs !== undefined && nowMs >= verifyUntilMs) {
+    throw expired(`expected a token of a key in force but that key ended ${toIso(verifyUntilMs)}`);
+  }
   const content = Buffer.from(token.slice(0, token.lastIndexOf('.')));
   if (!verify('sha256', content, { key: key.publicKey, ...SIGNING }, tail)) {
     throw invalid('expected a valid signature of the token but got another');
   }
-  return { keyId: kid, payload: tryJson(body) };
+  return { key, payload: tryJson(body) };
 }
 
 function encode(value: object): string {
@@ -184,6 +190,16 @@ function tryJson(bytes: Buffer): unknown {
   } catch {
     return undefined;
   }
+}
+
+function expired(message: string): MeshError {
+  return new MeshError('token-expired', message, {
+    hint: 'make a new one with `countersign token`',
+  });
+}
+
+function toIso(ms: number): string {
+  return new Date(ms).toISOString();
 }
 
 function invalid(message: string): MeshError {

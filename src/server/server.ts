@@ -180,6 +180,9 @@ async function serveXds(address: HostPort, parts: Parts, closers: Closers): Prom
     onProblem: (err) => logger.error({ err }, 'the xDS port keeps its certificate and anchors'),
   });
   state.dataWatch.onChange(async () => port.refresh());
+  state.dataWatch.onChange(async () => {
+    if (await state.tokens.reload()) logger.info({}, 'the token keys changed');
+  });
   const stopped = { server: port.stoppable, addresses: [XDS_ADDRESS], discovery, health };
   closers.defer(() => shutdown({ ...stopped, clock, graceMs: STOP_GRACE_MS }));
   return port.listen(address);

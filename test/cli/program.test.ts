@@ -85,15 +85,19 @@ describe('wrong use: exit 2, nothing on stdout, a hint', () => {
     ],
     [
       'token',
-      'error: expected either a service or --admin\n  hint: countersign token payments/ledger\n',
+      `error: expected one of a service, --admin, --rotate-key, --list-keys and --retire-key
+  hint: countersign token payments/ledger
+`,
     ],
     [
       'token web --admin',
-      'error: expected either a service or --admin\n  hint: countersign token payments/ledger\n',
+      `error: expected one of a service, --admin, --rotate-key, --list-keys and --retire-key
+  hint: countersign token payments/ledger
+`,
     ],
     [
       'token --admin --instance a',
-      'error: expected --instance with a service but got it with --admin\n',
+      'error: expected --instance with a service but got it without\n',
     ],
     [
       'token web --ttl 1y',

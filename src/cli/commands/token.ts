@@ -1,22 +1,40 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { tryDurationMs } from '../../base/index.js';
 import { createTokenKeys, type SignedToken } from '../../identity/index.js';
 import type { ServiceName } from '../../policy/index.js';
 import { openOrMakeDataDir } from '../data-folder.js';
 import { type Context, writeLine } from '../io.js';
 import { DEFAULT_TOKEN_TTL, describeToken, signNodeToken } from '../node-token.js';
-import { dataOption, durationOption, instanceOption, toExample, usage } from '../options.js';
+import {
+  dataOption,
+  durationOption,
+  instanceOption,
+  jsonOption,
+  textReader,
+  toExample,
+  usage,
+} from '../options.js';
 import { serviceArgument } from '../service-argument.js';
 import { warnUndeclared } from '../stored-mesh.js';
+import { type KeyOrder, orderTokenKeys } from '../token-key-commands.js';
 
 interface TokenOptions {
   readonly admin?: boolean;
   readonly instance?: string;
   /** Milliseconds. */
   readonly ttl: number;
+  readonly rotateKey?: boolean;
+  /** Milliseconds. */
+  readonly overlap?: number;
+  readonly listKeys?: boolean;
+  readonly retireKey?: string;
+  readonly json?: boolean;
   readonly data: string;
 }
 
 const ADMIN = 'admin';
+/** As long as a token lives by default: each holder gets a new one in its turn. */
+const DEFAULT_OVERLAP = DEFAULT_TOKEN_TTL;
 
 export function define(command: Command, context: Context): void {
   command
@@ -32,24 +50,83 @@ export function define(command: Command, context: Context): void {
         range: ['1s', '36500d'],
       }),
     )
+    .option('--rotate-key', 'put a new signing key in front, beside a running server too')
+    .addOption(overlapOption())
+    .option('--list-keys', 'show the signing keys')
+    .addOption(
+      new Option('--retire-key <id>', 'refuse the tokens of an older key from now on').argParser(
+        textReader('--retire-key'),
+      ),
+    )
+    .addOption(jsonOption())
     .addOption(dataOption())
-    .addHelpText('after', toExample('countersign token payments/ledger > ledger.token'))
+    .addHelpText(
+      'after',
+      toExample(
+        'countersign token payments/ledger > ledger.token',
+        'countersign token --rotate-key --overlap 30d',
+      ),
+    )
     .action(async (service: ServiceName | undefined, options: TokenOptions) => {
-      if ((service === undefined) !== (options.admin === true)) {
-        throw usage('expected either a service or --admin', 'countersign token payments/ledger');
-      }
-      if (options.admin === true && options.instance !== undefined) {
-        throw usage('expected --instance with a service but got it with --admin');
-      }
-      const token =
-        service === undefined
-          ? await signAdminToken(options, context)
-          : await signServiceToken(service, options, context);
-      const { instance } = options;
-      const holder = instance === undefined ? (service ?? ADMIN) : `${service}~${instance}`;
-      writeLine(context.stdout, token.token);
-      writeLine(context.stderr, describeToken(token, holder));
+      refuseMixture(service, options);
+      const order = toKeyOrder(options);
+      if (order === undefined) await printToken(service, options, context);
+      else await orderTokenKeys(order, options.data, context);
     });
+}
+
+/** Without a default in commander's sense, so that it is known whether it was given. */
+function overlapOption(): Option {
+  const option = durationOption({
+    flags: '--overlap <duration>',
+    name: '--overlap',
+    description: `with --rotate-key: how long older keys verify (default: ${DEFAULT_OVERLAP})`,
+    fallback: DEFAULT_OVERLAP,
+    range: ['0s', '36500d'],
+  });
+  return option.default(undefined);
+}
+
+function toKeyOrder(options: TokenOptions): KeyOrder | undefined {
+  const { rotateKey, overlap = tryDurationMs(DEFAULT_OVERLAP) ?? 0, listKeys, retireKey } = options;
+  if (rotateKey === true) return { kind: 'rotate', overlapMs: overlap };
+  if (retireKey !== undefined) return { kind: 'retire', id: retireKey };
+  return listKeys === true ? { kind: 'list', json: options.json === true } : undefined;
+}
+
+function refuseMixture(service: ServiceName | undefined, options: TokenOptions): void {
+  const { admin, rotateKey, listKeys, retireKey, instance, overlap, json } = options;
+  const asked = [service, admin, rotateKey, listKeys, retireKey].filter((one) => one !== undefined);
+  if (asked.length !== 1) {
+    throw usage(
+      'expected one of a service, --admin, --rotate-key, --list-keys and --retire-key',
+      'countersign token payments/ledger',
+    );
+  }
+  if (service === undefined && instance !== undefined) {
+    throw usage('expected --instance with a service but got it without');
+  }
+  if (rotateKey !== true && overlap !== undefined) {
+    throw usage('expected --overlap with --rotate-key but got it without');
+  }
+  if (listKeys !== true && json === true) {
+    throw usage('expected --json with --list-keys but got it without');
+  }
+}
+
+async function printToken(
+  service: ServiceName | undefined,
+  options: TokenOptions,
+  context: Context,
+): Promise<void> {
+  const { instance } = options;
+  const token =
+    service === undefined
+      ? await signAdminToken(options, context)
+      : await signServiceToken(service, options, context);
+  const holder = instance === undefined ? (service ?? ADMIN) : `${service}~${instance}`;
+  writeLine(context.stdout, token.token);
+  writeLine(context.stderr, describeToken(token, holder));
 }
 
 async function signServiceToken(

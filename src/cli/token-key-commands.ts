@@ -1,0 +1,77 @@
+// The keys that sign tokens, as `token --rotate-key`, `--list-keys` and `--retire-key` show and
+// change them. They work on the data folder beside a running server, which takes a change over.
+import {
+  listTokenKeys,
+  openDataDir,
+  retireTokenKey,
+  rotateTokenKey,
+  type TokenKeyInfo,
+} from '../identity/index.js';
+import { type Context, writeLine } from './io.js';
+import { toTable } from './table.js';
+
+/** What is asked for; exactly one. */
+export type KeyOrder =
+  | { readonly kind: 'rotate'; readonly overlapMs: number }
+  | { readonly kind: 'retire'; readonly id: string }
+  | { readonly kind: 'list'; readonly json: boolean };
+
+/** @throws MeshError usage, data-missing, data-locked, data-damaged, data-unwritable */
+export async function orderTokenKeys(
+  order: KeyOrder,
+  dataPath: string,
+  context: Context,
+): Promise<void> {
+  const { clock, random, stdout } = context;
+  const dataDir = await openDataDir({ path: dataPath, lock: false, create: false, random });
+  switch (order.kind) {
+    case 'rotate':
+      return tellRotation(await rotateTokenKey({ dataDir, clock, ...order }), context);
+    case 'retire':
+      await retireTokenKey({ dataDir, clock, ...order });
+      writeLine(stdout, `key ${order.id} has ended: tokens that it signed are refused`);
+      return;
+    case 'list':
+      return printList(await listTokenKeys({ dataDir, clock }), order.json, context);
+  }
+}
+
+function tellRotation(keys: readonly TokenKeyInfo[], { stdout, stderr }: Context): void {
+  const [signing, ...older] = keys;
+  writeLine(stdout, `key ${signing?.id ?? ''} signs from now on`);
+  for (const { id, state, verifyUntilMs } of older) {
+    if (state === 'ended' || verifyUntilMs === undefined) continue;
+    writeLine(stdout, `tokens of key ${id} are good until ${toIso(verifyUntilMs)}`);
+  }
+  writeLine(stderr, 'make new tokens with `countersign token`; open streams are not cut');
+}
+
+function printList(keys: readonly TokenKeyInfo[], json: boolean, { stdout }: Context): void {
+  if (json) {
+    const shown = keys.map(({ id, state, createdAtMs, verifyUntilMs }) => ({
+      id,
+      state,
+      createdAt: toIso(createdAtMs),
+      verifyUntil: verifyUntilMs === undefined ? null : toIso(verifyUntilMs),
+    }));
+    writeLine(stdout, JSON.stringify({ keys: shown }, undefined, 2));
+    return;
+  }
+  if (keys.length === 0) {
+    writeLine(stdout, 'no token key was made yet');
+    return;
+  }
+  const rows = keys.map(({ id, state, createdAtMs, verifyUntilMs }) => [
+    id,
+    state,
+    toIso(createdAtMs),
+    verifyUntilMs === undefined ? '-' : toIso(verifyUntilMs),
+  ]);
+  for (const line of toTable([['KEY', 'STATE', 'MADE', 'VERIFIES UNTIL'], ...rows])) {
+    writeLine(stdout, line);
+  }
+}
+
+function toIso(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,159 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { createTokenKeys, openDataDir } from '../../src/identity/index.js';
+import { seededRandom } from '../fakes/seeded-random.js';
+import { Cli } from './cli.js';
+
+const DATA = ['--data', '<dir>/data'] as const;
+const HOUR_MS = 3_600_000;
+
+let cli: Cli;
+beforeEach(async () => {
+  cli = new Cli();
+  await cli.prepareData();
+});
+
+interface Listed {
+  readonly keys: readonly { readonly id: string; readonly state: string }[];
+}
+
+async function list(): Promise<Listed> {
+  const { stdout } = await cli.run('token', '--list-keys', '--json', ...DATA);
+  return JSON.parse(stdout) as Listed;
+}
+
+async function verify(token: string): Promise<string> {
+  const random = seededRandom('verify');
+  const dataDir = await openDataDir({ path: cli.path('data'), lock: false, random });
+  const keys = await createTokenKeys({ dataDir, clock: cli.clock, random });
+  return keys.verify(token.trim(), { audience: 'countersign-xds' }).subject;
+}
+
+describe('token --rotate-key', () => {
+  test('a new key signs; the old one is good until the overlap ends', async () => {
+    const old = (await cli.run('token', 'web', ...DATA)).stdout;
+    const before = (await list()).keys[0]?.id;
+    const { code, stdout, stderr } = await cli.run('token', '--rotate-key', ...DATA);
+    const [after] = (await list()).keys;
+    expect({ code, stdout, stderr }).toEqual({
+      code: 0,
+      stdout:
+        `key ${after?.id} signs from now on\n` +
+        `tokens of key ${before} are good until 2027-01-01T00:00:00.000Z\n`,
+      stderr: 'make new tokens with `countersign token`; open streams are not cut\n',
+    });
+    expect(after?.id).not.toBe(before);
+    expect(await verify(old)).toBe('web');
+    expect(await verify((await cli.run('token', 'web', ...DATA)).stdout)).toBe('web');
+  });
+
+  test('--overlap says how long', async () => {
+    const old = (await cli.run('token', 'web', ...DATA)).stdout;
+    const { stdout } = await cli.run('token', '--rotate-key', '--overlap', '1h', ...DATA);
+    expect(stdout).toContain('are good until 2026-01-01T01:00:00.000Z\n');
+    cli.clock.advance(HOUR_MS);
+    await expect(verify(old)).rejects.toThrow(/that key ended 2026-01-01T01:00:00.000Z/);
+  });
+
+  test('prints no key', async () => {
+    const { stdout, stderr } = await cli.run('token', '--rotate-key', ...DATA);
+    const listed = await cli.run('token', '--list-keys', ...DATA);
+    expect(stdout + stderr + listed.stdout).not.toMatch(/PRIVATE|BEGIN/);
+  });
+
+  test('where there is no data folder nothing is made', async () => {
+    const { code, stderr } = await cli.run('token', '--rotate-key', '--data', '<dir>/none');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^error: expected a data folder at <dir>\/none but there is none\n/);
+  });
+});
+
+describe('token --list-keys', () => {
+  test('before the first', async () => {
+    expect(await cli.run('token', '--list-keys', ...DATA)).toEqual({
+      code: 0,
+      stdout: 'no token key was made yet\n',
+      stderr: '',
+    });
+  });
+
+  test('shows each key, its state and its end', async () => {
+    await cli.run('token', 'web', ...DATA);
+    await cli.run('token', '--rotate-key', '--overlap', '1h', ...DATA);
+    const { keys } = await list();
+    const [first, second] = keys.map(({ id }) => id);
+    const { stdout } = await cli.run('token', '--list-keys', ...DATA);
+    const blank = ' '.repeat(40);
+    expect(stdout).toBe(
+      `KEY${blank}  STATE      MADE                      VERIFIES UNTIL\n` +
+        `${first}  signing    2026-01-01T00:00:00.000Z  -\n` +
+        `${second}  verifying  2026-01-01T00:00:00.000Z  2026-01-01T01:00:00.000Z\n`,
+    );
+    expect(keys).toEqual([
+      {
+        id: first,
+        state: 'signing',
+        createdAt: '2026-01-01T00:00:00.000Z',
+        verifyUntil: null,
+      },
+      {
+        id: second,
+        state: 'verifying',
+        createdAt: '2026-01-01T00:00:00.000Z',
+        verifyUntil: '2026-01-01T01:00:00.000Z',
+      },
+    ]);
+  });
+});
+
+describe('token --retire-key', () => {
+  test('ends an older key', async () => {
+    const old = (await cli.run('token', 'web', ...DATA)).stdout;
+    await cli.run('token', '--rotate-key', ...DATA);
+    const id = (await list()).keys[1]?.id ?? '';
+    expect(await cli.run('token', '--retire-key', id, ...DATA)).toEqual({
+      code: 0,
+      stdout: `key ${id} has ended: tokens that it signed are refused\n`,
+      stderr: '',
+    });
+    await expect(verify(old)).rejects.toThrow(/that key ended/);
+  });
+
+  test('the signing key is refused', async () => {
+    await cli.run('token', 'web', ...DATA);
+    const id = (await list()).keys[0]?.id ?? '';
+    expect(await cli.run('token', '--retire-key', id, ...DATA)).toEqual({
+      code: 2,
+      stdout: '',
+      stderr:
+        'error: expected the id of an older token key but got the one that signs\n' +
+        '  hint: put a new key in front first: `countersign token --rotate-key`\n',
+    });
+  });
+});
+
+test.each<[string, readonly string[], string]>([
+  [
+    'two orders',
+    ['--rotate-key', '--list-keys'],
+    'expected one of a service, --admin, --rotate-key, --list-keys and --retire-key\n' +
+      '  hint: countersign token payments/ledger',
+  ],
+  [
+    '--overlap alone',
+    ['web', '--overlap', '1h'],
+    'expected --overlap with --rotate-key but got it without',
+  ],
+  ['--json of a token', ['web', '--json'], 'expected --json with --list-keys but got it without'],
+  [
+    'an overlap that is none',
+    ['--rotate-key', '--overlap', 'soon'],
+    '--overlap: expected a duration from 0s to 36500d but got "soon"\n' +
+      '  hint: a number and a unit: 90s, 15m, 24h, 30d',
+  ],
+])('token with %s is a wrong use', async (_name, argv, message) => {
+  expect(await cli.run('token', ...argv, ...DATA)).toEqual({
+    code: 2,
+    stdout: '',
+    stderr: `error: ${message}\n`,
+  });
+});
