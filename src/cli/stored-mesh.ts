@@ -23,6 +23,14 @@ export async function loadStoredMesh(dataDir: DataDir): Promise<Mesh> {
   });
 }
 
+/** Undefined where no mesh is in force yet, or where the stored one can't be read. */
+export function tryStoredMesh(dataDir: DataDir): Promise<Mesh | undefined> {
+  return loadStoredMesh(dataDir).catch((error: unknown) => {
+    if (error instanceof MeshError) return undefined;
+    throw error;
+  });
+}
+
 /**
  * A token may come before its service is declared, so that is no error; a typing mistake looks the
  * same. Says nothing where no mesh is in force yet, or where the stored one can't be read.
@@ -32,10 +40,7 @@ export async function warnUndeclared(
   name: ServiceName,
   stderr: Output,
 ): Promise<void> {
-  const mesh = await loadStoredMesh(dataDir).catch((error: unknown) => {
-    if (error instanceof MeshError) return undefined;
-    throw error;
-  });
+  const mesh = await tryStoredMesh(dataDir);
   if (mesh === undefined || mesh.services.has(name)) return;
   writeLine(
     stderr,

@@ -117,7 +117,7 @@ export function verifyToken(
 ): VerifiedToken {
   if (token === undefined || token === '') {
     throw new MeshError('token-missing', 'expected a token but got none', {
-      hint: 'make one with `countersign token`',
+      hint: 'make one with `countersign token`, or show a client certificate of this mesh',
     });
   }
   const { key, payload } = checkSignature(token, options);

@@ -173,9 +173,9 @@ async function serveXds(address: HostPort, parts: Parts, closers: Closers): Prom
     grpc: server,
     credential: state.credential,
     clientAnchorsPem: () => state.authority.trustAnchorsPem,
-    onDistrust: (peer, error) => {
+    onRefusal: (peer, error) => {
       refusals.note(peer, error);
-      refusalLog.warn({ peer, reason: error.message, hint: error.hint }, 'handshake refused');
+      refusalLog.warn({ peer, reason: error.message, hint: error.hint }, 'a handshake is no good');
     },
     onProblem: (err) => logger.error({ err }, 'the xDS port keeps its certificate and anchors'),
   });

@@ -4,7 +4,7 @@
 // stream. A client certificate is asked for and not required: one that the anchors don't vouch for
 // is as good as none. Handshakes that end because the client doesn't trust our anchor are told:
 // they are all that is seen of sidecars whose server has lost its data folder.
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, Socket } from 'node:net';
 import {
   createServer,
   type SecureContextOptions,
@@ -43,8 +43,11 @@ export interface XdsPortOptions {
   readonly credential: ServerCredential;
   /** PEM of the roots that vouch for client certificates, as they are now. */
   readonly clientAnchorsPem: () => string;
-  /** A client doesn't trust our anchor: xds-anchor-unknown. */
-  readonly onDistrust: (address: string, error: MeshError) => void;
+  /**
+   * A client doesn't trust our anchor (xds-anchor-unknown), or shows a certificate that the mesh's
+   * don't vouch for (certificate-refused): it may still prove itself by a token.
+   */
+  readonly onRefusal: (address: string, error: MeshError) => void;
   /** The anchors or the certificate can't be used: what was in force stays. */
   readonly onProblem: (error: unknown) => void;
 }
@@ -79,11 +82,14 @@ export class XdsPort {
     this.#tls.maxConnections = DEFAULT_DISCOVERY_LIMITS.maxStreams;
     this.#tls.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
+      // Read while it is there: the socket remembers it when the connection has gone.
+      void socket.remoteAddress;
       socket.once('close', () => this.#sockets.delete(socket));
     });
     this.#tls.on('secureConnection', (socket) => {
       // A connection that breaks is told by its session; without a listener it would be a crash.
       socket.on('error', () => undefined);
+      this.#noteCertificate(socket);
       injector.injectConnection(socket);
     });
     this.#tls.on('tlsClientError', (error, socket) => this.#noteFailure(error, socket));
@@ -127,7 +133,7 @@ export class XdsPort {
   }
 
   #noteFailure(error: Error, socket: TLSSocket): void {
-    const { remoteAddress = 'unknown' } = socket;
+    const address = toAddress(addressBelow(socket) ?? socket.remoteAddress);
     socket.destroy();
     if (!DISTRUST.test(systemErrorCode(error) ?? '')) return;
     const message = "a client does not trust this server's xDS certificate";
@@ -136,8 +142,34 @@ export class XdsPort {
         "its bootstrap pins another server's anchor: the data folder may be a new one; bring the " +
         'right one back, or make a new bootstrap with `countersign bootstrap`',
     });
-    this.#options.onDistrust(remoteAddress.replace(/^::ffff:(?=\d+\.)/i, ''), known);
+    this.#options.onRefusal(address, known);
   }
+
+  #noteCertificate(socket: TLSSocket): void {
+    if (socket.authorized || socket.getPeerCertificate().raw === undefined) return;
+    // OpenSSL's name of the reason (CERT_HAS_EXPIRED), in spite of its type.
+    const reason: unknown = socket.authorizationError;
+    const got = `the client certificate: expected one that this mesh vouches for but got ${reason}`;
+    const error = new MeshError('certificate-refused', got, {
+      hint: 'renew it by `countersign cert`, with the data folder of this server',
+    });
+    this.#options.onRefusal(toAddress(socket.remoteAddress), error);
+  }
+}
+
+/**
+ * A client that refuses us may be gone before its address can be asked of the TLS socket. The TCP
+ * socket below it remembers, which Node keeps in a field of its own; undefined where it no longer
+ * does (test/envoy/node-authentication.test.ts then fails).
+ */
+function addressBelow(socket: TLSSocket): string | undefined {
+  const below: unknown = Reflect.get(socket, '_parent');
+  return below instanceof Socket ? below.remoteAddress : undefined;
+}
+
+/** IPv4-mapped addresses as IPv4; a connection that has gone has none. */
+function toAddress(address = 'unknown'): string {
+  return address.replace(/^::ffff:(?=\d+\.)/i, '');
 }
 
 function toContext({ credential, clientAnchorsPem }: XdsPortOptions): SecureContextOptions {

@@ -3,10 +3,11 @@ import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { tryDurationMs } from '../../base/index.js';
 import { envoy } from '../../gen/bootstrap.js';
-import { loadOrCreateAnchorPem, XDS_SERVER_NAME } from '../../identity/index.js';
+import { type DataDir, loadOrCreateAnchorPem, XDS_SERVER_NAME } from '../../identity/index.js';
 import type { ServiceName } from '../../policy/index.js';
 import { DEFAULT_OUTBOUND } from '../../server/addresses/index.js';
 import { type BootstrapOptions, toBootstrap } from '../../translate/bootstrap/index.js';
+import { provideCertificate } from '../certificate-source.js';
 import { openOrMakeDataDir } from '../data-folder.js';
 import { type Context, writeLine } from '../io.js';
 import { DEFAULT_TOKEN_TTL } from '../node-token.js';
@@ -25,7 +26,7 @@ import { outboundOption } from '../outbound-option.js';
 import { toProtoJson } from '../proto-json.js';
 import { serviceArgument } from '../service-argument.js';
 import { quote } from '../shell.js';
-import { warnUndeclared } from '../stored-mesh.js';
+import { tryStoredMesh, warnUndeclared } from '../stored-mesh.js';
 import { provideToken } from '../token-source.js';
 
 interface Options {
@@ -33,6 +34,7 @@ interface Options {
   readonly address?: string;
   readonly outbound?: string;
   readonly tokenFile?: string;
+  readonly cert?: string;
   readonly xds: HostPort;
   readonly envoyAdminPort?: number;
   readonly data: string;
@@ -66,6 +68,12 @@ export function define(command: Command, context: Context): void {
       ).argParser(textReader('--token-file')),
     )
     .addOption(
+      new Option(
+        '--cert <dir>',
+        'prove it by key.pem and cert.pem of a folder that `cert --out` made; no token then',
+      ).argParser(textReader('--cert')),
+    )
+    .addOption(
       hostPortOption({
         flags: '--xds <host:port>',
         name: '--xds',
@@ -84,6 +92,7 @@ export function define(command: Command, context: Context): void {
       toExample(
         'envoy -c <(countersign bootstrap web) --drain-time-s 600',
         'countersign bootstrap payments/ledger --token-file ledger.token > ledger.json',
+        'countersign bootstrap payments/ledger --cert ./tls > ledger.json',
       ),
     )
     .action((service: ServiceName, options: Options) => print(service, options, context));
@@ -93,18 +102,17 @@ async function print(service: ServiceName, options: Options, context: Context): 
   const { clock, random, stdout, stderr } = context;
   const dataDir = await openOrMakeDataDir(options.data, context);
   await warnUndeclared(dataDir, service, stderr);
-  const { instance, tokenFile } = options;
-  const ttlMs = tryDurationMs(DEFAULT_TOKEN_TTL) ?? 0;
-  // Both are made here if need be: a bootstrap may come before the server's first start.
+  const { instance, tokenFile, cert } = options;
+  // Anchor and token are made here if need be: a bootstrap may come before the server's first
+  // start.
   const xdsAnchorPem = await loadOrCreateAnchorPem({ dataDir, clock, random });
-  const token = await provideToken({ ...context, dataDir, service, instance, tokenFile, ttlMs });
   const bootstrap = toBootstrap({
     ...chosen(options),
     service,
     xds: options.xds,
     xdsAnchorPem,
     xdsServerName: XDS_SERVER_NAME,
-    token,
+    ...(await provideProof({ service, dataDir, options, context })),
   });
   const bytes = envoy.config.bootstrap.v3.Bootstrap.encode(bootstrap).finish();
   const json = toProtoJson('envoy.config.bootstrap.v3.Bootstrap', bytes);
@@ -114,6 +122,31 @@ async function print(service: ServiceName, options: Options, context: Context): 
     const renewal = toRenewal({ service, instance, data: options.data, tokenFile });
     writeLine(stderr, `renew the token: ${renewal}`);
   }
+  if (cert !== undefined) {
+    const watch = `countersign cert ${service} --out ${quote(resolve(cert))} --watch`;
+    writeLine(stderr, `renew the certificate: ${watch} --data ${quote(resolve(options.data))}`);
+  }
+}
+
+interface ProofRequest {
+  readonly service: ServiceName;
+  readonly dataDir: DataDir;
+  readonly options: Options;
+  readonly context: Context;
+}
+
+/** A token, a client certificate, or both where both are asked for. */
+async function provideProof(
+  request: ProofRequest,
+): Promise<Pick<BootstrapOptions, 'token' | 'certificate'>> {
+  const { service, dataDir, options, context } = request;
+  const { instance, tokenFile, cert: dir } = options;
+  const ttlMs = tryDurationMs(DEFAULT_TOKEN_TTL) ?? 0;
+  const toToken = () => provideToken({ ...context, dataDir, service, instance, tokenFile, ttlMs });
+  if (dir === undefined) return { token: await toToken() };
+  const mesh = await tryStoredMesh(dataDir);
+  const certificate = await provideCertificate({ ...context, dir, service, mesh });
+  return tokenFile === undefined ? { certificate } : { certificate, token: await toToken() };
 }
 
 interface Renewal {

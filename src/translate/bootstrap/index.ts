@@ -1,6 +1,7 @@
 // What a stock Envoy needs to become a sidecar: who it is, where the management server listens,
-// which anchor to pin, and its token. Everything else comes over ADS. A folder of its own, because
-// it brings Envoy's whole bootstrap message along, which the server never needs.
+// which anchor to pin, and its token or client certificate. Everything else comes over ADS. A
+// folder of its own, because it brings Envoy's whole bootstrap message along, which the server
+// never needs.
 import { isIP } from 'node:net';
 import { envoy, type google } from '../../gen/bootstrap.js';
 
@@ -17,6 +18,11 @@ export type TokenSource =
   /** An SDS file that names the token's file: renewed by replacing (mv) that file, never dumped. */
   | { readonly kind: 'file'; readonly sdsPath: string };
 
+/** A client certificate: an SDS file that names key and certificate, renewed by replacing both. */
+export interface CertificateSource {
+  readonly sdsPath: string;
+}
+
 export interface BootstrapOptions {
   readonly service: string;
   readonly instance?: string;
@@ -29,13 +35,16 @@ export interface BootstrapOptions {
   readonly xdsAnchorPem: string;
   /** DNS SAN of the xDS port's certificate. */
   readonly xdsServerName: string;
-  readonly token: TokenSource;
+  /** One of these two at least. */
+  readonly token?: TokenSource;
+  readonly certificate?: CertificateSource;
   readonly envoyAdminPort?: number;
 }
 
-/** The cluster of the management server, and the secret that holds the token. */
+/** The cluster of the management server, and the secrets that hold token and certificate. */
 const XDS_CLUSTER = 'countersign-xds';
 export const TOKEN_SECRET = 'countersign-token';
+export const CERTIFICATE_SECRET = 'countersign-certificate';
 const V3 = envoy.config.core.v3.ApiVersion.V3;
 
 export function toBootstrap(options: BootstrapOptions): Bootstrap {
@@ -52,7 +61,8 @@ export function toBootstrap(options: BootstrapOptions): Bootstrap {
         grpcServices: [
           {
             envoyGrpc: { clusterName: XDS_CLUSTER },
-            initialMetadata: options.token.kind === 'inline' ? [toHeader(options.token.token)] : [],
+            initialMetadata:
+              options.token?.kind === 'inline' ? [toHeader(options.token.token)] : [],
           },
         ],
       },
@@ -99,7 +109,7 @@ function toXdsCluster(options: BootstrapOptions): Cluster {
   };
 }
 
-function toHttpOptions(token: TokenSource): Any {
+function toHttpOptions(token: TokenSource | undefined): Any {
   return toAny(
     'envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
     envoy.extensions.upstreams.http.v3.HttpProtocolOptions.encode({
@@ -108,7 +118,7 @@ function toHttpOptions(token: TokenSource): Any {
           connectionKeepalive: { interval: { seconds: 30 }, timeout: { seconds: 5 } },
         },
       },
-      httpFilters: token.kind === 'file' ? toTokenFilters(token.sdsPath) : [],
+      httpFilters: token?.kind === 'file' ? toTokenFilters(token.sdsPath) : [],
     }),
   );
 }
@@ -132,7 +142,7 @@ function toTokenFilters(sdsPath: string): HttpFilter[] {
                 header: 'authorization',
                 credential: {
                   name: TOKEN_SECRET,
-                  sdsConfig: { pathConfigSource: { path: sdsPath }, resourceApiVersion: V3 },
+                  sdsConfig: toFileConfig(sdsPath),
                 },
               }),
             ),
@@ -150,7 +160,8 @@ function toTokenFilters(sdsPath: string): HttpFilter[] {
   ];
 }
 
-function toXdsTls({ xdsAnchorPem, xdsServerName }: BootstrapOptions): Cluster['transportSocket'] {
+function toXdsTls(options: BootstrapOptions): Cluster['transportSocket'] {
+  const { xdsAnchorPem, xdsServerName, certificate } = options;
   const tls = envoy.extensions.transport_sockets.tls.v3;
   const version = tls.TlsParameters.TlsProtocol.TLSv1_3;
   return {
@@ -161,6 +172,10 @@ function toXdsTls({ xdsAnchorPem, xdsServerName }: BootstrapOptions): Cluster['t
         sni: xdsServerName,
         commonTlsContext: {
           tlsParams: { tlsMinimumProtocolVersion: version, tlsMaximumProtocolVersion: version },
+          tlsCertificateSdsSecretConfigs:
+            certificate === undefined
+              ? []
+              : [{ name: CERTIFICATE_SECRET, sdsConfig: toFileConfig(certificate.sdsPath) }],
           validationContext: {
             trustedCa: { inlineString: xdsAnchorPem },
             matchTypedSubjectAltNames: [
@@ -174,6 +189,10 @@ function toXdsTls({ xdsAnchorPem, xdsServerName }: BootstrapOptions): Cluster['t
       }),
     ),
   };
+}
+
+function toFileConfig(path: string): envoy.config.core.v3.ConfigSource {
+  return { pathConfigSource: { path }, resourceApiVersion: V3 };
 }
 
 function toAddress(address: string, port: number): envoy.config.core.v3.Address {

@@ -160,7 +160,9 @@ export async function startMesh(harness: Harness, options: TestMeshOptions): Pro
       xds,
       xdsAnchorPem: await loadOrCreateAnchorPem(await identity()),
       xdsServerName: XDS_SERVER_NAME,
-      token: { kind: 'inline', token: await token(name) },
+      ...(rest.certificate === undefined
+        ? { token: { kind: 'inline', token: await token(name) } }
+        : {}),
       ...rest,
     });
     const bytes = proto.config.bootstrap.v3.Bootstrap.encode(message).finish();
