@@ -49,6 +49,7 @@ describe('layers', () => {
   const PACKAGES: Readonly<Record<string, RegExp>> = {
     '@grpc/grpc-js': /^src\/(grpc\/|server\/xds-port\.ts)/,
     commander: /^src\/cli\//,
+    jose: /^src\/server\/issuers\//,
     pino: /^src\/cli\//,
     protobufjs: /^src\/cli\/proto-json\.ts$/,
     yaml: /^src\/(policy|cli)\//,

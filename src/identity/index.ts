@@ -106,7 +106,13 @@ export { readRecord as readStepCaRecord, type StepCaRecord } from './step-ca/rec
 export type { StepCaSettings } from './step-ca/settings.js';
 export { StepCaAuthority, type StepCaAuthorityOptions } from './step-ca/step-ca-authority.js';
 export { parseStored } from './stored-json.js';
-export type { SignedToken, TokenAudience, TokenRequest, VerifiedToken } from './token.js';
+export {
+  CLOCK_SKEW_MS,
+  type SignedToken,
+  type TokenAudience,
+  type TokenRequest,
+  type VerifiedToken,
+} from './token.js';
 export {
   listTokenKeys,
   retireTokenKey,

@@ -5,6 +5,7 @@ import { analyseAccess } from './analyse-access.js';
 import { MESH_PORT } from './keys.js';
 import type { Found, Report } from './report.js';
 import type { Resolution, ResolvedService } from './resolve.js';
+import { checkIssuers } from './resolve-issuers.js';
 import { type Chain, resolveTls } from './scopes.js';
 import { SHORT_TTL_MS } from './tls.js';
 import { formatPath, type Path, placeAt, type Tree } from './tree.js';
@@ -34,6 +35,7 @@ export function analyse({ resolution, tree, report, complete }: AnalysisInput): 
     checkTargets(service, tell);
   }
   checkServiceAccounts(resolution, tell);
+  checkIssuers(resolution.nodeIssuers, { tree, report });
   if (complete) checkNamespaces(resolution, { tell, report });
   analyseAccess({ resolution, tell, chains: chainsOf(resolution) });
 }

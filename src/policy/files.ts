@@ -5,13 +5,15 @@ import {
   fstatSync,
   openSync,
   readdirSync,
+  readFileSync,
   readSync,
   type Stats,
   statSync,
 } from 'node:fs';
 import { MeshError, systemErrorCode } from '../base/index.js';
+import { jwksProblem, MAX_JWKS_BYTES } from './jwks.js';
 import { type LoadedMesh, type MeshFile, parseMesh } from './load.js';
-import type { Problem } from './model.js';
+import type { Mesh, Problem } from './model.js';
 import { Report } from './report.js';
 import { MESH_SIZE_LIMIT } from './yaml.js';
 
@@ -30,8 +32,34 @@ const YAML = /\.ya?ml$/i;
 export function loadMesh(path: string): LoadedMesh {
   const loaded = parseMesh(readMeshFiles(path));
   const report = new Report();
-  for (const problem of [...loaded.problems, ...skippedFiles(path)]) report.add(problem);
-  return { ...loaded, problems: report.sorted() };
+  const found = [...skippedFiles(path), ...keyFileProblems(loaded.mesh)];
+  for (const problem of [...loaded.problems, ...found]) report.add(problem);
+  const mesh = report.hasErrors ? undefined : loaded.mesh;
+  return { ...loaded, mesh, problems: report.sorted() };
+}
+
+/** What is wrong with the key files that a mesh names. */
+function keyFileProblems(mesh: Mesh | undefined): readonly Problem[] {
+  return (mesh?.nodeIssuers ?? []).flatMap(({ issuer, keys, source }): Problem[] => {
+    const message = keys.kind === 'file' ? keyFileProblem(keys.path) : undefined;
+    const path = `nodeIssuers of ${issuer}`;
+    return message === undefined ? [] : [{ severity: 'error', source, path, message }];
+  });
+}
+
+function keyFileProblem(path: string): string | undefined {
+  try {
+    const stats = statSync(path);
+    if (!stats.isFile()) return `expected a file at ${path} but got ${kindOf(stats)}`;
+    if (stats.size > MAX_JWKS_BYTES) {
+      return `expected at most ${MAX_JWKS_BYTES} bytes in ${path} but got ${stats.size}`;
+    }
+    const problem = jwksProblem(readFileSync(path, 'utf8'));
+    return problem === undefined ? undefined : `${problem} in ${path}`;
+  } catch (error) {
+    const got = systemErrorCode(error) ?? 'an error';
+    return `expected a file to read at ${path} but got ${REASONS[got] ?? got}`;
+  }
 }
 
 /**

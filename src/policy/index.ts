@@ -1,6 +1,7 @@
 export { needsHttp } from './access.js';
 export { changedAuthority } from './authority.js';
 export { callerMatches } from './caller.js';
+export { claimMatches } from './claim-pattern.js';
 export {
   type AccessDecision,
   type AccessRequest,
@@ -14,6 +15,7 @@ export {
 } from './decide.js';
 export { exampleMesh } from './example.js';
 export { loadMesh, readMeshFiles, skippedFiles } from './files.js';
+export { jwksProblem, MAX_JWKS_BYTES, readJwks } from './jwks.js';
 export { MESH_PORT } from './keys.js';
 export { formatProblem, type LoadedMesh, type MeshFile, parseMesh } from './load.js';
 export type * from './model.js';

@@ -18,6 +18,7 @@ import {
   type MapTree,
   type Path,
   placeAt,
+  type Tree,
   treeAt,
   valueAt,
 } from './tree.js';
@@ -54,6 +55,7 @@ class KeyChecker {
     for (const [key] of entriesAt(this.tree, ['namespaces'])) this.#namespaceKey(key);
     for (const [key] of entriesAt(this.tree, ['services'])) this.#serviceKey(key);
     // References only now: they may name what stands further down.
+    this.#issuers();
     this.#rules([]);
     for (const [key] of entriesAt(this.tree, ['namespaces'])) this.#rules(['namespaces', key]);
     for (const [key] of entriesAt(this.tree, ['services'])) {
@@ -62,6 +64,21 @@ class KeyChecker {
       for (const [port] of entriesAt(this.tree, [...path, 'ports'])) {
         this.#portKey([...path, 'ports'], port);
         this.#rules([...path, 'ports', port]);
+      }
+    }
+  }
+
+  /** The services that tokens of outside issuers are mapped to. */
+  #issuers(): void {
+    const path = ['nodeIssuers'];
+    const known = [...this.#services.keys()];
+    for (const [i] of itemsAt(this.tree, path)) {
+      for (const [j] of itemsAt(this.tree, [...path, i, 'nodes'])) {
+        const at = [...path, i, 'nodes', j, 'service'];
+        const text = valueAt(this.tree, at);
+        const parts = typeof text === 'string' ? tryNameParts(text) : undefined;
+        if (parts?.ok !== true || this.#services.has(parts.value.name)) continue;
+        this.#undeclared(at, parts.value.name, known);
       }
     }
   }
@@ -195,6 +212,11 @@ function elsewhere(name: string, known: readonly string[]): string | undefined {
   if (same.length === 0) return undefined;
   const shown = same.slice(0, SHOWN_NAMES).map((other) => `"${other}"`);
   return ` (did you mean ${listOr(shown)}?)`;
+}
+
+function itemsAt(tree: MapTree, path: Path): Iterable<[number, Tree]> {
+  const found = treeAt(tree, path);
+  return found?.kind === 'list' ? found.items.entries() : [];
 }
 
 function entriesAt(tree: MapTree, path: Path): Iterable<[string, Entry]> {

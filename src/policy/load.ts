@@ -107,13 +107,12 @@ function soundPart(tree: MapTree, faults: readonly Path[]): MapTree {
   return { ...tree, entries };
 }
 
-function toMesh(
-  { trustDomain, authority, services }: Resolution,
-  files: readonly MeshFile[],
-): Mesh {
+function toMesh(resolution: Resolution, files: readonly MeshFile[]): Mesh {
+  const { trustDomain, authority, services, nodeIssuers } = resolution;
   return {
     trustDomain,
     ...(authority === undefined ? {} : { authority }),
+    nodeIssuers,
     services: new Map(services.map(({ service }) => [service.name, service])),
     version: versionOf(files),
   };

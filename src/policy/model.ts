@@ -136,12 +136,61 @@ export interface AuthoritySettings {
   readonly source: SourceRef;
 }
 
+/** Signature algorithms of outside tokens (RFC 7518 3.1, RFC 8037). */
+export type TokenAlgorithm =
+  | 'RS256'
+  | 'RS384'
+  | 'RS512'
+  | 'PS256'
+  | 'PS384'
+  | 'PS512'
+  | 'ES256'
+  | 'ES384'
+  | 'ES512'
+  | 'EdDSA';
+
+export type ClaimPattern =
+  | { readonly kind: 'any' }
+  | { readonly kind: 'exact' | 'prefix' | 'suffix'; readonly text: string };
+
+/** Where an issuer's public keys are. */
+export type NodeIssuerKeys =
+  /** Absolute, or relative as the mesh file's own path is. */
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'url'; readonly url: string }
+  /** OpenID Connect discovery. */
+  | { readonly kind: 'discovery'; readonly issuer: string };
+
+/** Which service a token is whose claims all match. */
+export interface NodeMapping {
+  readonly service: ServiceName;
+  /** By the name of the claim; at least one. */
+  readonly claims: ReadonlyMap<string, ClaimPattern>;
+  /** The claim that names the only instance that the token is good for. */
+  readonly instance: string | undefined;
+  readonly source: SourceRef;
+}
+
+/** Whose JWTs sidecars may show instead of our own tokens. */
+export interface NodeIssuer {
+  /** The `iss` claim, exactly. */
+  readonly issuer: string;
+  /** One of them must be in `aud`. */
+  readonly audiences: readonly string[];
+  readonly keys: NodeIssuerKeys;
+  readonly algorithms: readonly TokenAlgorithm[];
+  /** The first that matches names the service. */
+  readonly nodes: readonly NodeMapping[];
+  readonly source: SourceRef;
+}
+
 export interface Mesh {
   readonly trustDomain: string;
   /** Absent: the server's own CA, in its data folder. */
   readonly authority?: AuthoritySettings;
   /** By name, ascending. */
   readonly services: ReadonlyMap<ServiceName, Service>;
+  readonly nodeIssuers: readonly NodeIssuer[];
   /** Hash of the files' content: 12 hex digits. `status` shows it as mesh.version. */
   readonly version: string;
 }

@@ -6,6 +6,7 @@ import type { CallerText } from './caller.js';
 import type {
   AuthoritySettings,
   Caller,
+  NodeIssuer,
   Port,
   Service,
   ServiceName,
@@ -13,6 +14,7 @@ import type {
 } from './model.js';
 import { type NameParts, toDnsNames, toSpiffeId, tryNameParts } from './names.js';
 import { compareText } from './report.js';
+import { resolveIssuers } from './resolve-issuers.js';
 import type { MeshText, PortText, ServiceText } from './schema.js';
 import {
   type Chain,
@@ -46,6 +48,7 @@ export interface Resolution {
   /** By name, ascending. */
   readonly services: readonly ResolvedService[];
   readonly mesh: Scope;
+  readonly nodeIssuers: readonly NodeIssuer[];
   /** Declared namespaces. */
   readonly namespaces: ReadonlyMap<string, Scope>;
 }
@@ -91,7 +94,8 @@ class Resolver {
       const namespace = scopes.get(named.parts.namespace);
       return this.#service(named, namespace === undefined ? [mesh] : [namespace, mesh]);
     });
-    return { trustDomain, authority, services, mesh, namespaces: scopes };
+    const nodeIssuers = resolveIssuers(this.#text.nodeIssuers, this.#around.tree);
+    return { trustDomain, authority, services, mesh, namespaces: scopes, nodeIssuers };
   }
 
   #service({ key, parts, text }: NamedService, wider: Chain): ResolvedService {

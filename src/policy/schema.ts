@@ -9,11 +9,12 @@ import { tryDurationMs } from '../base/index.js';
 import { tryEndpoint, tryTarget } from './address.js';
 import { tryAuthorityUrl, tryFilePath, tryProvisioner } from './authority.js';
 import { tryCaller } from './caller.js';
+import { ISSUER_KEYS, ISSUER_NODE_KEYS, issuersSchema } from './issuer-schema.js';
 import { tryMethod } from './method.js';
 import type { Mode, Protocol } from './model.js';
 import { tryLabel, tryTrustDomain } from './names.js';
-import type { Parsed } from './parsed.js';
 import { tryPathPattern } from './path-pattern.js';
+import { list, oneOf, text } from './schema-parts.js';
 import {
   CIPHER_SUITES,
   CURVES,
@@ -26,26 +27,6 @@ import {
 
 export const MODES: readonly Mode[] = ['strict', 'permissive', 'disable'];
 export const PROTOCOLS: readonly Protocol[] = ['http', 'http2', 'grpc', 'tcp'];
-
-/** Text that `read` turns into a value; what it says on failure becomes the problem. */
-function text<T>(what: string, read: (text: string) => Parsed<T>) {
-  return z.string({ error: what }).transform((input, context): T => {
-    const result = read(input);
-    if (result.ok) return result.value;
-    const params = 'refused' in result ? { refused: true } : { hint: result.hint };
-    const message = 'refused' in result ? result.refused : result.expected;
-    context.addIssue({ code: 'custom', message, params });
-    return z.NEVER;
-  });
-}
-
-function list<T extends z.ZodType>(entry: T, what: string) {
-  return z.array(entry, { error: `a list of ${what}` }).min(1, { error: 'at least one entry' });
-}
-
-function oneOf<const T extends string>(words: readonly T[]) {
-  return z.enum(words);
-}
 
 const switchSchema = z.boolean({ error: 'true or false' });
 
@@ -192,6 +173,7 @@ export const meshSchema = z.strictObject(
     capture: captureSchema.optional(),
     namespaces: z.record(z.string(), namespaceSchema, { error: 'a map of namespaces' }).optional(),
     services: z.record(z.string(), serviceSchema, { error: 'a map of services' }).optional(),
+    nodeIssuers: issuersSchema.optional(),
     ...scopeFields,
   },
   { error: 'a map' },
@@ -218,6 +200,8 @@ export const SECTION_KEYS = {
   stepCa: Object.keys(stepCaSchema.shape),
   rule: [...Object.keys(ruleFields), 'not'],
   not: Object.keys(ruleFields),
+  issuer: ISSUER_KEYS,
+  node: ISSUER_NODE_KEYS,
 } as const satisfies Record<string, readonly string[]>;
 
 export type Section = keyof typeof SECTION_KEYS;

@@ -13,6 +13,8 @@ const MAP_FORMS: Readonly<Record<string, string>> = {
   services: 'write a map from name to settings, as in services: { web: {} }',
   namespaces: 'write a map from name to settings, as in namespaces: { payments: {} }',
 };
+/** Lists and maps of texts. */
+const TEXTS = ['from', 'methods', 'paths', 'endpoints', 'audiences', 'claims'];
 const UNIT_HINT = 'durations have a unit, as in 24h';
 
 interface Shape {
@@ -150,7 +152,7 @@ class Translator {
     const parent = path.at(-2);
     const value = valueAt(this.tree, path);
     const isText = typeof value === 'number' || typeof value === 'boolean';
-    const ofTexts = ['from', 'methods', 'paths', 'endpoints'].includes(String(parent));
+    const ofTexts = TEXTS.includes(String(parent));
     return isText && (ofTexts || path.at(-1) === 'serviceAccount')
       ? `quote it: "${value}"`
       : undefined;
@@ -178,6 +180,7 @@ function isPort(path: Path): boolean {
 /** Which kind of map stands at `path`. */
 function sectionOf(path: Path): Section {
   const last = path.at(-1);
+  if (path[0] === 'nodeIssuers') return path.length === 2 ? 'issuer' : 'node';
   if (typeof last === 'number') return 'rule';
   if (last === 'not' && typeof path.at(-2) === 'number') return 'not';
   const isScope = path.length === 0 || path.length === 2 || isPort(path);

@@ -17,6 +17,8 @@ const KEYS: Readonly<Record<Section, readonly string[]>> = {
   stepCa: [],
   rule: [...RULE, 'audit'],
   not: RULE,
+  issuer: [],
+  node: [],
 };
 
 const VALUES: Readonly<Record<string, readonly string[]>> = {

@@ -34,7 +34,7 @@ import { createCertificateService } from './certificate-service.js';
 import { Closers } from './closers.js';
 import { Control } from './control.js';
 import { startSweep } from './handed-out-sweep.js';
-import { NO_ISSUERS } from './proof.js';
+import { NodeIssuers } from './issuers/index.js';
 import { createRefusalLog } from './refusal-log.js';
 import { Refusals } from './refusals.js';
 import type { Sidecar } from './sidecar.js';
@@ -147,11 +147,17 @@ async function serveXds(address: HostPort, parts: Parts, closers: Closers): Prom
   const { state, control, clock, logger, refusals } = parts;
   const server = createGrpcServer();
   const refusalLog = createRefusalLog(logger, clock);
+  const issuers = new NodeIssuers({
+    issuers: () => control.rollout.inForce.value.nodeIssuers,
+    clock,
+    logger,
+  });
+  state.dataWatch.onChange(() => issuers.check());
   const authenticator = new Authenticator({
     clock,
     refusals,
     tokens: state.tokens,
-    issuers: NO_ISSUERS,
+    issuers,
     mesh: () => control.rollout.inForce.value,
   });
   const discovery = attachDiscovery<Sidecar>(server, {
