@@ -109,6 +109,7 @@ export { parseStored } from './stored-json.js';
 export {
   CLOCK_SKEW_MS,
   type SignedToken,
+  TOKEN_ISSUER,
   type TokenAudience,
   type TokenRequest,
   type VerifiedToken,

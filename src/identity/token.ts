@@ -55,7 +55,8 @@ export const MAX_TOKEN_BYTES = 4096;
  */
 export const CLOCK_SKEW_MS = 30_000;
 
-const ISSUER = 'countersign';
+/** The `iss` of our own tokens. */
+export const TOKEN_ISSUER = 'countersign';
 const ALGORITHM = 'ES256';
 const SECOND_MS = 1000;
 const UNKNOWN_KEY_HINT =
@@ -70,7 +71,7 @@ const header = z.strictObject({
 });
 const seconds = z.number().int().nonnegative();
 const claims = z.strictObject({
-  iss: z.literal(ISSUER),
+  iss: z.literal(TOKEN_ISSUER),
   aud: z.enum(['countersign-xds', 'countersign-admin']),
   sub: z.string().min(1),
   instance: z.string().min(1).optional(),
@@ -89,7 +90,7 @@ export function signToken(request: TokenRequest, key: TokenKey): SignedToken {
   const { audience, subject, instance, ttlMs, nowMs, id } = request;
   const exp = Math.ceil((nowMs + ttlMs) / SECOND_MS);
   const payload: z.infer<typeof claims> = {
-    iss: ISSUER,
+    iss: TOKEN_ISSUER,
     aud: audience,
     sub: subject,
     ...(instance === undefined ? {} : { instance }),

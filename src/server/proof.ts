@@ -5,7 +5,12 @@
 // each issuer's tokens are then verified by that issuer's keys and rules alone.
 import { MeshError } from '../base/index.js';
 import type { Caller } from '../grpc/index.js';
-import { type ClientIdentity, type TokenKeys, verifyClientCertificate } from '../identity/index.js';
+import {
+  type ClientIdentity,
+  TOKEN_ISSUER,
+  type TokenKeys,
+  verifyClientCertificate,
+} from '../identity/index.js';
 import { type Mesh, type ServiceName, tryServiceName } from '../policy/index.js';
 import { toToken } from './bearer.js';
 
@@ -79,6 +84,7 @@ async function proveByToken(token: string, options: ProofOptions): Promise<Proof
     const bound = instance === undefined ? {} : { instance };
     return { service, ...bound, credential: { kind: 'issuer-token', issuer, expiresAtMs } };
   }
+  if (issuer !== undefined && issuer !== TOKEN_ISSUER) throw untrusted();
   const proved = tokens.verify(token, { audience: 'countersign-xds', nowMs });
   const service = tryServiceName(proved.subject);
   if (service === undefined || !mesh.services.has(service)) throw undeclared(proved.subject);
@@ -144,6 +150,14 @@ function chooseService(
   const message = 'the client certificate is for several services and the node claims none of them';
   throw new MeshError('token-wrong-service', message, {
     hint: 'name the service in node.id, as `countersign bootstrap` does',
+  });
+}
+
+/** Which issuer it says is the caller's own word: it is not repeated. */
+function untrusted(): MeshError {
+  const message = 'expected a token of this server but got one of an issuer that is not trusted';
+  return new MeshError('token-invalid', message, {
+    hint: 'make one with `countersign token`, or trust its issuer by `nodeIssuers` in mesh.yaml',
   });
 }
 

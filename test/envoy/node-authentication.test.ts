@@ -26,7 +26,7 @@ await describeEnvoy('node authentication', {}, ({ binary }) => {
   const issue = async (service: string): Promise<Leaf> => {
     const dataDir = await openDataDir({ path: mesh.dataPath, lock: false });
     const tools = { dataDir, clock: systemClock, random: systemRandom };
-    const authority = await loadAuthority(tools, { trustDomain: 'test.example' });
+    const authority = await loadAuthority(tools);
     const spiffeId = parseSpiffeId(`spiffe://test.example/ns/default/sa/${service}`);
     return authority.issueLeaf({ spiffeId, dnsNames: [], ttlMs: HOUR_MS, key: 'ecdsa-p256' });
   };

@@ -112,7 +112,8 @@ test.each<[string, string, string]>([
   [
     'a number as a claim',
     'issuer: https://id.example, audiences: [a], nodes: [{ service: web, claims: { id: 7 } }]',
-    `${AT}.nodes[0].claims.id: expected text to compare a claim with but got 7\n  hint: quote it: "7"`,
+    `${AT}.nodes[0].claims.id: expected text to compare a claim with but got 7\n` +
+      '  hint: quote it: "7"',
   ],
   [
     'a star in the middle',

@@ -69,7 +69,7 @@ export async function startTestServer(services: string): Promise<TestServer> {
   const server = await startServer({ meshPath, dataPath, xds: any, admin: any, logger });
   const dataDir = await openDataDir({ path: dataPath, lock: false });
   const identity = { dataDir, clock: systemClock, random: systemRandom };
-  const authority = await loadAuthority(identity, { trustDomain: TRUST_DOMAIN });
+  const authority = await loadAuthority(identity);
   const anchorPem = await loadOrCreateAnchorPem(identity);
   const clients: AdsClient[] = [];
   const connect = (id: string, { leaf, token }: Shown): AdsClient => {
