@@ -153,6 +153,12 @@ export type ClaimPattern =
   | { readonly kind: 'any' }
   | { readonly kind: 'exact' | 'prefix' | 'suffix'; readonly text: string };
 
+/** A claim of a token, and what its value must be. */
+export interface NamedClaim {
+  readonly name: string;
+  readonly pattern: ClaimPattern;
+}
+
 /** Where an issuer's public keys are. */
 export type NodeIssuerKeys =
   /** Absolute, or relative as the mesh file's own path is. */
@@ -164,8 +170,8 @@ export type NodeIssuerKeys =
 /** Which service a token is whose claims all match. */
 export interface NodeMapping {
   readonly service: ServiceName;
-  /** By the name of the claim; at least one. */
-  readonly claims: ReadonlyMap<string, ClaimPattern>;
+  /** At least one; all must match. */
+  readonly claims: readonly NamedClaim[];
   /** The claim that names the only instance that the token is good for. */
   readonly instance: string | undefined;
   readonly source: SourceRef;

@@ -22,7 +22,7 @@ export function resolveIssuers(
       algorithms: algorithms ?? DEFAULT_ALGORITHMS,
       nodes: nodes.map(({ service, claims, instance }, j) => ({
         service,
-        claims: new Map(Object.entries(claims)),
+        claims: Object.entries(claims).map(([name, pattern]) => ({ name, pattern })),
         instance,
         source: placeAt(tree, [...path, 'nodes', j]),
       })),

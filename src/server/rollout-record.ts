@@ -13,7 +13,7 @@ export interface RolloutRecord {
 }
 
 /** Changes with the shape of `Mesh`: a record of another format is not read. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 interface StoredMesh extends Omit<Mesh, 'services'> {
   readonly services: readonly Service[];

@@ -57,10 +57,10 @@ test('what it becomes', () => {
       nodes: [
         {
           service: 'web',
-          claims: new Map([
-            ['sub', { kind: 'prefix', text: 'repo:' }],
-            ['env', { kind: 'exact', text: 'prod' }],
-          ]),
+          claims: [
+            { name: 'sub', pattern: { kind: 'prefix', text: 'repo:' } },
+            { name: 'env', pattern: { kind: 'exact', text: 'prod' } },
+          ],
           instance: 'jti',
           source: { file: 'conf/mesh.yaml', line: 8, column: 9 },
         },

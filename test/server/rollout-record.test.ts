@@ -66,6 +66,19 @@ const last = (records: readonly RolloutRecord[]): RolloutRecord => {
   return record;
 };
 
+it('a record gives back the meshes as they were, outside issuers and CA with them', () => {
+  const mesh = meshOf(`trustDomain: shop.example
+services: { web: {}, ledger: { ports: { 8080: http }, allow: [ { from: [web] } ] } }
+authority: { stepCa: { url: "https://ca", root: ./r.pem, provisioner: p, key: ./k.jwk } }
+nodeIssuers:
+  - issuer: https://id.example
+    audiences: [a]
+    nodes: [ { service: web, claims: { sub: "repo:*" } } ]
+`);
+  const record = { mayBeInForce: [mesh], phases: [{ name: 'phase', mesh }] };
+  expect(reread(record)).toEqual(record);
+});
+
 describe('a server killed in a phase', () => {
   it('is stored before it is in force', async () => {
     const server = run(meshIn('disable'));

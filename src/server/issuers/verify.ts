@@ -102,7 +102,7 @@ function toProof(claims: Claims, issuer: NodeIssuer, nowMs: number): IssuerProof
 }
 
 function matches(node: NodeMapping, claims: Claims): boolean {
-  return [...node.claims].every(([name, pattern]) => claimMatches(pattern, claimOf(claims, name)));
+  return node.claims.every(({ name, pattern }) => claimMatches(pattern, claimOf(claims, name)));
 }
 
 /** Nothing that every object has by birth. */
