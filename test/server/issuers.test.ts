@@ -346,6 +346,12 @@ describe('keys of a file', () => {
     expect(await prove(issue(EC, webClaims()))).toMatchObject({ service: 'web' });
   });
 
+  it('are there for all who come while they are read the first time', async () => {
+    const token = issue(EC, webClaims());
+    const looks = [issuers.check(), prove(token), prove(token), issuers.check(), prove(token)];
+    expect((await Promise.all(looks)).filter((proof) => proof !== undefined)).toHaveLength(3);
+  });
+
   it('that were never good are no reason to let anybody in', async () => {
     await writeKeys('hello');
     const error = await meshErrorOf(() => prove(issue(EC, webClaims())));

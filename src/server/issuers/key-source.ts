@@ -51,6 +51,7 @@ class FileKeys implements KeySource {
   #keys: JwkKeys | undefined;
   /** Of the file that was looked at last, good or not. */
   #seen: string | undefined;
+  #running: Promise<void> | undefined;
 
   constructor(path: string) {
     this.#path = path;
@@ -71,7 +72,15 @@ class FileKeys implements KeySource {
     return this.#keys === before ? undefined : this.#keys;
   }
 
-  async check(): Promise<void> {
+  /** One look at a time, for all who wait: a second one would find it seen and not read yet. */
+  check(): Promise<void> {
+    this.#running ??= this.#look().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #look(): Promise<void> {
     const found = await stat(this.#path).catch((error: unknown) => systemErrorCode(error) ?? '?');
     const seen = typeof found === 'string' ? found : `${found.ino} ${found.size} ${found.mtimeMs}`;
     if (seen === this.#seen) return;
