@@ -84,6 +84,18 @@ export async function listHandedOut(dataDir: DataDir): Promise<readonly HandedOu
   return records.sort((a, b) => b.issuedAtMs - a.issuedAtMs);
 }
 
+/**
+ * The only instance that a certificate is good for, since what it was given for is; undefined: any.
+ * @throws MeshError data-damaged, data-unreadable
+ */
+export async function boundInstance(
+  dataDir: DataDir,
+  serialHex: string,
+): Promise<string | undefined> {
+  const node = (await findHandedOut(dataDir, serialHex))?.node;
+  return node?.split('~').slice(1).join('~');
+}
+
 /** A command may have read the authority just before it changed. */
 const ISSUING_MARGIN_MS = 60_000;
 

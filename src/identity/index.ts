@@ -48,6 +48,7 @@ export { assertIdentity, type CertificateRequest, MAX_CSR_BYTES, readCsr } from 
 export { type DataDir, type DataDirOptions, openDataDir } from './data-dir.js';
 export type { FolderImage, ImageFile } from './folder-image.js';
 export {
+  boundInstance,
   findHandedOut,
   forgetEnded,
   type HandedOut,

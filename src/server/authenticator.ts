@@ -13,6 +13,8 @@ export interface AuthenticatorOptions {
   readonly clock: Clock;
   readonly tokens: TokenKeys;
   readonly issuers: TokenIssuers;
+  /** The only instance that a certificate was handed out for; undefined: any. */
+  readonly instanceOf: (serialHex: string) => Promise<string | undefined>;
   /** In force. */
   readonly mesh: () => Mesh;
   readonly refusals: Refusals;
@@ -44,10 +46,10 @@ export class Authenticator {
     caller: Caller,
     authenticate: (options: AuthenticateOptions) => Promise<T>,
   ): Promise<T> {
-    const { clock, tokens, issuers, mesh, refusals } = this.#options;
+    const { clock, tokens, issuers, instanceOf, mesh, refusals } = this.#options;
     try {
       this.#limit.check(caller);
-      const options = { tokens, issuers, mesh: mesh(), nowMs: clock.now() };
+      const options = { tokens, issuers, instanceOf, mesh: mesh(), nowMs: clock.now() };
       const proved = await authenticate(options);
       this.#limit.passed(caller);
       return proved;

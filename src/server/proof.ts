@@ -56,6 +56,8 @@ export interface ProofOptions {
    * of its certificate.
    */
   readonly claimed?: ServiceName | undefined;
+  /** The only instance that a certificate was handed out for; undefined: any. */
+  readonly instanceOf?: (serialHex: string) => Promise<string | undefined>;
 }
 
 /** The longest of any issuer: outside tokens carry claims of their own. */
@@ -93,15 +95,17 @@ async function proveByToken(token: string, options: ProofOptions): Promise<Proof
   return { service, ...bound, credential: { kind: 'token', id, expiresAtMs } };
 }
 
-function proveByCertificate(
+async function proveByCertificate(
   certificate: Uint8Array,
-  { mesh, nowMs, claimed }: ProofOptions,
-): Proof {
+  { mesh, nowMs, claimed, instanceOf }: ProofOptions,
+): Promise<Proof> {
   const { trustDomain } = mesh;
   const identity = verifyClientCertificate(certificate, { trustDomain, nowMs });
   const { serialHex, notAfterMs } = identity;
   const service = chooseService(servicesOf(identity, mesh), identity, { mesh, claimed });
-  return { service, credential: { kind: 'certificate', serialHex, notAfterMs } };
+  const instance = await instanceOf?.(serialHex);
+  const bound = instance === undefined ? {} : { instance };
+  return { service, ...bound, credential: { kind: 'certificate', serialHex, notAfterMs } };
 }
 
 /**

@@ -23,7 +23,7 @@ import {
   type ServiceRegistry,
   shutdown,
 } from '../grpc/index.js';
-import { lastHandedOutEndMs, type TokenKeys } from '../identity/index.js';
+import { boundInstance, lastHandedOutEndMs, type TokenKeys } from '../identity/index.js';
 import { type ProblemJson, toProblemJson } from '../policy/index.js';
 import { createAdminServer } from './admin.js';
 import { createApi } from './api.js';
@@ -158,6 +158,7 @@ async function serveXds(address: HostPort, parts: Parts, closers: Closers): Prom
     refusals,
     tokens: state.tokens,
     issuers,
+    instanceOf: (serialHex) => boundInstance(state.dataDir, serialHex),
     mesh: () => control.rollout.inForce.value,
   });
   const discovery = attachDiscovery<Sidecar>(server, {

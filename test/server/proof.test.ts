@@ -81,6 +81,20 @@ describe('a caller proves its service', () => {
     expect(await prove({ leaf: web })).toEqual({ service: 'web', ...byCertificate(web) });
   });
 
+  it('and its instance, by a certificate that was handed out for one', async () => {
+    const asked: string[] = [];
+    const instanceOf = async (serialHex: string): Promise<string> => {
+      asked.push(serialHex);
+      return 'a';
+    };
+    expect(await prove({ leaf: web }, { instanceOf })).toEqual({
+      service: 'web',
+      instance: 'a',
+      ...byCertificate(web),
+    });
+    expect(asked).toEqual([web.serialHex]);
+  });
+
   it('by a client certificate, whatever it claims beside', async () => {
     const claimed = serviceName('payments/ledger');
     expect(await prove({ leaf: web }, { claimed })).toMatchObject({ service: 'web' });
