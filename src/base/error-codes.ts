@@ -25,6 +25,7 @@ export const ERROR_CODES = {
   'token-expired': 'a token is past its end',
   'token-key-unknown': 'a token was signed by a key that is unknown here',
   'token-wrong-service': 'a token belongs to another service',
+  revoked: 'who asks was shut out by `countersign revoke`',
   'certificate-refused': 'a client certificate is none that this mesh gives its services',
   'issuer-unreachable': 'the keys of a trusted token issuer cannot be had',
   'xds-anchor-unknown': 'a client does not trust the certificate of the xDS port',

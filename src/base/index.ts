@@ -9,6 +9,7 @@ export {
   systemErrorCode,
   toPlace,
 } from './errors.js';
+export { inParts } from './in-parts.js';
 export type { Logger } from './log.js';
 export { type Random, systemRandom } from './random.js';
 export { RateLimit, type RateLimitOptions } from './rate-limit.js';

@@ -16,10 +16,12 @@ import {
   renewIssuer,
   signByOther,
   toChainPem,
+  toIssuers,
   toRoots,
 } from './authority-material.js';
 import { type CertificateFacts, readCertificate, splitPem } from './certificate-reader.js';
-import { type Issued, issueCertificate, periodFrom } from './issue.js';
+import { type CrlAuthority, issueCrl } from './crl.js';
+import { type Issued, type Issuer, issueCertificate, periodFrom } from './issue.js';
 import { type KeyPair, type KeyType, sha256Hex } from './keys.js';
 import type { SpiffeId } from './spiffe-id.js';
 import { leafTemplate, SECOND_MS, toSerialHex } from './template.js';
@@ -99,6 +101,8 @@ export interface Authority {
   vouchesFor(chainPem: string): boolean;
   /** Whether that root is the one that leaves are issued under now; else a new leaf is due. */
   isCurrent(chainPem: string): boolean;
+  /** Undefined: an outside authority whose revocation lists we can't sign. */
+  readonly crls?: CrlAuthority;
   /** Root first. */
   describe(): readonly AuthorityInfo[];
 }
@@ -132,7 +136,10 @@ export class LocalAuthority implements Authority {
   readonly trustDomain: string;
   readonly #tools: LocalAuthorityTools;
   #material: AuthorityMaterial;
+  /** Stored, and about to be used. */
+  #next: AuthorityMaterial | undefined;
   #changing: Promise<void> = Promise.resolve();
+  #gate: () => Promise<void> = () => Promise.resolve();
 
   constructor(material: AuthorityMaterial, tools: LocalAuthorityTools) {
     this.trustDomain = material.trustDomain;
@@ -144,6 +151,21 @@ export class LocalAuthority implements Authority {
     return toRoots(this.#material)
       .map(({ pem }) => pem)
       .join('');
+  }
+
+  readonly crls: CrlAuthority = {
+    issuers: () => this.#issuers().map(({ facts }) => facts),
+    sign: async (request) => this.#issuers().map((issuer) => issueCrl(request, issuer)),
+  };
+
+  /** Waited for when there is a new issuing CA, before it signs its first leaf. */
+  guardIssuers(gate: () => Promise<void>): void {
+    this.#gate = gate;
+  }
+
+  /** Those of stored material, although it may not be in use yet. */
+  #issuers(): readonly Issuer[] {
+    return toIssuers(this.#next ?? this.#material);
   }
 
   async issueLeaf(request: LeafRequest): Promise<Leaf> {
@@ -276,7 +298,13 @@ export class LocalAuthority implements Authority {
       const next = await change(this.#material);
       if (next === this.#material) return;
       await this.#tools.save(next);
-      this.#material = next;
+      try {
+        this.#next = next;
+        if (hasNewIssuer(this.#material, next)) await this.#gate();
+        this.#material = next;
+      } finally {
+        this.#next = undefined;
+      }
     });
     this.#changing = done.catch(() => undefined);
     return done;
@@ -295,6 +323,11 @@ export class LocalAuthority implements Authority {
     }
     return undefined;
   }
+}
+
+function hasNewIssuer(old: AuthorityMaterial, next: AuthorityMaterial): boolean {
+  const known = new Set(toIssuers(old).map(({ facts }) => sha256Hex(facts.der)));
+  return toIssuers(next).some(({ facts }) => !known.has(sha256Hex(facts.der)));
 }
 
 /** A brought issuing CA can't be renewed here. */

@@ -62,6 +62,11 @@ export async function recordHandedOut(dataDir: DataDir, handingOut: HandingOut):
   await dataDir.write(toName(serialHex), `${JSON.stringify(record, undefined, 1)}\n`);
 }
 
+/** The files that there are, for noticing changes cheaply. @throws MeshError data-unreadable */
+export function listHandedOutFiles(dataDir: DataDir): Promise<readonly string[]> {
+  return dataDir.list(FOLDER);
+}
+
 /**
  * The record of one serial, if it was handed out.
  * @throws MeshError data-damaged, data-unreadable

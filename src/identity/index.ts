@@ -43,6 +43,8 @@ export {
   type ClientIdentity,
   verifyClientCertificate,
 } from './client-certificate.js';
+export type { CrlAuthority, RevokedSerial } from './crl.js';
+export { CrlStore, type CrlStoreOptions, type Crls } from './crl-store.js';
 export { type CsrOptions, createCsr, toCsrPem } from './csr.js';
 export { assertIdentity, type CertificateRequest, MAX_CSR_BYTES, readCsr } from './csr-reader.js';
 export { type DataDir, type DataDirOptions, openDataDir } from './data-dir.js';
@@ -56,6 +58,7 @@ export {
   type HandingOut,
   lastHandedOutEndMs,
   listHandedOut,
+  listHandedOutFiles,
   recordHandedOut,
 } from './handed-out.js';
 export { generateKeys, type KeyPair, type KeySource, type KeyType } from './keys.js';
@@ -65,7 +68,7 @@ export {
   type LeafProblem,
   type RenewalListener,
 } from './leaf-manager.js';
-export type { NodeId } from './leaf-store.js';
+export { LeafStore, type NodeCertificates, type NodeId } from './leaf-store.js';
 export { readPassphrase } from './passphrase.js';
 export { checkReceived, type Received, type ReceivedFacts } from './received.js';
 export {
@@ -76,6 +79,33 @@ export {
   type RenewalState,
   toRenewAtMs,
 } from './renewal.js';
+export {
+  type Applicant,
+  assertNotRevoked,
+  findRevocation,
+  type Revocation,
+  type RevocationKind,
+  type RevocationSubject,
+  type Revocations,
+  toNodeService,
+  toRevocationKey,
+  toRevokedError,
+  toSubjectText,
+  tryParseSerialHex,
+} from './revocation.js';
+export {
+  addRevocation,
+  listRevocationFiles,
+  loadRevocations,
+  REVOCATIONS_FOLDER,
+  removeRevocation,
+} from './revocation-store.js';
+export {
+  type CertificateHolder,
+  findCertificates,
+  findRevokedCertificates,
+  type RevokedCertificate,
+} from './revoked-certificates.js';
 export {
   loadOrCreateAnchorPem,
   loadOrCreateServerCredential,

@@ -18,6 +18,8 @@ export interface LeafManagerOptions {
   readonly dataDir: DataDir;
   readonly clock: Clock;
   readonly random: Random;
+  /** Whether a serial is revoked: such a leaf is replaced at once. Default: none is. */
+  readonly isRevoked?: (serialHex: string) => boolean;
   /** A leaf could not be issued or stored, or a stored one was damaged. Must not throw. */
   readonly onProblem: (problem: LeafProblem) => void;
 }
@@ -38,6 +40,8 @@ interface Entry {
   trusted: boolean;
   /** Its root is the one that signs now. */
   current: boolean;
+  /** Somebody asked for a new leaf. */
+  asked: boolean;
   /** Until then a failed issue is not repeated. */
   retryAtMs: number;
   failures: number;
@@ -118,9 +122,39 @@ export class LeafManager {
     this.#schedule(this.#options.clock.now());
   }
 
+  /** The same for all of these nodes; resolves when no leaf is being made for them any more. */
+  async releaseWhere(predicate: (node: NodeId) => boolean): Promise<void> {
+    const entries = [...this.#entries.values()].filter(({ node }) => predicate(node));
+    for (const { node } of entries) this.release(node);
+    await Promise.all(entries.map(({ work }) => work));
+  }
+
   /**
-   * Calls back when a leaf was renewed by time (not for what `ensure` returns), after it was
-   * stored.
+   * A new leaf for a node, whatever the age of the one it has; whether there is one. `onRenewed`
+   * tells of it. Where it can't be had now it is tried again as at any renewal.
+   */
+  async renewNow(node: NodeId): Promise<boolean> {
+    const entry = this.#entries.get(node);
+    if (entry === undefined) return false;
+    entry.asked = true;
+    entry.retryAtMs = 0;
+    const renewed = await this.#enqueue(entry, () => this.#renew(entry, false));
+    if (renewed) this.#announce(entry);
+    this.#scheduleFor(entry);
+    return renewed;
+  }
+
+  /** New leaves for the nodes whose leaf is revoked. */
+  async renewRevoked(): Promise<void> {
+    const entries = [...this.#entries.values()].filter(
+      ({ leaf }) => leaf !== undefined && this.#isRevoked(leaf),
+    );
+    await Promise.all(entries.map(({ node }) => this.renewNow(node)));
+  }
+
+  /**
+   * Calls back when a leaf was renewed by time or urgently (not for what `ensure` returns), after
+   * it was stored.
    */
   onRenewed(listener: RenewalListener): Cancel {
     this.#listeners.add(listener);
@@ -141,6 +175,7 @@ export class LeafManager {
       leaf: undefined,
       trusted: false,
       current: false,
+      asked: false,
       retryAtMs: 0,
       failures: 0,
       work: Promise.resolve(),
@@ -184,9 +219,10 @@ export class LeafManager {
     if (entry.retryAtMs > state.nowMs && (!asked || isUsable(state))) return false;
     try {
       const leaf = await authority.issueLeaf(state.settings);
-      await this.#store.save(entry.node, leaf);
+      await this.#store.save(entry.node, leaf, state.nowMs);
       entry.leaf = leaf;
       this.#judge(entry, leaf);
+      entry.asked = false;
       entry.failures = 0;
       entry.retryAtMs = 0;
       return true;
@@ -208,8 +244,19 @@ export class LeafManager {
     if (this.#entries.get(entry.node) === entry) this.#entries.delete(entry.node);
   }
 
-  #toState({ leaf, settings, trusted, current }: Entry): RenewalState {
-    return { leaf, settings, trusted, current, nowMs: this.#options.clock.now() };
+  #toState({ leaf, settings, trusted, current, asked }: Entry): RenewalState {
+    const isRevoked = leaf !== undefined && this.#isRevoked(leaf);
+    const urgent = isRevoked ? 'revoked' : asked ? 'asked' : undefined;
+    return { leaf, settings, trusted, current, urgent, nowMs: this.#options.clock.now() };
+  }
+
+  #isRevoked({ serialHex }: Leaf): boolean {
+    return this.#options.isRevoked?.(serialHex) === true;
+  }
+
+  #announce(entry: Entry): void {
+    if (this.#entries.get(entry.node) !== entry || entry.leaf === undefined) return;
+    for (const listener of [...this.#listeners]) listener(entry.node, entry.leaf);
   }
 
   #toPauseMs(failures: number): number {
@@ -261,9 +308,7 @@ export class LeafManager {
       const renewed = await this.#renew(entry, false);
       entry.renewing = false;
       this.#renewals--;
-      if (renewed && this.#entries.get(entry.node) === entry && entry.leaf !== undefined) {
-        for (const listener of [...this.#listeners]) listener(entry.node, entry.leaf);
-      }
+      if (renewed) this.#announce(entry);
       this.#scheduleFor(entry);
       // A waking looks at every node: not for each single place that becomes free.
       const hasRoom = this.#renewals <= MAX_RENEWALS / 2;

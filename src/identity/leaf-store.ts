@@ -2,6 +2,7 @@
 // sees a new certificate for it. The node's id may hold any characters: the file is named by its
 // hash and holds the id. What is read is checked again (key, names, signatures) before it is used.
 import { z } from 'zod';
+import { inParts } from '../base/index.js';
 import type { Leaf } from './authority.js';
 import { readCertificate, splitPem } from './certificate-reader.js';
 import { type DataDir, damaged } from './data-dir.js';
@@ -16,6 +17,7 @@ export type NodeId = string;
 const FOLDER = 'leaves';
 const NAME = /^[0-9a-f]{32}\.json$/;
 const NAME_LENGTH = 32;
+const READ_AT_ONCE = 64;
 
 const schema = z.strictObject({
   version: z.literal(1),
@@ -29,9 +31,17 @@ const schema = z.strictObject({
   issuedAtMs: z.number(),
   keyPem: z.string(),
   chainPem: z.string(),
+  /** Leaves that this one replaced and that have not ended: a revocation concerns them too. */
+  earlier: z.array(z.strictObject({ serialHex: z.string(), notAfterMs: z.number() })).optional(),
 });
 
 type Stored = z.infer<typeof schema>;
+
+/** Certificates that a node may hold, the present one first. */
+export interface NodeCertificates {
+  readonly node: NodeId;
+  readonly certificates: readonly { readonly serialHex: string; readonly notAfterMs: number }[];
+}
 
 /** The leaves of the data folder. */
 export class LeafStore {
@@ -52,10 +62,43 @@ export class LeafStore {
     return this.#toLeaf(stored, name);
   }
 
-  /** Durable when the promise resolves. @throws MeshError data-unwritable */
-  async save(node: NodeId, leaf: Leaf): Promise<void> {
-    const stored: Stored = { version: 1, node, ...leaf, dnsNames: [...leaf.dnsNames] };
-    await this.#dataDir.write(toName(node), `${JSON.stringify(stored, undefined, 1)}\n`);
+  /**
+   * Durable when the promise resolves. What it replaces is remembered until it ends.
+   * @throws MeshError data-unwritable, data-unreadable
+   */
+  async save(node: NodeId, leaf: Leaf, nowMs: number): Promise<void> {
+    const name = toName(node);
+    const before = await this.#tryRead(name);
+    const earlier = before === undefined ? [] : toLive(before, nowMs);
+    const stored: Stored = {
+      version: 1,
+      node,
+      ...leaf,
+      dnsNames: [...leaf.dnsNames],
+      ...(earlier.length === 0 ? {} : { earlier }),
+    };
+    await this.#dataDir.write(name, `${JSON.stringify(stored, undefined, 1)}\n`);
+  }
+
+  /**
+   * What every node may hold. Damaged files are told: what they held is not known.
+   * @throws MeshError data-unreadable
+   */
+  async certificates(
+    nowMs: number,
+  ): Promise<{ readonly nodes: readonly NodeCertificates[]; readonly damaged: readonly string[] }> {
+    const nodes: NodeCertificates[] = [];
+    const damagedNames: string[] = [];
+    const files = (await this.#dataDir.list(FOLDER)).filter((file) => NAME.test(file));
+    const work = async (file: string): Promise<void> => {
+      const name = `${FOLDER}/${file}`;
+      const stored = await this.#tryRead(name);
+      if (stored !== undefined) {
+        nodes.push({ node: stored.node, certificates: toLive(stored, nowMs) });
+      } else if ((await this.#dataDir.read(name)) !== undefined) damagedNames.push(name);
+    };
+    await inParts(files, { atOnce: READ_AT_ONCE, work });
+    return { nodes, damaged: damagedNames };
   }
 
   /** Keeps a damaged file under another name, for examination; its new name. */
@@ -70,26 +113,34 @@ export class LeafStore {
       if (!NAME.test(file)) continue;
       const name = `${FOLDER}/${file}`;
       // A damaged file is left for the node that asks for it.
-      const stored = await parseStored({ dataDir: this.#dataDir, name, schema }).catch(
-        () => undefined,
-      );
-      if (stored === undefined || stored.notAfterMs > nowMs || keep(stored.node)) continue;
+      const stored = await this.#tryRead(name);
+      if (stored === undefined || toLive(stored, nowMs).length > 0 || keep(stored.node)) continue;
       await this.#dataDir.remove(name);
       removed++;
     }
     return removed;
   }
 
+  /** Undefined where there is none, or a damaged one. */
+  async #tryRead(name: string): Promise<Stored | undefined> {
+    return parseStored({ dataDir: this.#dataDir, name, schema }).catch(() => undefined);
+  }
+
   #toLeaf(stored: Stored, name: string): Leaf {
     const problem = storedProblem(stored);
     if (problem !== undefined) throw damaged({ dataDir: this.#dataDir, name, what: problem });
-    const { version: _version, node: _node, ...leaf } = stored;
+    const { version: _version, node: _node, earlier: _earlier, ...leaf } = stored;
     return { ...leaf, spiffeId: parseSpiffeId(stored.spiffeId) };
   }
 }
 
 function toName(node: NodeId): string {
   return `${FOLDER}/${sha256Hex(node).slice(0, NAME_LENGTH)}.json`;
+}
+
+/** Certificates of the file that have not ended, the newest first. */
+function toLive({ serialHex, notAfterMs, earlier = [] }: Stored, nowMs: number) {
+  return [{ serialHex, notAfterMs }, ...earlier].filter((one) => one.notAfterMs > nowMs);
 }
 
 function storedProblem(stored: Stored): string | undefined {

@@ -21,6 +21,10 @@ export type RenewalReason =
   | 'issuer-gone'
   /** Its root is being replaced. */
   | 'root-changed'
+  /** Peers are told to refuse it. */
+  | 'revoked'
+  /** Somebody asked for a new one. */
+  | 'asked'
   | 'expired'
   /** The clock says that the leaf has not begun: it was issued by a clock that ran ahead. */
   | 'not-begun'
@@ -39,6 +43,8 @@ export interface RenewalState {
   readonly trusted: boolean;
   /** Whether that root is the one that leaves are issued under now. */
   readonly current: boolean;
+  /** Why the leaf is replaced whatever its age. */
+  readonly urgent?: 'revoked' | 'asked' | undefined;
 }
 
 /** Jitter on either side, as a share of `renewAt`. */
@@ -46,17 +52,13 @@ const JITTER = 0.1;
 const FRACTION_STEPS = 2 ** 32;
 
 /** What to do about a node's leaf at `nowMs`. */
-export function planRenewal({
-  leaf,
-  settings,
-  nowMs,
-  trusted,
-  current,
-}: RenewalState): RenewalPlan {
+export function planRenewal(state: RenewalState): RenewalPlan {
+  const { leaf, settings, nowMs, trusted, current, urgent } = state;
   if (leaf === undefined) return { action: 'issue', reason: 'none-yet' };
   const changed = changedSetting(leaf, settings);
   if (changed !== undefined) return { action: 'issue', reason: changed };
   if (!trusted) return { action: 'issue', reason: 'issuer-gone' };
+  if (urgent !== undefined) return { action: 'issue', reason: urgent };
   if (nowMs >= leaf.notAfterMs) return { action: 'issue', reason: 'expired' };
   if (nowMs < leaf.notBeforeMs) return { action: 'issue', reason: 'not-begun' };
   if (!current) return { action: 'issue', reason: 'root-changed' };
@@ -65,8 +67,8 @@ export function planRenewal({
 }
 
 /** Whether peers would still accept the leaf for what is wanted, though it may be due. */
-export function isUsable({ leaf, settings, nowMs, trusted }: RenewalState): boolean {
-  if (leaf === undefined || !trusted) return false;
+export function isUsable({ leaf, settings, nowMs, trusted, urgent }: RenewalState): boolean {
+  if (leaf === undefined || !trusted || urgent === 'revoked') return false;
   const identityChanged = leaf.spiffeId !== settings.spiffeId;
   return !identityChanged && nowMs >= leaf.notBeforeMs && nowMs < leaf.notAfterMs;
 }

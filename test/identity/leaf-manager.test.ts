@@ -36,13 +36,16 @@ async function setup(dataDir = new MemoryDataDir(), clock = new ManualClock(), s
   const { authority } = await loadOrCreateAuthority({ dataDir, clock, random, trustDomain });
   const problems: LeafProblem[] = [];
   const renewed: Leaf[] = [];
+  const revoked = new Set<string>();
   const start = (from: Authority = authority): LeafManager => {
     const onProblem = (problem: LeafProblem): void => void problems.push(problem);
-    const manager = new LeafManager({ authority: from, dataDir, clock, random, onProblem });
+    const isRevoked = (serialHex: string): boolean => revoked.has(serialHex);
+    const options = { authority: from, dataDir, clock, random, isRevoked, onProblem };
+    const manager = new LeafManager(options);
     manager.onRenewed((_node, leaf) => renewed.push(leaf));
     return manager;
   };
-  return { dataDir, clock, authority, problems, renewed, start, manager: start() };
+  return { dataDir, clock, authority, problems, renewed, revoked, start, manager: start() };
 }
 
 /** Lets time pass, then the work that fell due finish: an `ensure` queues behind it. */
@@ -282,5 +285,80 @@ describe('a stored leaf', () => {
     const leaf = await new LeafManager(options).ensure(node, SETTINGS);
     expect(await new LeafManager(options).ensure(node, SETTINGS)).toEqual(leaf);
     expect(await dataDir.list('leaves')).toEqual([expect.stringMatching(/^[0-9a-f]{32}\.json$/)]);
+  });
+});
+
+describe('a leaf is replaced at once', () => {
+  it('when it is asked for, and the one before is remembered', async () => {
+    const { manager, renewed, dataDir } = await setup();
+    const first = await manager.ensure(NODE, SETTINGS);
+    expect(await manager.renewNow(NODE)).toBe(true);
+    const second = manager.get(NODE);
+    expect(second?.serialHex).not.toBe(first.serialHex);
+    expect(renewed).toEqual([second]);
+    expect(await manager.ensure(NODE, SETTINGS)).toEqual(second);
+    const [file = ''] = leafFiles(dataDir);
+    expect(JSON.parse(dataDir.files.get(file) ?? '')).toMatchObject({
+      earlier: [{ serialHex: first.serialHex, notAfterMs: first.notAfterMs }],
+    });
+  });
+
+  it('for no node that has left', async () => {
+    const { manager, renewed } = await setup();
+    await manager.ensure(NODE, SETTINGS);
+    manager.release(NODE);
+    expect(await manager.renewNow(NODE)).toBe(false);
+    expect(renewed).toEqual([]);
+  });
+
+  it('later, where it can not be had now', async () => {
+    const { manager, renewed, dataDir, clock, problems } = await setup();
+    const first = await manager.ensure(NODE, SETTINGS);
+    dataDir.beforeWrite = () => {
+      throw diskFull();
+    };
+    expect(await manager.renewNow(NODE)).toBe(false);
+    expect([manager.get(NODE), problems.length]).toEqual([first, 1]);
+    dataDir.beforeWrite = () => undefined;
+    const second = await pass({ clock, manager }, 2_000);
+    expect(second.serialHex).not.toBe(first.serialHex);
+    expect(renewed).toEqual([second]);
+  });
+
+  it('where it is revoked, and no other node gets a new one', async () => {
+    const { manager, renewed, revoked } = await setup();
+    const first = await manager.ensure(NODE, SETTINGS);
+    const other = await manager.ensure('web~10.0.0.4', SETTINGS);
+    revoked.add(first.serialHex);
+    await manager.renewRevoked();
+    expect(renewed.map(({ serialHex }) => serialHex)).toEqual([manager.get(NODE)?.serialHex]);
+    expect(manager.get('web~10.0.0.4')).toEqual(other);
+  });
+
+  it('also a stored one that was revoked while its node was away', async () => {
+    const { manager, start, revoked } = await setup();
+    const first = await manager.ensure(NODE, SETTINGS);
+    revoked.add(first.serialHex);
+    expect((await start().ensure(NODE, SETTINGS)).serialHex).not.toBe(first.serialHex);
+  });
+
+  it('a revoked one is not shown again where no other can be had', async () => {
+    const { manager, start, revoked, dataDir } = await setup();
+    revoked.add((await manager.ensure(NODE, SETTINGS)).serialHex);
+    dataDir.beforeWrite = () => {
+      throw diskFull();
+    };
+    await expect(start().ensure(NODE, SETTINGS)).rejects.toMatchObject({
+      code: 'data-unwritable',
+    });
+  });
+
+  it('nodes that are shut out: no leaf is being made for them when that is done', async () => {
+    const { manager, dataDir } = await setup();
+    const asked = manager.ensure(NODE, SETTINGS);
+    await manager.releaseWhere((node) => node === NODE);
+    expect(leafFiles(dataDir)).toHaveLength(1);
+    expect(manager.get(NODE)).toBeUndefined();
+    await asked;
   });
 });
