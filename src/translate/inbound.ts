@@ -13,11 +13,13 @@ import { toDuration } from './messages.js';
 import {
   MESH_LISTENER,
   MESH_PORT,
+  toClusterName,
   toInboundName,
   toLocalClusterName,
   toServerName,
 } from './names.js';
 import { toTcpRbacFilters } from './rbac-tcp.js';
+import { type Revoked, toMarkMetadata } from './revoked.js';
 import { toDownstreamTls, toTrustDomainSan } from './tls.js';
 
 type FilterChain = envoy.config.listener.v3.FilterChain;
@@ -35,6 +37,7 @@ export interface Inbound {
   readonly service: Service;
   /** The node's own address, on which its sidecar listens. */
   readonly address: string;
+  readonly revoked: Revoked;
 }
 
 export function toInboundListeners(inbound: Inbound): Resource[] {
@@ -43,7 +46,8 @@ export function toInboundListeners(inbound: Inbound): Resource[] {
   return [toMeshListener(inbound), ...service.ports.map((port) => toDeclared(inbound, port))];
 }
 
-function toMeshListener({ service, trustDomain, address }: Inbound): Resource {
+function toMeshListener(inbound: Inbound): Resource {
+  const { service, address } = inbound;
   return toListener({
     name: MESH_LISTENER,
     address,
@@ -54,8 +58,7 @@ function toMeshListener({ service, trustDomain, address }: Inbound): Resource {
       name: toServerName(service, port),
       filterChainMatch: { serverNames: [toServerName(service, port)] },
       filters: toFilters(service, port),
-      transportSocket: toTls(port, trustDomain, true),
-      transportSocketConnectTimeout: HANDSHAKE_TIMEOUT,
+      ...toTlsPart(inbound, { port, required: true }),
     })),
     source: service.source,
   });
@@ -74,14 +77,26 @@ function toDeclared(inbound: Inbound, port: Port): Resource {
   });
 }
 
-function toHttpChains({ service, trustDomain }: Inbound, port: Port): FilterChain[] {
+/** What differs between a chain with TLS and one without. */
+function toTlsPart(
+  { service, trustDomain, revoked }: Inbound,
+  { port, required }: { readonly port: Port; readonly required: boolean },
+) {
+  return {
+    transportSocket: toTls(port, trustDomain, required),
+    transportSocketConnectTimeout: HANDSHAKE_TIMEOUT,
+    metadata: toMarkMetadata(revoked.inboundMarks.get(toClusterName(service, port))),
+  } satisfies FilterChain;
+}
+
+function toHttpChains(inbound: Inbound, port: Port): FilterChain[] {
+  const { service } = inbound;
   const filters = toFilters(service, port);
   const tls: FilterChain = {
     name: 'tls',
     filterChainMatch: { transportProtocol: 'tls' },
     filters,
-    transportSocket: toTls(port, trustDomain, port.mode === 'strict'),
-    transportSocketConnectTimeout: HANDSHAKE_TIMEOUT,
+    ...toTlsPart(inbound, { port, required: port.mode === 'strict' }),
   };
   switch (port.mode) {
     case 'strict':
@@ -96,15 +111,10 @@ function toHttpChains({ service, trustDomain }: Inbound, port: Port): FilterChai
   }
 }
 
-function toTcpChain({ service, trustDomain }: Inbound, port: Port): FilterChain {
-  const filters = toFilters(service, port);
+function toTcpChain(inbound: Inbound, port: Port): FilterChain {
+  const filters = toFilters(inbound.service, port);
   return port.mode === 'strict'
-    ? {
-        name: 'tls',
-        filters,
-        transportSocket: toTls(port, trustDomain, true),
-        transportSocketConnectTimeout: HANDSHAKE_TIMEOUT,
-      }
+    ? { name: 'tls', filters, ...toTlsPart(inbound, { port, required: true }) }
     : { name: 'plain', filters };
 }
 

@@ -5,6 +5,7 @@ export {
   MESH_PORT,
   toClusterName,
 } from './names.js';
+export { NOTHING_REVOKED, type Revoked } from './revoked.js';
 export { toSecrets, type WorkloadSecrets } from './secrets.js';
 export {
   type NodeInput,

@@ -6,31 +6,34 @@ import type { Resource } from '../xds/index.js';
 import { toOutboundHttp } from './http.js';
 import { isHttp, toListener, toTcpProxy } from './listeners.js';
 import { toClusterName, toOutboundName } from './names.js';
+import { toMarkMetadata } from './revoked.js';
 
 export interface Outbound {
   readonly callee: Service;
   readonly port: Port;
   /** The loopback address of the callee at this sidecar. */
   readonly address: string;
+  /** Of the connections that are to end; undefined: none ever were. */
+  readonly mark: string | undefined;
 }
 
 /**
- * By port, then by listener name and address. Nearly all sidecars have the same outbound prefix, so
- * one resource serves all callers of a port; it goes when its mesh does, with the port.
+ * By port, then by listener name, address and mark. Nearly all sidecars have the same outbound
+ * prefix, so one resource serves all callers of a port; it goes when its mesh does, with the port.
  */
 const known = new WeakMap<Port, Map<string, Resource>>();
 
 export function toOutboundListener(outbound: Outbound): Resource {
-  const { callee, port, address } = outbound;
+  const { callee, port, address, mark = '' } = outbound;
   const ofPort = known.get(port) ?? new Map<string, Resource>();
   known.set(port, ofPort);
-  const key = `${toOutboundName(callee, port)} ${address}`;
+  const key = `${toOutboundName(callee, port)} ${address} ${mark}`;
   const resource = ofPort.get(key) ?? translate(outbound);
   ofPort.set(key, resource);
   return resource;
 }
 
-function translate({ callee, port, address }: Outbound): Resource {
+function translate({ callee, port, address, mark }: Outbound): Resource {
   const cluster = toClusterName(callee, port);
   return toListener({
     name: toOutboundName(callee, port),
@@ -41,6 +44,7 @@ function translate({ callee, port, address }: Outbound): Resource {
       {
         name: 'default',
         filters: [isHttp(port) ? toOutboundHttp(cluster) : toTcpProxy(cluster)],
+        metadata: toMarkMetadata(mark),
       },
     ],
     source: port.source,

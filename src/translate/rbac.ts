@@ -14,6 +14,8 @@ import {
   templateRegex,
 } from '../policy/index.js';
 
+import { toRevokedPolicies } from './revoked.js';
+
 const v3 = envoy.config.rbac.v3;
 type Rbac = envoy.config.rbac.v3.RBAC;
 type Policy = envoy.config.rbac.v3.Policy;
@@ -28,11 +30,17 @@ export interface RbacContext {
   readonly trustDomain: string;
   /** TCP ports know no methods and paths: a rule with such fields can't be decided there. */
   readonly http: boolean;
+  /** SPIFFE IDs that are refused everywhere. */
+  readonly deniedIds: readonly string[];
 }
 
-/** Rules of the `deny` filter; without a rule it refuses nothing. */
+/** Rules of the `deny` filter, revoked identities first; without a rule it refuses nothing. */
 export function toDenyRules(port: Port, context: RbacContext): Rbac {
-  return { action: v3.RBAC.Action.DENY, policies: toPolicies(port.access.deny, context) };
+  const policies = {
+    ...toRevokedPolicies(context.deniedIds),
+    ...toPolicies(port.access.deny, context),
+  };
+  return { action: v3.RBAC.Action.DENY, policies };
 }
 
 /** Rules of the `allow` filter; without a policy it refuses everything. */

@@ -16,9 +16,11 @@ export interface WorkloadSecrets {
   readonly chainPem: string;
   /** Roots of this trust domain, PEM. */
   readonly anchorsPem: string;
+  /** Revocation lists of every CA that signs leaves, PEM; absent: nothing is revoked. */
+  readonly crlPem?: string | undefined;
 }
 
-export function toSecrets({ keyPem, chainPem, anchorsPem }: WorkloadSecrets): Resource[] {
+export function toSecrets({ keyPem, chainPem, anchorsPem, crlPem }: WorkloadSecrets): Resource[] {
   return [
     toResource({
       name: IDENTITY_SECRET,
@@ -29,9 +31,20 @@ export function toSecrets({ keyPem, chainPem, anchorsPem }: WorkloadSecrets): Re
     }),
     toResource({
       name: ANCHORS_SECRET,
-      validationContext: { trustedCa: { inlineBytes: Buffer.from(anchorsPem) } },
+      validationContext: {
+        trustedCa: { inlineBytes: Buffer.from(anchorsPem) },
+        ...(crlPem === undefined ? {} : toCrl(crlPem)),
+      },
     }),
   ];
+}
+
+/**
+ * Only of leaves: else a list of the root, for its intermediates, would be needed too, signed by a
+ * key that may be kept elsewhere.
+ */
+function toCrl(crlPem: string) {
+  return { crl: { inlineBytes: Buffer.from(crlPem) }, onlyVerifyLeafCertCrl: true };
 }
 
 function toResource(secret: Secret): Resource {

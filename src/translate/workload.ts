@@ -8,9 +8,11 @@ import { type Callee, hasDnsEndpoint, toCalleeCluster, toLocalCluster } from './
 import { toEndpointResource } from './endpoints.js';
 import { toInboundListeners } from './inbound.js';
 import { isHttp } from './listeners.js';
+import { toClusterName } from './names.js';
 import { toOutboundListener } from './outbound.js';
 import { toInboundRoutes } from './rbac-http.js';
 import { toTcpRules } from './rbac-tcp.js';
+import { NOTHING_REVOKED, type Revoked } from './revoked.js';
 
 /** A sidecar that serves its service. */
 export interface SidecarEndpoint {
@@ -24,15 +26,23 @@ export interface ServiceInput {
   readonly mesh: Mesh;
   readonly service: Service;
   readonly registry: Registry;
+  /** Default: nothing. */
+  readonly revoked?: Revoked;
 }
 
 /** The ports that this service may call, in the mesh's order. */
-export function toCallees(mesh: Mesh, caller: Service): { callee: Service; port: Port }[] {
-  return [...mesh.services.values()].flatMap((callee) =>
-    callee.ports
-      .filter((port) => mayCall(mesh, { caller, callee, port }))
-      .map((port) => ({ callee, port })),
-  );
+export function toCallees(
+  mesh: Mesh,
+  caller: Service,
+  { services }: Revoked = NOTHING_REVOKED,
+): { callee: Service; port: Port }[] {
+  return [...mesh.services.values()]
+    .filter((callee) => !services.has(callee.name))
+    .flatMap((callee) =>
+      callee.ports
+        .filter((port) => mayCall(mesh, { caller, callee, port }))
+        .map((port) => ({ callee, port })),
+    );
 }
 
 /** What every node of a service gets: clusters, endpoints, routes, extension configurations. */
@@ -40,9 +50,10 @@ export function translateService({
   mesh,
   service,
   registry,
+  revoked = NOTHING_REVOKED,
 }: ServiceInput): ReadonlyMap<string, ResourceSet> {
-  const context = { trustDomain: mesh.trustDomain };
-  const callees = toCallees(mesh, service).map(({ callee, port }) => ({
+  const context = { trustDomain: mesh.trustDomain, deniedIds: revoked.deniedIds };
+  const callees = toCallees(mesh, service, revoked).map(({ callee, port }) => ({
     callee,
     port,
     sidecars: registry.get(callee.name) ?? NO_SIDECARS,
@@ -104,15 +115,20 @@ export interface NodeInput {
   readonly address: string;
   /** The loopback address that stands for a service at this sidecar; undefined: there is none. */
   readonly outboundAddress: (callee: ServiceName) => string | undefined;
+  /** Default: nothing. */
+  readonly revoked?: Revoked;
 }
 
 /** A node's listeners. */
-export function translateNode({ mesh, service, address, outboundAddress }: NodeInput): ResourceSet {
+export function translateNode(input: NodeInput): ResourceSet {
+  const { mesh, service, address, outboundAddress, revoked = NOTHING_REVOKED } = input;
   return createResourceSet([
-    ...toInboundListeners({ trustDomain: mesh.trustDomain, service, address }),
-    ...toCallees(mesh, service).flatMap(({ callee, port }) => {
+    ...toInboundListeners({ trustDomain: mesh.trustDomain, service, address, revoked }),
+    ...toCallees(mesh, service, revoked).flatMap(({ callee, port }) => {
       const own = outboundAddress(callee.name);
-      return own === undefined ? [] : [toOutboundListener({ callee, port, address: own })];
+      if (own === undefined) return [];
+      const mark = revoked.outboundMarks.get(toClusterName(callee, port));
+      return [toOutboundListener({ callee, port, address: own, mark })];
     }),
   ]);
 }

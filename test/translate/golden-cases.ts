@@ -1,13 +1,15 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse, stringify } from 'yaml';
-import type { Mesh } from '../../src/policy/index.js';
+import type { Mesh, ServiceName } from '../../src/policy/index.js';
+import { NOTHING_REVOKED, type Revoked } from '../../src/translate/index.js';
 import { meshOf } from '../policy/helpers.js';
 import { type Translated, translate } from './translated.js';
 
 // test/goldens/<case>/mesh.yaml and, beside it, what each service's sidecar is sent:
 // <service>.golden.yaml (a slash in the name is a dot). A service that is sent nothing has no file.
+// A case may have a revoked.yaml: what is shut out there.
 
 const FOLDER = fileURLToPath(new URL('../goldens', import.meta.url));
 const ENDING = '.golden.yaml';
@@ -16,6 +18,25 @@ export const goldenCases: readonly string[] = readdirSync(FOLDER).sort();
 
 export function meshOfCase(name: string): Mesh {
   return meshOf(readFileSync(join(FOLDER, name, 'mesh.yaml'), 'utf8'));
+}
+
+interface RevokedFile {
+  readonly deniedIds: readonly string[];
+  readonly services: readonly ServiceName[];
+  readonly inboundMarks: Readonly<Record<string, string>>;
+  readonly outboundMarks: Readonly<Record<string, string>>;
+}
+
+function revokedOfCase(name: string): Revoked {
+  const path = join(FOLDER, name, 'revoked.yaml');
+  if (!existsSync(path)) return NOTHING_REVOKED;
+  const file = parse(readFileSync(path, 'utf8')) as RevokedFile;
+  return {
+    deniedIds: file.deniedIds,
+    services: new Set(file.services),
+    inboundMarks: new Map(Object.entries(file.inboundMarks)),
+    outboundMarks: new Map(Object.entries(file.outboundMarks)),
+  };
 }
 
 /** Golden files of a case as they stand, by service. */
@@ -32,10 +53,11 @@ export function readGoldens(name: string): Map<string, string> {
 /** What the files are to be. */
 export function toGoldens(name: string): Map<string, string> {
   const mesh = meshOfCase(name);
+  const revoked = revokedOfCase(name);
   const goldens = new Map<string, string>();
   for (const service of mesh.services.values()) {
     if (!service.sidecar) continue;
-    const sections = Object.entries(translate(mesh, { name: service.name })).filter(
+    const sections = Object.entries(translate(mesh, { name: service.name, revoked })).filter(
       ([, messages]) => messages.length > 0,
     );
     if (sections.length === 0) continue;

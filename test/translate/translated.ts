@@ -7,7 +7,9 @@ import {
   toOutboundAddress,
 } from '../../src/server/addresses/index.js';
 import {
+  NOTHING_REVOKED,
   type Registry,
+  type Revoked,
   type SidecarEndpoint,
   translateNode,
   translateService,
@@ -46,10 +48,16 @@ export function addressOf(mesh: Mesh, name: ServiceName): string {
   return `10.1.0.${[...mesh.services.keys()].indexOf(name) + 1}`;
 }
 
+export interface TranslateOptions {
+  readonly name: string;
+  readonly registry?: Registry;
+  readonly revoked?: Revoked;
+}
+
 /** Everything that a sidecar of the service gets but its secrets, by type URL. */
 export function setsOf(
   mesh: Mesh,
-  { name, registry = registryOf(mesh) }: { name: string; registry?: Registry },
+  { name, registry = registryOf(mesh), revoked = NOTHING_REVOKED }: TranslateOptions,
 ): ReadonlyMap<string, ResourceSet> {
   const service = serviceOf(mesh, name);
   const indexes = assignIndexes({}, mesh.services.keys());
@@ -58,16 +66,17 @@ export function setsOf(
     mesh,
     service,
     address: addressOf(mesh, serviceName(name)),
+    revoked,
     outboundAddress: (callee) => toOutboundAddress(prefix, indexes[callee] ?? 0),
   });
   return new Map([
-    ...translateService({ mesh, service, registry }),
+    ...translateService({ mesh, service, registry, revoked }),
     [TYPE_URLS.listener, listeners],
   ]);
 }
 
 /** The same as ProtoJSON. */
-export function translate(mesh: Mesh, options: { name: string; registry?: Registry }): Translated {
+export function translate(mesh: Mesh, options: TranslateOptions): Translated {
   const sets = setsOf(mesh, options);
   const section = (name: Section): JsonObject[] =>
     [...(sets.get(SECTIONS[name])?.resources.values() ?? [])].map((resource) =>
