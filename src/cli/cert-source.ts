@@ -1,8 +1,10 @@
 // Where `cert` has its certificates from, and the way by which it issues them itself: on the data
 // folder, with the CA's key.
 import {
+  assertNotRevoked,
   type DataDir,
   forgetEnded,
+  loadRevocations,
   openStoredAuthority,
   parseSpiffeId,
   recordHandedOut,
@@ -43,6 +45,7 @@ export function createDataSource(options: DataSourceOptions): CertSource {
   return async () => {
     const mesh = await loadStoredMesh(dataDir);
     const { name, spiffeId, dnsNames, certificates } = findService(mesh, options.service);
+    assertNotRevoked(await loadRevocations(dataDir), { service: name });
     const authority = await openStoredAuthority(
       { dataDir, clock, random, passphrase },
       { trustDomain: mesh.trustDomain },

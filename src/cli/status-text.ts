@@ -11,7 +11,7 @@ const TYPES = ['lds', 'cds', 'eds', 'rds', 'ecds', 'sds'] as const;
 
 /** `nowMs`: for ages and times left. */
 export function toStatusLines(status: ServerStatus, nowMs: number): string[] {
-  const { mesh, phase, proxies } = status;
+  const { mesh, phase, proxies, revocations } = status;
   const refused = toRefused(status.refused, nowMs);
   const errors = mesh.problems.filter(({ severity }) => severity === 'error');
   const age = toAge(mesh.loadedAt, nowMs);
@@ -27,6 +27,10 @@ export function toStatusLines(status: ServerStatus, nowMs: number): string[] {
     lines.push(`phase ${phase.name}${who}`);
   }
   lines.push(...toHorizonLines(status, nowMs));
+  for (const { kind, subject, revokedAt, proxies: done } of revocations) {
+    const where = `in force on ${done.inForce} of ${count(done.of, 'proxy')}`;
+    lines.push(`revoked ${kind} ${subject}, ${toAge(revokedAt, nowMs)} ago: ${where}`);
+  }
   if (proxies.length === 0) return [...lines, ...refused];
   const heading = ['PROXY', 'ADDRESS', ...TYPES.map((type) => type.toUpperCase()), 'CERTIFICATE'];
   const rows = proxies.map((proxy) => toRow(proxy, nowMs));

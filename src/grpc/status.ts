@@ -16,6 +16,7 @@ const CODES: ReadonlyMap<ErrorCode, status> = new Map<ErrorCode, status>([
   ['certificate-refused', status.UNAUTHENTICATED],
   ['issuer-unreachable', status.UNAVAILABLE],
   ['token-wrong-service', status.PERMISSION_DENIED],
+  ['revoked', status.PERMISSION_DENIED],
   ['csr-invalid', status.INVALID_ARGUMENT],
   ['csr-wrong-identity', status.PERMISSION_DENIED],
   ['service-unknown', status.FAILED_PRECONDITION],

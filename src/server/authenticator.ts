@@ -18,10 +18,19 @@ export interface AuthenticatorOptions {
   /** In force. */
   readonly mesh: () => Mesh;
   readonly refusals: Refusals;
+  /** @throws MeshError where who has proved this is shut out all the same */
+  readonly assertAdmitted: (proved: Sidecar | Proof) => void;
 }
 
-/** They say nothing of the credential. */
-const NO_FAILURES: ReadonlySet<ErrorCode> = new Set(['resource-limit', 'issuer-unreachable']);
+/**
+ * They say nothing of the credential, or that it is genuine: a sidecar that is shut out tries again
+ * for ever, maybe from an address that others share.
+ */
+const NO_FAILURES: ReadonlySet<ErrorCode> = new Set([
+  'resource-limit',
+  'issuer-unreachable',
+  'revoked',
+]);
 
 export class Authenticator {
   readonly #options: AuthenticatorOptions;
@@ -42,15 +51,16 @@ export class Authenticator {
     return this.#guard(caller, (options) => authenticateCaller(caller, options));
   }
 
-  async #guard<T>(
+  async #guard<T extends Sidecar | Proof>(
     caller: Caller,
     authenticate: (options: AuthenticateOptions) => Promise<T>,
   ): Promise<T> {
-    const { clock, tokens, issuers, instanceOf, mesh, refusals } = this.#options;
+    const { clock, tokens, issuers, instanceOf, mesh, refusals, assertAdmitted } = this.#options;
     try {
       this.#limit.check(caller);
       const options = { tokens, issuers, instanceOf, mesh: mesh(), nowMs: clock.now() };
       const proved = await authenticate(options);
+      assertAdmitted(proved);
       this.#limit.passed(caller);
       return proved;
     } catch (error) {

@@ -2,6 +2,7 @@
 // on the other. Whatever changes is translated and published; whatever a proxy answers may finish a
 // phase.
 import type { Cancel, Clock, Logger } from '../base/index.js';
+import { findRevocation } from '../identity/index.js';
 import type { Mesh } from '../policy/index.js';
 import type { CaProxy } from './ca-change.js';
 import type { Closers } from './closers.js';
@@ -10,6 +11,7 @@ import type { Horizon } from './horizon.js';
 import { HorizonWatch } from './horizon-watch.js';
 import type { MeshState } from './mesh-source.js';
 import { Publisher, type PublisherInput } from './publisher.js';
+import { toApplicant, toRevoked } from './revoked.js';
 import { type ProxyState, Rollout, STORE_RETRY_MS } from './rollout.js';
 import { toStoredRollout } from './rollout-record.js';
 import type { State } from './state.js';
@@ -43,7 +45,7 @@ export class Control {
   constructor(options: ControlOptions, closers: Closers) {
     this.#options = options;
     const { state, clock, logger } = options;
-    const { source, registry, leaves, indexes, authority, rolloutStore } = state;
+    const { source, registry, leaves, indexes, authority, rolloutStore, revocations } = state;
     this.rollout = new Rollout(state.rollout ?? source.remembered ?? source.state.mesh, {
       clock,
       proxies: () => this.#proxies(),
@@ -65,10 +67,12 @@ export class Control {
       registry,
       publisher: this.#publisher,
       mesh: () => this.rollout.inForce.value,
+      assertAdmitted: (sidecar) => revocations.assertAdmitted(toApplicant(sidecar)),
       onChange: () => this.#lookSoon(),
     });
     this.#horizon = new HorizonWatch({
       ...{ authority, credential: state.credential, clock, logger },
+      crl: () => revocations.crlPeriod,
       members: () => this.fleet.view(),
       mesh: () => this.rollout.inForce.value,
     });
@@ -81,6 +85,8 @@ export class Control {
       this.#isStale = true;
       this.#lookSoon();
     });
+    this.#evict();
+    revocations.inForce.onChange(() => this.#shutOut());
     registry.departed.onChange(() => this.#lookSoon());
     leaves.onRenewed((node) => this.fleet.publishLeaf(node));
   }
@@ -164,8 +170,29 @@ export class Control {
   }
 
   #toInput(): PublisherInput {
-    const { registry } = this.#options.state;
-    return { mesh: this.rollout.inForce.value, endpoints: registry.endpoints.value };
+    const { registry, revocations } = this.#options.state;
+    const mesh = this.rollout.inForce.value;
+    const { crls, ...revoked } = revocations.inForce.value;
+    return {
+      mesh,
+      endpoints: registry.endpoints.value,
+      revoked: toRevoked(mesh, revoked),
+      crlPem: crls?.pem,
+    };
+  }
+
+  /** Revocations changed: in force everywhere at once, whatever phase runs. */
+  #shutOut(): void {
+    this.#evict();
+    this.#publish();
+    this.fleet.shutOut();
+    this.#lookSoon();
+  }
+
+  #evict(): void {
+    const { registry, revocations } = this.#options.state;
+    const { list } = revocations.inForce.value;
+    registry.evict(({ service, node }) => findRevocation(list, { service, node }) !== undefined);
   }
 
   /**

@@ -27,6 +27,8 @@ export interface FleetOptions {
   readonly registry: SidecarRegistry;
   readonly publisher: Publisher;
   readonly mesh: () => Mesh;
+  /** @throws MeshError where this sidecar is shut out. */
+  readonly assertAdmitted: (sidecar: Sidecar) => void;
   /** A proxy came, answered or went. */
   readonly onChange: () => void;
 }
@@ -78,6 +80,8 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
     const { node, service, address } = stream.auth;
     const declared = this.#options.mesh().services.get(service);
     try {
+      // Once more: it may have been shut out since it was authenticated.
+      this.#options.assertAdmitted(stream.auth);
       registry.open({ node, service, address }, (declared?.ports.length ?? 0) > 0);
     } catch (error) {
       const holder = registry.holderOf({ node, service, address });
@@ -134,6 +138,18 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
     for (const member of this.#members.values()) this.#publishTo(member);
   }
 
+  /** Ends the streams of sidecars that are shut out. */
+  shutOut(): void {
+    for (const { stream } of [...this.#members.values()]) {
+      try {
+        this.#options.assertAdmitted(stream.auth);
+      } catch (err) {
+        this.#options.logger.warn({ node: stream.auth.node, err }, 'a sidecar is shut out');
+        stream.close(toMeshError(err));
+      }
+    }
+  }
+
   /** After a change of the mesh: leaves follow their services' identity and settings. */
   renewLeaves(): void {
     for (const stream of this.#members.keys()) this.#prepare(stream);
@@ -178,6 +194,7 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
     const service = this.#options.mesh().services.get(stream.auth.service);
     // No longer declared: what it had was taken away; nothing is certified.
     if (member === undefined || service === undefined) return;
+    if (!this.#isAdmitted(stream.auth)) return;
     const settings = toLeafSettings(service);
     // An edit of the mesh seldom concerns certificates; the fleet may be large.
     if (isDeepStrictEqual(member.leafSettings, settings)) return;
@@ -198,6 +215,15 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
         this.#endPreparation(member);
         if (member.snapshot === undefined) stream.close(toMeshError(error));
       });
+  }
+
+  #isAdmitted(sidecar: Sidecar): boolean {
+    try {
+      this.#options.assertAdmitted(sidecar);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   #endPreparation(member: Member): void {

@@ -10,7 +10,7 @@ interface Metric {
 }
 
 export function toMetrics(input: StatusInput): string {
-  const { meshState, rollout, members, horizon, refusals } = input;
+  const { meshState, rollout, members, horizon, refusals, revocations } = input;
   const count = (state: string): number => members.filter((one) => one.state === state).length;
   const errors = meshState.problems.filter(({ severity }) => severity === 'error').length;
   const ends = members.flatMap(({ leaf }) => (leaf === undefined ? [] : [leaf.notAfterMs]));
@@ -37,7 +37,15 @@ export function toMetrics(input: StatusInput): string {
       help: 'When the newest good mesh was read.',
       value: meshState.loadedAtMs / 1000,
     },
+    { name: 'revocations', help: 'Revocations in force.', value: revocations.list.size },
   ];
+  if (revocations.crls !== undefined) {
+    metrics.push({
+      name: 'revocation_list_end_timestamp_seconds',
+      help: 'When the revocation lists end, and every peer with them is refused.',
+      value: revocations.crls.nextUpdateMs / 1000,
+    });
+  }
   if (ends.length > 0) {
     metrics.push({
       name: 'certificate_first_end_timestamp_seconds',

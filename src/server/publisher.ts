@@ -4,7 +4,14 @@
 // keeps what it has.
 import type { Leaf } from '../identity/index.js';
 import type { Mesh, ServiceName } from '../policy/index.js';
-import { type Registry, toSecrets, translateNode, translateService } from '../translate/index.js';
+import {
+  NOTHING_REVOKED,
+  type Registry,
+  type Revoked,
+  toSecrets,
+  translateNode,
+  translateService,
+} from '../translate/index.js';
 import {
   createResourceSet,
   EMPTY_SET,
@@ -20,15 +27,21 @@ import type { Sidecar } from './sidecar.js';
 export interface PublisherInput {
   readonly mesh: Mesh;
   readonly endpoints: Registry;
+  /** Default: nothing. */
+  readonly revoked?: Revoked;
+  /** Revocation lists, PEM; absent: none. */
+  readonly crlPem?: string | undefined;
 }
 
 interface NodeSets {
   /** For whom: a node that joins again may have another address. */
   sidecar: Sidecar;
   mesh: Mesh;
+  revoked: Revoked;
   listeners: ResourceSet;
   leaf: Leaf;
   anchors: string;
+  crlPem: string | undefined;
   secrets: ResourceSet;
   unplaced: readonly ServiceName[];
 }
@@ -86,11 +99,11 @@ export class Publisher {
   #toShared(name: ServiceName): ReadonlyMap<string, ResourceSet> | undefined {
     const found = this.#services.get(name);
     if (found !== undefined) return found;
-    const { mesh, endpoints } = this.#input;
+    const { mesh, endpoints, revoked = NOTHING_REVOKED } = this.#input;
     const service = mesh.services.get(name);
     if (service === undefined) return undefined;
     const before = this.#servicesBefore.get(name);
-    const sets = translateService({ mesh, service, registry: endpoints });
+    const sets = translateService({ mesh, service, registry: endpoints, revoked });
     const shared = new Map([...sets].map(([url, set]) => [url, keep(before?.get(url), set)]));
     this.#services.set(name, shared);
     return shared;
@@ -99,19 +112,21 @@ export class Publisher {
   #toNodeSets(sidecar: Sidecar, leaf: Leaf): NodeSets {
     const { service: name, address, outbound } = sidecar;
     const key = toKey(sidecar);
-    const { mesh } = this.#input;
+    const { mesh, revoked = NOTHING_REVOKED, crlPem } = this.#input;
     const { indexes } = this.#options;
     const anchorsPem = this.#options.anchorsPem();
     const old = this.#nodes.get(key);
     const service = mesh.services.get(name);
     const unplaced = new Set<ServiceName>();
-    const isKnown = (old?.mesh === mesh && old.sidecar === sidecar) || service === undefined;
+    const isSame = old?.mesh === mesh && old.revoked === revoked && old.sidecar === sidecar;
+    const isKnown = isSame || service === undefined;
     const listeners = isKnown
       ? old?.listeners
       : translateNode({
           mesh,
           service,
           address,
+          revoked,
           outboundAddress: (callee) => {
             const placed = tryOutboundAddress(outbound, indexes.get(callee));
             if (placed === undefined) unplaced.add(callee);
@@ -119,14 +134,16 @@ export class Publisher {
           },
         });
     const secrets =
-      old?.leaf === leaf && old.anchors === anchorsPem
+      old?.leaf === leaf && old.anchors === anchorsPem && old.crlPem === crlPem
         ? old.secrets
-        : createResourceSet(toSecrets({ ...leaf, anchorsPem }));
+        : createResourceSet(toSecrets({ ...leaf, anchorsPem, crlPem }));
     const sets: NodeSets = {
       sidecar,
       mesh,
+      revoked,
       leaf,
       anchors: anchorsPem,
+      crlPem,
       unplaced: isKnown && old !== undefined ? old.unplaced : [...unplaced],
       listeners: keep(old?.listeners, listeners ?? createResourceSet([])),
       secrets: keep(old?.secrets, secrets),

@@ -119,6 +119,15 @@ export class SidecarRegistry {
     if (held.streams === 0) this.#startGrace(held, GONE_GRACE_MS);
   }
 
+  /** These are no endpoints any more, at once and without a grace: they are shut out. */
+  evict(predicate: (entry: RegistryEntry) => boolean): void {
+    const evicted = [...this.#held.values()].filter(predicate);
+    for (const held of evicted) {
+      held.cancelGrace?.();
+      this.#remove(held);
+    }
+  }
+
   /** Nodes that were there before and have no stream now. */
   missing(): readonly string[] {
     return [...this.#held.values()].filter(({ streams }) => streams === 0).map(({ node }) => node);

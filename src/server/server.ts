@@ -23,7 +23,7 @@ import {
   type ServiceRegistry,
   shutdown,
 } from '../grpc/index.js';
-import { boundInstance, lastHandedOutEndMs, type TokenKeys } from '../identity/index.js';
+import { boundInstance, lastHandedOutEndMs } from '../identity/index.js';
 import { type ProblemJson, toProblemJson } from '../policy/index.js';
 import { createAdminServer } from './admin.js';
 import { createApi } from './api.js';
@@ -34,9 +34,11 @@ import { createCertificateService } from './certificate-service.js';
 import { Closers } from './closers.js';
 import { Control } from './control.js';
 import { startSweep } from './handed-out-sweep.js';
+import { passIssuerGate } from './issuer-gate.js';
 import { NodeIssuers } from './issuers/index.js';
 import { createRefusalLog } from './refusal-log.js';
 import { Refusals } from './refusals.js';
+import { toApplicant } from './revoked.js';
 import type { Sidecar } from './sidecar.js';
 import { openState, type State } from './state.js';
 import { createGrpcServer, type HostPort, toListenError, XdsPort } from './xds-port.js';
@@ -106,6 +108,7 @@ async function compose(options: ServerOptions, closers: Closers): Promise<Runnin
     closers,
   );
   control = new Control({ state, clock, logger }, closers);
+  guardIssuers({ state, control, clock });
   const basics = { state, control, clock, logger, refusals: new Refusals(clock) };
   const caChange = openCaChange(basics, { passphrase: caPassphrase, closers });
   const parts: Parts = { ...basics, caChange };
@@ -122,6 +125,18 @@ async function compose(options: ServerOptions, closers: Closers): Promise<Runnin
     mesh: { version: mesh.version, problems: problems.map(toProblemJson) },
     close: () => closers.close(),
   };
+}
+
+function guardIssuers({ state, control, clock }: Pick<Parts, 'state' | 'control' | 'clock'>): void {
+  const { ownAuthority, revocations } = state;
+  ownAuthority?.guardIssuers(() =>
+    passIssuerGate({
+      revocations,
+      clock,
+      proxies: () => control.fleet.view(),
+      onChange: (listener) => control.onChange(listener),
+    }),
+  );
 }
 
 /** Undefined where the CA is an outside one. */
@@ -160,6 +175,7 @@ async function serveXds(address: HostPort, parts: Parts, closers: Closers): Prom
     issuers,
     instanceOf: (serialHex) => boundInstance(state.dataDir, serialHex),
     mesh: () => control.rollout.inForce.value,
+    assertAdmitted: (proved) => state.revocations.assertAdmitted(toApplicant(proved)),
   });
   const discovery = attachDiscovery<Sidecar>(server, {
     clock,
@@ -174,7 +190,7 @@ async function serveXds(address: HostPort, parts: Parts, closers: Closers): Prom
   attachClientStatus(server, {
     discovery,
     logger,
-    authorizeStatus: ({ authorization }) => verifyAdmin(state.tokens, authorization),
+    authorizeStatus: ({ authorization }) => verifyAdmin(state, authorization),
   });
   const port = new XdsPort({
     grpc: server,
@@ -230,6 +246,8 @@ async function serveAdmin(address: HostPort, parts: Parts, closers: Closers): Pr
         ...control.viewOfFleet(),
         caPhase: caChange?.phase,
         refusals,
+        revocations: state.revocations.inForce.value,
+        missing: state.registry.missing().length,
       }),
       wait: {
         meshState: () => state.source.state,
@@ -243,21 +261,24 @@ async function serveAdmin(address: HostPort, parts: Parts, closers: Closers): Pr
       },
       onChange: (listener) => control.onChange(listener),
     }),
-    authorize: (authorization) => isAdmin(state.tokens, authorization),
+    authorize: (authorization) => isAdmin(state, authorization),
     onError: (err) => logger.error({ err }, 'an admin request failed'),
   });
   closers.defer(() => stopListening(server));
   return listen(server, address);
 }
 
-/** @throws MeshError token-missing, token-invalid, token-expired */
-function verifyAdmin(tokens: TokenKeys, authorization: string | undefined): void {
-  tokens.verify(toToken(authorization), { audience: 'countersign-admin' });
+type AdminState = Pick<State, 'tokens' | 'revocations'>;
+
+/** @throws MeshError token-missing, token-invalid, token-expired, revoked */
+function verifyAdmin({ tokens, revocations }: AdminState, authorization: string | undefined): void {
+  const { id } = tokens.verify(toToken(authorization), { audience: 'countersign-admin' });
+  revocations.assertAdmitted({ tokenId: id });
 }
 
-function isAdmin(tokens: TokenKeys, authorization: string | undefined): boolean {
+function isAdmin(state: AdminState, authorization: string | undefined): boolean {
   try {
-    verifyAdmin(tokens, authorization);
+    verifyAdmin(state, authorization);
     return true;
   } catch {
     return false;

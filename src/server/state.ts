@@ -1,15 +1,17 @@
 // What the data folder holds, opened and checked: all that must outlive the server.
 import type { Clock, Logger, Random } from '../base/index.js';
 import {
+  type Authority,
   createTokenKeys,
   type DataDir,
   LeafManager,
   loadOrCreateServerCredential,
   openDataDir,
+  REVOCATIONS_FOLDER,
   type ServerCredential,
   type TokenKeys,
 } from '../identity/index.js';
-import type { Mesh, ServiceName } from '../policy/index.js';
+import type { ServiceName } from '../policy/index.js';
 import {
   createOutboundIndexes,
   indexTableSchema,
@@ -21,6 +23,7 @@ import { DataWatch } from './data-watch.js';
 import { createJsonStore, type JsonStore } from './json-store.js';
 import { MeshSource, type MeshState } from './mesh-source.js';
 import { registrySchema, SidecarRegistry } from './registry.js';
+import { RevocationSource } from './revocation-source.js';
 import {
   type RolloutRecord,
   rolloutSchema,
@@ -40,6 +43,7 @@ export interface State extends OpenedAuthority {
   readonly rollout: RolloutRecord | undefined;
   readonly rolloutStore: JsonStore<StoredRollout>;
   readonly leaves: LeafManager;
+  readonly revocations: RevocationSource;
   /** Commands change the data folder beside the server. */
   readonly dataWatch: DataWatch;
 }
@@ -65,9 +69,11 @@ export async function openState(options: StateOptions, closers: Closers): Promis
   closers.defer(() => dataDir.close());
   const opening: Opening = { ...options, dataDir, closers, identity: { dataDir, clock, random } };
   const source = await openSource(opening);
-  const identity = await openIdentity(opening, source.state.mesh);
+  const identity = await openIdentity(opening, source);
   const tables = await openTables(opening, source.state.mesh.services.keys());
-  return { source, ...identity, ...tables, dataDir, dataWatch: openDataWatch(opening) };
+  const dataWatch = openDataWatch(opening);
+  dataWatch.onChange(() => identity.revocations.check());
+  return { source, ...identity, ...tables, dataDir, dataWatch };
 }
 
 interface Opening extends StateOptions {
@@ -94,13 +100,14 @@ async function openSource({ dataDir, closers, ...options }: Opening): Promise<Me
   return source;
 }
 
-type IdentityState = OpenedAuthority & Pick<State, 'tokens' | 'credential' | 'leaves'>;
+type IdentityState = OpenedAuthority &
+  Pick<State, 'tokens' | 'credential' | 'leaves' | 'revocations'>;
 
-async function openIdentity(opening: Opening, mesh: Mesh): Promise<IdentityState> {
+async function openIdentity(opening: Opening, source: MeshSource): Promise<IdentityState> {
   const { identity, logger, closers } = opening;
   const opened = await openAuthority({
     identity,
-    mesh,
+    mesh: source.state.mesh,
     passphrase: opening.caPassphrase,
     logger,
     closers,
@@ -113,14 +120,33 @@ async function openIdentity(opening: Opening, mesh: Mesh): Promise<IdentityState
     }),
   ]);
   closers.defer(() => credential.close());
+  const revocations = await openRevocations(opening, { source, authority: opened.authority });
   const leaves = new LeafManager({
     ...identity,
     authority: opened.authority,
+    isRevoked: (serialHex) => revocations.isRevokedSerial(serialHex),
     onProblem: ({ node, error, retryAtMs }) =>
       logger.error({ node, err: error, retryAtMs }, 'a certificate could not be renewed'),
   });
   closers.defer(() => leaves.close());
-  return { ...opened, tokens, credential, leaves };
+  revocations.guard(leaves);
+  return { ...opened, tokens, credential, leaves, revocations };
+}
+
+async function openRevocations(
+  { dataDir, clock, logger, closers }: Opening,
+  { source, authority }: { readonly source: MeshSource; readonly authority: Authority },
+): Promise<RevocationSource> {
+  const { remembered } = source;
+  const revocations = await RevocationSource.open({
+    dataDir,
+    clock,
+    logger,
+    authority,
+    meshes: () => [...(remembered === undefined ? [] : [remembered]), source.state.mesh],
+  });
+  closers.defer(() => revocations.settled());
+  return revocations;
 }
 
 type TableState = Pick<State, 'indexes' | 'registry' | 'rollout' | 'rolloutStore'>;
@@ -159,7 +185,7 @@ async function openTables(
 function openDataWatch({ dataDir, clock, logger, closers }: Opening): DataWatch {
   const dataWatch = new DataWatch({
     path: dataDir.path,
-    folders: [],
+    folders: [REVOCATIONS_FOLDER],
     clock,
     onError: (err) => logger.error({ err }, 'a change of the data folder could not be taken over'),
   });

@@ -15,6 +15,8 @@ import {
 } from './horizon-report.js';
 import type { MeshState } from './mesh-source.js';
 import type { Refusal, RefusalView } from './refusals.js';
+import type { RevocationState } from './revocation-source.js';
+import { type RevocationStatus, toRevocationStatuses } from './revocation-status.js';
 import type { Rollout } from './rollout.js';
 import { toSources } from './waiting.js';
 
@@ -80,6 +82,8 @@ export interface ServerStatus {
   readonly warnings: readonly WarningStatus[];
   /** The newest first. */
   readonly refused: readonly RefusalStatus[];
+  /** Oldest first. */
+  readonly revocations: readonly RevocationStatus[];
 }
 
 export interface StatusInput {
@@ -90,6 +94,9 @@ export interface StatusInput {
   /** A change of root that is under way. */
   readonly caPhase?: CaPhase | undefined;
   readonly refusals: RefusalView;
+  readonly revocations: RevocationState;
+  /** Proxies that may come back within their grace. */
+  readonly missing: number;
 }
 
 export function toServerStatus(input: StatusInput): ServerStatus {
@@ -108,6 +115,7 @@ export function toServerStatus(input: StatusInput): ServerStatus {
     horizon: toHorizonStatus(horizon.first),
     warnings: toWarningStatus(horizon.warnings),
     refused: refusals.list().map(toRefusalStatus),
+    revocations: toRevocationStatuses(input),
   };
 }
 

@@ -10,6 +10,7 @@ const STATUS: ServerStatus = {
   mesh: { version: '3f2a9c01d4e5', loadedAt: '2025-12-31T23:58:30.000Z', problems: [] },
   phase: null,
   rootChange: null,
+  revocations: [],
   proxies: [
     {
       node: 'web~127.0.0.2',
@@ -37,6 +38,7 @@ const STATUS: ServerStatus = {
   refused: [],
 };
 const NACKED: ServerStatus = {
+  revocations: [],
   mesh: {
     version: '3f2a9c01d4e5',
     loadedAt: '2025-12-31T23:59:45.000Z',

@@ -61,6 +61,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./cert.js'),
   },
   {
+    name: 'revoke',
+    summary: 'shut out a service, an instance, a certificate or a token',
+    load: () => import('./revoke.js'),
+  },
+  {
     name: 'ca',
     summary: 'show the certificate authorities and trust anchors',
     load: () => import('./ca.js'),
