@@ -64,7 +64,9 @@ describe('serve', () => {
       stdout: expect.stringMatching(/^mesh [0-9a-f]{12} is in force on every connected proxy\n$/),
     });
     const { stdout: status } = await cli.run('status', ...server);
-    expect(status).toMatch(/^mesh [0-9a-f]{12}, read \d+\w+ ago; 0 proxies\n$/);
+    expect(status).toMatch(
+      /^mesh [0-9a-f]{12}, read \d+\w+ ago; 0 proxies\nif the server stopped now, [^\n]+\n$/,
+    );
     const { stdout: hosts } = await cli.run('hosts', 'payments/ledger', ...server);
     expect(hosts).toMatch(/^127\.64\.0\.\d+ ledger\.payments ledger\.payments\.mesh\n$/);
     expect(await cli.run('hosts', 'nobody', ...server)).toMatchObject({
