@@ -80,6 +80,13 @@ export {
   toRenewAtMs,
 } from './renewal.js';
 export {
+  addRenewalOrder,
+  listRenewalOrders,
+  RENEWAL_ORDERS_FOLDER,
+  type RenewalOrder,
+  removeRenewalOrder,
+} from './renewal-orders.js';
+export {
   type Applicant,
   assertNotRevoked,
   findRevocation,

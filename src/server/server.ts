@@ -38,6 +38,7 @@ import { passIssuerGate } from './issuer-gate.js';
 import { NodeIssuers } from './issuers/index.js';
 import { createRefusalLog } from './refusal-log.js';
 import { Refusals } from './refusals.js';
+import { carryOutRenewals } from './renewal-orders.js';
 import { toApplicant } from './revoked.js';
 import type { Sidecar } from './sidecar.js';
 import { openState, type State } from './state.js';
@@ -203,6 +204,12 @@ async function serveXds(address: HostPort, parts: Parts, closers: Closers): Prom
     onProblem: (err) => logger.error({ err }, 'the xDS port keeps its certificate and anchors'),
   });
   state.dataWatch.onChange(async () => port.refresh());
+  state.dataWatch.onChange(() =>
+    carryOutRenewals({
+      ...{ dataDir: state.dataDir, leaves: state.leaves, logger },
+      nodes: () => control.fleet.view().map(({ stream }) => stream.auth),
+    }),
+  );
   state.dataWatch.onChange(async () => {
     if (await state.tokens.reload()) logger.info({}, 'the token keys changed');
   });

@@ -7,6 +7,7 @@ import {
   LeafManager,
   loadOrCreateServerCredential,
   openDataDir,
+  RENEWAL_ORDERS_FOLDER,
   REVOCATIONS_FOLDER,
   type ServerCredential,
   type TokenKeys,
@@ -185,7 +186,7 @@ async function openTables(
 function openDataWatch({ dataDir, clock, logger, closers }: Opening): DataWatch {
   const dataWatch = new DataWatch({
     path: dataDir.path,
-    folders: [REVOCATIONS_FOLDER],
+    folders: [REVOCATIONS_FOLDER, RENEWAL_ORDERS_FOLDER],
     clock,
     onError: (err) => logger.error({ err }, 'a change of the data folder could not be taken over'),
   });

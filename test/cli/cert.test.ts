@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Cli } from './cli.js';
 
@@ -164,5 +164,28 @@ describe('cert', () => {
     expect(code).toBe(0);
     expect(stdout.match(wrote)).toHaveLength(3);
     expect(cli.clock.pending).toBe(0);
+  });
+});
+
+describe('cert --renew', () => {
+  test('leaves the order for the server', async () => {
+    await cli.prepareData();
+    expect(await cli.run('cert', 'web', '--renew', '--instance', 'a', ...DATA)).toEqual({
+      code: 0,
+      stdout: 'the server makes a new certificate for instance a of web\n',
+      stderr: '',
+    });
+    expect(readdirSync(cli.path('data/renewal-orders'))).toHaveLength(1);
+  });
+
+  test.each([
+    ['without a service', ['--renew'], 2],
+    ['with --out', ['web', '--renew', '--out', '<dir>/tls'], 2],
+    ['of a service that is not declared', ['wbe', '--renew'], 1],
+    ['an instance without --renew', ['web', '--instance', 'a', '--out', '<dir>/tls'], 2],
+  ])('is refused %s', async (_name, argv, code) => {
+    await cli.prepareData();
+    expect((await cli.run('cert', ...argv, ...DATA)).code).toBe(code);
+    expect(existsSync(cli.path('data/renewal-orders'))).toBe(false);
   });
 });

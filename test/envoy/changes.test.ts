@@ -1,6 +1,7 @@
 import { beforeAll, expect, test } from 'vitest';
 import type { EnvoyProcess, Load } from '../../src/cli/demo/index.js';
 import { httpCall, httpShot, tcpShot } from '../../src/cli/demo/index.js';
+import { addRenewalOrder, openDataDir } from '../../src/identity/index.js';
 import { describeEnvoy, eventually, outcome, useHarness } from './harness/index.js';
 import { startMesh, type TestMesh, type TestService } from './mesh/start-mesh.js';
 
@@ -142,6 +143,22 @@ await describeEnvoy('changes under load', {}, ({ binary }) => {
       { what: 'leaves of a day', timeoutMs: 20_000 },
     );
   }, 120_000);
+
+  test('a leaf is replaced at once where the operator says so, and no request fails', async () => {
+    const dataDir = await openDataDir({ path: mesh.dataPath, lock: false });
+    const serialOf = async (service: string): Promise<string | undefined> =>
+      (await mesh.status()).proxies.find((proxy) => proxy.service === service)?.certificate?.serial;
+    const before = await Promise.all([serialOf('web'), serialOf('ledger')]);
+    const loads = startLoads();
+    await Promise.all(loads.map((load) => load.more(20)));
+    await addRenewalOrder(dataDir, { service: 'ledger' });
+    expect(await mesh.wait()).toMatchObject({ inForce: true });
+    const after = await Promise.all([serialOf('web'), serialOf('ledger')]);
+    expect([after[0] === before[0], after[1] === before[1]]).toEqual([true, false]);
+    await expectNoneFailed(loads);
+    const shown = await ledger.admin.certificates();
+    expect(JSON.stringify(shown)).toContain(after[1]);
+  }, 60_000);
 
   test('a broken edit changes nothing and is shown with its place', async () => {
     const before = (await mesh.status()).mesh.version;

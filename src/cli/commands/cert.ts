@@ -10,6 +10,7 @@ import {
   dataOption,
   durationOption,
   type HostPort,
+  instanceOption,
   jsonOption,
   reader,
   textReader,
@@ -19,6 +20,7 @@ import {
 } from '../options.js';
 import { PRIVATE_MODE, PUBLIC_MODE, writeOutput } from '../output-file.js';
 import { caPassphraseOption, tryCaPassphrase } from '../passphrase.js';
+import { orderRenewal } from '../renewal-order.js';
 import { startRepetition } from '../repetition.js';
 import { serviceArgument } from '../service-argument.js';
 import { toTable } from '../table.js';
@@ -33,6 +35,8 @@ interface CertOptions {
   readonly key?: KeyType;
   readonly watch?: boolean;
   readonly list?: boolean;
+  readonly renew?: boolean;
+  readonly instance?: string;
   readonly json?: boolean;
   readonly caPassphraseFile?: string;
   readonly data: string;
@@ -70,6 +74,8 @@ export function define(command: Command, context: Context): void {
     )
     .option('--watch', 'renew at half of its life, until stopped')
     .option('--list', 'show what was handed out')
+    .option('--renew', "a new certificate for the service's connected sidecars, now")
+    .addOption(instanceOption('with --renew: of this instance only'))
     .addOption(jsonOption())
     .addOption(caPassphraseOption())
     .addOption(dataOption());
@@ -122,6 +128,11 @@ async function act(
 ): Promise<void> {
   const { out, data, list, json, xds, watch: isWatch } = options;
   const isOrder = service !== undefined && out !== undefined;
+  if (options.renew === true) {
+    const others = [out, list, isWatch].filter((one) => one !== undefined);
+    return orderRenewal({ ...options, service, isAlone: others.length === 0 }, context);
+  }
+  if (options.instance !== undefined) throw usage('expected --renew with --instance');
   if (list === true ? service !== undefined || out !== undefined : !isOrder) {
     throw usage('expected a service and --out, or --list', 'countersign cert web --out ./tls');
   }
