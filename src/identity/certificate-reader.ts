@@ -129,7 +129,7 @@ function readDerFacts(der: Buffer): Omit<CertificateFacts, 'x509'> {
     der,
     tbsDer: tbsValue.der,
     signatureAlgorithmDer: algorithm.der,
-    signature: contentOf(signature, TAG.bitString).subarray(1),
+    signature: readSignature(signature),
     signedAlgorithmDer: signed.der,
     version,
     serial,
@@ -158,6 +158,13 @@ function tryX509(der: Buffer): X509Certificate {
 
 function notX509(): MeshError {
   return new MeshError('certificate-invalid', 'expected an X.509 certificate but got other bytes');
+}
+
+function readSignature(value: DerValue | undefined): Buffer {
+  const content = contentOf(value, TAG.bitString);
+  // The first byte counts unused bits: a signature has none.
+  if (content[0] !== 0) throw notX509();
+  return content.subarray(1);
 }
 
 function readVersion(value: DerValue | undefined): number {

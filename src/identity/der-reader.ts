@@ -99,7 +99,15 @@ export function readTimeMs(value: DerValue | undefined): number {
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match
     .slice(1)
     .map(Number);
-  return Date.UTC(year, month - 1, day, hour, minute, second);
+  if (!isShort && year < 2050) throw broken('UTCTime until 2049 but got GeneralizedTime');
+  const timeMs = Date.UTC(year, month - 1, day, hour, minute, second);
+  const read = new Date(timeMs);
+  // Date.UTC carries what is too much into the next unit.
+  const isDay = read.getUTCMonth() === month - 1 && read.getUTCDate() === day;
+  if (!isDay || hour > 23 || minute > 59 || second > 59) {
+    throw broken('a time of the calendar but got another');
+  }
+  return timeMs;
 }
 
 function readAt(bytes: Buffer, start: number): { value: DerValue; end: number } {

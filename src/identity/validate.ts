@@ -66,6 +66,9 @@ export function certificateProblems(subject: Subject): readonly string[] {
   ];
 }
 
+/** Extensions that must not be critical: RFC 5280 4.2.1.1 and 4.2.1.2. */
+const NEVER_CRITICAL = [EXTENSION.keyId, EXTENSION.issuerKeyId] as const;
+
 /** Version, serial and extensions: RFC 5280 4.1.2.1, 4.1.2.2, 4.2. */
 function* formProblems(facts: CertificateFacts): Iterable<string> {
   if (facts.version !== 3) yield `expected version 3 but got ${facts.version}`;
@@ -80,6 +83,11 @@ function* formProblems(facts: CertificateFacts): Iterable<string> {
   for (const [oid, { critical }] of facts.extensions) {
     if (critical && !KNOWN_EXTENSIONS.has(oid)) {
       yield `expected no critical extension that verifiers may not know but got ${oid}`;
+    }
+  }
+  for (const oid of NEVER_CRITICAL) {
+    if (facts.extensions.get(oid)?.critical === true) {
+      yield `expected a key identifier that is not critical but got ${oid} critical`;
     }
   }
 }
@@ -160,6 +168,7 @@ function* identityProblems(facts: CertificateFacts, expected: Expectation): Iter
   if (facts.ipsHex.length > 0 && expected.kind !== 'server') {
     yield `expected no addresses but got ${facts.ipsHex.length}`;
   }
+  yield* pathProblems(expected);
   if (expected.kind === 'authority') return;
   if (expected.kind === 'outside-workload') yield* commonNameProblems(facts, expected);
   else if (!facts.subjectIsEmpty) yield 'expected an empty subject but got a name';
@@ -176,6 +185,22 @@ function* commonNameProblems(facts: CertificateFacts, expected: Expectation): It
   for (const name of readCommonNames(facts)) {
     if (ids.includes(name) || dnsNames.includes(name)) continue;
     yield `expected no common name but the identity's but got ${JSON.stringify(name)}`;
+  }
+}
+
+/** X509-SVID section 3: a workload's ID has a path, a signing certificate's has none. */
+function* pathProblems({ kind, spiffeId }: Expectation): Iterable<string> {
+  const isWorkload = kind === 'workload' || kind === 'outside-workload';
+  if (spiffeId === undefined) {
+    if (isWorkload) yield 'expected a SPIFFE ID to ask for but got none';
+    return;
+  }
+  const hasPath = spiffeId.slice('spiffe://'.length).includes('/');
+  if (isWorkload && !hasPath) {
+    yield `expected a workload's SPIFFE ID, with a path, but got ${spiffeId}`;
+  }
+  if (kind === 'authority' && hasPath) {
+    yield `expected a trust domain's SPIFFE ID, without a path, but got ${spiffeId}`;
   }
 }
 
