@@ -1,29 +1,29 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { systemRandom } from '../../src/base/index.js';
-import { type KeyType, loadOrCreateAuthority, toSpiffeId } from '../../src/identity/index.js';
+import { type KeyType, loadOrCreateAuthority } from '../../src/identity/index.js';
 import { ManualClock } from '../fakes/manual-clock.js';
+import { createLine, issueLeaf, type Line, type Names } from './issuers.js';
 import { MemoryDataDir, temporaryFolder, WEB } from './tools.js';
 
 const run = promisify(execFile);
 const DAY_MS = 86_400_000;
 const NOW_MS = Date.UTC(2026, 0, 1);
-/** RSA keys take long to make: fewer of them. */
-const KEY_TYPES: readonly KeyType[] = [
-  'ecdsa-p256',
-  'ecdsa-p384',
-  'ecdsa-p256',
-  'rsa-2048',
-  'ecdsa-p256',
-  'ecdsa-p384',
-  'ecdsa-p256',
-  'rsa-3072',
-];
+const GO_MISSING = 'go is not on PATH: certificates are not tried in Go';
+/** How many leaves of each key type, below each issuer: RSA keys take long to make. */
+const LEAVES: Readonly<Record<KeyType, number>> = {
+  'ecdsa-p256': 12,
+  'ecdsa-p384': 6,
+  'rsa-2048': 2,
+  'rsa-3072': 1,
+};
+const LEAF_TYPES = Object.keys(LEAVES) as readonly KeyType[];
+const ISSUER_TYPES: readonly KeyType[] = ['ecdsa-p256', 'ecdsa-p384', 'rsa-2048', 'rsa-3072'];
 
 async function createAuthority() {
   return loadOrCreateAuthority({
@@ -34,38 +34,49 @@ async function createAuthority() {
   });
 }
 
-describe('issued certificates', () => {
-  it('verify in openssl, for every key type and many names and lifetimes', async () => {
-    const { authority } = await createAuthority();
+const segment = fc.stringMatching(/^[a-zA-Z0-9_-]{1,20}$/);
+const dnsName = fc.stringMatching(/^[a-z0-9]{1,12}(\.[a-z0-9]{1,9}){0,2}$/);
+// Go takes four numbers with dots for an address, which is no DNS name.
+const dnsNames = fc.uniqueArray(dnsName, { maxLength: 4 });
+const NAMES: fc.Arbitrary<Names> = fc.record({
+  namespace: segment,
+  serviceAccount: segment,
+  dnsNames,
+  ttlMs: fc.integer({ min: 10_000, max: 90 * DAY_MS }),
+});
+
+function hasGo(): boolean {
+  return spawnSync('go', ['version']).status === 0;
+}
+
+describe.each(ISSUER_TYPES)('leaves below an issuing CA with a key of %s', (issuerType) => {
+  let line: Line;
+  let leaves: readonly (Awaited<ReturnType<typeof issueLeaf>> & { readonly names: Names })[];
+  beforeAll(async () => {
+    line = await createLine(issuerType, NOW_MS);
+    const types = LEAF_TYPES.flatMap((type) => Array.from({ length: LEAVES[type] }, () => type));
+    const names = fc.sample(NAMES, { seed: 7, numRuns: types.length });
+    const made = types.map(async (type, i) => {
+      const named = names[i] ?? {
+        namespace: 'n',
+        serviceAccount: 's',
+        dnsNames: [],
+        ttlMs: DAY_MS,
+      };
+      const leaf = await issueLeaf({ line, type, names: named, nowMs: NOW_MS });
+      return { ...leaf, names: named };
+    });
+    leaves = await Promise.all(made);
+    expect(leaves.length).toBe(21);
+  });
+
+  it('verify in openssl, strictly, for server and client', async () => {
     const folder = await temporaryFolder();
-    const segment = fc.stringMatching(/^[a-zA-Z0-9_-]{1,20}$/);
-    const requests = fc.sample(
-      fc.record({
-        namespace: segment,
-        serviceAccount: segment,
-        dnsNames: fc.uniqueArray(fc.stringMatching(/^[a-z0-9]{1,12}(\.[a-z0-9]{1,9}){0,2}$/), {
-          maxLength: 4,
-        }),
-        ttlMs: fc.integer({ min: 10_000, max: 90 * DAY_MS }),
-      }),
-      { seed: 7, numRuns: 24 },
-    );
-    expect(requests.length).toBe(24);
-    const root = join(folder, 'root.pem');
-    await writeFile(root, authority.trustAnchorsPem);
-    const files: string[] = [];
-    let intermediate = '';
-    for (const [i, { dnsNames, ttlMs, ...names }] of requests.entries()) {
-      const spiffeId = toSpiffeId({ trustDomain: 'shop.example', ...names });
-      const key = KEY_TYPES[i % KEY_TYPES.length] ?? 'ecdsa-p256';
-      const leaf = await authority.issueLeaf({ spiffeId, dnsNames, ttlMs, key });
-      const file = join(folder, `${i}.pem`);
-      await writeFile(file, leaf.chainPem);
-      files.push(file);
-      intermediate = leaf.chainPem.slice(leaf.chainPem.lastIndexOf('-----BEGIN'));
-    }
-    const untrusted = join(folder, 'intermediate.pem');
-    await writeFile(untrusted, intermediate);
+    const [root, untrusted] = [join(folder, 'root.pem'), join(folder, 'intermediate.pem')];
+    await writeFile(root, line.root.pem);
+    await writeFile(untrusted, line.issuer.pem);
+    const files = leaves.map((_, i) => join(folder, `${i}.pem`));
+    await Promise.all(leaves.map(({ pem }, i) => writeFile(files[i] ?? '', pem)));
     for (const purpose of ['sslserver', 'sslclient']) {
       const when = ['-attime', String(NOW_MS / 1000)];
       const options = [...when, '-x509_strict', '-check_ss_sig', '-purpose', purpose];
@@ -75,6 +86,53 @@ describe('issued certificates', () => {
     }
   });
 
+  it('verify in node:crypto, with their keys', () => {
+    const issuer = new X509Certificate(line.issuer.pem);
+    const root = new X509Certificate(line.root.pem);
+    expect([issuer.checkIssued(root), issuer.verify(root.publicKey)]).toEqual([true, true]);
+    const found = leaves.map(({ pem, facts }) => {
+      const leaf = new X509Certificate(pem);
+      const signed = [leaf.checkIssued(issuer), leaf.verify(issuer.publicKey)];
+      return [...signed, leaf.raw.equals(facts.der), leaf.ca];
+    });
+    expect(found).toEqual(leaves.map(() => [true, true, true, false]));
+  });
+
+  it("verify in Go's strict parser, with their keys", (context) => {
+    if (!hasGo()) {
+      if (process.env['CI'] !== undefined) throw new Error(GO_MISSING);
+      context.skip(GO_MISSING);
+    }
+    const entries = leaves.map(({ chainPem, keyPem, spiffeId, names }) => ({
+      Root: line.root.pem,
+      Chain: chainPem,
+      Key: keyPem,
+      URI: spiffeId,
+      DNSNames: names.dnsNames.filter((name) => !/^[\d.]+$/.test(name)),
+      AtMs: NOW_MS,
+    }));
+    // One that must be refused, so that a checker which says "ok" to anything is noticed.
+    const [first] = entries;
+    const foreign = { ...first, DNSNames: ['elsewhere.example'] };
+    const stdout = execFileSync('go', ['run', '.'], {
+      cwd: join(import.meta.dirname, 'go-verify'),
+      input: JSON.stringify([...entries, foreign]),
+      env: { ...process.env, GOFLAGS: '-mod=mod', GO111MODULE: 'on', GOTOOLCHAIN: 'local' },
+      encoding: 'utf8',
+    });
+    const lines = stdout.trim().split('\n');
+    expect(lines.slice(0, -1)).toEqual(leaves.map(() => 'ok'));
+    expect(lines.at(-1)).toMatch(/elsewhere\.example/);
+  });
+
+  it('have serials of 16 bytes that are all different', () => {
+    const serials = leaves.map(({ facts }) => facts.serialHex);
+    expect(serials.filter((serial) => !/^[4-7][0-9a-f]{31}$/.test(serial))).toEqual([]);
+    expect(new Set(serials).size).toBe(leaves.length);
+  });
+});
+
+describe('issued certificates', () => {
   it('say in openssl what they were asked to say', async () => {
     const { authority } = await createAuthority();
     const dnsNames = ['web', 'web.default', 'web.default.mesh'];

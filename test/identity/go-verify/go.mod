@@ -1,0 +1,3 @@
+module countersign.test/goverify
+
+go 1.19
