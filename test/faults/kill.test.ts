@@ -1,0 +1,151 @@
+// kill -9 at each step that changes a file: the state afterwards is the one before or the one after,
+// never between; and what somebody has seen (a ready line, a bootstrap, a token) stays true.
+import { execFileSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { FREE_PORTS, READY, runHere, runServer } from './command.js';
+import { type EveryStep, everyStep, type Place, readAll, type Step } from './every-step.js';
+import { identityOf, restart, verifyToken } from './restart.js';
+
+const TIMEOUT_MS = 300_000;
+/** What others hold on to: it must never be replaced by another. */
+const IDENTITIES = ['authority.json', 'token-keys.json', 'xds-anchor.json'] as const;
+
+const serve = ({ mesh, data }: Place): readonly string[] => [
+  ...['serve', '--mesh', mesh, '--data', data, '--log-level', 'silent'],
+  ...FREE_PORTS,
+];
+
+const argvOfBootstrap = ({ data, dir }: Place): readonly string[] => [
+  ...['bootstrap', 'web', '--data', data, '--token-file', join(dir, 'web.token')],
+];
+
+/** A data folder that a server has used. */
+async function used(place: Place): Promise<void> {
+  const { code, stderr } = await runServer({ argv: serve(place), root: place.dir });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+}
+
+/** Every file is whole, and a start afterwards goes through and keeps what was there. */
+async function expectWholeAndKept({ place, left }: Step): Promise<void> {
+  for (const content of left.values()) JSON.parse(content.toString('utf8'));
+  const { problems } = await restart(place);
+  expect(problems).toEqual([]);
+  const now = readAll(place.data);
+  for (const name of IDENTITIES) {
+    const before = left.get(name);
+    if (before !== undefined) expect(now.get(name)).toEqual(before);
+  }
+}
+
+/** The anchor that a printed bootstrap pins. */
+function pinnedAnchor(bootstrap: string): string {
+  const [cluster] = JSON.parse(bootstrap).static_resources.clusters;
+  const { common_tls_context: tls } = cluster.transport_socket.typed_config;
+  return tls.validation_context.trusted_ca.inline_string;
+}
+
+interface Row extends EveryStep {
+  readonly name: string;
+}
+
+/** To be continued: a command that changes the data folder has a row here. */
+const ROWS: readonly Row[] = [
+  {
+    name: 'serve, first start',
+    kind: 'kill',
+    prepare: () => undefined,
+    argv: serve,
+    run: runServer,
+    atLeast: 40,
+    async check(step) {
+      const { place, ended, left } = step;
+      // Once others can have seen it, it is on the disk.
+      if (READY.test(ended.stdout))
+        expect([...left.keys()]).toEqual(expect.arrayContaining([...IDENTITIES]));
+      await expectWholeAndKept(step);
+      expect((await restart(place)).created).toBe(false);
+    },
+  },
+  {
+    name: 'serve, a later start',
+    kind: 'kill',
+    prepare: used,
+    argv: serve,
+    run: runServer,
+    atLeast: 5,
+    async check(step) {
+      expect([...step.left.keys()]).toEqual(expect.arrayContaining([...IDENTITIES]));
+      await expectWholeAndKept(step);
+    },
+  },
+  {
+    name: 'token, in a fresh folder',
+    kind: 'kill',
+    prepare: () => undefined,
+    argv: ({ data }) => ['token', 'web', '--data', data],
+    atLeast: 7,
+    async check(step) {
+      const { place, ended } = step;
+      await expectWholeAndKept(step);
+      if (ended.stdout !== '') expect(await verifyToken(place, ended.stdout.trim())).toBe('web');
+      const again = await runHere('token', 'web', '--data', place.data);
+      expect(await verifyToken(place, again.trim())).toBe('web');
+    },
+  },
+  {
+    name: 'bootstrap, in a fresh folder',
+    kind: 'kill',
+    prepare: () => undefined,
+    argv: argvOfBootstrap,
+    atLeast: 20,
+    async check(step) {
+      const { place, ended } = step;
+      await expectWholeAndKept(step);
+      const { anchor } = await identityOf(place);
+      if (ended.stdout !== '') expect(pinnedAnchor(ended.stdout)).toBe(anchor);
+      const tokenFile = join(place.dir, 'web.token');
+      if (existsSync(tokenFile)) {
+        expect(await verifyToken(place, readFileSync(tokenFile, 'utf8').trim())).toBe('web');
+      }
+      const again = await runHere(...argvOfBootstrap(place));
+      expect(pinnedAnchor(again)).toBe(anchor);
+    },
+  },
+  {
+    name: 'cert',
+    kind: 'kill',
+    prepare: used,
+    argv: ({ data, dir }) => ['cert', 'web', '--out', join(dir, 'tls'), '--data', data],
+    atLeast: 15,
+    async check(step) {
+      const { place } = step;
+      const { serials } = await identityOf(place);
+      expect(serials.length).toBeLessThanOrEqual(1);
+      const file = join(place.dir, 'tls', 'cert.pem');
+      if (existsSync(file)) {
+        // What somebody holds is known, and its key is beside it.
+        const certificate = new X509Certificate(readFileSync(file));
+        expect(serials).toEqual([certificate.serialNumber.toLowerCase()]);
+        const keyFile = join(place.dir, 'tls', 'key.pem');
+        const options = ['pkey', '-in', keyFile, '-pubout'];
+        expect(execFileSync('openssl', options).toString()).toBe(
+          certificate.publicKey.export({ type: 'spki', format: 'pem' }),
+        );
+      }
+      await expectWholeAndKept(step);
+    },
+  },
+  // Rows to add when their branches are merged: `token --rotate-key`, `revoke`, `revoke --undo`,
+  // `restore`. `prepare: used`, and a check that the list before or the list after is in force.
+];
+
+describe('killed at any step', () => {
+  beforeAll(() => expect(ROWS.length).toBeGreaterThan(0));
+
+  it.each(ROWS)('$name', { timeout: TIMEOUT_MS }, async (row) => {
+    await everyStep(row);
+  });
+});
