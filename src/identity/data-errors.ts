@@ -19,6 +19,11 @@ const WRITE_HINTS: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of that path is a file: name another folder by --data',
 };
 
+/** What to do about a system's refusal to write; undefined where nothing better is known. */
+export function writeHint(code: string | undefined): string | undefined {
+  return WRITE_HINTS[code ?? ''];
+}
+
 export function unwritable(path: string, error: unknown): MeshError {
   const code = systemErrorCode(error);
   return new MeshError(
@@ -26,7 +31,7 @@ export function unwritable(path: string, error: unknown): MeshError {
     `expected to write ${path} but got ${code ?? 'an error'}`,
     {
       cause: error,
-      hint: WRITE_HINTS[code ?? ''] ?? 'name another folder by --data',
+      hint: writeHint(code) ?? 'name another folder by --data',
     },
   );
 }

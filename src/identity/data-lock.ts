@@ -8,6 +8,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type Clock, MeshError, systemErrorCode } from '../base/index.js';
+import { writeHint } from './data-errors.js';
 
 export interface DataLock {
   /** Gives the lock back; calling it again does nothing. */
@@ -30,8 +31,7 @@ export async function takeDataLock(path: string): Promise<DataLock> {
     const status = await runFlock(fd);
     if (status === CONFLICT_STATUS) throw locked(path);
     if (status !== 0) throw cannotLock(path, `flock's exit status ${status}`);
-    ftruncateSync(fd);
-    writeSync(fd, `${process.pid}\n`);
+    noteHolder(fd);
   } catch (error) {
     closeSync(fd);
     if (error instanceof MeshError) throw error;
@@ -63,6 +63,16 @@ export async function waitForDataLock(path: string, clock: Clock): Promise<DataL
   throw new MeshError('data-locked', message, {
     hint: 'another command changes the same file, or hangs: see which, and try again',
   });
+}
+
+/** Says who holds the lock. Only that: a full disk must not keep a server from starting. */
+function noteHolder(fd: number): void {
+  try {
+    ftruncateSync(fd);
+    writeSync(fd, `${process.pid}\n`);
+  } catch (error) {
+    if (!['ENOSPC', 'EDQUOT'].includes(systemErrorCode(error) ?? '')) throw error;
+  }
 }
 
 /** A bare descriptor: a FileHandle is closed, and the lock lost, when it is garbage collected. */
@@ -112,6 +122,8 @@ function locked(path: string): MeshError {
 function cannotLock(path: string, got: string, cause?: unknown): MeshError {
   return new MeshError('data-unwritable', `expected to lock ${path} but got ${got}`, {
     cause,
-    hint: 'the folder must be writable, and `flock` (util-linux or busybox) on PATH',
+    hint:
+      writeHint(cause === undefined ? undefined : got) ??
+      'the folder must be writable, and `flock` (util-linux or busybox) on PATH',
   });
 }

@@ -35,7 +35,7 @@ export interface Ended {
   readonly signal: NodeJS.Signals | null;
   readonly stdout: string;
   readonly stderr: string;
-  /** Every step that changed a file, in order: `<operation> <path>`. */
+  /** Every step that changes a file, in order: `<operation> <path>`; `! ` where it was refused. */
   readonly steps: readonly string[];
 }
 
@@ -102,7 +102,7 @@ export function runCommand(options: CommandOptions): Promise<Ended> {
   return startCommand(options).ended;
 }
 
-const STORED_LIMIT_MS = 5_000;
+const STORED_LIMIT_MS = 1_500;
 const LOOK_EVERY_MS = 10;
 
 /** A server, which is stopped when it is ready and its mesh is in force, or can't get there. */

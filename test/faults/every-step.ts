@@ -40,6 +40,8 @@ export interface EveryStep {
   readonly run?: (options: CommandOptions) => Promise<Ended>;
   /** Throws where the state is neither the one before nor the one after. */
   check(step: Step): Promise<void>;
+  /** Only each so-many-th step; default: every one. */
+  readonly stride?: number;
   /** Fewer mean that the faults go past the command. */
   readonly atLeast: number;
 }
@@ -74,7 +76,8 @@ export async function everyStep(row: EveryStep): Promise<number> {
   let steps: number | undefined;
   const lane = async (): Promise<void> => {
     while (steps === undefined) {
-      const at = next++;
+      const at = next;
+      next += row.stride ?? 1;
       expect(at).toBeLessThan(MAX_STEPS);
       const place = toPlace(join(dir, `step-${at}`));
       cpSync(made.dir, place.dir, { recursive: true });
@@ -95,12 +98,19 @@ async function oneStep(row: EveryStep, place: Place, fault: Fault): Promise<bool
   const said = `${JSON.stringify(fault)} at ${ended.steps[fault.at - 1]}: ${ended.stderr}`;
   if (fault.kind === 'kill') expect(ended.signal, said).toBe(struck ? 'SIGKILL' : null);
   if (!struck) expect(ended.code, said).toBe(0);
+  // What nobody sees of a failure, nobody can repair.
+  if (wasRefused(ended)) expect(ended.stderr, said).toContain(fault.kind);
   try {
     await row.check({ place, ended, left: readAll(place.data), fault });
   } catch (cause) {
     throw new Error(`after ${said}`, { cause });
   }
   return struck;
+}
+
+/** Whether an error was let in; a full disk does not refuse what makes room. */
+export function wasRefused({ steps, signal }: Ended): boolean {
+  return signal === null && steps.some((step) => step.startsWith('! '));
 }
 
 /** Every file under a folder by its path in it; without temporary files and the lock. */
@@ -112,6 +122,7 @@ export function readAll(folder: string): ReadonlyMap<string, Buffer> {
   return new Map(names.map((name) => [name.slice(folder.length + 1), readFileSync(name)]));
 }
 
-function writeMesh({ mesh }: Place): void {
+/** The mesh that the rows work with. */
+export function writeMesh({ mesh }: Place): void {
   writeFileSync(mesh, MESH);
 }

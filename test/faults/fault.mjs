@@ -2,7 +2,8 @@
 // under FAULT_ROOT, and at the FAULT_AT-th lets the fault in: `kill` ends the process by SIGKILL
 // before the operation, an errno (`ENOSPC`) makes it and all that follow fail as the system would.
 // Writing content is two steps: with the second, half of it has been written. With FAULT_SWITCH a
-// file says which error there is, as long as that file is there. FAULT_LOG gets a line a step.
+// file says which error there is, as long as that file is there. FAULT_LOG gets a line a step,
+// with "!" where it was refused.
 import fs from 'node:fs';
 import fsp from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
@@ -17,6 +18,9 @@ const rawPromises = { ...fsp };
 const byFd = new Map();
 const byHandle = new WeakMap();
 let step = 0;
+/** A full disk refuses what needs room. */
+const FULL = ['ENOSPC', 'EDQUOT'];
+const FREEING = /^(rm|unlink|rmdir|chmod|fchmod|truncate|ftruncate|f?sync)(Sync)?$/;
 
 const isOurs = (path) => {
   if (typeof path !== 'string') return false;
@@ -27,9 +31,11 @@ const isOurs = (path) => {
 /** Counts a step; ends the process or throws where the fault is. */
 function reach(name, path) {
   step++;
-  if (FAULT_LOG !== undefined) raw.appendFileSync(FAULT_LOG, `${name} ${path}\n`);
   const code = step >= at ? FAULT_KIND : switched();
-  if (code === undefined) return;
+  const passes = code === undefined || (FULL.includes(code) && FREEING.test(name));
+  const mark = passes ? '' : '! ';
+  if (FAULT_LOG !== undefined) raw.appendFileSync(FAULT_LOG, `${mark}${name} ${path}\n`);
+  if (passes) return;
   if (code === 'kill') {
     process.kill(process.pid, 'SIGKILL');
     // The signal comes before this returns; never go on in any case.

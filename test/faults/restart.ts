@@ -38,6 +38,12 @@ export async function identityOf({ data }: Place) {
   };
 }
 
+/** The anchor that bootstraps pin, made where there is none, as `bootstrap` does. */
+export async function anchorOf({ data }: Place): Promise<string> {
+  const dataDir = await openDataDir({ path: data, lock: false });
+  return loadOrCreateAnchorPem({ dataDir, clock: systemClock, random: systemRandom });
+}
+
 /** Whose token it is. @throws MeshError where the folder's keys don't vouch for it */
 export async function verifyToken({ data }: Place, token: string): Promise<string> {
   const dataDir = await openDataDir({ path: data, lock: false, create: false });
