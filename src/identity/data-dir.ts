@@ -8,7 +8,14 @@
 import assert from 'node:assert';
 import { link, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { MeshError, type Random, systemErrorCode, systemRandom } from '../base/index.js';
+import {
+  type Clock,
+  MeshError,
+  type Random,
+  systemClock,
+  systemErrorCode,
+  systemRandom,
+} from '../base/index.js';
 import { unreadable, writing } from './data-errors.js';
 import {
   FILE_MODE,
@@ -20,6 +27,7 @@ import {
   TEMPORARY,
 } from './data-folder.js';
 import { type DataLock, takeDataLock } from './data-lock.js';
+import { removeStale } from './stale-files.js';
 
 /** The folder as its users see it. Names are `file` or `folder/file`, of `a-z 0-9 . -`. */
 export interface DataDir {
@@ -52,11 +60,13 @@ export interface DataDir {
 
 export interface DataDirOptions {
   readonly path: string;
-  /** Take the lock that keeps a second server out. */
+  /** Take the lock that keeps a second server out; who has it removes what killed processes left. */
   readonly lock: boolean;
   /** Make the folder where there is none (default); else its absence is `data-missing`. */
   readonly create?: boolean;
   readonly random?: Random;
+  /** Says which temporary files are old enough to be a killed process's. */
+  readonly clock?: Clock;
 }
 
 const NAME = /^[a-z0-9][a-z0-9.-]*(\/[a-z0-9][a-z0-9.-]*)?$/;
@@ -75,6 +85,7 @@ export async function openDataDir(options: DataDirOptions): Promise<DataDir> {
   const path = resolve(options.path);
   await prepareFolder(path, options.create ?? true);
   const lock = options.lock ? await takeDataLock(join(path, LOCK_FILE)) : undefined;
+  if (lock !== undefined) await removeStale(path, (options.clock ?? systemClock).now());
   return new FileDataDir(path, options.random ?? systemRandom, lock);
 }
 

@@ -66,7 +66,7 @@ export interface StateOptions {
  */
 export async function openState(options: StateOptions, closers: Closers): Promise<State> {
   const { dataPath, clock, random } = options;
-  const dataDir = await openDataDir({ path: dataPath, lock: true, random });
+  const dataDir = await openDataDir({ path: dataPath, lock: true, random, clock });
   closers.defer(() => dataDir.close());
   const opening: Opening = { ...options, dataDir, closers, identity: { dataDir, clock, random } };
   const source = await openSource(opening);

@@ -1,4 +1,7 @@
 // What a data folder is to those who use it next: the identities that peers hold on to.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock, systemRandom } from '../../src/base/index.js';
 import {
   createTokenKeys,
@@ -12,6 +15,22 @@ import { recordingLogger } from '../fakes/recording-logger.js';
 import type { Place } from './every-step.js';
 
 const FREE = { host: '127.0.0.1', port: 0 } as const;
+
+/** Starts the server, and stops it when its mesh is stored. */
+export async function useOnce(place: Place): Promise<void> {
+  const options = { meshPath: place.mesh, dataPath: place.data, xds: FREE, admin: FREE };
+  const server = await startServer({ ...options, logger: recordingLogger() });
+  await appears(join(place.data, 'mesh.json'));
+  await server.close();
+}
+
+async function appears(path: string): Promise<void> {
+  for (let left = 10_000; left > 0; left -= 10) {
+    if (existsSync(path)) return;
+    await sleep(10);
+  }
+  throw new Error(`expected ${path} but it does not appear`);
+}
 
 /** Starts the server as anybody would after a crash, and stops it again. */
 export async function restart({ mesh, data }: Place) {

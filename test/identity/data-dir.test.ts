@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openDataDir } from '../../src/identity/index.js';
+import { ManualClock } from '../fakes/manual-clock.js';
 import { meshErrorOf, temporaryDataDir, temporaryFolder } from './tools.js';
 
 describe('the data folder', () => {
@@ -147,6 +148,31 @@ describe('the data folder', () => {
     await mkdir(join(dataDir.path, 'folder'));
     const error = await meshErrorOf(() => dataDir.read('folder'));
     expect(error.code).toBe('data-unreadable');
+  });
+});
+
+describe('temporary files of a killed process', () => {
+  const NOW_MS = Date.UTC(2026, 0, 1);
+  const HOUR_S = 3600;
+
+  it.each([
+    { name: 'an hour old', ageS: HOUR_S, file: '.tmp-0011223344556677', kept: false },
+    { name: 'an hour old, in a folder', ageS: HOUR_S, file: 'leaves/.tmp-00', kept: false },
+    { name: 'a second younger', ageS: HOUR_S - 1, file: '.tmp-0011223344556677', kept: true },
+    { name: 'another file', ageS: 9 * HOUR_S, file: 'leaves/x.json', kept: true },
+  ])('$name: kept $kept by who takes the lock', async ({ ageS, file, kept }) => {
+    const { path } = await temporaryDataDir();
+    await mkdir(join(path, 'leaves'));
+    await writeFile(join(path, 'authority.json'), '');
+    await writeFile(join(path, file), 'part of a key');
+    await utimes(join(path, file), NOW_MS / 1000 - ageS, NOW_MS / 1000 - ageS);
+    const files = async () => (await readdir(path, { recursive: true })).includes(file);
+    const clock = new ManualClock(NOW_MS);
+    await openDataDir({ path, lock: false, clock });
+    expect(await files()).toBe(true);
+    const holder = await openDataDir({ path, lock: true, clock });
+    expect(await files()).toBe(kept);
+    await holder.close();
   });
 });
 
