@@ -69,7 +69,9 @@ const header = z.strictObject({
   kid: z.string(),
   typ: z.literal('JWT'),
 });
-const seconds = z.number().int().nonnegative();
+/** A later time is none that a Date can hold. */
+const MAX_SECONDS = 8_640_000_000_000;
+const seconds = z.number().int().nonnegative().max(MAX_SECONDS);
 const claims = z.strictObject({
   iss: z.literal(TOKEN_ISSUER),
   aud: z.enum(['countersign-xds', 'countersign-admin']),
