@@ -6,12 +6,21 @@ import type { Output } from './io.js';
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+/** No code logs these; should one come to, they are not shown, down to the fourth level. */
+const SECRETS = ['privateKeyPem', 'privateKey', 'keyPem', 'token', 'authorization', 'passphrase'];
+const REDACTED = SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`, `*.*.*.${name}`]);
+
 export function createLogger(output: Output, level: LogLevel): Logger {
   const write = output.isTTY
     ? (line: string): void => output.write(toReadable(line))
     : (line: string): void => output.write(line);
   return pino(
-    { level, base: null, formatters: { level: (label) => ({ level: label }) } },
+    {
+      level,
+      base: null,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: REDACTED, censor: '[redacted]' },
+    },
     { write },
   );
 }

@@ -7,6 +7,10 @@ import { run } from '../../src/cli/program.js';
 import { loadOrCreateAuthority, openDataDir } from '../../src/identity/index.js';
 import { ManualClock } from '../fakes/manual-clock.js';
 import { seededRandom } from '../fakes/seeded-random.js';
+import { keepKnownKeys, keepOutput } from '../secrets/output.js';
+
+/** Commands whose stdout is a token, or holds one, for who asked for it. */
+const PRINTS_TOKENS: readonly string[] = ['token', 'bootstrap'];
 
 /** What a command line did, with the test's folder as `<dir>`. */
 export interface Transcript {
@@ -41,7 +45,10 @@ export class Cli {
   constructor({ clock = new ManualClock(), isTTY = false }: CliOptions = {}) {
     this.clock = clock;
     this.#isTTY = isTTY;
-    onTestFinished(() => rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 }));
+    onTestFinished(() => {
+      for (const name of ['data', '.countersign']) keepKnownKeys(this.path(name));
+      rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 });
+    });
   }
 
   path(name: string): string {
@@ -99,7 +106,11 @@ export class Cli {
       },
     };
     const given = argv.map((word) => word.replaceAll('<dir>', this.dir));
-    const done = run(given, io).then((code) => ({ code, ...text }));
+    const done = run(given, io).then((code) => {
+      keepOutput(`stderr of ${argv[0]}`, text.stderr);
+      if (!PRINTS_TOKENS.includes(argv[0] ?? '')) keepOutput(`stdout of ${argv[0]}`, text.stdout);
+      return { code, ...text };
+    });
     const running: Running = {
       done,
       stdout: () => text.stdout,

@@ -1,4 +1,6 @@
+import { inspect } from 'node:util';
 import type { Logger } from '../../src/base/index.js';
+import { keepOutput } from '../secrets/output.js';
 
 export interface LogLine {
   readonly level: 'debug' | 'info' | 'warn' | 'error';
@@ -11,7 +13,9 @@ export function recordingLogger(): Logger & { readonly lines: readonly LogLine[]
   const lines: LogLine[] = [];
   const to =
     (level: LogLine['level']) =>
-    (fields: object, message: string): void =>
-      void lines.push({ level, message, fields });
+    (fields: object, message: string): void => {
+      lines.push({ level, message, fields });
+      keepOutput('a recording logger', `${message} ${inspect(fields, { depth: 6 })}`);
+    };
   return { lines, debug: to('debug'), info: to('info'), warn: to('warn'), error: to('error') };
 }

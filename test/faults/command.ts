@@ -9,6 +9,7 @@ import { onTestFinished } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
 import type { Io } from '../../src/cli/io.js';
 import { run } from '../../src/cli/program.js';
+import { keepOutput } from '../secrets/output.js';
 
 const MAIN = join(import.meta.dirname, '../../dist/cli/main.js');
 const PRELOAD = join(import.meta.dirname, 'fault.mjs');
@@ -75,6 +76,7 @@ export function startCommand(options: CommandOptions): Started {
   const ended = once(child, 'close').then(([code, signal]): Ended => {
     const steps = existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : [];
     rmSync(log, { force: true });
+    keepOutput(`stderr of ${argv[0]}`, text.stderr);
     return { code, signal, ...text, steps };
   });
   return {

@@ -22,6 +22,7 @@ import {
   startEnvoy,
   startLoad,
 } from '../../../src/cli/demo/index.js';
+import { keepOutput } from '../../secrets/output.js';
 import { Cleanup } from './cleanup.js';
 
 const LOGS = fileURLToPath(new URL('../../../.cache/test-logs/', import.meta.url));
@@ -98,7 +99,10 @@ export function createHarness(name: string): Harness {
     },
     async envoy(options) {
       const envoy = await startEnvoy(options);
-      cleanup.defer(`Envoy ${envoy.name}`, () => envoy.stop());
+      cleanup.defer(`Envoy ${envoy.name}`, async () => {
+        await envoy.stop();
+        keepOutput(`Envoy ${envoy.name}`, logOf(envoy.process));
+      });
       files.set(`${envoy.name}.log`, () => logOf(envoy.process));
       files.set(`${envoy.name}.stats`, () => envoy.admin.statsText());
       files.set(`${envoy.name}.config_dump.json`, async () =>
@@ -108,7 +112,10 @@ export function createHarness(name: string): Harness {
     },
     async child(options) {
       const child = await startChild(options);
-      cleanup.defer(`process ${child.name}`, () => child.stop());
+      cleanup.defer(`process ${child.name}`, async () => {
+        await child.stop();
+        keepOutput(`process ${child.name}`, logOf(child));
+      });
       files.set(`${child.name}.log`, () => logOf(child));
       return child;
     },
