@@ -60,7 +60,7 @@ export interface DataDir {
 
 export interface DataDirOptions {
   readonly path: string;
-  /** Take the lock that keeps a second server out; who has it removes what killed processes left. */
+  /** Take the lock that keeps a second server out, and remove what killed processes left. */
   readonly lock: boolean;
   /** Make the folder where there is none (default); else its absence is `data-missing`. */
   readonly create?: boolean;

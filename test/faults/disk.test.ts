@@ -30,7 +30,7 @@ const serve = ({ mesh, data }: Place): readonly string[] => [
   ...FREE_PORTS,
 ];
 
-/** The command ended with an error that says where, why and what to do; or it was a server's log. */
+/** The command ended with an error that says where, why and what to do; a server logged it. */
 function expectClearError({ place, ended, fault }: Step): void {
   const { code, stdout, stderr } = ended;
   if (!wasRefused(ended)) return;

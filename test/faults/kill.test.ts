@@ -1,5 +1,5 @@
-// kill -9 at each step that changes a file: the state afterwards is the one before or the one after,
-// never between; and what somebody has seen (a ready line, a bootstrap, a token) stays true.
+// kill -9 at each step that changes a file: the state afterwards is the one before or the one
+// after, never between; and what somebody has seen (a ready line, a bootstrap, a token) stays true.
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';

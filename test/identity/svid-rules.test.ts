@@ -9,13 +9,10 @@ import {
   readOwnCertificate,
 } from '../../src/identity/certificate-reader.js';
 import { derInteger, derOctetString } from '../../src/identity/der-writer.js';
-import { generateEcKeys } from '../../src/identity/ec-keys.js';
-import { toKeyIdHex, toSubjectDer } from '../../src/identity/sign.js';
+import { toSubjectDer } from '../../src/identity/sign.js';
 import { certificateProblems, type Expectation } from '../../src/identity/validate.js';
 import {
   DER_TRUE,
-  derTime,
-  ECDSA_SHA256,
   ECDSA_SHA384,
   EMPTY,
   EXTENSIONS,
@@ -25,67 +22,27 @@ import {
   type RawExtension,
   signRaw,
   utcTime,
-  VERSION_3,
 } from './raw-certificate.js';
+import {
+  CA,
+  CA_EXTENSIONS,
+  CLIENT_AUTH,
+  CRL_SIGN,
+  caKeyId,
+  caKeys,
+  DIGITAL_SIGNATURE,
+  type Extensions,
+  HOUR_MS,
+  KEY_CERT_SIGN,
+  LEAF,
+  LEAF_EXTENSIONS,
+  leafKeyId,
+  leafKeys,
+  NOW_MS,
+  SERVER_AUTH,
+  TRUST_DOMAIN,
+} from './svid-parts.js';
 import { WEB } from './tools.js';
-
-const NOW_MS = Date.UTC(2026, 0, 1, 12);
-const HOUR_MS = 3_600_000;
-const DIGITAL_SIGNATURE = 0;
-const KEY_CERT_SIGN = 5;
-const CRL_SIGN = 6;
-const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
-const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
-const TRUST_DOMAIN = 'spiffe://shop.example';
-
-const caKeys = generateEcKeys('ecdsa-p256');
-const leafKeys = generateEcKeys('ecdsa-p256');
-const caKeyId = toKeyIdHex(caKeys.publicKeyDer);
-const leafKeyId = toKeyIdHex(leafKeys.publicKeyDer);
-const caName = toSubjectDer([{ type: 'CN', value: 'rules' }]);
-
-type Extensions = Readonly<Record<string, RawExtension>>;
-
-const COMMON = {
-  version: VERSION_3,
-  innerAlgorithm: ECDSA_SHA256,
-  outerAlgorithm: ECDSA_SHA256,
-  issuer: caName,
-  unusedBits: 0,
-} as const;
-
-const CA: Omit<RawCertificate, 'extensions'> = {
-  ...COMMON,
-  serial: derInteger(Buffer.from('4011223344556677', 'hex')),
-  notBefore: derTime(NOW_MS - HOUR_MS),
-  notAfter: derTime(NOW_MS + 100 * HOUR_MS),
-  subject: caName,
-  publicKey: caKeys.publicKeyDer,
-};
-const CA_EXTENSIONS: Extensions = {
-  constraints: EXTENSIONS.basicConstraints(DER_TRUE, derInteger(Buffer.of(0))),
-  usage: EXTENSIONS.keyUsage(KEY_CERT_SIGN, CRL_SIGN),
-  keyId: EXTENSIONS.keyId(caKeyId),
-  issuerKeyId: EXTENSIONS.issuerKeyId(caKeyId),
-  names: { ...EXTENSIONS.names(GENERAL_NAME.uri(TRUST_DOMAIN)), critical: false },
-};
-
-const LEAF: Omit<RawCertificate, 'extensions'> = {
-  ...COMMON,
-  serial: derInteger(Buffer.from('4111223344556677', 'hex')),
-  notBefore: derTime(NOW_MS - 300_000),
-  notAfter: derTime(NOW_MS + HOUR_MS),
-  subject: EMPTY,
-  publicKey: leafKeys.publicKeyDer,
-};
-const LEAF_EXTENSIONS: Extensions = {
-  constraints: EXTENSIONS.basicConstraints(),
-  usage: EXTENSIONS.keyUsage(DIGITAL_SIGNATURE),
-  keyId: EXTENSIONS.keyId(leafKeyId),
-  issuerKeyId: EXTENSIONS.issuerKeyId(caKeyId),
-  extendedUsage: EXTENSIONS.extendedKeyUsage(SERVER_AUTH, CLIENT_AUTH),
-  names: EXTENSIONS.names(GENERAL_NAME.uri(WEB), GENERAL_NAME.dns('web')),
-};
 
 interface Row {
   /** The clause, then what is in the certificate. */

@@ -135,8 +135,10 @@ describe('the log', () => {
 
 describe('the memory of the process', () => {
   /** Each writes keys that are in memory to a disk, or opens them to a debugger. */
-  const WRITERS =
-    /process\.report|writeHeapSnapshot|setHeapSnapshotNearHeapLimit|getHeapSnapshot|--heapsnapshot|--report-|--diagnostic-dir|node:inspector|process\.abort/;
+  const WRITERS = [
+    ...['process.report', 'writeHeapSnapshot', 'setHeapSnapshotNearHeapLimit', 'getHeapSnapshot'],
+    ...['--heapsnapshot', '--report-', '--diagnostic-dir', 'node:inspector', 'process.abort'],
+  ];
 
   it('is written nowhere by the code', () => {
     const src = join(import.meta.dirname, '../../src');
@@ -144,7 +146,10 @@ describe('the memory of the process', () => {
       (name) => name.endsWith('.ts') && !name.startsWith('gen/'),
     );
     expect(files.length).toBeGreaterThan(100);
-    const writing = files.filter((name) => WRITERS.test(readFileSync(join(src, name), 'utf8')));
+    const writing = files.filter((name) => {
+      const text = readFileSync(join(src, name), 'utf8');
+      return WRITERS.some((writer) => text.includes(writer));
+    });
     expect(writing).toEqual([]);
   });
 });
