@@ -113,11 +113,13 @@ export function wasRefused({ steps, signal }: Ended): boolean {
   return signal === null && steps.some((step) => step.startsWith('! '));
 }
 
-/** Every file under a folder by its path in it; without temporary files and the lock. */
+/** Every file under a folder by its path in it; without temporary files and locks. */
 export function readAll(folder: string): ReadonlyMap<string, Buffer> {
   if (!existsSync(folder)) return new Map();
   const names = readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && !entry.name.startsWith('.tmp-') && entry.name !== 'lock')
+    .filter(
+      (entry) => entry.isFile() && !entry.name.startsWith('.tmp-') && !/lock$/.test(entry.name),
+    )
     .map((entry) => join(entry.parentPath, entry.name));
   return new Map(names.map((name) => [name.slice(folder.length + 1), readFileSync(name)]));
 }

@@ -5,33 +5,18 @@ import { X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { FREE_PORTS, READY, runHere, runServer } from './command.js';
+import { READY, runHere, runServer } from './command.js';
 import { type EveryStep, everyStep, type Place, readAll, type Step } from './every-step.js';
 import { anchorOf, identityOf, restart, verifyToken } from './restart.js';
+import { expectWhole, serve, used } from './used.js';
 
 const TIMEOUT_MS = 300_000;
 /** What others hold on to: it must never be replaced by another. */
 const IDENTITIES = ['authority.json', 'token-keys.json', 'xds-anchor.json'] as const;
 
-const serve = ({ mesh, data }: Place): readonly string[] => [
-  ...['serve', '--mesh', mesh, '--data', data, '--log-level', 'silent'],
-  ...FREE_PORTS,
-];
-
 const argvOfBootstrap = ({ data, dir }: Place): readonly string[] => [
   ...['bootstrap', 'web', '--data', data, '--token-file', join(dir, 'web.token')],
 ];
-
-/** A data folder that a server has used. */
-async function used(place: Place): Promise<void> {
-  const { code, stderr } = await runServer({ argv: serve(place), root: place.dir });
-  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-}
-
-/** Every file is whole. */
-function expectWhole({ left }: Step): void {
-  for (const content of left.values()) JSON.parse(content.toString('utf8'));
-}
 
 /** What others hold on to is as the killed process left it. */
 function expectKept({ place, left }: Step): void {
@@ -60,7 +45,7 @@ interface Row extends EveryStep {
   readonly name: string;
 }
 
-/** To be continued: a command that changes the data folder has a row here. */
+/** What makes a data folder, or something of it. */
 const ROWS: readonly Row[] = [
   {
     name: 'serve, first start',
@@ -152,8 +137,7 @@ const ROWS: readonly Row[] = [
       expectKept(step);
     },
   },
-  // Rows to add when their branches are merged: `token --rotate-key`, `revoke`, `revoke --undo`,
-  // `restore`. `prepare: used`, and a check that the list before or the list after is in force.
+  // Of commands that change what is there: kill-change.test.ts.
 ];
 
 describe('killed at any step', () => {
