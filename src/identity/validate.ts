@@ -211,9 +211,10 @@ function* endEntityProblems(
 ): Iterable<string> {
   if (facts.isCa) yield 'expected no CA but got one';
   if (facts.pathLength !== undefined) yield 'expected no path length but got one';
-  const isRsa = facts.x509.publicKey.asymmetricKeyType === 'rsa';
-  // Without it TLS 1.2's RSA key exchange is off; mesh TLS has none, so the bit grants nothing.
-  const mayEncipher = kind === 'outside-workload' && isRsa;
+  // Without it TLS 1.2's RSA key exchange is off; mesh TLS has none, so the bit grants nothing. The
+  // kind first: OpenSSL need not read a leaf of our own for it.
+  const mayEncipher =
+    kind === 'outside-workload' && facts.x509.publicKey.asymmetricKeyType === 'rsa';
   yield* keyUsageProblems(facts, [BIT.digitalSignature], mayEncipher ? [BIT.keyEncipherment] : []);
   const usages = kind === 'server' ? [SERVER_AUTH] : [SERVER_AUTH, CLIENT_AUTH];
   if (!sameNames(facts.extendedKeyUsageOids, usages)) {

@@ -410,6 +410,21 @@ describe('an X.509-SVID', () => {
     );
     expect(found).toEqual([row.problems, row.problems]);
   });
+
+  // Its reading takes longer than all else that issuing does (`npm run bench -- --only issue`).
+  it('of ours is judged without OpenSSL', () => {
+    const raw = { ...LEAF, extensions: Object.values(LEAF_EXTENSIONS) };
+    const read = readOwnCertificate(signRaw(raw, caKeys.privateKeyPem));
+    const facts: CertificateFacts = Object.create(read, {
+      x509: {
+        get: () => {
+          throw new Error('expected the strict reader alone');
+        },
+      },
+    });
+    const { privateKeyPem } = leafKeys;
+    expect(certificateProblems({ facts, issuer: ca, privateKeyPem, expected })).toEqual([]);
+  });
 });
 
 describe('a signing certificate', () => {
