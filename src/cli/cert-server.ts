@@ -5,7 +5,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MeshError, systemErrorCode } from '../base/index.js';
-import type { CallerCredential } from '../grpc/index.js';
+import type { CallerCredential } from '../grpc/certificates/index.js';
 import {
   checkReceived,
   createCsr,
@@ -48,7 +48,7 @@ export function createServerSource(options: ServerSourceOptions): CertSource {
     const tried = [tryCurrent(options), readToken(options.tokenFile)];
     const keys = await generateKeys(key);
     const chain = await askInTurn(tried, async (credential) => {
-      const { requestCertificate } = await import('../grpc/index.js');
+      const { requestCertificate } = await import('../grpc/certificates/index.js');
       return requestCertificate({
         ...{ address: formatHostPort(xds), anchorPem, serverName: XDS_SERVER_NAME },
         ...{ credential, csrPem: toCsrPem(createCsr({ keys })), clock },

@@ -1,15 +1,4 @@
 export {
-  type CallerCredential,
-  type CertificateCall,
-  requestCertificate,
-} from './certificate-client.js';
-export {
-  attachCertificates,
-  CERTIFICATE_SERVICE,
-  type CertificateQuestion,
-  type CertificatesOptions,
-} from './certificates.js';
-export {
   attachClientStatus,
   CLIENT_STATUS_SERVICE,
   type ClientStatusOptions,

@@ -3,7 +3,8 @@
 // mesh says of that service, whatever the request names. It is recorded before it is given away:
 // one that nobody knows of could not be revoked.
 import { type Clock, type Logger, MeshError, RateLimit } from '../base/index.js';
-import type { Caller, CertificateQuestion } from '../grpc/index.js';
+import type { CertificateQuestion } from '../grpc/certificates/index.js';
+import type { Caller } from '../grpc/index.js';
 import {
   type Authority,
   assertIdentity,

@@ -10,14 +10,13 @@ import {
   systemErrorCode,
   systemRandom,
 } from '../base/index.js';
+import { attachCertificates, CERTIFICATE_SERVICE } from '../grpc/certificates/index.js';
 import {
   AGGREGATED_SERVICE,
-  attachCertificates,
   attachClientStatus,
   attachDiscovery,
   attachHealth,
   attachReflection,
-  CERTIFICATE_SERVICE,
   CLIENT_STATUS_SERVICE,
   HEALTH_SERVICE,
   type ServiceRegistry,

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { experimental, Server } from '@grpc/grpc-js';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { MeshError, systemClock, systemRandom } from '../../src/base/index.js';
-import { attachCertificates } from '../../src/grpc/index.js';
+import { attachCertificates } from '../../src/grpc/certificates/index.js';
 import {
   createTokenKeys,
   listHandedOut,

@@ -7,7 +7,7 @@ import {
   CERTIFICATE_SERVICE,
   type CertificateQuestion,
   type CertificatesOptions,
-} from '../../src/grpc/index.js';
+} from '../../src/grpc/certificates/index.js';
 import { recordingLogger } from '../fakes/recording-logger.js';
 import { listen } from './ads-server.js';
 import { type Ended, RawClient } from './raw-client.js';

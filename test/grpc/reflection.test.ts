@@ -3,10 +3,10 @@ import protobuf from 'protobufjs';
 import descriptor from 'protobufjs/ext/descriptor.js';
 import { afterEach, describe, expect, test } from 'vitest';
 import { grpc } from '../../src/gen/wire.js';
+import { CERTIFICATE_SERVICE } from '../../src/grpc/certificates/index.js';
 import {
   ALL_SERVICES,
   attachReflection,
-  CERTIFICATE_SERVICE,
   CLIENT_STATUS_SERVICE,
   HEALTH_SERVICE,
 } from '../../src/grpc/index.js';

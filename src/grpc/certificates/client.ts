@@ -3,9 +3,9 @@
 // name, so the address may be anything; nothing is sent before that is verified.
 import { createSecureContext } from 'node:tls';
 import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import { type Clock, type ErrorCode, MeshError } from '../base/index.js';
-import { istio } from '../gen/wire.js';
-import { CERTIFICATE_SERVICE } from './certificates.js';
+import { type Clock, type ErrorCode, MeshError } from '../../base/index.js';
+import { istio } from '../../gen/wire.js';
+import { CERTIFICATE_SERVICE } from './service.js';
 
 const { IstioCertificateRequest, IstioCertificateResponse } = istio.v1.auth;
 

@@ -2,12 +2,12 @@
 // whether there is one, is its host's to say.
 // Protocol: protos/countersign/istio-ca.proto.
 import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
-import { MeshError } from '../base/index.js';
-import { istio } from '../gen/wire.js';
-import type { Logger, ServiceRegistry } from './discovery.js';
-import { toMethod } from './method.js';
-import { type Caller, toCaller } from './peer.js';
-import { isTold, toStatus } from './status.js';
+import { MeshError } from '../../base/index.js';
+import { istio } from '../../gen/wire.js';
+import type { Logger, ServiceRegistry } from '../discovery.js';
+import { toMethod } from '../method.js';
+import { type Caller, toCaller } from '../peer.js';
+import { isTold, toStatus } from '../status.js';
 
 const { IstioCertificateRequest, IstioCertificateResponse } = istio.v1.auth;
 
