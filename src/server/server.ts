@@ -101,7 +101,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 async function compose(options: ServerOptions, closers: Closers): Promise<RunningServer> {
   const { logger, clock = systemClock, random = systemRandom } = options;
   const { meshPath, dataPath, caPassphrase } = options;
-  const places = { meshPath, dataPath, caPassphrase };
+  const places = { meshPath, dataPath, caPassphrase, xdsHost: options.xds.host };
   let control: Control | undefined;
   const state = await openState(
     { ...places, logger, clock, random, onMesh: (mesh) => control?.takeMesh(mesh) },

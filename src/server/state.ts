@@ -1,4 +1,5 @@
 // What the data folder holds, opened and checked: all that must outlive the server.
+import { isIP } from 'node:net';
 import type { Clock, Logger, Random } from '../base/index.js';
 import {
   type Authority,
@@ -52,6 +53,8 @@ export interface State extends OpenedAuthority {
 export interface StateOptions {
   readonly meshPath: string;
   readonly dataPath: string;
+  /** Where the xDS port listens, as it was given. */
+  readonly xdsHost: string;
   /** Opens the CA's keys, and encrypts them. */
   readonly caPassphrase: string | undefined;
   readonly logger: Logger;
@@ -76,6 +79,15 @@ export async function openState(options: StateOptions, closers: Closers): Promis
   dataWatch.onChange(() => identity.revocations.check());
   return { source, ...identity, ...tables, dataDir, dataWatch };
 }
+
+/** For clients that verify what they dialled; sidecars verify the fixed name. */
+function toXdsNames(host: string): { dnsNames: readonly string[]; ips: readonly string[] } {
+  const isWildcard = host === '0.0.0.0' || host === '::';
+  if (isIP(host) === 0) return { dnsNames: [host], ips: LOOPBACK };
+  return { dnsNames: [], ips: isWildcard ? LOOPBACK : [...new Set([...LOOPBACK, host])] };
+}
+
+const LOOPBACK: readonly string[] = ['127.0.0.1', '::1'];
 
 interface Opening extends StateOptions {
   readonly dataDir: DataDir;
@@ -117,6 +129,7 @@ async function openIdentity(opening: Opening, source: MeshSource): Promise<Ident
     createTokenKeys(identity),
     loadOrCreateServerCredential({
       ...identity,
+      ...toXdsNames(opening.xdsHost),
       onProblem: (err) => logger.error({ err }, 'the xDS certificate could not be renewed'),
     }),
   ]);

@@ -1,6 +1,9 @@
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect } from 'node:tls';
 import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
@@ -18,6 +21,7 @@ let dir: string;
 let server: RunningServer;
 let tokens: TokenKeys;
 let client: Client;
+let anchorPem: string;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'countersign-port-'));
@@ -29,7 +33,8 @@ beforeAll(async () => {
   const dataDir = await openDataDir({ path: dataPath, lock: false });
   const identity = { dataDir, clock: systemClock, random: systemRandom };
   tokens = await createTokenKeys(identity);
-  const anchor = Buffer.from(await loadOrCreateAnchorPem(identity));
+  anchorPem = await loadOrCreateAnchorPem(identity);
+  const anchor = Buffer.from(anchorPem);
   client = new Client(
     `localhost:${server.xdsAddress.port}`,
     credentials.createSsl(anchor, null, null, { checkServerIdentity: () => undefined }),
@@ -52,6 +57,18 @@ function call(path: string, token?: string): Promise<number> {
     client.makeUnaryRequest(path, raw, raw, Buffer.alloc(0), metadata, {}, done);
   });
 }
+
+test.each(['127.0.0.1', 'localhost', 'xds.countersign.internal'])(
+  'a client can verify the port as %s',
+  async (name) => {
+    const { port } = server.xdsAddress;
+    const servername = isIP(name) === 0 ? { servername: name } : {};
+    const socket = connect({ host: '127.0.0.1', port, ca: anchorPem, ...servername });
+    await once(socket, 'secureConnect');
+    expect(socket.authorized).toBe(true);
+    socket.destroy();
+  },
+);
 
 test('health needs no token', async () => {
   expect(await call('/grpc.health.v1.Health/Check')).toBe(status.OK);
