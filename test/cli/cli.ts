@@ -7,10 +7,7 @@ import { run } from '../../src/cli/program.js';
 import { loadOrCreateAuthority, openDataDir } from '../../src/identity/index.js';
 import { ManualClock } from '../fakes/manual-clock.js';
 import { seededRandom } from '../fakes/seeded-random.js';
-import { keepKnownKeys, keepOutput } from '../secrets/output.js';
-
-/** Commands whose stdout is a token, or holds one, for who asked for it. */
-const PRINTS_TOKENS: readonly string[] = ['token', 'bootstrap'];
+import { keepKnownKeys, keepOutput, PRINTS_TOKENS } from '../secrets/output.js';
 
 /** What a command line did, with the test's folder as `<dir>`. */
 export interface Transcript {

@@ -11,6 +11,9 @@ const KNOWN = join(OUTPUT_FOLDER, `${process.pid}${KNOWN_ENDING}`);
 
 mkdirSync(OUTPUT_FOLDER, { recursive: true });
 
+/** Commands whose purpose is to print one. */
+export const PRINTS_TOKENS: readonly string[] = ['token', 'bootstrap'];
+
 /** Keeps what was printed; `from` says where, for who reads of a find. */
 export function keepOutput(from: string, text: string): void {
   if (text !== '') appendFileSync(OUTPUT, `== ${from}\n${text}\n`);
