@@ -116,6 +116,12 @@ export class LeafManager {
     this.#entries.delete(node);
   }
 
+  /** Whether the node's leaf is of the root that signs now; true for one that has none. */
+  isCurrent(node: NodeId): boolean {
+    const entry = this.#entries.get(node);
+    return entry?.leaf === undefined || entry.current;
+  }
+
   /** The authority's roots have changed: leaves that it doesn't issue any more are renewed. */
   reconsider(): void {
     for (const entry of this.#entries.values()) this.#judge(entry, entry.leaf);
@@ -236,8 +242,9 @@ export class LeafManager {
 
   #judge(entry: Entry, leaf: Leaf | undefined): void {
     const { authority } = this.#options;
-    entry.trusted = leaf !== undefined && authority.vouchesFor(leaf.chainPem);
+    // Each reads the chain; a leaf of the root that signs now is vouched for.
     entry.current = leaf !== undefined && authority.isCurrent(leaf.chainPem);
+    entry.trusted = entry.current || (leaf !== undefined && authority.vouchesFor(leaf.chainPem));
   }
 
   #forget(entry: Entry): void {

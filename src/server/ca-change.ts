@@ -57,7 +57,8 @@ export class CaChange {
   #advancing: Promise<void> | undefined;
   /** Something happened while it advanced. */
   #isStale = false;
-  #cancelTimer: Cancel | undefined;
+  #cancelDeadline: Cancel | undefined;
+  #cancelRetry: Cancel | undefined;
   #stopped = false;
 
   constructor(options: CaChangeOptions) {
@@ -71,8 +72,9 @@ export class CaChange {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#cancelTimer?.();
     await this.#advancing;
+    this.#cancelDeadline?.();
+    this.#cancelRetry?.();
   }
 
   /** The stage that is running; undefined where no root is being changed. */
@@ -197,23 +199,21 @@ export class CaChange {
     const { authority, clock, logger, onChange } = this.#options;
     this.#isOverdue = false;
     this.#holders = [];
-    this.#cancelTimer?.();
+    this.#cancelDeadline?.();
+    this.#cancelRetry?.();
     onChange();
     const { change } = authority;
     if (change === undefined) return;
     logger.info({ ...change }, 'the root is being changed');
     this.#isStale = true;
-    this.#cancelTimer = clock.after(PHASE_DEADLINE_MS, () => {
+    this.#cancelDeadline = clock.after(PHASE_DEADLINE_MS, () => {
       this.#isOverdue = true;
       void this.advance();
     });
   }
 
   #lookAgainAfter(delayMs: number): void {
-    this.#cancelTimer?.();
-    this.#cancelTimer = this.#options.clock.after(delayMs, () => {
-      this.#isOverdue = true;
-      void this.advance();
-    });
+    this.#cancelRetry?.();
+    this.#cancelRetry = this.#options.clock.after(delayMs, () => void this.advance());
   }
 }

@@ -158,11 +158,8 @@ export class Control {
 
   /** The proxies that a change of the trust anchors waits for. */
   caProxies(): readonly CaProxy[] {
-    const { authority, leaves } = this.#options.state;
-    return this.#proxies().map(({ node, state }) => {
-      const leaf = leaves.get(node);
-      return { node, state, isCurrent: leaf === undefined || authority.isCurrent(leaf.chainPem) };
-    });
+    const { leaves } = this.#options.state;
+    return this.#proxies().map((proxy) => ({ ...proxy, isCurrent: leaves.isCurrent(proxy.node) }));
   }
 
   #tell(): void {

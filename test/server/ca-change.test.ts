@@ -217,6 +217,23 @@ describe('a server that was killed', () => {
     expect(again.authority.describe()).toHaveLength(4);
   });
 
+  it('whose disk was full waits for a proxy that came meanwhile', async () => {
+    const { dataDir, change, authority, line, world, clock } = await setup();
+    world.proxies = [proxy({ state: 'pending' })];
+    await offerLine(dataDir, line);
+    await change.look();
+    dataDir.beforeWrite = () => {
+      throw diskFull();
+    };
+    world.proxies = [proxy()];
+    await change.advance();
+    dataDir.beforeWrite = () => undefined;
+    world.proxies = [proxy(), proxy({ node: 'web~2', state: 'pending' })];
+    clock.advance(5_000);
+    await change.advance();
+    expect([authority.change?.stage, change.phase?.waitingFor]).toEqual(['trust', ['web~2']]);
+  });
+
   it('whose disk is full stays in its stage and goes on when there is room', async () => {
     const { dataDir, change, authority, line, world, clock, logger } = await setup();
     world.proxies = [proxy({ state: 'pending' })];
