@@ -5,7 +5,7 @@
 import { generateKeyPair, generateKeyPairSync, sign, verify } from 'node:crypto';
 import { promisify } from 'node:util';
 import { systemClock, systemRandom } from '../dist/base/index.js';
-import { loadOrCreateAuthority } from '../dist/identity/index.js';
+import { loadOrCreateAuthority } from '../dist/ca/index.js';
 import { nowMs, summarize } from './measure.mjs';
 
 const generate = promisify(generateKeyPair);

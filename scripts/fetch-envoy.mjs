@@ -1,7 +1,7 @@
 // Finds or downloads a stock Envoy and prints its path; with arguments, one of each version named.
-// Runs after the build: the search itself is src/cli/demo/find-envoy.ts, which the demo and the
+// Runs after the build: the search itself is src/demo/find-envoy.ts, which the demo and the
 // tests use too.
-import { findEnvoy } from '../dist/cli/demo/find-envoy.js';
+import { findEnvoy } from '../dist/demo/find-envoy.js';
 
 const versions = process.argv.length > 2 ? process.argv.slice(2) : [undefined];
 try {

@@ -1,6 +1,6 @@
 export { type Cancel, type Clock, systemClock } from './clock.js';
+export { Closers } from './closers.js';
 export { closest } from './closest.js';
-export { tryDurationMs } from './duration.js';
 export { ERROR_CODES, type ErrorCode } from './error-codes.js';
 export {
   MeshError,
@@ -13,4 +13,13 @@ export { inParts } from './in-parts.js';
 export type { Logger } from './log.js';
 export { type Random, systemRandom } from './random.js';
 export { RateLimit, type RateLimitOptions } from './rate-limit.js';
+export {
+  DAY_MS,
+  HOUR_MS,
+  MINUTE_MS,
+  SECOND_MS,
+  toRfc3339,
+  tryDurationMs,
+  YEAR_MS,
+} from './time.js';
 export { Watch } from './watch.js';

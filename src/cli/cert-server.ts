@@ -1,22 +1,19 @@
 // Certificates from a running server, for `cert --xds`: the key is made here and stays here. The
 // first one is had by a token; while one is in force, the next is had by that, so that a token may
 // end once it was used. What comes back is judged before it replaces anything.
+
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MeshError, systemErrorCode } from '../base/index.js';
+import { MeshError, SECOND_MS, systemErrorCode } from '../base/index.js';
+import { XDS_SERVER_NAME } from '../ca/xds/index.js';
 import type { CallerCredential } from '../grpc/certificates/index.js';
-import {
-  checkReceived,
-  createCsr,
-  generateKeys,
-  type KeyType,
-  toCsrPem,
-  XDS_SERVER_NAME,
-} from '../identity/index.js';
+import { checkReceived } from '../leaves/index.js';
 import type { ServiceName } from '../policy/index.js';
+import type { Context } from '../terminal/index.js';
+import { createCsr, toCsrPem } from '../x509/issue/index.js';
+import { generateKeys, type KeyType } from '../x509/keys/index.js';
 import type { CertSource } from './cert-source.js';
-import type { Context } from './io.js';
 import { formatHostPort, type HostPort, usage } from './options.js';
 
 export interface ServerSourceOptions {
@@ -32,8 +29,6 @@ export interface ServerSourceOptions {
   readonly ttlMs: number | undefined;
   readonly context: Context;
 }
-
-const SECOND_MS = 1_000;
 
 /**
  * Files are read each time, since they may be replaced.

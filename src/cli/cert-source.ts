@@ -1,16 +1,13 @@
 // Where `cert` has its certificates from, and the way by which it issues them itself: on the data
 // folder, with the CA's key.
-import {
-  assertNotRevoked,
-  type DataDir,
-  forgetEnded,
-  loadRevocations,
-  openStoredAuthority,
-  parseSpiffeId,
-  recordHandedOut,
-} from '../identity/index.js';
+
+import { openStoredAuthority } from '../ca/step-ca/index.js';
+import type { DataDir } from '../data/index.js';
+import { forgetEnded, recordHandedOut } from '../leaves/index.js';
 import type { ServiceName } from '../policy/index.js';
-import type { Context } from './io.js';
+import { assertNotRevoked, loadRevocations } from '../revocation/index.js';
+import { parseSpiffeId } from '../spiffe/index.js';
+import type { Context } from '../terminal/index.js';
 import { findService, loadStoredMesh } from './stored-mesh.js';
 
 /** Times in ms since the epoch. */

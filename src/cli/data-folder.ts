@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { type DataDir, openDataDir } from '../identity/index.js';
-import { type Context, writeLine } from './io.js';
+import { type DataDir, openDataDir } from '../data/index.js';
+import { type Context, writeLine } from '../terminal/index.js';
 
 /**
  * The data folder for commands that may come before the server's first start. Where it is made

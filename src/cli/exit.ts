@@ -1,7 +1,7 @@
 // Errors as text and exit code: the one place that maps them.
 import { CommanderError } from 'commander';
 import { type ErrorCode, MeshError } from '../base/index.js';
-import { type ExitCode, type Io, writeLine } from './io.js';
+import { type ExitCode, type Io, writeLine } from '../terminal/index.js';
 
 /** Codes that aren't here are an honest "no": 1. */
 const EXIT_OF: Partial<Record<ErrorCode, ExitCode>> = {

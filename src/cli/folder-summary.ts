@@ -1,13 +1,10 @@
 // What a data folder is, in the words of `backup` and `restore`: whose mesh, and by which roots
 // people recognise it.
 import { MeshError } from '../base/index.js';
-import {
-  type DataDir,
-  openDataDir,
-  openStoredAuthority,
-  readTrustDomain,
-} from '../identity/index.js';
-import { type Context, writeLine } from './io.js';
+import { readTrustDomain } from '../ca/index.js';
+import { openStoredAuthority } from '../ca/step-ca/index.js';
+import { type DataDir, openDataDir } from '../data/index.js';
+import { type Context, writeLine } from '../terminal/index.js';
 
 /** Null where the folder has no authority, or one that can't be used. */
 export interface FolderSummary {

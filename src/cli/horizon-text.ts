@@ -1,5 +1,5 @@
 // The outage horizon and its warnings, for people.
-import type { HorizonStatus, ServerStatus } from '../server/index.js';
+import type { HorizonStatus, ServerStatus } from '../server/status/index.js';
 import { toSpan } from './time-text.js';
 
 const WORDS: Readonly<Record<HorizonStatus['what'], string>> = {

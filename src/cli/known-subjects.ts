@@ -2,15 +2,15 @@
 // thief in. A service or instance that nobody knows is refused; serials and tokens can't all be
 // known.
 import { closest, MeshError } from '../base/index.js';
+import type { DataDir } from '../data/index.js';
+import { listHandedOut } from '../leaves/index.js';
+import type { Mesh } from '../policy/index.js';
 import {
   type CertificateHolder,
-  type DataDir,
   findCertificates,
-  listHandedOut,
   type RevocationSubject,
   toNodeService,
-} from '../identity/index.js';
-import type { Mesh } from '../policy/index.js';
+} from '../revocation/index.js';
 import { loadStoredMesh } from './stored-mesh.js';
 
 /**

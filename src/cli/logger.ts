@@ -1,7 +1,7 @@
 // The server's log: JSON lines for machines, one readable line each where a person watches.
 import pino from 'pino';
 import type { Logger } from '../base/index.js';
-import type { Output } from './io.js';
+import type { Output } from '../terminal/index.js';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { systemIo } from './io.js';
+import { systemIo } from '../terminal/index.js';
 import { run } from './program.js';
 
 const code = await run(process.argv.slice(2), systemIo());

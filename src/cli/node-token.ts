@@ -1,6 +1,9 @@
 // Tokens as commands make them, on the data folder, before the server's first start or beside it.
+
 import type { Clock, Random } from '../base/index.js';
-import { createTokenKeys, type DataDir, type SignedToken } from '../identity/index.js';
+import { toRfc3339 } from '../base/index.js';
+import type { DataDir } from '../data/index.js';
+import { createTokenKeys, type SignedToken } from '../tokens/index.js';
 
 export const DEFAULT_TOKEN_TTL = '8760h';
 
@@ -28,5 +31,5 @@ export async function signNodeToken(request: NodeTokenRequest): Promise<SignedTo
 
 /** What may be shown of a token: its id, whom it is for, its end. */
 export function describeToken({ id, expiresAtMs }: SignedToken, holder: string): string {
-  return `token ${id} for ${holder}, expires ${new Date(expiresAtMs).toISOString()}`;
+  return `token ${id} for ${holder}, expires ${toRfc3339(expiresAtMs)}`;
 }

@@ -1,6 +1,6 @@
 // Where commands take a passphrase from. Never from an argument: those are in the process list.
 import { Option } from 'commander';
-import { readPassphrase } from '../identity/index.js';
+import { readPassphrase } from '../backup/index.js';
 import { textReader, usage } from './options.js';
 
 interface Names {

@@ -2,9 +2,9 @@
 // ended into an exit code. Each command's file brings what it imports: `check` never loads gRPC,
 // `serve` never the ProtoJSON descriptor.
 import { Command } from 'commander';
+import type { Context, ExitCode, Io } from '../terminal/index.js';
 import { COMMANDS, type CommandEntry } from './commands/index.js';
 import { reportError } from './exit.js';
-import type { Context, ExitCode, Io } from './io.js';
 import { toExample } from './options.js';
 import { VERSION } from './version.js';
 

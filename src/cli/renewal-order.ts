@@ -1,8 +1,10 @@
 // `cert --renew`: leaves the order for the server, which looks at its data folder every 2 s at the
 // latest. Whether it has been carried out is the server's to show.
-import { addRenewalOrder, openDataDir } from '../identity/index.js';
+
+import { openDataDir } from '../data/index.js';
+import { addRenewalOrder } from '../leaves/index.js';
 import type { ServiceName } from '../policy/index.js';
-import { type Context, writeLine } from './io.js';
+import { type Context, writeLine } from '../terminal/index.js';
 import { usage } from './options.js';
 import { findService, loadStoredMesh } from './stored-mesh.js';
 

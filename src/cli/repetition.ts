@@ -1,6 +1,6 @@
 // Repeating until told to stop. A stop that comes between two pauses is kept.
 import type { Cancel } from '../base/index.js';
-import type { Io } from './io.js';
+import type { Io } from '../terminal/index.js';
 
 export interface Repetition {
   /** Waits; false at once where the process was told to stop, or as soon as it is. */

@@ -1,7 +1,7 @@
 // How far a running server is with a revocation, or with taking one back.
 import { MeshError } from '../base/index.js';
-import type { RevocationSubject } from '../identity/index.js';
-import type { ServerStatus } from '../server/index.js';
+import type { RevocationSubject } from '../revocation/index.js';
+import type { ServerStatus } from '../server/status/index.js';
 import { ask } from './admin-client.js';
 import type { ServerOptions } from './options.js';
 

@@ -1,9 +1,14 @@
 // `status` for people: what is in force, what runs, and a table of proxies with what each one
 // rejected.
-import type { ProxyStatus, RefusalStatus, ServerStatus, TypeStatus } from '../server/index.js';
+import type {
+  ProxyStatus,
+  RefusalStatus,
+  ServerStatus,
+  TypeStatus,
+} from '../server/status/index.js';
+import { toTable } from '../terminal/index.js';
 import { toHorizonLines } from './horizon-text.js';
 import { count, formatProblemJson } from './problems.js';
-import { toTable } from './table.js';
 import { toAge, toTimeLeft } from './time-text.js';
 
 /** The order in which Envoy meets them; secrets last, as `render` has it. */

@@ -1,9 +1,9 @@
 // The mesh that is in force, as the server stores it in the data folder.
 import { closest, MeshError } from '../base/index.js';
-import { type DataDir, parseStored } from '../identity/index.js';
+import { type DataDir, parseStored } from '../data/index.js';
 import { type Mesh, parseMesh, type Service, type ServiceName } from '../policy/index.js';
-import { meshFilesSchema, STORED_MESH } from '../server/stored-mesh/index.js';
-import { type Output, writeLine } from './io.js';
+import { meshFilesSchema, STORED_MESH } from '../server/mesh/index.js';
+import { type Output, writeLine } from '../terminal/index.js';
 
 /**
  * @throws MeshError data-missing where no server has stored one yet; data-damaged, data-unreadable.

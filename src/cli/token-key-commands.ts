@@ -1,14 +1,14 @@
 // The keys that sign tokens, as `token --rotate-key`, `--list-keys` and `--retire-key` show and
 // change them. They work on the data folder beside a running server, which takes a change over.
+import { toRfc3339 } from '../base/index.js';
+import { openDataDir } from '../data/index.js';
+import { type Context, toTable, writeLine } from '../terminal/index.js';
 import {
   listTokenKeys,
-  openDataDir,
   retireTokenKey,
   rotateTokenKey,
   type TokenKeyInfo,
-} from '../identity/index.js';
-import { type Context, writeLine } from './io.js';
-import { toTable } from './table.js';
+} from '../tokens/index.js';
 
 /** What is asked for; exactly one. */
 export type KeyOrder =
@@ -41,7 +41,7 @@ function tellRotation(keys: readonly TokenKeyInfo[], { stdout, stderr }: Context
   writeLine(stdout, `key ${signing?.id ?? ''} signs from now on`);
   for (const { id, state, verifyUntilMs } of older) {
     if (state === 'ended' || verifyUntilMs === undefined) continue;
-    writeLine(stdout, `tokens of key ${id} are good until ${toIso(verifyUntilMs)}`);
+    writeLine(stdout, `tokens of key ${id} are good until ${toRfc3339(verifyUntilMs)}`);
   }
   writeLine(stderr, 'make new tokens with `countersign token`; open streams are not cut');
 }
@@ -51,8 +51,8 @@ function printList(keys: readonly TokenKeyInfo[], json: boolean, { stdout }: Con
     const shown = keys.map(({ id, state, createdAtMs, verifyUntilMs }) => ({
       id,
       state,
-      createdAt: toIso(createdAtMs),
-      verifyUntil: verifyUntilMs === undefined ? null : toIso(verifyUntilMs),
+      createdAt: toRfc3339(createdAtMs),
+      verifyUntil: verifyUntilMs === undefined ? null : toRfc3339(verifyUntilMs),
     }));
     writeLine(stdout, JSON.stringify({ keys: shown }, undefined, 2));
     return;
@@ -64,14 +64,10 @@ function printList(keys: readonly TokenKeyInfo[], json: boolean, { stdout }: Con
   const rows = keys.map(({ id, state, createdAtMs, verifyUntilMs }) => [
     id,
     state,
-    toIso(createdAtMs),
-    verifyUntilMs === undefined ? '-' : toIso(verifyUntilMs),
+    toRfc3339(createdAtMs),
+    verifyUntilMs === undefined ? '-' : toRfc3339(verifyUntilMs),
   ]);
   for (const line of toTable([['KEY', 'STATE', 'MADE', 'VERIFIES UNTIL'], ...rows])) {
     writeLine(stdout, line);
   }
-}
-
-function toIso(ms: number): string {
-  return new Date(ms).toISOString();
 }

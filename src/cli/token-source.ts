@@ -4,11 +4,11 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { MeshError, systemErrorCode } from '../base/index.js';
-import { createTokenKeys } from '../identity/index.js';
+import { type Io, writeLine } from '../terminal/index.js';
+import { createTokenKeys } from '../tokens/index.js';
 import { TOKEN_SECRET, type TokenSource } from '../translate/bootstrap/index.js';
 import { TYPE_URLS } from '../xds/index.js';
 import { formatError } from './exit.js';
-import { type Io, writeLine } from './io.js';
 import { describeToken, type NodeTokenRequest, signNodeToken } from './node-token.js';
 import { usage } from './options.js';
 import { createOutput, PRIVATE_MODE, writeOutput } from './output-file.js';

@@ -1,20 +1,18 @@
 // The control loop: mesh in force, endpoints and certificates on one side, the connected sidecars
 // on the other. Whatever changes is translated and published; whatever a proxy answers may finish a
 // phase.
-import type { Cancel, Clock, Logger } from '../base/index.js';
-import { findRevocation } from '../identity/index.js';
+
+import type { Cancel, Clock, Closers, Logger } from '../base/index.js';
 import type { Mesh } from '../policy/index.js';
-import type { CaProxy } from './ca-change.js';
-import type { Closers } from './closers.js';
-import { Fleet, type MemberView } from './fleet.js';
-import type { Horizon } from './horizon.js';
-import { HorizonWatch } from './horizon-watch.js';
-import type { MeshState } from './mesh-source.js';
-import { Publisher, type PublisherInput } from './publisher.js';
-import { toApplicant, toRevoked } from './revoked.js';
-import { type ProxyState, Rollout, STORE_RETRY_MS } from './rollout.js';
-import { toStoredRollout } from './rollout-record.js';
+import { findRevocation } from '../revocation/index.js';
+import type { CaProxy } from './ca/index.js';
+import { Fleet, type MemberView, Publisher, type PublisherInput } from './fleet/index.js';
+import type { MeshState } from './mesh/index.js';
+import { type ProxyState, Rollout, STORE_RETRY_MS, toStoredRollout } from './mesh/index.js';
+import { toApplicant, toRevoked } from './revocation/index.js';
 import type { State } from './state.js';
+import type { Horizon } from './status/index.js';
+import { HorizonWatch } from './status/index.js';
 
 /** How long answers and changes of endpoints are gathered before they are acted on. */
 const GATHER_MS = 10;

@@ -1,6 +1,12 @@
 export type { ProblemJson } from '../policy/index.js';
-export type { HorizonStatus, WarningStatus } from './horizon-report.js';
-export { MeshProblems } from './mesh-source.js';
+export { MeshProblems } from './mesh/index.js';
 export { type RunningServer, type ServerOptions, startServer } from './server.js';
-export type { ProxyStatus, RefusalStatus, ServerStatus, TypeStatus } from './status.js';
-export type { WaitAnswer } from './waiting.js';
+export type {
+  HorizonStatus,
+  ProxyStatus,
+  RefusalStatus,
+  ServerStatus,
+  TypeStatus,
+  WaitAnswer,
+  WarningStatus,
+} from './status/index.js';

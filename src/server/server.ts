@@ -4,6 +4,7 @@ import type { Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import {
   type Clock,
+  Closers,
   type Logger,
   type Random,
   systemClock,
@@ -22,26 +23,26 @@ import {
   type ServiceRegistry,
   shutdown,
 } from '../grpc/index.js';
-import { boundInstance, lastHandedOutEndMs } from '../identity/index.js';
+import { boundInstance, lastHandedOutEndMs } from '../leaves/index.js';
 import { type ProblemJson, toProblemJson } from '../policy/index.js';
-import { createAdminServer } from './admin.js';
-import { createApi } from './api.js';
-import { Authenticator } from './authenticator.js';
-import { toToken } from './bearer.js';
-import { CaChange } from './ca-change.js';
-import { createCertificateService } from './certificate-service.js';
-import { Closers } from './closers.js';
+import { CaChange, carryOutRenewals, startSweep } from './ca/index.js';
 import { Control } from './control.js';
-import { startSweep } from './handed-out-sweep.js';
-import { passIssuerGate } from './issuer-gate.js';
-import { NodeIssuers } from './issuers/index.js';
-import { createRefusalLog } from './refusal-log.js';
-import { Refusals } from './refusals.js';
-import { carryOutRenewals } from './renewal-orders.js';
-import { toApplicant } from './revoked.js';
-import type { Sidecar } from './sidecar.js';
+import type { Sidecar } from './join/index.js';
+import {
+  Authenticator,
+  createCertificateService,
+  createGrpcServer,
+  createRefusalLog,
+  type HostPort,
+  NodeIssuers,
+  Refusals,
+  toListenError,
+  toToken,
+  XdsPort,
+} from './join/index.js';
+import { passIssuerGate, toApplicant } from './revocation/index.js';
 import { openState, type State } from './state.js';
-import { createGrpcServer, type HostPort, toListenError, XdsPort } from './xds-port.js';
+import { createAdminServer, createApi } from './status/index.js';
 
 /** `shutdown` drains by address: the xDS port has one. */
 const XDS_ADDRESS = 'xds';

@@ -1,38 +1,37 @@
 // What the data folder holds, opened and checked: all that must outlive the server.
 import { isIP } from 'node:net';
-import type { Clock, Logger, Random } from '../base/index.js';
+import type { Clock, Closers, Logger, Random } from '../base/index.js';
+import type { Authority } from '../ca/index.js';
+import { loadOrCreateServerCredential, type ServerCredential } from '../ca/xds/index.js';
 import {
-  type Authority,
-  createTokenKeys,
+  createJsonStore,
   type DataDir,
-  LeafManager,
-  loadOrCreateServerCredential,
+  DataWatch,
+  type JsonStore,
   openDataDir,
-  RENEWAL_ORDERS_FOLDER,
-  REVOCATIONS_FOLDER,
-  type ServerCredential,
-  type TokenKeys,
-} from '../identity/index.js';
+} from '../data/index.js';
+import { LeafManager, RENEWAL_ORDERS_FOLDER } from '../leaves/index.js';
 import type { ServiceName } from '../policy/index.js';
+import { REVOCATIONS_FOLDER } from '../revocation/index.js';
+import { createTokenKeys, type TokenKeys } from '../tokens/index.js';
 import {
   createOutboundIndexes,
   indexTableSchema,
   type OutboundIndexes,
 } from './addresses/index.js';
-import { type OpenedAuthority, openAuthority } from './authority.js';
-import type { Closers } from './closers.js';
-import { DataWatch } from './data-watch.js';
-import { createJsonStore, type JsonStore } from './json-store.js';
-import { MeshSource, type MeshState } from './mesh-source.js';
-import { registrySchema, SidecarRegistry } from './registry.js';
-import { RevocationSource } from './revocation-source.js';
+import { type OpenedAuthority, openAuthority } from './ca/index.js';
+import { registrySchema, SidecarRegistry } from './fleet/index.js';
 import {
+  MeshSource,
+  type MeshState,
+  meshFilesSchema,
   type RolloutRecord,
   rolloutSchema,
+  STORED_MESH,
   type StoredRollout,
   tryRolloutRecord,
-} from './rollout-record.js';
-import { meshFilesSchema, STORED_MESH } from './stored-mesh/index.js';
+} from './mesh/index.js';
+import { RevocationSource } from './revocation/index.js';
 
 export interface State extends OpenedAuthority {
   readonly source: MeshSource;

@@ -25,12 +25,6 @@ export {
   type SnapshotEntry,
 } from './resource.js';
 export type { Response } from './response.js';
-export {
-  createSession,
-  type Effect,
-  type Session,
-  type SessionEvent,
-  step,
-} from './session.js';
+export { createSession, type Effect, type Session, type SessionEvent, step } from './session.js';
 export type { Rejection } from './type-state.js';
 export { ORDER, TYPE_URLS, type TypeTraits, traitsOf } from './type-urls.js';

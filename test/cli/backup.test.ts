@@ -9,7 +9,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { loadAuthority, loadOrCreateAuthority, openDataDir } from '../../src/identity/index.js';
+import { loadAuthority, loadOrCreateAuthority } from '../../src/ca/index.js';
+import { openDataDir } from '../../src/data/index.js';
 import { seededRandom } from '../fakes/seeded-random.js';
 import { Cli } from './cli.js';
 

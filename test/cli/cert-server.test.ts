@@ -4,18 +4,16 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { experimental, Server } from '@grpc/grpc-js';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { MeshError, systemClock, systemRandom } from '../../src/base/index.js';
+import { loadAuthority } from '../../src/ca/index.js';
+import { loadOrCreateServerCredential } from '../../src/ca/xds/index.js';
+import { openDataDir } from '../../src/data/index.js';
 import { attachCertificates } from '../../src/grpc/certificates/index.js';
-import {
-  createTokenKeys,
-  listHandedOut,
-  loadAuthority,
-  loadOrCreateServerCredential,
-  openDataDir,
-} from '../../src/identity/index.js';
+import { listHandedOut } from '../../src/leaves/index.js';
 import { parseMesh } from '../../src/policy/index.js';
-import { createCertificateService } from '../../src/server/certificate-service.js';
 import { type RunningServer, startServer } from '../../src/server/index.js';
-import { authenticateCaller } from '../../src/server/proof.js';
+import { createCertificateService } from '../../src/server/join/index.js';
+import { authenticateCaller } from '../../src/server/join/proof.js';
+import { createTokenKeys } from '../../src/tokens/index.js';
 import { ManualClock } from '../fakes/manual-clock.js';
 import { recordingLogger } from '../fakes/recording-logger.js';
 import { Cli, MESH } from './cli.js';

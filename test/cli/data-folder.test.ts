@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { createTokenKeys, openDataDir } from '../../src/identity/index.js';
+import { openDataDir } from '../../src/data/index.js';
+import { createTokenKeys } from '../../src/tokens/index.js';
 import { seededRandom } from '../fakes/seeded-random.js';
 import { Cli } from './cli.js';
 

@@ -105,12 +105,13 @@ describe('the program as a process', () => {
 });
 
 describe('what a command loads', () => {
+  const IO = pathToFileURL(join(PROGRAM, '../../terminal/io.js')).href;
   /** CommonJS files of packages that were loaded for a command line, by package and path. */
   async function loadedBy(...argv: string[]): Promise<readonly string[]> {
     const code = `
       import { createRequire } from 'node:module';
       import { run } from ${JSON.stringify(pathToFileURL(join(PROGRAM, '../program.js')).href)};
-      import { systemIo } from ${JSON.stringify(pathToFileURL(join(PROGRAM, '../io.js')).href)};
+      import { systemIo } from ${JSON.stringify(IO)};
       const quiet = { isTTY: false, write() {} };
       await run(${JSON.stringify(argv)}, { ...systemIo(), stdout: quiet, stderr: quiet });
       const files = Object.keys(createRequire(import.meta.url).cache);

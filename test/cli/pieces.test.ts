@@ -3,7 +3,7 @@ import { MeshError } from '../../src/base/index.js';
 import { reportError } from '../../src/cli/exit.js';
 import { createLogger } from '../../src/cli/logger.js';
 import { formatHostPort, tryHostPort } from '../../src/cli/options.js';
-import { toTable } from '../../src/cli/table.js';
+import { toTable } from '../../src/terminal/index.js';
 
 describe('an address and port', () => {
   test.each([

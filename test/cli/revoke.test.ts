@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { ServerStatus } from '../../src/server/index.js';
+import type { ServerStatus } from '../../src/server/status/index.js';
 import { startFakeAdmin } from '../fakes/admin-server.js';
 import { Cli } from './cli.js';
 

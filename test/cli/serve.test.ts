@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { openDataDir } from '../../src/identity/index.js';
+import { openDataDir } from '../../src/data/index.js';
 import { Cli, MESH, type Running, type Transcript } from './cli.js';
 
 const FREE = ['--xds', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--log-level', 'silent'] as const;

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import type { ServerStatus } from '../../src/server/index.js';
+import type { ServerStatus } from '../../src/server/status/index.js';
 import { startFakeAdmin } from '../fakes/admin-server.js';
 import { Cli } from './cli.js';
 

@@ -3,11 +3,11 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { readCertificate, splitPem } from '../../src/identity/certificate-reader.js';
-import { sha256Hex } from '../../src/identity/keys.js';
+import { sha256Hex } from '../../src/x509/keys/index.js';
+import { readCertificate, splitPem } from '../../src/x509/read/index.js';
+import { startFakeStepCa, toAnswer } from '../ca/step-ca/step-ca-fake.js';
+import { ca, NOW_MS, provisionerKeyPem } from '../ca/step-ca/step-ca-setup.js';
 import { ManualClock } from '../fakes/manual-clock.js';
-import { startFakeStepCa, toAnswer } from '../identity/step-ca-fake.js';
-import { ca, NOW_MS, provisionerKeyPem } from '../identity/step-ca-setup.js';
 import { Cli, MESH, type Transcript } from './cli.js';
 
 const FREE = ['--xds', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--log-level', 'warn'] as const;

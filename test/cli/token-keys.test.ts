@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { createTokenKeys, openDataDir } from '../../src/identity/index.js';
+import { openDataDir } from '../../src/data/index.js';
+import { createTokenKeys } from '../../src/tokens/index.js';
 import { seededRandom } from '../fakes/seeded-random.js';
 import { Cli } from './cli.js';
 

@@ -1,8 +1,8 @@
 import { request as httpRequest } from 'node:http';
 import { connect as http2Connect } from 'node:http2';
 import { beforeAll, expect, test } from 'vitest';
-import type { EnvoyProcess } from '../../src/cli/demo/index.js';
-import { httpCall, tcpExchange } from '../../src/cli/demo/index.js';
+import type { EnvoyProcess } from '../../src/demo/index.js';
+import { httpCall, tcpExchange } from '../../src/demo/index.js';
 import { describeEnvoy, outcome, useHarness } from './harness/index.js';
 import { startMesh, type TestMesh } from './mesh/start-mesh.js';
 

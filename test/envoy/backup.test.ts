@@ -2,9 +2,9 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
-import type { AddressPool, Child } from '../../src/cli/demo/index.js';
-import { httpShot } from '../../src/cli/demo/index.js';
-import type { ServerStatus } from '../../src/server/index.js';
+import type { AddressPool, Child } from '../../src/demo/index.js';
+import { httpShot } from '../../src/demo/index.js';
+import type { ServerStatus } from '../../src/server/status/index.js';
 import { describeEnvoy, eventually, useHarness } from './harness/index.js';
 
 // A server that is lost with its data folder, and made again from a backup: its sidecars, with the

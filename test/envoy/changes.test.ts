@@ -2,9 +2,10 @@ import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:tls';
 import { beforeAll, expect, test } from 'vitest';
-import type { EnvoyProcess, Load } from '../../src/cli/demo/index.js';
-import { httpCall, httpShot, tcpShot } from '../../src/cli/demo/index.js';
-import { addRenewalOrder, openDataDir } from '../../src/identity/index.js';
+import { openDataDir } from '../../src/data/index.js';
+import type { EnvoyProcess, Load } from '../../src/demo/index.js';
+import { httpCall, httpShot, tcpShot } from '../../src/demo/index.js';
+import { addRenewalOrder } from '../../src/leaves/index.js';
 import { describeEnvoy, eventually, outcome, useHarness } from './harness/index.js';
 import { startMesh, type TestMesh, type TestService } from './mesh/start-mesh.js';
 

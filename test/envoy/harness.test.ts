@@ -9,7 +9,7 @@ import {
   httpShot,
   tcpShot,
   validateBootstrap,
-} from '../../src/cli/demo/index.js';
+} from '../../src/demo/index.js';
 import {
   createForeignCa,
   createHarness,

@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from 'vitest';
-import { httpCall, httpShot, tcpShot } from '../../src/cli/demo/index.js';
+import { httpCall, httpShot, tcpShot } from '../../src/demo/index.js';
 import { describeEnvoy, eventually, useHarness } from './harness/index.js';
 import { startMesh, type TestMesh } from './mesh/start-mesh.js';
 

@@ -2,8 +2,8 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
-import type { AddressPool, Child, EnvoyProcess } from '../../src/cli/demo/index.js';
-import { httpCall, httpShot } from '../../src/cli/demo/index.js';
+import type { AddressPool, Child, EnvoyProcess } from '../../src/demo/index.js';
+import { httpCall, httpShot } from '../../src/demo/index.js';
 import { describeEnvoy, eventually, outcome, useHarness } from './harness/index.js';
 
 // The server as its users run it: the built command, its files, and `kill -9`.

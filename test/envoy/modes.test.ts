@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { EnvoyProcess, HttpAnswer, TlsOptions } from '../../src/cli/demo/index.js';
-import { httpCall } from '../../src/cli/demo/index.js';
+import type { EnvoyProcess, HttpAnswer, TlsOptions } from '../../src/demo/index.js';
+import { httpCall } from '../../src/demo/index.js';
 import {
   createForeignCa,
   describeEnvoy,

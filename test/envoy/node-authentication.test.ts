@@ -2,11 +2,13 @@ import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
+import { type Leaf, loadAuthority } from '../../src/ca/index.js';
 import { provideCertificate } from '../../src/cli/certificate-source.js';
 import { writeOutput } from '../../src/cli/output-file.js';
-import { type Leaf, loadAuthority, openDataDir, parseSpiffeId } from '../../src/identity/index.js';
+import { openDataDir } from '../../src/data/index.js';
 import { serviceName } from '../../src/policy/index.js';
-import type { RefusalStatus } from '../../src/server/index.js';
+import type { RefusalStatus } from '../../src/server/status/index.js';
+import { parseSpiffeId } from '../../src/spiffe/index.js';
 import { describeEnvoy, eventually, useHarness } from './harness/index.js';
 import { startMesh, type TestMesh } from './mesh/start-mesh.js';
 

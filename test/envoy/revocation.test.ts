@@ -3,21 +3,18 @@ import type { Socket } from 'node:net';
 import { createServer } from 'node:tls';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
-import type { EnvoyProcess, Load } from '../../src/cli/demo/index.js';
-import { httpCall, httpShot, openSocket, tcpShot, withDeadline } from '../../src/cli/demo/index.js';
+import { createLine, loadAuthority, offerLine } from '../../src/ca/index.js';
+import { openDataDir } from '../../src/data/index.js';
+import type { EnvoyProcess, Load } from '../../src/demo/index.js';
+import { httpCall, httpShot, openSocket, tcpShot, withDeadline } from '../../src/demo/index.js';
+import { LeafStore, recordHandedOut } from '../../src/leaves/index.js';
 import {
   addRevocation,
-  createLine,
-  generateKeys,
-  LeafStore,
-  loadAuthority,
-  offerLine,
-  openDataDir,
-  parseSpiffeId,
   type RevocationSubject,
-  recordHandedOut,
   removeRevocation,
-} from '../../src/identity/index.js';
+} from '../../src/revocation/index.js';
+import { parseSpiffeId } from '../../src/spiffe/index.js';
+import { generateKeys } from '../../src/x509/keys/index.js';
 import { describeEnvoy, eventually, outcome, useHarness } from './harness/index.js';
 import { type RawTls, rawRequest } from './mesh/raw-tls.js';
 import {

@@ -1,24 +1,23 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { beforeAll, expect, test } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
-import type { EnvoyProcess, Load } from '../../src/cli/demo/index.js';
-import { httpShot, tcpShot } from '../../src/cli/demo/index.js';
-import { readCertificate, splitPem, toPem } from '../../src/identity/certificate-reader.js';
 import {
   type CaLine,
   createLine,
-  type DataDir,
-  generateKeys,
   importLine,
   type Leaf,
   loadAuthority,
   offerLine,
-  openDataDir,
-  parseSpiffeId,
-  recordHandedOut,
   writeFinish,
-} from '../../src/identity/index.js';
-import { signCertificate, toKeyIdHex, toSubjectDer } from '../../src/identity/sign.js';
+} from '../../src/ca/index.js';
+import { type DataDir, openDataDir } from '../../src/data/index.js';
+import type { EnvoyProcess, Load } from '../../src/demo/index.js';
+import { httpShot, tcpShot } from '../../src/demo/index.js';
+import { recordHandedOut } from '../../src/leaves/index.js';
+import { parseSpiffeId } from '../../src/spiffe/index.js';
+import { signCertificate, toKeyIdHex, toSubjectDer } from '../../src/x509/issue/sign.js';
+import { generateKeys } from '../../src/x509/keys/index.js';
+import { readCertificate, splitPem, toPem } from '../../src/x509/read/index.js';
 import { describeEnvoy, eventually, httpsGet, outcome, useHarness } from './harness/index.js';
 import { startMesh, type TestMesh, type TestService } from './mesh/start-mesh.js';
 

@@ -1,4 +1,4 @@
-import type { JsonStore } from '../../src/server/json-store.js';
+import type { JsonStore } from '../../src/data/index.js';
 
 /** A store in memory: what is written is read again, and failures are the test's. */
 export class MemoryStore<T> implements JsonStore<T> {

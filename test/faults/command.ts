@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
-import type { Io } from '../../src/cli/io.js';
 import { run } from '../../src/cli/program.js';
+import type { Io } from '../../src/terminal/index.js';
 import { keepOutput } from '../secrets/output.js';
 
 const MAIN = join(import.meta.dirname, '../../dist/cli/main.js');

@@ -5,12 +5,10 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { MeshError, systemClock, systemRandom } from '../../src/base/index.js';
-import {
-  LeafManager,
-  loadOrCreateAuthority,
-  openDataDir,
-  parseSpiffeId,
-} from '../../src/identity/index.js';
+import { loadOrCreateAuthority } from '../../src/ca/index.js';
+import { openDataDir } from '../../src/data/index.js';
+import { LeafManager } from '../../src/leaves/index.js';
+import { parseSpiffeId } from '../../src/spiffe/index.js';
 import { runHere } from './command.js';
 import { newPlace, type Place, readAll, writeMesh } from './every-step.js';
 import { restart, useOnce } from './restart.js';

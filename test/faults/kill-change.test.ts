@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/base/index.js';
-import { createLine } from '../identity/issuers.js';
+import { createLine } from '../x509/issuers.js';
 import { runHere } from './command.js';
 import { type EveryStep, everyStep, type Place, type Step } from './every-step.js';
 import { identityOf, restart, verifyToken } from './restart.js';

@@ -6,14 +6,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
-import {
-  createLine,
-  generateKeys,
-  loadAuthority,
-  loadRevocations,
-  offerLine,
-  openDataDir,
-} from '../../src/identity/index.js';
+import { createLine, loadAuthority, offerLine } from '../../src/ca/index.js';
+import { openDataDir } from '../../src/data/index.js';
+import { loadRevocations } from '../../src/revocation/index.js';
+import { generateKeys } from '../../src/x509/keys/index.js';
 import {
   type CommandOptions,
   type Ended,

@@ -3,14 +3,12 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock, systemRandom } from '../../src/base/index.js';
-import {
-  createTokenKeys,
-  listHandedOut,
-  loadAuthority,
-  loadOrCreateAnchorPem,
-  openDataDir,
-} from '../../src/identity/index.js';
+import { loadAuthority } from '../../src/ca/index.js';
+import { loadOrCreateAnchorPem } from '../../src/ca/xds/index.js';
+import { openDataDir } from '../../src/data/index.js';
+import { listHandedOut } from '../../src/leaves/index.js';
 import { startServer } from '../../src/server/index.js';
+import { createTokenKeys } from '../../src/tokens/index.js';
 import { recordingLogger } from '../fakes/recording-logger.js';
 import type { Place } from './every-step.js';
 

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { MeshError } from '../../src/base/index.js';
-import { toCsrPem } from '../../src/identity/csr.js';
-import { readCsr } from '../../src/identity/csr-reader.js';
-import { derContext } from '../../src/identity/der-writer.js';
+import { derContext } from '../../src/x509/der/der-writer.js';
+import { toCsrPem } from '../../src/x509/issue/index.js';
+import { readCsr } from '../../src/x509/read/index.js';
 import { seededRandom } from '../fakes/seeded-random.js';
 import {
   buildCsr,
@@ -13,8 +13,8 @@ import {
   OID,
   OPENSSL_KEYS,
   opensslCsr,
-} from '../identity/csr-parts.js';
-import { WEB } from '../identity/tools.js';
+} from '../x509/csr-parts.js';
+import { WEB } from '../x509/tools.js';
 import { CsrMutations } from './csr-mutations.js';
 
 // FUZZ_ROUNDS makes it longer. Mutated requests are refused by a MeshError. Where one is still a

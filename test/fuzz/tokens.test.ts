@@ -3,10 +3,10 @@
 import { createHmac, createPrivateKey, createPublicKey, sign } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { MeshError } from '../../src/base/index.js';
-import { createTokenKeys, type TokenKeys } from '../../src/identity/index.js';
+import { createTokenKeys, type TokenKeys } from '../../src/tokens/index.js';
 import { ManualClock } from '../fakes/manual-clock.js';
 import { seededRandom } from '../fakes/seeded-random.js';
-import { MemoryDataDir } from '../identity/tools.js';
+import { MemoryDataDir } from '../x509/tools.js';
 
 const ROUNDS = 10_000 * Math.ceil(Number(process.env['FUZZ_ROUNDS'] ?? 1) / 100);
 const XDS = { audience: 'countersign-xds' } as const;

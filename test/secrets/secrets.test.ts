@@ -5,11 +5,12 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createLogger } from '../../src/cli/logger.js';
-import { createTokenKeys, generateKeys } from '../../src/identity/index.js';
+import { createTokenKeys } from '../../src/tokens/index.js';
+import { generateKeys } from '../../src/x509/keys/index.js';
 import { ManualClock } from '../fakes/manual-clock.js';
 import { seededRandom } from '../fakes/seeded-random.js';
 import { selfSigned } from '../grpc/certificate.js';
-import { MemoryDataDir, temporaryFolder } from '../identity/tools.js';
+import { MemoryDataDir, temporaryFolder } from '../x509/tools.js';
 import { findSecrets } from './find-secrets.js';
 import { search } from './search.js';
 

@@ -5,17 +5,13 @@ import { join } from 'node:path';
 import { credentials } from '@grpc/grpc-js';
 import { expect } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
+import { type Authority, type Leaf, loadAuthority } from '../../src/ca/index.js';
+import { loadOrCreateAnchorPem } from '../../src/ca/xds/index.js';
+import { type DataDir, openDataDir } from '../../src/data/index.js';
 import { countersign } from '../../src/gen/wire.js';
-import {
-  type Authority,
-  type DataDir,
-  type Leaf,
-  loadAuthority,
-  loadOrCreateAnchorPem,
-  openDataDir,
-  parseSpiffeId,
-} from '../../src/identity/index.js';
-import { type RunningServer, type ServerStatus, startServer } from '../../src/server/index.js';
+import { type RunningServer, startServer } from '../../src/server/index.js';
+import type { ServerStatus } from '../../src/server/status/index.js';
+import { parseSpiffeId } from '../../src/spiffe/index.js';
 import { TYPE_URLS } from '../../src/xds/index.js';
 import { AdsClient, type EndStatus } from '../grpc/ads-client.js';
 

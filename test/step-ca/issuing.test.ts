@@ -5,17 +5,14 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
-import { splitPem, toPem } from '../../src/identity/certificate-reader.js';
-import { createCsr } from '../../src/identity/csr.js';
-import {
-  generateKeys,
-  type KeyType,
-  parseSpiffeId,
-  StepCaAuthority,
-} from '../../src/identity/index.js';
-import { readProvisionerKey, readRoots } from '../../src/identity/step-ca/settings.js';
+import { StepCaAuthority } from '../../src/ca/step-ca/index.js';
+import { readProvisionerKey, readRoots } from '../../src/ca/step-ca/settings.js';
+import { parseSpiffeId } from '../../src/spiffe/index.js';
+import { createCsr } from '../../src/x509/issue/index.js';
+import { generateKeys, type KeyType } from '../../src/x509/keys/index.js';
+import { splitPem, toPem } from '../../src/x509/read/index.js';
 import { useHarness } from '../envoy/harness/index.js';
-import { meshErrorOf } from '../identity/tools.js';
+import { meshErrorOf } from '../x509/tools.js';
 import { describeStepCa } from './require-step-ca.js';
 import { createStepCa, type StepCa, type StepCaOptions } from './step-ca-process.js';
 

@@ -4,11 +4,11 @@ import { createHash, generateKeyPairSync, type JsonWebKey, type KeyObject } from
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '../../src/base/index.js';
-import { type Child, startChild } from '../../src/cli/demo/index.js';
-import type { KeyType } from '../../src/identity/index.js';
-import type { TokenAlgorithm } from '../../src/identity/step-ca/provisioner-key.js';
-import type { CertificateTemplate } from '../../src/identity/template.js';
-import { createOutsideCa, type OutsideCa } from '../identity/outside-ca.js';
+import type { TokenAlgorithm } from '../../src/ca/step-ca/provisioner-key.js';
+import { type Child, startChild } from '../../src/demo/index.js';
+import type { CertificateTemplate } from '../../src/x509/issue/index.js';
+import type { KeyType } from '../../src/x509/keys/index.js';
+import { createOutsideCa, type OutsideCa } from '../ca/outside-ca.js';
 
 export interface StepCaOptions {
   readonly binary: string;

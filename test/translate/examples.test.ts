@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { it } from 'vitest';
-import { validateBootstrap } from '../../src/cli/demo/index.js';
+import { validateBootstrap } from '../../src/demo/index.js';
 import { describeEnvoy } from '../envoy/harness/index.js';
 import { meshOf } from '../policy/helpers.js';
 import { toGoldenBootstrap } from './golden-bootstrap.js';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { validateBootstrap } from '../../src/cli/demo/index.js';
+import { validateBootstrap } from '../../src/demo/index.js';
 import { describeEnvoy } from '../envoy/harness/index.js';
 import { toGoldenBootstrap } from './golden-bootstrap.js';
 import { goldenCases, parseGolden, readGoldens } from './golden-cases.js';

@@ -1,8 +1,10 @@
 import { relative, resolve } from 'node:path';
 import { Argument, type Command } from 'commander';
-import { createBackup, openDataDir } from '../../identity/index.js';
+import { createBackup } from '../../backup/index.js';
+import { toRfc3339 } from '../../base/index.js';
+import { openDataDir } from '../../data/index.js';
+import { type Context, writeLine } from '../../terminal/index.js';
 import { summarizeFolder, toSummaryLines } from '../folder-summary.js';
-import { type Context, writeLine } from '../io.js';
 import { dataOption, jsonOption, textReader, toExample, usage } from '../options.js';
 import { createOutput, PRIVATE_MODE, writeOutput } from '../output-file.js';
 import { passphraseOption, requirePassphrase } from '../passphrase.js';
@@ -46,7 +48,7 @@ async function backup(file: string, options: BackupOptions, context: Context): P
   if (force === true) await writeOutput(output);
   else await createOutput(output, 'name another file, or replace that one by --force');
   if (json === true) {
-    const createdAt = new Date(createdAtMs).toISOString();
+    const createdAt = toRfc3339(createdAtMs);
     const shown = { file, createdAt, files, bytes: bytes.length, ...summary };
     writeLine(stdout, JSON.stringify({ backup: shown }, undefined, 2));
     return;

@@ -2,14 +2,15 @@ import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { tryDurationMs } from '../../base/index.js';
+import { loadOrCreateAnchorPem, XDS_SERVER_NAME } from '../../ca/xds/index.js';
+import type { DataDir } from '../../data/index.js';
 import { envoy } from '../../gen/bootstrap.js';
-import { type DataDir, loadOrCreateAnchorPem, XDS_SERVER_NAME } from '../../identity/index.js';
 import type { ServiceName } from '../../policy/index.js';
 import { DEFAULT_OUTBOUND } from '../../server/addresses/index.js';
+import { type Context, writeLine } from '../../terminal/index.js';
 import { type BootstrapOptions, toBootstrap } from '../../translate/bootstrap/index.js';
 import { provideCertificate } from '../certificate-source.js';
 import { openOrMakeDataDir } from '../data-folder.js';
-import { type Context, writeLine } from '../io.js';
 import { DEFAULT_TOKEN_TTL } from '../node-token.js';
 import {
   DEFAULT_XDS,

@@ -1,23 +1,23 @@
 // `ca import`: another CA takes over. On a folder without one it is the CA from the first start on;
 // on one that is in use it waits for the server, which changes the root in stages.
+
 import { existsSync, readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { MeshError, systemErrorCode } from '../../base/index.js';
+import { MeshError, systemErrorCode, toRfc3339 } from '../../base/index.js';
 import {
-  assertOwnAuthority,
   type CaLine,
   createAuthority,
-  type DataDir,
-  generateKeys,
   importLine,
   offerLine,
-  openDataDir,
   readTrustDomain,
   trustDomainOfCa,
-} from '../../identity/index.js';
+} from '../../ca/index.js';
+import { assertOwnAuthority } from '../../ca/step-ca/index.js';
+import { type DataDir, openDataDir } from '../../data/index.js';
 import { loadMesh } from '../../policy/index.js';
+import { type Context, writeLine } from '../../terminal/index.js';
+import { generateKeys } from '../../x509/keys/index.js';
 import { openOrMakeDataDir } from '../data-folder.js';
-import { type Context, writeLine } from '../io.js';
 import { dataOption, textReader, toExample, usage } from '../options.js';
 import {
   caPassphraseOption,
@@ -105,7 +105,7 @@ function toReport(done: {
 }): readonly string[] {
   const { line, trustDomain, made, dataDir } = done;
   const subject = line.root.facts.x509.subject.replaceAll('\n', ', ');
-  const ends = new Date(line.issuer.facts.notAfterMs).toISOString();
+  const ends = toRfc3339(line.issuer.facts.notAfterMs);
   const keeps =
     line.rootKeyPem === undefined
       ? `its issuing CA ends ${ends}: import its successor before`

@@ -2,18 +2,13 @@
 // leaves it for the server; `--finish` is the operator's word that nobody needs the old one.
 import type { Command } from 'commander';
 import { MeshError } from '../../base/index.js';
-import {
-  assertOwnAuthority,
-  createLine,
-  generateKeys,
-  loadAuthority,
-  offerLine,
-  openDataDir,
-  writeFinish,
-} from '../../identity/index.js';
-import type { ServerStatus } from '../../server/index.js';
+import { createLine, loadAuthority, offerLine, writeFinish } from '../../ca/index.js';
+import { assertOwnAuthority } from '../../ca/step-ca/index.js';
+import { openDataDir } from '../../data/index.js';
+import type { ServerStatus } from '../../server/status/index.js';
+import { type Context, writeLine } from '../../terminal/index.js';
+import { generateKeys } from '../../x509/keys/index.js';
 import { ask } from '../admin-client.js';
-import { type Context, writeLine } from '../io.js';
 import {
   dataOption,
   durationOption,

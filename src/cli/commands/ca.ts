@@ -1,18 +1,18 @@
 import { X509Certificate } from 'node:crypto';
 import type { Command } from 'commander';
+import { toRfc3339 } from '../../base/index.js';
+import { noteBundle } from '../../ca/index.js';
 import {
-  type DataDir,
-  lastHandedOutEndMs,
-  loadOrCreateAnchorPem,
-  noteBundle,
-  openDataDir,
   openStoredAuthority,
   readStepCaRecord,
   StepCaAuthority,
   type StepCaRecord,
   type StoredAuthority,
-} from '../../identity/index.js';
-import { type Context, writeLine } from '../io.js';
+} from '../../ca/step-ca/index.js';
+import { loadOrCreateAnchorPem } from '../../ca/xds/index.js';
+import { type DataDir, openDataDir } from '../../data/index.js';
+import { lastHandedOutEndMs } from '../../leaves/index.js';
+import { type Context, writeLine } from '../../terminal/index.js';
 import { dataOption, jsonOption, toExample } from '../options.js';
 import { caPassphraseOption, tryCaPassphrase } from '../passphrase.js';
 import { defineImport } from './ca-import.js';
@@ -97,8 +97,8 @@ async function show(options: ShowOptions, context: Context): Promise<void> {
     ...authority.describe().map(({ serialHex, notBeforeMs, notAfterMs, ...rest }) => ({
       ...rest,
       serial: serialHex,
-      notBefore: new Date(notBeforeMs).toISOString(),
-      notAfter: new Date(notAfterMs).toISOString(),
+      notBefore: toRfc3339(notBeforeMs),
+      notAfter: toRfc3339(notAfterMs),
     })),
     toShownAnchor(anchorPem),
   ];
@@ -145,8 +145,8 @@ async function toShownChange(
   if (change === undefined) return null;
   const { stage, sinceMs, oldRootSha256, newRootSha256 } = change;
   const endMs = await lastHandedOutEndMs(dataDir, sinceMs);
-  const handedOutUntil = endMs === undefined ? null : new Date(endMs).toISOString();
-  const since = new Date(sinceMs).toISOString();
+  const handedOutUntil = endMs === undefined ? null : toRfc3339(endMs);
+  const since = toRfc3339(sinceMs);
   return { stage, since, oldRootSha256, newRootSha256, handedOutUntil };
 }
 
@@ -183,8 +183,8 @@ function toShownAnchor(pem: string): Shown {
     kind: 'xds-anchor',
     subject: subject?.replaceAll('\n', ', ') ?? '',
     serial: serialNumber.toLowerCase(),
-    notBefore: new Date(validFrom).toISOString(),
-    notAfter: new Date(validTo).toISOString(),
+    notBefore: toRfc3339(Date.parse(validFrom)),
+    notAfter: toRfc3339(Date.parse(validTo)),
     keyType: `${publicKey.asymmetricKeyType} ${details?.namedCurve ?? details?.modulusLength}`,
     fingerprintSha256: fingerprint256.replaceAll(':', '').toLowerCase(),
   };

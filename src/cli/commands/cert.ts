@@ -1,11 +1,14 @@
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
-import { type DataDir, type KeyType, listHandedOut, openDataDir } from '../../identity/index.js';
+import { toRfc3339 } from '../../base/index.js';
+import { type DataDir, openDataDir } from '../../data/index.js';
+import { listHandedOut } from '../../leaves/index.js';
 import type { ServiceName } from '../../policy/index.js';
+import { type Context, toTable, writeLine } from '../../terminal/index.js';
+import type { KeyType } from '../../x509/keys/index.js';
 import { createServerSource, type ServerSourceOptions } from '../cert-server.js';
 import { type CertSource, createDataSource, type Obtained } from '../cert-source.js';
 import { reportError } from '../exit.js';
-import { type Context, writeLine } from '../io.js';
 import {
   dataOption,
   durationOption,
@@ -23,7 +26,6 @@ import { caPassphraseOption, tryCaPassphrase } from '../passphrase.js';
 import { orderRenewal } from '../renewal-order.js';
 import { startRepetition } from '../repetition.js';
 import { serviceArgument } from '../service-argument.js';
-import { toTable } from '../table.js';
 
 interface CertOptions {
   readonly out?: string;
@@ -192,7 +194,7 @@ async function issue(source: CertSource, order: Order, context: Context): Promis
 function printIssued(obtained: Obtained, order: Order, { stdout }: Context): void {
   const { service, out, json } = order;
   const { serialHex: serial, spiffeId } = obtained;
-  const notAfter = new Date(obtained.notAfterMs).toISOString();
+  const notAfter = toRfc3339(obtained.notAfterMs);
   if (json) {
     const certificate = { serial, service, spiffeId, notAfter, out };
     writeLine(stdout, JSON.stringify({ certificate }, undefined, 2));
@@ -236,7 +238,7 @@ async function printList(
       serial: serialHex,
       service,
       spiffeId,
-      notAfter: new Date(notAfterMs).toISOString(),
+      notAfter: toRfc3339(notAfterMs),
       ended: notAfterMs <= clock.now(),
     }),
   );

@@ -7,7 +7,7 @@ import {
   type Severity,
   toProblemJson,
 } from '../../policy/index.js';
-import { type Context, writeLine } from '../io.js';
+import { type Context, writeLine } from '../../terminal/index.js';
 import { jsonOption, meshArgument, toExample } from '../options.js';
 import { count } from '../problems.js';
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { runDemo } from '../demo/index.js';
-import type { Context } from '../io.js';
+import { runDemo } from '../../demo/index.js';
+import type { Context } from '../../terminal/index.js';
 import { toExample } from '../options.js';
 
 export function define(command: Command, context: Context): void {

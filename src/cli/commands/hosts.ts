@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { ServiceName } from '../../policy/index.js';
+import { type Context, writeLine } from '../../terminal/index.js';
 import { ask } from '../admin-client.js';
-import { type Context, writeLine } from '../io.js';
 import { jsonOption, type ServerOptions, serverOptions, toExample } from '../options.js';
 import { outboundOption } from '../outbound-option.js';
 import { serviceArgument } from '../service-argument.js';

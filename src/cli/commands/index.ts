@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Context } from '../io.js';
+import type { Context } from '../../terminal/index.js';
 
 export interface CommandEntry {
   readonly name: string;

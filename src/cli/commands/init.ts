@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { exampleMesh } from '../../policy/index.js';
-import { type Context, writeLine } from '../io.js';
+import { type Context, writeLine } from '../../terminal/index.js';
 import { textReader, toExample } from '../options.js';
 import { createOutput, PUBLIC_MODE } from '../output-file.js';
 import { quote } from '../shell.js';

@@ -4,7 +4,7 @@ import { Document, isMap, isSeq } from 'yaml';
 import { MeshError } from '../../base/index.js';
 import { formatProblem, loadMesh, type ServiceName } from '../../policy/index.js';
 import { DEFAULT_OUTBOUND, parseOutboundPrefix } from '../../server/addresses/index.js';
-import { type Context, writeLine } from '../io.js';
+import { type Context, writeLine } from '../../terminal/index.js';
 import { jsonOption, meshArgument, reader, toExample } from '../options.js';
 import { outboundOption } from '../outbound-option.js';
 import { count } from '../problems.js';

@@ -1,7 +1,8 @@
 import { Argument, type Command } from 'commander';
-import { findInterrupted, openBackup, restoreFolder } from '../../identity/index.js';
+import { findInterrupted, openBackup, restoreFolder } from '../../backup/index.js';
+import { toRfc3339 } from '../../base/index.js';
+import { type Context, writeLine } from '../../terminal/index.js';
 import { summarizeFolder, toSummaryLines } from '../folder-summary.js';
-import { type Context, writeLine } from '../io.js';
 import { dataOption, jsonOption, textReader, toExample } from '../options.js';
 import { passphraseOption, requirePassphrase } from '../passphrase.js';
 import { count } from '../problems.js';
@@ -36,7 +37,7 @@ async function restore(file: string, options: RestoreOptions, context: Context):
   }
   await restoreFolder(image, { path: data, random });
   const summary = await summarizeFolder(data, context);
-  const createdAt = new Date(image.createdAtMs).toISOString();
+  const createdAt = toRfc3339(image.createdAtMs);
   const files = image.files.length;
   if (json === true) {
     const restored = { data, createdAt, files, ...summary };

@@ -1,20 +1,21 @@
 // `revoke` works on the data folder, beside a running server or without one; then it asks the
 // server how far it is.
+
 import { type Command, Option } from 'commander';
+import { toRfc3339 } from '../../base/index.js';
+import { type DataDir, openDataDir } from '../../data/index.js';
+import type { ServiceName } from '../../policy/index.js';
 import {
   addRevocation,
-  type DataDir,
   loadRevocations,
-  openDataDir,
   type Revocation,
   type RevocationSubject,
   removeRevocation,
   toRevocationKey,
   toSubjectText,
   tryParseSerialHex,
-} from '../../identity/index.js';
-import type { ServiceName } from '../../policy/index.js';
-import { type Context, writeLine } from '../io.js';
+} from '../../revocation/index.js';
+import { type Context, toTable, writeLine } from '../../terminal/index.js';
 import { checkSubject } from '../known-subjects.js';
 import {
   dataOption,
@@ -30,7 +31,6 @@ import {
 import { count } from '../problems.js';
 import { askProgress, type Progress } from '../revocation-progress.js';
 import { serviceArgument } from '../service-argument.js';
-import { toTable } from '../table.js';
 
 interface RevokeOptions extends ServerOptions {
   readonly instance?: string;
@@ -217,5 +217,5 @@ async function printList(
 }
 
 function toJson({ kind, subject, revokedAtMs }: Revocation) {
-  return { kind, subject, revokedAt: new Date(revokedAtMs).toISOString() };
+  return { kind, subject, revokedAt: toRfc3339(revokedAtMs) };
 }

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { formatProblem, loadMesh } from '../../policy/index.js';
-import { MeshProblems, type RunningServer, startServer } from '../../server/index.js';
+import { type RunningServer, startServer } from '../../server/index.js';
+import { MeshProblems } from '../../server/mesh/index.js';
+import { type Context, writeLine } from '../../terminal/index.js';
 import { toDefaultData } from '../default-data.js';
-import { type Context, writeLine } from '../io.js';
 import { createLogger, LOG_LEVELS, type LogLevel } from '../logger.js';
 import {
   DEFAULT_ADMIN,

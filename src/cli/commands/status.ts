@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import type { ServerStatus } from '../../server/index.js';
+import type { ServerStatus } from '../../server/status/index.js';
+import { type Context, writeLine } from '../../terminal/index.js';
 import { ask } from '../admin-client.js';
-import { type Context, writeLine } from '../io.js';
 import { jsonOption, type ServerOptions, serverOptions, toExample } from '../options.js';
 import { startRepetition } from '../repetition.js';
 import { toStatusLines } from '../status-text.js';

@@ -1,9 +1,9 @@
 import { type Command, Option } from 'commander';
 import { tryDurationMs } from '../../base/index.js';
-import { createTokenKeys, type SignedToken } from '../../identity/index.js';
 import type { ServiceName } from '../../policy/index.js';
+import { type Context, writeLine } from '../../terminal/index.js';
+import { createTokenKeys, type SignedToken } from '../../tokens/index.js';
 import { openOrMakeDataDir } from '../data-folder.js';
-import { type Context, writeLine } from '../io.js';
 import { DEFAULT_TOKEN_TTL, describeToken, signNodeToken } from '../node-token.js';
 import {
   dataOption,

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import type { WaitAnswer } from '../../server/index.js';
+import type { WaitAnswer } from '../../server/status/index.js';
+import { type Context, writeLine } from '../../terminal/index.js';
 import { ask } from '../admin-client.js';
-import { type Context, writeLine } from '../io.js';
 import { durationOption, type ServerOptions, serverOptions, toExample } from '../options.js';
 import { count, formatProblemJson } from '../problems.js';
 

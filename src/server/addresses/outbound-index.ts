@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { MeshError } from '../../base/index.js';
+import type { JsonStore } from '../../data/index.js';
 import type { ServiceName } from '../../policy/index.js';
-import type { JsonStore } from '../json-store.js';
 
 // Each service has an index, and a sidecar listens for it on its outbound prefix + index. The index
 // is a hash of the name, so that it is the same on every machine; two names that collide are

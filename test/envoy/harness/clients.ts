@@ -3,7 +3,7 @@ import {
   type HttpCall,
   httpCall,
   type TlsOptions,
-} from '../../../src/cli/demo/index.js';
+} from '../../../src/demo/index.js';
 
 type Call = Omit<HttpCall, 'tls' | 'agent'>;
 

@@ -21,7 +21,7 @@ import {
   startEchoTcp,
   startEnvoy,
   startLoad,
-} from '../../../src/cli/demo/index.js';
+} from '../../../src/demo/index.js';
 import { keepOutput, PRINTS_TOKENS } from '../../secrets/output.js';
 import { Cleanup } from './cleanup.js';
 

@@ -1,4 +1,4 @@
-export { eventually, tcpExchange } from '../../../src/cli/demo/index.js';
+export { eventually, tcpExchange } from '../../../src/demo/index.js';
 export {
   createForeignCa,
   type ForeignCa,

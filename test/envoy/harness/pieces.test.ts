@@ -24,7 +24,7 @@ import {
   tcpExchange,
   tcpShot,
   withDeadline,
-} from '../../../src/cli/demo/index.js';
+} from '../../../src/demo/index.js';
 import { Cleanup, createForeignCa, requireEnvoy } from './index.js';
 
 let cleanup: Cleanup;

@@ -1,0 +1,149 @@
+// The authority as one file: everything in it, so that it appears by one link and changes by one
+// rename. Keys are in it as PKCS #8, encrypted where the operator has given a passphrase. A file of
+// version 1 (a root and an issuing CA, nothing else) is read too.
+import { createPrivateKey } from 'node:crypto';
+import { z } from 'zod';
+import { MeshError } from '../base/index.js';
+import type { Issued, Issuer } from '../x509/issue/index.js';
+import { encryptKey, openKey } from '../x509/keys/index.js';
+import { readCertificate, splitPem } from '../x509/read/index.js';
+import type { AuthorityMaterial, CaChange, CaLine, RetiredIssuer } from './authority-material.js';
+
+const pair = z.strictObject({ certificatePem: z.string(), privateKeyPem: z.string() });
+const line = {
+  root: z.strictObject({ certificatePem: z.string(), privateKeyPem: z.string().optional() }),
+  intermediate: pair,
+  /** Certificates between them. */
+  upperPem: z.string().optional(),
+};
+
+/** A line of its own: what `ca import` leaves for the server to take over. */
+export const lineSchema = z.strictObject({ version: z.literal(1), ...line });
+
+export const authoritySchema = z.strictObject({
+  version: z.union([z.literal(1), z.literal(2)]),
+  trustDomain: z.string(),
+  ...line,
+  retired: z.array(z.strictObject({ ...pair.shape, retiredAtMs: z.number() })).optional(),
+  change: z
+    .strictObject({
+      stage: z.enum(['trust', 'sign']),
+      ...line,
+      crossPem: z.string(),
+      sinceMs: z.number(),
+      beganAtMs: z.number(),
+    })
+    .optional(),
+});
+
+export type StoredAuthority = z.infer<typeof authoritySchema>;
+type StoredLine = Pick<StoredAuthority, 'root' | 'intermediate' | 'upperPem'>;
+
+/**
+ * @param passphrase Opens keys that are encrypted.
+ * @throws MeshError certificate-invalid for text that is no certificate or key;
+ * passphrase-missing, passphrase-wrong.
+ */
+export function toMaterial(stored: StoredAuthority, passphrase?: string): AuthorityMaterial {
+  const { trustDomain, retired = [], change } = stored;
+  return {
+    trustDomain,
+    current: toLine(stored, passphrase),
+    retired: retired.map(({ retiredAtMs, ...one }): RetiredIssuer => {
+      return { issuer: toIssuer(one, passphrase), retiredAtMs };
+    }),
+    change: change === undefined ? undefined : toChange(change, passphrase),
+  };
+}
+
+/** Whether a key in it lies open. */
+export function hasOpenKey(stored: StoredAuthority): boolean {
+  return JSON.stringify(stored).includes('BEGIN PRIVATE KEY');
+}
+
+/** A line as it was stored. @throws as `toMaterial` */
+export function toLine(stored: StoredLine, passphrase?: string): CaLine {
+  const { root, intermediate, upperPem = '' } = stored;
+  const rootKeyPem =
+    root.privateKeyPem === undefined ? undefined : openKey(root.privateKeyPem, passphrase);
+  return {
+    root: toIssued(root.certificatePem),
+    rootKeyPem,
+    issuer: toIssuer(intermediate, passphrase),
+    upperPem,
+  };
+}
+
+function toChange(
+  { stage, crossPem, sinceMs, beganAtMs, ...other }: NonNullable<StoredAuthority['change']>,
+  passphrase: string | undefined,
+): CaChange {
+  return { stage, crossPem, sinceMs, beganAtMs, other: toLine(other, passphrase) };
+}
+
+function toIssued(pem: string): Issued {
+  const [der = Buffer.alloc(0)] = splitPem(pem);
+  return { facts: readCertificate(der), pem };
+}
+
+function toIssuer(
+  { certificatePem, privateKeyPem }: z.infer<typeof pair>,
+  phrase?: string,
+): Issuer {
+  const keyPem = openKey(privateKeyPem, phrase);
+  const issued = toIssued(certificatePem);
+  return { ...issued, privateKeyPem: keyPem, privateKey: createPrivateKey(keyPem) };
+}
+
+/** The file's content. */
+export function serializeAuthority(material: AuthorityMaterial, passphrase?: string): string {
+  const { trustDomain, current, retired, change } = material;
+  const stored: StoredAuthority = {
+    version: 2,
+    trustDomain,
+    ...fromLine(current, passphrase),
+    retired: retired.map(({ issuer, retiredAtMs }) => {
+      return { ...fromIssuer(issuer, passphrase), retiredAtMs };
+    }),
+    ...(change === undefined ? {} : { change: fromChange(change, passphrase) }),
+  };
+  return `${JSON.stringify(stored, undefined, 1)}\n`;
+}
+
+/** A line of its own as a file's content. */
+export function serializeLine(next: CaLine, passphrase?: string): string {
+  const stored: z.infer<typeof lineSchema> = { version: 1, ...fromLine(next, passphrase) };
+  return `${JSON.stringify(stored, undefined, 1)}\n`;
+}
+
+function fromChange(
+  { stage, other, crossPem, sinceMs, beganAtMs }: CaChange,
+  passphrase: string | undefined,
+): NonNullable<StoredAuthority['change']> {
+  return { stage, ...fromLine(other, passphrase), crossPem, sinceMs, beganAtMs };
+}
+
+function fromLine(
+  { root, rootKeyPem, issuer, upperPem }: CaLine,
+  passphrase: string | undefined,
+): StoredLine {
+  const rootKey =
+    rootKeyPem === undefined ? {} : { privateKeyPem: encryptKey(rootKeyPem, passphrase) };
+  return {
+    root: { certificatePem: root.pem, ...rootKey },
+    intermediate: fromIssuer(issuer, passphrase),
+    ...(upperPem === '' ? {} : { upperPem }),
+  };
+}
+
+function fromIssuer({ pem, privateKeyPem }: Issuer, passphrase: string | undefined) {
+  return { certificatePem: pem, privateKeyPem: encryptKey(privateKeyPem, passphrase) };
+}
+
+/** Whether an error is about the passphrase rather than the file. */
+export function isPassphraseError(error: unknown): error is MeshError {
+  return (
+    error instanceof MeshError &&
+    (error.code === 'passphrase-missing' || error.code === 'passphrase-wrong')
+  );
+}

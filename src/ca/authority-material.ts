@@ -1,0 +1,332 @@
+// What an authority is made of: the line that signs (a root, and below it the CA that issues), CAs
+// that issued before, and, while the root is being changed, a second line. Plain data, made and
+// changed here by pure steps, and judged here when it comes back from the disk; who stores and uses
+// it is not this file's matter.
+//
+// A change of root has two stages (DESIGN.md "Phases"): `trust`: peers trust both roots, the old
+// line signs; `sign`: peers trust both, the new line signs, and its chains end with the new root as
+// signed by the old one, for clients that know only that. At its end the old root is gone.
+
+import { createPublicKey } from 'node:crypto';
+import type { Clock, Random } from '../base/index.js';
+import { SECOND_MS } from '../base/index.js';
+import { toTrustDomainId } from '../spiffe/index.js';
+import { caProblems, isSignedBy } from '../x509/check/index.js';
+import {
+  INTERMEDIATE_LIFETIME_MS,
+  type Issued,
+  type Issuer,
+  intermediateTemplate,
+  issueCertificate,
+  LONGEST_LEAF_MS,
+  periodFrom,
+  ROOT_LIFETIME_MS,
+  ROOT_PATH_LENGTH,
+  rootTemplate,
+  toIssuer,
+  toSerialHex,
+} from '../x509/issue/index.js';
+import type { KeySource, KeyType } from '../x509/keys/index.js';
+import { type CertificateFacts, readCertificate, splitPem, toPem } from '../x509/read/index.js';
+
+export interface AuthorityTools {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly keySource: KeySource;
+}
+
+/** A root and the CA below it that issues leaves. */
+export interface CaLine {
+  readonly root: Issued;
+  /** Its key, where we have it: without it the issuing CA can't be renewed here. */
+  readonly rootKeyPem: string | undefined;
+  readonly issuer: Issuer;
+  /** Certificates between the issuing CA and the root, PEM; mostly none. */
+  readonly upperPem: string;
+}
+
+/** A CA that issued before; leaves of it may be in force. */
+export interface RetiredIssuer {
+  readonly issuer: Issuer;
+  readonly retiredAtMs: number;
+}
+
+export interface CaChange {
+  readonly stage: 'trust' | 'sign';
+  /** The line that will sign (`trust`), or that signed (`sign`). */
+  readonly other: CaLine;
+  /** The new root as signed by the old one, PEM; empty where the old root can't. */
+  readonly crossPem: string;
+  /** When the stage began. */
+  readonly sinceMs: number;
+  /** When the change began. */
+  readonly beganAtMs: number;
+}
+
+/** What an authority consists of. */
+export interface AuthorityMaterial {
+  readonly trustDomain: string;
+  readonly current: CaLine;
+  readonly retired: readonly RetiredIssuer[];
+  readonly change: CaChange | undefined;
+}
+
+const AUTHORITY_KEY: KeyType = 'ecdsa-p256';
+const ALWAYS = {
+  earliestBeginMs: Number.NEGATIVE_INFINITY,
+  latestEndMs: Number.POSITIVE_INFINITY,
+} as const;
+
+/** A new root and issuing CA; nothing is stored. */
+export async function createMaterial(
+  trustDomain: string,
+  tools: AuthorityTools,
+): Promise<AuthorityMaterial> {
+  const current = await createLine(trustDomain, tools);
+  return { trustDomain, current, retired: [], change: undefined };
+}
+
+/** A new root with an issuing CA below it. */
+export async function createLine(trustDomain: string, tools: AuthorityTools): Promise<CaLine> {
+  const trustDomainId = toTrustDomainId(trustDomain);
+  const nowMs = tools.clock.now();
+  const keys = await tools.keySource(AUTHORITY_KEY);
+  const issued = issueCertificate({
+    template: rootTemplate({
+      serialHex: toSerialHex(tools.random),
+      publicKeyDer: keys.publicKeyDer,
+      nowMs,
+      trustDomainId,
+    }),
+    keys,
+    issuer: 'self',
+    expected: {
+      kind: 'authority',
+      spiffeId: trustDomainId,
+      dnsNames: [],
+      pathLength: ROOT_PATH_LENGTH,
+      ...periodFrom(nowMs, ROOT_LIFETIME_MS),
+    },
+  });
+  return createLineUnder({ trustDomain, root: toIssuer(issued, keys.privateKeyPem) }, tools);
+}
+
+/** A new issuing CA below a root whose key is here. */
+export async function createLineUnder(
+  { trustDomain, root }: { readonly trustDomain: string; readonly root: Issuer },
+  tools: AuthorityTools,
+): Promise<CaLine> {
+  const issuer = await createIssuer(trustDomain, root, tools);
+  const { facts, pem, privateKeyPem } = root;
+  return { root: { facts, pem }, rootKeyPem: privateKeyPem, issuer, upperPem: '' };
+}
+
+async function createIssuer(
+  trustDomain: string,
+  root: Issuer,
+  tools: AuthorityTools,
+): Promise<Issuer> {
+  const trustDomainId = toTrustDomainId(trustDomain);
+  const nowMs = tools.clock.now();
+  const keys = await tools.keySource(AUTHORITY_KEY);
+  const issued = issueCertificate({
+    template: intermediateTemplate({
+      serialHex: toSerialHex(tools.random),
+      publicKeyDer: keys.publicKeyDer,
+      nowMs,
+      trustDomainId,
+      issuer: root.facts,
+    }),
+    keys,
+    issuer: root,
+    expected: {
+      kind: 'authority',
+      spiffeId: trustDomainId,
+      dnsNames: [],
+      pathLength: 0,
+      ...periodFrom(nowMs, INTERMEDIATE_LIFETIME_MS),
+    },
+  });
+  return toIssuer(issued, keys.privateKeyPem);
+}
+
+/** The next issuing CA below the same root; the one before is remembered for its leaves. */
+export async function renewIssuer(
+  material: AuthorityMaterial,
+  tools: AuthorityTools,
+): Promise<AuthorityMaterial> {
+  const { trustDomain, current } = material;
+  const { root, rootKeyPem } = current;
+  if (rootKeyPem === undefined) return material;
+  const issuer = await createIssuer(trustDomain, toIssuer(root, rootKeyPem), tools);
+  const nowMs = tools.clock.now();
+  return {
+    ...material,
+    current: { ...current, issuer },
+    retired: withRetired(material, current.issuer, nowMs),
+  };
+}
+
+/**
+ * The first stage of a change to another line; with the root that is in force already only the
+ * issuing CA is another, which needs no stages.
+ */
+export function beginChange(
+  material: AuthorityMaterial,
+  next: CaLine,
+  tools: Pick<AuthorityTools, 'clock' | 'random'>,
+): AuthorityMaterial {
+  const nowMs = tools.clock.now();
+  const { current } = material;
+  if (current.root.facts.der.equals(next.root.facts.der)) {
+    const rootKeyPem = next.rootKeyPem ?? current.rootKeyPem;
+    return {
+      ...material,
+      current: { ...next, rootKeyPem },
+      retired: withRetired(material, current.issuer, nowMs),
+    };
+  }
+  const { trustDomain } = material;
+  const { random } = tools;
+  const crossPem = toCrossPem({ trustDomain, old: current, next, nowMs, random });
+  const times = { sinceMs: nowMs, beganAtMs: nowMs };
+  return { ...material, change: { stage: 'trust', other: next, crossPem, ...times } };
+}
+
+/** The second stage: the new line signs. */
+export function signByOther(material: AuthorityMaterial, nowMs: number): AuthorityMaterial {
+  const { current, change } = material;
+  if (change?.stage !== 'trust') return material;
+  return {
+    ...material,
+    current: change.other,
+    change: { ...change, stage: 'sign', other: current, sinceMs: nowMs },
+  };
+}
+
+/** The end of a change: the old root, and what issued below it, is gone. */
+export function endChange(material: AuthorityMaterial): AuthorityMaterial {
+  if (material.change?.stage !== 'sign') return material;
+  const { root } = material.current;
+  const isOfRoot = ({ issuer }: RetiredIssuer): boolean => isSignedBy(issuer.facts, root.facts);
+  return { ...material, retired: material.retired.filter(isOfRoot), change: undefined };
+}
+
+/** The CAs whose leaves may be in force, the one that signs now first. */
+export function toIssuers({ current, retired, change }: AuthorityMaterial): readonly Issuer[] {
+  const other = change === undefined ? [] : [change.other.issuer];
+  return [current.issuer, ...other, ...retired.map(({ issuer }) => issuer)];
+}
+
+/** The roots that peers trust, the one that signs now first. */
+export function toRoots({ current, change }: AuthorityMaterial): readonly Issued[] {
+  return change === undefined ? [current.root] : [current.root, change.other.root];
+}
+
+/** What follows a leaf in its chain. */
+export function toChainPem({ current, change }: AuthorityMaterial): string {
+  const crossPem = change?.stage === 'sign' ? change.crossPem : '';
+  return current.issuer.pem + current.upperPem + crossPem;
+}
+
+/** What is wrong with stored material at `nowMs`; none where it can be used. */
+export function materialProblems(material: AuthorityMaterial, nowMs: number): readonly string[] {
+  const { trustDomain, current, change } = material;
+  const lines = change === undefined ? [current] : [current, change.other];
+  return lines.flatMap((line) => lineProblems(line, { trustDomain, nowMs }));
+}
+
+/**
+ * What is wrong with a line, the root first. The end of what can be replaced below the root is no
+ * problem before it is to sign.
+ */
+export function lineProblems(
+  { root, rootKeyPem, issuer, upperPem }: CaLine,
+  options: {
+    readonly trustDomain: string;
+    readonly nowMs: number;
+    /** The line is a root alone, below which an issuing CA is still to be made. */
+    readonly isRoot?: boolean;
+  },
+): readonly string[] {
+  const { trustDomain, nowMs, isRoot = false } = options;
+  if (isRoot) {
+    const subject = { facts: root.facts, issuer: root.facts, trustDomain, nowMs, pathLength: 1 };
+    return withName('root', [...caProblems(subject), ...keyProblems(root.facts, rootKeyPem)]);
+  }
+  const upper = upperPem === '' ? [] : splitPem(upperPem).map(readCertificate);
+  const path = [issuer.facts, ...upper, root.facts];
+  const keys = [issuer.privateKeyPem, ...upper.map(() => undefined), rootKeyPem];
+  const names = ['intermediate', ...upper.map((_, i) => `chain certificate ${i + 1}`), 'root'];
+  const found = path.map((facts, i) => {
+    const above = path[i + 1] ?? facts;
+    const isReplaceable = facts === issuer.facts && rootKeyPem !== undefined;
+    const at = isReplaceable ? undefined : nowMs;
+    const subject = { facts, issuer: above, trustDomain, pathLength: i, nowMs: at };
+    return withName(names[i] ?? '', [...caProblems(subject), ...keyProblems(facts, keys[i])]);
+  });
+  return found.reverse().flat();
+}
+
+function withName(name: string, problems: readonly string[]): readonly string[] {
+  return problems.map((text) => `${name}: ${text}`);
+}
+
+function keyProblems(facts: CertificateFacts, keyPem: string | undefined): readonly string[] {
+  if (keyPem === undefined) return [];
+  const own = createPublicKey(keyPem).export({ type: 'spki', format: 'der' });
+  if (own.equals(facts.x509.publicKey.export({ type: 'spki', format: 'der' }))) return [];
+  return ['expected the private key of this certificate but got another'];
+}
+
+function withRetired(
+  { retired }: AuthorityMaterial,
+  issuer: Issuer,
+  nowMs: number,
+): readonly RetiredIssuer[] {
+  const mayHaveLeaves = ({ retiredAtMs, issuer: old }: RetiredIssuer): boolean =>
+    retiredAtMs + LONGEST_LEAF_MS > nowMs && old.facts.notAfterMs > nowMs;
+  return [{ issuer, retiredAtMs: nowMs }, ...retired].filter(mayHaveLeaves);
+}
+
+/**
+ * The new root as a CA below the old one, so that who trusts only the old one can follow a new
+ * chain up to it. Not where the old root's key is elsewhere, or its path length allows too few.
+ */
+function toCrossPem(options: {
+  readonly trustDomain: string;
+  readonly old: CaLine;
+  readonly next: CaLine;
+  readonly nowMs: number;
+  readonly random: Random;
+}): string {
+  const { trustDomain, old, next, nowMs, random } = options;
+  const below = next.upperPem === '' ? 1 : 2;
+  const allowed = old.root.facts.pathLength;
+  if (old.rootKeyPem === undefined || (allowed !== undefined && allowed <= below)) return '';
+  const { facts } = next.root;
+  const begin = Math.max(nowMs, facts.notBeforeMs, old.root.facts.notBeforeMs);
+  const spiffeId = toTrustDomainId(trustDomain);
+  const issued = issueCertificate({
+    template: {
+      serialHex: toSerialHex(random),
+      subject: [],
+      subjectDer: facts.subjectDer,
+      notBeforeMs: Math.floor(begin / SECOND_MS) * SECOND_MS,
+      notAfterMs: Math.min(facts.notAfterMs, old.root.facts.notAfterMs),
+      publicKeyDer: facts.publicKeyDer,
+      ...(facts.keyIdHex === undefined ? {} : { keyIdHex: facts.keyIdHex }),
+      isCa: true,
+      pathLength: below,
+      keyUsage: ['keyCertSign', 'cRLSign'],
+      extendedKeyUsage: [],
+      uris: [spiffeId],
+      dnsNames: [],
+      ips: [],
+    },
+    keys: undefined,
+    issuer: toIssuer(old.root, old.rootKeyPem),
+    expected: { kind: 'authority', spiffeId, dnsNames: [], pathLength: below, ...ALWAYS },
+  });
+  return toPem(issued.facts.der);
+}

@@ -1,0 +1,179 @@
+// Where the authority lives between starts: one file with everything in it. The file appears by one
+// link or one rename, so that a crash at any step leaves no authority or a whole one, and of two
+// processes that make it at once one wins and the other takes over the winner's. What is found is
+// checked before use and never overwritten: a mesh whose root is replaced unnoticed has lost every
+// peer.
+import { type Clock, MeshError, type Random } from '../base/index.js';
+import { type DataDir, damaged, parseStored } from '../data/index.js';
+import { generateKeys, type KeySource } from '../x509/keys/index.js';
+import { LocalAuthority } from './authority.js';
+import {
+  authoritySchema,
+  hasOpenKey,
+  isPassphraseError,
+  type StoredAuthority,
+  serializeAuthority,
+  toMaterial,
+} from './authority-file.js';
+import {
+  type AuthorityMaterial,
+  type AuthorityTools,
+  type CaLine,
+  createMaterial,
+  materialProblems,
+} from './authority-material.js';
+
+export interface AuthorityOptions {
+  readonly dataDir: DataDir;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Default: `generateKeys`. */
+  readonly keySource?: KeySource;
+  /** Opens the authority's keys, and encrypts what is stored from now on; undefined: plain. */
+  readonly passphrase?: string | undefined;
+}
+
+const FILE = 'authority.json';
+
+/**
+ * The authority of the data folder, made on first use; stored before it is returned. It renews its
+ * issuing CA: for the one process that holds the folder's lock.
+ * @throws MeshError data-damaged, data-unwritable, data-unreadable; certificate-invalid for an
+ * ended root; identity-invalid where the folder belongs to another trust domain;
+ * passphrase-missing, passphrase-wrong.
+ */
+export async function loadOrCreateAuthority(
+  options: AuthorityOptions & { readonly trustDomain: string },
+): Promise<{ readonly authority: LocalAuthority; readonly created: boolean }> {
+  const { dataDir, trustDomain, passphrase } = options;
+  const found = await tryLoad(options);
+  if (found !== undefined) {
+    const material = ofDomain(found.material, trustDomain);
+    const authority = toAuthority(material, options, true);
+    if (passphrase !== undefined && hasOpenKey(found.stored)) await save(material, options);
+    return { authority, created: false };
+  }
+  const made = await createMaterial(trustDomain, toTools(options));
+  const created = await dataDir.create(FILE, serializeAuthority(made, passphrase));
+  if (created) return { authority: toAuthority(made, options, true), created };
+  return { authority: await loadAuthority(options, { trustDomain, renews: true }), created };
+}
+
+/**
+ * The authority of the data folder.
+ * @param how `trustDomain`: refuse another one's; undefined: take what is there. `renews`: see
+ * `loadOrCreateAuthority`; by default the issuing CA stays as it is, whoever else uses the folder.
+ * @throws MeshError data-missing where there is none; else as `loadOrCreateAuthority`.
+ */
+export async function loadAuthority(
+  options: AuthorityOptions,
+  how: { readonly trustDomain?: string; readonly renews?: boolean } = {},
+): Promise<LocalAuthority> {
+  const found = await tryLoad(options);
+  if (found === undefined) {
+    const message = `expected an authority in ${options.dataDir.path} but there is none`;
+    throw new MeshError('data-missing', message, {
+      hint: 'start `countersign serve` once with the same --data: it creates one',
+    });
+  }
+  const { trustDomain, renews = false } = how;
+  const { material } = found;
+  const own = trustDomain === undefined ? material : ofDomain(material, trustDomain);
+  return toAuthority(own, options, renews);
+}
+
+/**
+ * Makes an authority of a line that somebody brought; false where the folder has one already.
+ * @throws MeshError data-unwritable
+ */
+export async function createAuthority(
+  options: AuthorityOptions & { readonly trustDomain: string },
+  line: CaLine,
+): Promise<boolean> {
+  const { dataDir, trustDomain, passphrase } = options;
+  const material = { trustDomain, current: line, retired: [], change: undefined };
+  return dataDir.create(FILE, serializeAuthority(material, passphrase));
+}
+
+/** The trust domain that a data folder's authority is of; undefined where it has none. */
+export async function readTrustDomain(dataDir: DataDir): Promise<string | undefined> {
+  return (await parseStored({ dataDir, name: FILE, schema: authoritySchema }))?.trustDomain;
+}
+
+interface Found {
+  readonly stored: StoredAuthority;
+  readonly material: AuthorityMaterial;
+}
+
+async function tryLoad(options: AuthorityOptions): Promise<Found | undefined> {
+  const { dataDir, clock, passphrase } = options;
+  const stored = await parseStored({ dataDir, name: FILE, schema: authoritySchema });
+  if (stored === undefined) return undefined;
+  const material = toMaterialOf(stored, dataDir, passphrase);
+  const problems = materialProblems(material, clock.now());
+  if (problems.length > 0) throw unusable(dataDir, problems.join('; '), material, clock.now());
+  return { stored, material };
+}
+
+function toMaterialOf(
+  stored: StoredAuthority,
+  dataDir: DataDir,
+  passphrase: string | undefined,
+): AuthorityMaterial {
+  try {
+    return toMaterial(stored, passphrase);
+  } catch (error) {
+    if (isPassphraseError(error)) throw ofFile(error, dataDir);
+    const what = error instanceof MeshError ? error.message : 'expected keys but got other text';
+    throw damaged({ dataDir, name: FILE, what });
+  }
+}
+
+function ofFile(error: MeshError, dataDir: DataDir): MeshError {
+  const { code, message } = error;
+  return new MeshError(code, `${dataDir.path}/${FILE}: ${message}`, {
+    hint: 'give it by --ca-passphrase-file, or in COUNTERSIGN_CA_PASSPHRASE',
+  });
+}
+
+function unusable(
+  dataDir: DataDir,
+  what: string,
+  material: AuthorityMaterial,
+  nowMs: number,
+): MeshError {
+  const { current } = material;
+  const ends = [current.root.facts.notAfterMs];
+  if (current.rootKeyPem === undefined) ends.push(current.issuer.facts.notAfterMs);
+  if (Math.min(...ends) > nowMs) return damaged({ dataDir, name: FILE, what });
+  return new MeshError('certificate-invalid', `${dataDir.path}/${FILE}: ${what}`, {
+    hint: 'every leaf under it has ended: move the file away and start again with a new root',
+  });
+}
+
+function ofDomain(material: AuthorityMaterial, trustDomain: string): AuthorityMaterial {
+  if (material.trustDomain === trustDomain) return material;
+  const [expected, got] = [material.trustDomain, trustDomain].map((text) => JSON.stringify(text));
+  throw new MeshError(
+    'identity-invalid',
+    `expected trust domain ${expected}, which the data folder belongs to, but got ${got}`,
+    { path: 'trustDomain', hint: 'set it back, or start with another folder by --data' },
+  );
+}
+
+function toAuthority(
+  material: AuthorityMaterial,
+  options: AuthorityOptions,
+  renews: boolean,
+): LocalAuthority {
+  const tools = toTools(options);
+  return new LocalAuthority(material, { ...tools, renews, save: (next) => save(next, options) });
+}
+
+function save(material: AuthorityMaterial, options: AuthorityOptions): Promise<void> {
+  return options.dataDir.write(FILE, serializeAuthority(material, options.passphrase));
+}
+
+function toTools({ clock, random, keySource }: AuthorityOptions): AuthorityTools {
+  return { clock, random, keySource: keySource ?? generateKeys };
+}

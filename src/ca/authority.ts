@@ -1,0 +1,365 @@
+// The authority of one trust domain: a root that peers trust, and an issuing CA that signs the
+// leaves, so that the root's key signs a few times in its life. The issuing CA is replaced, under
+// the same root, at half its life: then it always has more left than the longest leaf needs, and no
+// peer has to learn anything. `Authority` is the port that the rest sees; an outside CA can stand
+// behind it, which is why issuing is asynchronous. The root itself is changed in stages, which the
+// server paces (authority-material.ts).
+
+import { MeshError, SECOND_MS, toRfc3339 } from '../base/index.js';
+import type { SpiffeId } from '../spiffe/index.js';
+import { isSignedBy } from '../x509/check/index.js';
+import {
+  type CrlAuthority,
+  type Issued,
+  type Issuer,
+  issueCertificate,
+  issueCrl,
+  leafTemplate,
+  periodFrom,
+  toSerialHex,
+} from '../x509/issue/index.js';
+import { type KeyPair, type KeyType, sha256Hex } from '../x509/keys/index.js';
+import { type CertificateFacts, readCertificate, splitPem } from '../x509/read/index.js';
+import {
+  type AuthorityMaterial,
+  type AuthorityTools,
+  beginChange,
+  type CaLine,
+  endChange,
+  renewIssuer,
+  signByOther,
+  toChainPem,
+  toIssuers,
+  toRoots,
+} from './authority-material.js';
+
+/** What a leaf shall say. */
+export interface LeafNames {
+  readonly spiffeId: SpiffeId;
+  readonly dnsNames: readonly string[];
+  /** At least 1 s; the leaf ends earlier where its issuer does. */
+  readonly ttlMs: number;
+}
+
+export interface LeafRequest extends LeafNames {
+  readonly key: KeyType;
+}
+
+export interface CertifyRequest extends LeafNames {
+  /**
+   * SubjectPublicKeyInfo, DER, of a key that somebody else holds: that they do must have been
+   * proved.
+   */
+  readonly publicKeyDer: Buffer;
+  /**
+   * The holder's certificate signing request, DER, of the same key. An outside CA needs it, as it
+   * wants the proof itself; names in it are the CA's to compare, ours are those above.
+   */
+  readonly csrDer?: Buffer;
+}
+
+/** A workload's certificate. All times in ms since the epoch. */
+export interface LeafCertificate {
+  readonly spiffeId: SpiffeId;
+  readonly dnsNames: readonly string[];
+  readonly serialHex: string;
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+  readonly issuedAtMs: number;
+  /** The leaf first, then its intermediate; without the root. */
+  readonly chainPem: string;
+}
+
+/** A workload's key and certificate. */
+export interface Leaf extends LeafCertificate {
+  readonly keyType: KeyType;
+  /** PKCS #8. Never logged. */
+  readonly keyPem: string;
+}
+
+/** One certificate of an authority, for people. */
+export interface AuthorityInfo {
+  readonly kind: 'root' | 'intermediate';
+  readonly subject: string;
+  readonly serialHex: string;
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+  /** `ec prime256v1`, `rsa 2048`. */
+  readonly keyType: string;
+  /** SHA-256 of the certificate, lower-case hex. */
+  readonly fingerprintSha256: string;
+}
+
+export interface Authority {
+  readonly trustDomain: string;
+  /** The roots that peers must trust, PEM. */
+  readonly trustAnchorsPem: string;
+  /**
+   * A new leaf with a key of its own, validated.
+   * @throws MeshError certificate-invalid; of an outside CA also outside-ca-unreachable,
+   * outside-ca-refused and outside-ca-invalid.
+   */
+  issueLeaf(request: LeafRequest): Promise<Leaf>;
+  /** A new leaf for a key that its holder keeps. @throws MeshError as `issueLeaf`. */
+  certify(request: CertifyRequest): Promise<LeafCertificate>;
+  /**
+   * Whether a chain (leaf first, PEM) ends at a root of this authority and every signature holds.
+   */
+  vouchesFor(chainPem: string): boolean;
+  /** Whether that root is the one that leaves are issued under now; else a new leaf is due. */
+  isCurrent(chainPem: string): boolean;
+  /** Undefined: an outside authority whose revocation lists we can't sign. */
+  readonly crls?: CrlAuthority;
+  /** Root first. */
+  describe(): readonly AuthorityInfo[];
+}
+
+/** How a change of root stands. */
+export interface RootChange {
+  readonly stage: 'trust' | 'sign';
+  /** SHA-256 of the roots' certificates, lower-case hex. */
+  readonly oldRootSha256: string;
+  readonly newRootSha256: string;
+  /** When the stage began, ms since the epoch. */
+  readonly sinceMs: number;
+  /** When the change began: from then on both roots are in every bundle. */
+  readonly beganAtMs: number;
+}
+
+export interface LocalAuthorityTools extends AuthorityTools {
+  /** Stores material durably; called before anything of it is used. */
+  readonly save: (material: AuthorityMaterial) => Promise<void>;
+  /** Whether the issuing CA is renewed: by one process at a time. */
+  readonly renews: boolean;
+}
+
+/** Share of an issuing CA's life after which the next one is made. */
+const ISSUER_RENEW_AT = 0.5;
+/** Leaf, issuing CA, what is between it and the root, a root signed by an older one. */
+const LONGEST_CHAIN = 8;
+
+/** The authority whose keys are in the data folder. */
+export class LocalAuthority implements Authority {
+  readonly trustDomain: string;
+  readonly #tools: LocalAuthorityTools;
+  #material: AuthorityMaterial;
+  /** Stored, and about to be used. */
+  #next: AuthorityMaterial | undefined;
+  #changing: Promise<void> = Promise.resolve();
+  #gate: () => Promise<void> = () => Promise.resolve();
+
+  constructor(material: AuthorityMaterial, tools: LocalAuthorityTools) {
+    this.trustDomain = material.trustDomain;
+    this.#material = material;
+    this.#tools = tools;
+  }
+
+  get trustAnchorsPem(): string {
+    return toRoots(this.#material)
+      .map(({ pem }) => pem)
+      .join('');
+  }
+
+  readonly crls: CrlAuthority = {
+    issuers: () => this.#issuers().map(({ facts }) => facts),
+    sign: async (request) => this.#issuers().map((issuer) => issueCrl(request, issuer)),
+  };
+
+  /** Waited for when there is a new issuing CA, before it signs its first leaf. */
+  guardIssuers(gate: () => Promise<void>): void {
+    this.#gate = gate;
+  }
+
+  /** Those of stored material, although it may not be in use yet. */
+  #issuers(): readonly Issuer[] {
+    return toIssuers(this.#next ?? this.#material);
+  }
+
+  async issueLeaf(request: LeafRequest): Promise<Leaf> {
+    const keys = await this.#tools.keySource(request.key);
+    const certificate = await this.#certify(request, keys.publicKeyDer, keys);
+    return { ...certificate, keyType: request.key, keyPem: keys.privateKeyPem };
+  }
+
+  async certify(request: CertifyRequest): Promise<LeafCertificate> {
+    return this.#certify(request, request.publicKeyDer, undefined);
+  }
+
+  vouchesFor(chainPem: string): boolean {
+    return this.#rootOf(chainPem) !== undefined;
+  }
+
+  isCurrent(chainPem: string): boolean {
+    return this.#rootOf(chainPem) === this.#material.current.root;
+  }
+
+  describe(): readonly AuthorityInfo[] {
+    const { current, change } = this.#material;
+    const lines = change === undefined ? [current] : [current, change.other];
+    return lines.flatMap(({ root, issuer }) => [
+      toInfo('root', root),
+      toInfo('intermediate', issuer),
+    ]);
+  }
+
+  /** The change of root that is under way. */
+  get change(): RootChange | undefined {
+    const { current, change } = this.#material;
+    if (change === undefined) return undefined;
+    const { stage, sinceMs, beganAtMs, other } = change;
+    const [own, others] = [current, other].map(({ root }) => sha256Hex(root.facts.der));
+    const [oldRootSha256 = '', newRootSha256 = ''] =
+      stage === 'trust' ? [own, others] : [others, own];
+    return { stage, sinceMs, beganAtMs, oldRootSha256, newRootSha256 };
+  }
+
+  /** Whether that line is in force, or on its way. */
+  has(line: CaLine): boolean {
+    const { current, change } = this.#material;
+    const own = change === undefined ? [current] : [current, change.other];
+    return own.some(({ issuer, root }) => {
+      const isRoot = root.facts.der.equals(line.root.facts.der);
+      return isRoot && issuer.facts.der.equals(line.issuer.facts.der);
+    });
+  }
+
+  /**
+   * Begins the change to another line: its root is trusted from now on. Where that is the root in
+   * force, only the issuing CA changes, at once.
+   * @throws MeshError request-invalid where a change is under way; data-unwritable
+   */
+  async beginChange(next: CaLine): Promise<void> {
+    await this.#update((material) => {
+      if (material.change === undefined) return beginChange(material, next, this.#tools);
+      throw new MeshError('request-invalid', 'expected no change of root to be under way', {
+        hint: 'see `countersign ca show`; `countersign ca rotate --finish` ends it',
+      });
+    });
+  }
+
+  /** From `trust` to `sign`: the new line signs. @throws MeshError data-unwritable */
+  async signByNew(): Promise<void> {
+    await this.#update((material) => signByOther(material, this.#tools.clock.now()));
+  }
+
+  /** From `sign` to the end: the old root is trusted no more. @throws MeshError data-unwritable */
+  async endChange(): Promise<void> {
+    await this.#update(endChange);
+  }
+
+  async #certify(
+    { spiffeId, dnsNames, ttlMs }: LeafNames,
+    publicKeyDer: Buffer,
+    keys: KeyPair | undefined,
+  ): Promise<LeafCertificate> {
+    if (this.#tools.renews && this.#isIssuerDue()) await this.#renewIssuer();
+    const { clock, random } = this.#tools;
+    const { issuer } = this.#material.current;
+    const nowMs = clock.now();
+    requireInForce(issuer.facts, nowMs);
+    const template = leafTemplate({
+      serialHex: toSerialHex(random),
+      publicKeyDer,
+      nowMs,
+      spiffeId,
+      dnsNames,
+      ttlMs,
+      issuer: issuer.facts,
+    });
+    const { facts, pem } = issueCertificate({
+      template,
+      keys,
+      issuer,
+      expected: { kind: 'workload', spiffeId, dnsNames, ...periodFrom(nowMs, ttlMs) },
+    });
+    return {
+      spiffeId,
+      dnsNames,
+      serialHex: facts.serialHex,
+      notBeforeMs: facts.notBeforeMs,
+      notAfterMs: facts.notAfterMs,
+      issuedAtMs: nowMs,
+      chainPem: pem + toChainPem(this.#material),
+    };
+  }
+
+  #isIssuerDue(): boolean {
+    const { issuer, rootKeyPem } = this.#material.current;
+    const { notBeforeMs, notAfterMs } = issuer.facts;
+    const dueAtMs = notBeforeMs + (notAfterMs - notBeforeMs) * ISSUER_RENEW_AT;
+    return rootKeyPem !== undefined && this.#tools.clock.now() >= dueAtMs;
+  }
+
+  /** Many leaves may be asked for at once: one of them makes the issuing CA, all wait for it. */
+  #renewIssuer(): Promise<void> {
+    return this.#update(async (material) =>
+      this.#isIssuerDue() ? renewIssuer(material, this.#tools) : material,
+    );
+  }
+
+  /** One change at a time, each stored before it is seen. */
+  #update(
+    change: (material: AuthorityMaterial) => AuthorityMaterial | Promise<AuthorityMaterial>,
+  ): Promise<void> {
+    const done = this.#changing.then(async () => {
+      const next = await change(this.#material);
+      if (next === this.#material) return;
+      await this.#tools.save(next);
+      try {
+        this.#next = next;
+        if (hasNewIssuer(this.#material, next)) await this.#gate();
+        this.#material = next;
+      } finally {
+        this.#next = undefined;
+      }
+    });
+    this.#changing = done.catch(() => undefined);
+    return done;
+  }
+
+  /** The trusted root that a chain (leaf first) leads to; the one that signs now where it may. */
+  #rootOf(chainPem: string): Issued | undefined {
+    const chain = splitPem(chainPem).map(readCertificate);
+    const roots = toRoots(this.#material);
+    let [at] = chain;
+    for (let step = 0; at !== undefined && step < LONGEST_CHAIN; step++) {
+      const facts: CertificateFacts = at;
+      const root = roots.find((one) => isSignedBy(facts, one.facts));
+      if (root !== undefined) return root;
+      at = chain.find((one) => one !== facts && isSignedBy(facts, one));
+    }
+    return undefined;
+  }
+}
+
+function hasNewIssuer(old: AuthorityMaterial, next: AuthorityMaterial): boolean {
+  const known = new Set(toIssuers(old).map(({ facts }) => sha256Hex(facts.der)));
+  return toIssuers(next).some(({ facts }) => !known.has(sha256Hex(facts.der)));
+}
+
+/** A brought issuing CA can't be renewed here. */
+function requireInForce({ notAfterMs }: CertificateFacts, nowMs: number): void {
+  if (notAfterMs - nowMs >= SECOND_MS) return;
+  const ended = toRfc3339(notAfterMs);
+  throw new MeshError('certificate-invalid', `the issuing CA ended ${ended}`, {
+    hint: 'import its successor by `countersign ca import`',
+  });
+}
+
+/** One certificate of an authority, for people. */
+export function toInfo(
+  kind: AuthorityInfo['kind'],
+  { facts }: Pick<Issued, 'facts'>,
+): AuthorityInfo {
+  const { publicKey, subject } = facts.x509;
+  const details = publicKey.asymmetricKeyDetails;
+  return {
+    kind,
+    subject: subject.replaceAll('\n', ', '),
+    serialHex: facts.serialHex,
+    notBeforeMs: facts.notBeforeMs,
+    notAfterMs: facts.notAfterMs,
+    keyType: `${publicKey.asymmetricKeyType} ${details?.namedCurve ?? details?.modulusLength}`,
+    fingerprintSha256: sha256Hex(facts.der),
+  };
+}

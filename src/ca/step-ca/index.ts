@@ -1,0 +1,9 @@
+export {
+  assertOwnAuthority,
+  forgetStepCa,
+  openStepCa,
+  openStoredAuthority,
+  type StoredAuthority,
+} from './open.js';
+export { readStepCaRecord, type StepCaRecord } from './record.js';
+export { StepCaAuthority } from './step-ca-authority.js';

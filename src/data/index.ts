@@ -1,0 +1,15 @@
+export { type DataDir, damaged, isDataName, openDataDir } from './data-dir.js';
+export { unreadable, unwritable, writing } from './data-errors.js';
+export {
+  FILE_MODE,
+  FOLDER_MODE,
+  LOCK_FILE,
+  makeFolder,
+  syncFolder,
+  TOKEN_KEYS_FILE,
+  TOKEN_KEYS_LOCK,
+} from './data-folder.js';
+export { takeDataLock, waitForDataLock } from './data-lock.js';
+export { DataWatch } from './data-watch.js';
+export { createJsonStore, type DurableStore, type JsonStore } from './json-store.js';
+export { parseStored } from './stored-json.js';

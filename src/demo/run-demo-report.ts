@@ -1,0 +1,98 @@
+// What the demo prints: steps, each with what is done and what was observed, and a summary.
+import { MeshError } from '../base/index.js';
+import { type Output, toTable, writeLine } from '../terminal/index.js';
+
+/** How one step tells what it does and sees. */
+export interface Notes {
+  /** What is being done, before it is. */
+  does(text: string): void;
+  /** What was observed, and by whom; where `holds` is false the step has failed. */
+  saw(witness: string, text: string, holds?: boolean): void;
+}
+
+interface Result {
+  readonly title: string;
+  readonly summary: string;
+  readonly ok: boolean;
+}
+
+const WITNESS_WIDTH = 24;
+const ANSI = { bold: '1', dim: '2', red: '31', green: '32' } as const;
+
+export class DemoReport {
+  readonly #output: Output;
+  readonly #colours: boolean;
+  readonly #results: Result[] = [];
+  #muted = false;
+
+  constructor(output: Output, { colours }: { readonly colours: boolean }) {
+    this.#output = output;
+    this.#colours = colours;
+  }
+
+  get failed(): boolean {
+    return this.#results.some(({ ok }) => !ok);
+  }
+
+  /** Says nothing from now on: the demo was interrupted, whatever still runs is of no interest. */
+  mute(): void {
+    this.#muted = true;
+  }
+
+  heading(text: string): void {
+    this.line('');
+    this.line(this.#paint(text, 'bold'));
+  }
+
+  line(text: string): void {
+    if (!this.#muted) writeLine(this.#output, text);
+  }
+
+  /** A name and what belongs to it, in columns. */
+  pair(name: string, text: string): void {
+    this.line(`   ${name.padEnd(WITNESS_WIDTH + 6)}${text}`);
+  }
+
+  /** Runs a step; one that throws has failed, with the error as its observation. */
+  async step(title: string, run: (notes: Notes) => Promise<string>): Promise<void> {
+    this.heading(`${this.#results.length + 1}. ${title}`);
+    let ok = true;
+    const saw = (witness: string, text: string, holds = true): void => {
+      ok &&= holds;
+      const mark = holds ? this.#paint('ok  ', 'green') : this.#paint('FAIL', 'red');
+      this.line(`   ${mark}  ${witness.padEnd(WITNESS_WIDTH)}${text}`);
+    };
+    const does = (text: string): void => this.line(this.#paint(`   ${text}`, 'dim'));
+    let summary = 'see above';
+    try {
+      summary = await run({ does, saw });
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      saw('the demo', text, false);
+      const hint = error instanceof MeshError ? (error.hint ?? '') : '';
+      for (const line of hint.split('\n')) if (line !== '') does(line);
+    }
+    this.#results.push({ title, ok, summary: ok ? summary : 'did not show what it should' });
+  }
+
+  summary(tookMs: number): void {
+    this.heading('Summary');
+    const rows = this.#results.map(({ title, summary, ok }, index) => [
+      ok ? 'ok  ' : 'FAIL',
+      `${index + 1}. ${title}`,
+      summary,
+    ]);
+    for (const row of toTable(rows)) {
+      const mark = row.slice(0, 4);
+      this.line(`   ${this.#paint(mark, mark === 'FAIL' ? 'red' : 'green')}${row.slice(4)}`);
+    }
+    const good = this.#results.filter(({ ok }) => ok).length;
+    const seconds = (tookMs / 1000).toFixed(1);
+    this.line('');
+    this.line(`${good} of ${this.#results.length} steps showed what they should, in ${seconds} s`);
+  }
+
+  #paint(text: string, colour: keyof typeof ANSI): string {
+    return this.#colours ? `\x1b[${ANSI[colour]}m${text}\x1b[0m` : text;
+  }
+}

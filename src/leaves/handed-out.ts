@@ -1,0 +1,130 @@
+// What was handed out to holders of keys that are not sidecars': one file per certificate,
+// `handed-out/<serial>.json` in the data folder, stored before its holder gets it. A revocation
+// finds the serial here, and a root stays trusted until the last of these has ended.
+import { z } from 'zod';
+import type { LeafCertificate } from '../ca/index.js';
+import type { DataDir } from '../data/index.js';
+import { parseStored } from '../data/index.js';
+import { sha256Hex } from '../x509/keys/index.js';
+import { splitPem } from '../x509/read/index.js';
+
+const FOLDER = 'handed-out';
+const NAME = /^[0-9a-f]+\.json$/;
+/** An ended certificate stays listed for this long. */
+const KEEP_ENDED_MS = 24 * 3_600_000;
+
+const hex = z.string().regex(/^[0-9a-f]+$/);
+const credential = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('token'), id: z.string() }),
+  z.strictObject({ kind: z.literal('certificate'), serialHex: hex }),
+  z.strictObject({ kind: z.literal('issuer-token'), issuer: z.string() }),
+]);
+
+const schema = z.strictObject({
+  version: z.literal(1),
+  serialHex: hex,
+  service: z.string(),
+  spiffeId: z.string(),
+  notBeforeMs: z.number(),
+  notAfterMs: z.number(),
+  issuedAtMs: z.number(),
+  /** Of the leaf; absent in files of earlier versions. */
+  fingerprintSha256: hex.optional(),
+  /** `service~instance` where what its holder showed is bound to an instance. */
+  node: z.string().optional(),
+  /** What its holder showed for it; absent where it was made on the data folder. */
+  credential: credential.optional(),
+  /** Where that was a certificate: what the first of that line was had for, as far as is known. */
+  origin: credential.optional(),
+});
+
+/** Times in ms since the epoch. */
+export type HandedOut = Omit<z.infer<typeof schema>, 'version'>;
+export type HandedOutCredential = z.infer<typeof credential>;
+
+export interface HandingOut {
+  readonly certificate: LeafCertificate;
+  readonly service: string;
+  readonly node?: string;
+  readonly credential?: HandedOutCredential;
+  readonly origin?: HandedOutCredential;
+}
+
+/** Durable when the promise resolves. @throws MeshError data-unwritable */
+export async function recordHandedOut(dataDir: DataDir, handingOut: HandingOut): Promise<void> {
+  const { certificate, ...rest } = handingOut;
+  const { serialHex, spiffeId, notBeforeMs, notAfterMs, issuedAtMs, chainPem } = certificate;
+  const [leafDer = ''] = splitPem(chainPem);
+  const record: z.infer<typeof schema> = {
+    ...{ version: 1, serialHex, spiffeId, notBeforeMs, notAfterMs, issuedAtMs },
+    ...{ fingerprintSha256: sha256Hex(leafDer), ...rest },
+  };
+  await dataDir.write(toName(serialHex), `${JSON.stringify(record, undefined, 1)}\n`);
+}
+
+/** The files that there are, for noticing changes cheaply. @throws MeshError data-unreadable */
+export function listHandedOutFiles(dataDir: DataDir): Promise<readonly string[]> {
+  return dataDir.list(FOLDER);
+}
+
+/**
+ * The record of one serial, if it was handed out.
+ * @throws MeshError data-damaged, data-unreadable
+ */
+export async function findHandedOut(
+  dataDir: DataDir,
+  serialHex: string,
+): Promise<HandedOut | undefined> {
+  return parseStored({ dataDir, name: toName(serialHex), schema });
+}
+
+/** The newest first. @throws MeshError data-damaged, data-unreadable */
+export async function listHandedOut(dataDir: DataDir): Promise<readonly HandedOut[]> {
+  const records: HandedOut[] = [];
+  for (const file of await dataDir.list(FOLDER)) {
+    if (!NAME.test(file)) continue;
+    const stored = await parseStored({ dataDir, name: `${FOLDER}/${file}`, schema });
+    if (stored !== undefined) records.push(stored);
+  }
+  return records.sort((a, b) => b.issuedAtMs - a.issuedAtMs);
+}
+
+/**
+ * The only instance that a certificate is good for, since what it was given for is; undefined: any.
+ * @throws MeshError data-damaged, data-unreadable
+ */
+export async function boundInstance(
+  dataDir: DataDir,
+  serialHex: string,
+): Promise<string | undefined> {
+  const node = (await findHandedOut(dataDir, serialHex))?.node;
+  return node?.split('~').slice(1).join('~');
+}
+
+/** A command may have read the authority just before it changed. */
+const ISSUING_MARGIN_MS = 60_000;
+
+/**
+ * When the last of those ends that were issued before a time, ms since the epoch; undefined where
+ * there are none. @throws MeshError data-damaged, data-unreadable
+ */
+export async function lastHandedOutEndMs(
+  dataDir: DataDir,
+  beforeMs: number,
+): Promise<number | undefined> {
+  const older = (await listHandedOut(dataDir)).filter(
+    ({ issuedAtMs }) => issuedAtMs < beforeMs + ISSUING_MARGIN_MS,
+  );
+  return older.length === 0 ? undefined : Math.max(...older.map(({ notAfterMs }) => notAfterMs));
+}
+
+/** Forgets what ended a while ago, so that a client with a short lifetime doesn't fill the disk. */
+export async function forgetEnded(dataDir: DataDir, nowMs: number): Promise<void> {
+  for (const { serialHex, notAfterMs } of await listHandedOut(dataDir)) {
+    if (notAfterMs + KEEP_ENDED_MS < nowMs) await dataDir.remove(toName(serialHex));
+  }
+}
+
+function toName(serialHex: string): string {
+  return `${FOLDER}/${serialHex}.json`;
+}

@@ -1,0 +1,21 @@
+export {
+  boundInstance,
+  findHandedOut,
+  forgetEnded,
+  type HandingOut,
+  lastHandedOutEndMs,
+  listHandedOut,
+  listHandedOutFiles,
+  recordHandedOut,
+} from './handed-out.js';
+export { LeafManager } from './leaf-manager.js';
+export { LeafStore } from './leaf-store.js';
+export { checkReceived } from './received.js';
+export { type LeafSettings, toRenewAtMs } from './renewal.js';
+export {
+  addRenewalOrder,
+  listRenewalOrders,
+  RENEWAL_ORDERS_FOLDER,
+  type RenewalOrder,
+  removeRenewalOrder,
+} from './renewal-orders.js';

@@ -1,0 +1,170 @@
+// One file per node under `leaves/`, so that a restarted server serves the same leaves and no proxy
+// sees a new certificate for it. The node's id may hold any characters: the file is named by its
+// hash and holds the id. What is read is checked again (key, names, signatures) before it is used.
+import { z } from 'zod';
+import { inParts } from '../base/index.js';
+import type { Leaf } from '../ca/index.js';
+import { type DataDir, damaged, parseStored } from '../data/index.js';
+import { parseSpiffeId } from '../spiffe/index.js';
+import { certificateProblems } from '../x509/check/index.js';
+import { sha256Hex } from '../x509/keys/index.js';
+import { readCertificate, splitPem } from '../x509/read/index.js';
+
+/** A node's own name, as the server composes it: `payments/ledger~10.0.0.3`. */
+export type NodeId = string;
+
+const FOLDER = 'leaves';
+const NAME = /^[0-9a-f]{32}\.json$/;
+const NAME_LENGTH = 32;
+const READ_AT_ONCE = 64;
+
+const schema = z.strictObject({
+  version: z.literal(1),
+  node: z.string(),
+  spiffeId: z.string(),
+  dnsNames: z.array(z.string()),
+  keyType: z.enum(['ecdsa-p256', 'ecdsa-p384', 'rsa-2048', 'rsa-3072']),
+  serialHex: z.string(),
+  notBeforeMs: z.number(),
+  notAfterMs: z.number(),
+  issuedAtMs: z.number(),
+  keyPem: z.string(),
+  chainPem: z.string(),
+  /** Leaves that this one replaced and that have not ended: a revocation concerns them too. */
+  earlier: z.array(z.strictObject({ serialHex: z.string(), notAfterMs: z.number() })).optional(),
+});
+
+type Stored = z.infer<typeof schema>;
+
+/** Certificates that a node may hold, the present one first. */
+export interface NodeCertificates {
+  readonly node: NodeId;
+  readonly certificates: readonly { readonly serialHex: string; readonly notAfterMs: number }[];
+}
+
+/** The leaves of the data folder. */
+export class LeafStore {
+  readonly #dataDir: DataDir;
+
+  constructor(dataDir: DataDir) {
+    this.#dataDir = dataDir;
+  }
+
+  /** Undefined where the node has none. @throws MeshError data-damaged, data-unreadable */
+  async load(node: NodeId): Promise<Leaf | undefined> {
+    const name = toName(node);
+    const stored = await parseStored({ dataDir: this.#dataDir, name, schema });
+    if (stored === undefined) return undefined;
+    if (stored.node !== node) {
+      throw damaged({ dataDir: this.#dataDir, name, what: 'expected the leaf of another node' });
+    }
+    return this.#toLeaf(stored, name);
+  }
+
+  /**
+   * Durable when the promise resolves. What it replaces is remembered until it ends.
+   * @throws MeshError data-unwritable, data-unreadable
+   */
+  async save(node: NodeId, leaf: Leaf, nowMs: number): Promise<void> {
+    const name = toName(node);
+    const before = await this.#tryRead(name);
+    const earlier = before === undefined ? [] : toLive(before, nowMs);
+    const stored: Stored = {
+      version: 1,
+      node,
+      ...leaf,
+      dnsNames: [...leaf.dnsNames],
+      ...(earlier.length === 0 ? {} : { earlier }),
+    };
+    await this.#dataDir.write(name, `${JSON.stringify(stored, undefined, 1)}\n`);
+  }
+
+  /**
+   * What every node may hold. Damaged files are told: what they held is not known.
+   * @throws MeshError data-unreadable
+   */
+  async certificates(
+    nowMs: number,
+  ): Promise<{ readonly nodes: readonly NodeCertificates[]; readonly damaged: readonly string[] }> {
+    const nodes: NodeCertificates[] = [];
+    const damagedNames: string[] = [];
+    const files = (await this.#dataDir.list(FOLDER)).filter((file) => NAME.test(file));
+    const work = async (file: string): Promise<void> => {
+      const name = `${FOLDER}/${file}`;
+      const stored = await this.#tryRead(name);
+      if (stored !== undefined) {
+        nodes.push({ node: stored.node, certificates: toLive(stored, nowMs) });
+      } else if ((await this.#dataDir.read(name)) !== undefined) damagedNames.push(name);
+    };
+    await inParts(files, { atOnce: READ_AT_ONCE, work });
+    return { nodes, damaged: damagedNames };
+  }
+
+  /** Keeps a damaged file under another name, for examination; its new name. */
+  async setAside(node: NodeId): Promise<string> {
+    return this.#dataDir.setAside(toName(node));
+  }
+
+  /** Removes the leaves that have ended, of nodes for which `keep` is false; how many. */
+  async removeEnded(nowMs: number, keep: (node: NodeId) => boolean): Promise<number> {
+    let removed = 0;
+    for (const file of await this.#dataDir.list(FOLDER)) {
+      if (!NAME.test(file)) continue;
+      const name = `${FOLDER}/${file}`;
+      // A damaged file is left for the node that asks for it.
+      const stored = await this.#tryRead(name);
+      if (stored === undefined || toLive(stored, nowMs).length > 0 || keep(stored.node)) continue;
+      await this.#dataDir.remove(name);
+      removed++;
+    }
+    return removed;
+  }
+
+  /** Undefined where there is none, or a damaged one. */
+  async #tryRead(name: string): Promise<Stored | undefined> {
+    return parseStored({ dataDir: this.#dataDir, name, schema }).catch(() => undefined);
+  }
+
+  #toLeaf(stored: Stored, name: string): Leaf {
+    const problem = storedProblem(stored);
+    if (problem !== undefined) throw damaged({ dataDir: this.#dataDir, name, what: problem });
+    const { version: _version, node: _node, earlier: _earlier, ...leaf } = stored;
+    return { ...leaf, spiffeId: parseSpiffeId(stored.spiffeId) };
+  }
+}
+
+function toName(node: NodeId): string {
+  return `${FOLDER}/${sha256Hex(node).slice(0, NAME_LENGTH)}.json`;
+}
+
+/** Certificates of the file that have not ended, the newest first. */
+function toLive({ serialHex, notAfterMs, earlier = [] }: Stored, nowMs: number) {
+  return [{ serialHex, notAfterMs }, ...earlier].filter((one) => one.notAfterMs > nowMs);
+}
+
+function storedProblem(stored: Stored): string | undefined {
+  try {
+    const [facts, issuer] = splitPem(stored.chainPem).map(readCertificate);
+    if (facts === undefined || issuer === undefined) return 'expected a leaf and its issuer';
+    const problems = certificateProblems({
+      facts,
+      issuer,
+      privateKeyPem: stored.keyPem,
+      expected: {
+        // Its own CA's or an outside one's: which of the two was judged when it was issued.
+        kind: 'outside-workload',
+        spiffeId: stored.spiffeId,
+        dnsNames: stored.dnsNames,
+        earliestBeginMs: stored.notBeforeMs,
+        latestEndMs: stored.notAfterMs,
+      },
+    });
+    if (facts.serialHex !== stored.serialHex) return 'expected the serial of its certificate';
+    if (facts.notBeforeMs !== stored.notBeforeMs || facts.notAfterMs !== stored.notAfterMs) {
+      return 'expected the period of its certificate';
+    }
+    return problems.length === 0 ? undefined : problems.join('; ');
+  } catch {
+    return 'expected a certificate chain but got other text';
+  }
+}

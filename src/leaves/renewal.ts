@@ -1,0 +1,98 @@
+// When a leaf is replaced, as a pure function of what there is, what is wanted and the time. It
+// works on absolute times and is asked again and again, so a machine that slept or a clock that
+// jumped changes nothing but the answer. The jitter comes from the leaf's serial: it spreads the
+// nodes, yet a restart does not roll it again.
+
+import type { Leaf, LeafRequest } from '../ca/index.js';
+import type { KeyType } from '../x509/keys/index.js';
+import { sha256Hex } from '../x509/keys/index.js';
+
+export interface LeafSettings extends LeafRequest {
+  /** Share of the lifetime after which a leaf is renewed, in (0, 1). */
+  readonly renewAt: number;
+}
+
+export type RenewalReason =
+  | 'none-yet'
+  | 'identity-changed'
+  | 'names-changed'
+  | 'key-type-changed'
+  | 'lifetime-shortened'
+  | 'issuer-gone'
+  /** Its root is being replaced. */
+  | 'root-changed'
+  /** Peers are told to refuse it. */
+  | 'revoked'
+  /** Somebody asked for a new one. */
+  | 'asked'
+  | 'expired'
+  /** The clock says that the leaf has not begun: it was issued by a clock that ran ahead. */
+  | 'not-begun'
+  | 'due';
+
+export type RenewalPlan =
+  | { readonly action: 'issue'; readonly reason: RenewalReason }
+  /** Ask again at this time, in ms since the epoch, at the latest. */
+  | { readonly action: 'keep'; readonly renewAtMs: number };
+
+export interface RenewalState {
+  readonly leaf: Leaf | undefined;
+  readonly settings: LeafSettings;
+  readonly nowMs: number;
+  /** Whether the leaf's chain ends at a root that peers are told to trust. */
+  readonly trusted: boolean;
+  /** Whether that root is the one that leaves are issued under now. */
+  readonly current: boolean;
+  /** Why the leaf is replaced whatever its age. */
+  readonly urgent?: 'revoked' | 'asked' | undefined;
+}
+
+/** Jitter on either side, as a share of `renewAt`. */
+const JITTER = 0.1;
+const FRACTION_STEPS = 2 ** 32;
+
+/** What to do about a node's leaf at `nowMs`. */
+export function planRenewal(state: RenewalState): RenewalPlan {
+  const { leaf, settings, nowMs, trusted, current, urgent } = state;
+  if (leaf === undefined) return { action: 'issue', reason: 'none-yet' };
+  const changed = changedSetting(leaf, settings);
+  if (changed !== undefined) return { action: 'issue', reason: changed };
+  if (!trusted) return { action: 'issue', reason: 'issuer-gone' };
+  if (urgent !== undefined) return { action: 'issue', reason: urgent };
+  if (nowMs >= leaf.notAfterMs) return { action: 'issue', reason: 'expired' };
+  if (nowMs < leaf.notBeforeMs) return { action: 'issue', reason: 'not-begun' };
+  if (!current) return { action: 'issue', reason: 'root-changed' };
+  const renewAtMs = toRenewAtMs(leaf, settings.renewAt);
+  return nowMs >= renewAtMs ? { action: 'issue', reason: 'due' } : { action: 'keep', renewAtMs };
+}
+
+/** Whether peers would still accept the leaf for what is wanted, though it may be due. */
+export function isUsable({ leaf, settings, nowMs, trusted, urgent }: RenewalState): boolean {
+  if (leaf === undefined || !trusted || urgent === 'revoked') return false;
+  const identityChanged = leaf.spiffeId !== settings.spiffeId;
+  return !identityChanged && nowMs >= leaf.notBeforeMs && nowMs < leaf.notAfterMs;
+}
+
+/** The time at which a leaf is due: its share of the lifetime, ±10 %, always before its end. */
+export function toRenewAtMs(leaf: Leaf, renewAt: number): number {
+  // Near the end the jitter is cut to half of what is left, so that late stays before too late.
+  const span = Math.min(JITTER * renewAt, (1 - renewAt) / 2);
+  const fraction = Number.parseInt(sha256Hex(leaf.serialHex).slice(0, 8), 16) / FRACTION_STEPS;
+  const share = renewAt + (2 * fraction - 1) * span;
+  return leaf.issuedAtMs + (leaf.notAfterMs - leaf.issuedAtMs) * share;
+}
+
+function changedSetting(leaf: Leaf, settings: LeafSettings): RenewalReason | undefined {
+  if (leaf.spiffeId !== settings.spiffeId) return 'identity-changed';
+  if (!sameNames(leaf.dnsNames, settings.dnsNames)) return 'names-changed';
+  const wanted: KeyType = settings.key;
+  if (leaf.keyType !== wanted) return 'key-type-changed';
+  // Lifetimes are compared, not ends: those would make every leaf look too long after a clock step
+  // back.
+  if (leaf.notAfterMs - leaf.issuedAtMs > settings.ttlMs) return 'lifetime-shortened';
+  return undefined;
+}
+
+function sameNames(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((name) => b.includes(name));
+}

@@ -1,0 +1,105 @@
+// What can be shut out, and whether somebody is. Pure: `revocation-store.ts` keeps them.
+import { MeshError, toRfc3339 } from '../base/index.js';
+
+export type RevocationKind =
+  /** A service as a whole: its tokens, its certificates, its identity. */
+  | 'service'
+  /** One node of a service, by its id (`payments/ledger~one`). */
+  | 'instance'
+  /** One certificate, by its serial. */
+  | 'serial'
+  /** One token, by its id; certificates that it got are revoked by themselves. */
+  | 'token';
+
+export interface RevocationSubject {
+  readonly kind: RevocationKind;
+  /** A service's name, a node's id, a serial (`parseSerialHex`), a token's id. */
+  readonly subject: string;
+}
+
+export interface Revocation extends RevocationSubject {
+  readonly revokedAtMs: number;
+}
+
+/** By `toRevocationKey`. */
+export type Revocations = ReadonlyMap<string, Revocation>;
+
+export function toRevocationKey({ kind, subject }: RevocationSubject): string {
+  return `${kind} ${subject}`;
+}
+
+/** Somebody who wants something, by what they proved. */
+export interface Applicant {
+  /** Undefined: no service's, such as an administrator. */
+  readonly service?: string | undefined;
+  readonly node?: string | undefined;
+  readonly tokenId?: string | undefined;
+  readonly certificateSerialHex?: string | undefined;
+}
+
+/** Why an applicant is shut out: the widest reason; undefined: it isn't. */
+export function findRevocation(
+  revocations: Revocations,
+  { service, node, tokenId, certificateSerialHex }: Applicant,
+): Revocation | undefined {
+  const subjects: readonly [RevocationKind, string | undefined][] = [
+    ['service', service],
+    ['instance', node],
+    ['serial', certificateSerialHex],
+    ['token', tokenId],
+  ];
+  for (const [kind, subject] of subjects) {
+    if (subject === undefined) continue;
+    const found = revocations.get(toRevocationKey({ kind, subject }));
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** @throws MeshError revoked */
+export function assertNotRevoked(revocations: Revocations, applicant: Applicant): void {
+  const found = findRevocation(revocations, applicant);
+  if (found !== undefined) throw toRevokedError(found);
+}
+
+const WORDS: Readonly<Record<RevocationKind, string>> = {
+  service: 'service',
+  instance: 'instance',
+  serial: 'the certificate with serial',
+  token: 'the token with id',
+};
+
+/** `instance "ledger~one"`. */
+export function toSubjectText({ kind, subject }: RevocationSubject): string {
+  return `${WORDS[kind]} "${subject}"`;
+}
+
+/** Why somebody is refused. */
+export function toRevokedError(revocation: Revocation): MeshError {
+  const since = toRfc3339(revocation.revokedAtMs);
+  return new MeshError('revoked', `${toSubjectText(revocation)} is revoked since ${since}`, {
+    hint: 'see `countersign revoke --list`; --undo takes one back',
+  });
+}
+
+/** A certificate's serial is at most 20 bytes (RFC 5280 4.1.2.2), with one for the sign. */
+const SERIAL = /^[0-9a-f]{1,42}$/;
+
+/**
+ * A serial in its one spelling (lower-case hex of whole bytes, without leading zero bytes) from any
+ * that tools print: upper case, colons, `0x`, leading zeros. Undefined: it is none.
+ */
+export function tryParseSerialHex(text: string): string | undefined {
+  const digits = text.trim().toLowerCase().replace(/^0x/, '');
+  const isGrouped = /^[0-9a-f]{2}(:[0-9a-f]{2})*$/.test(digits);
+  const plain = isGrouped ? digits.replaceAll(':', '') : digits;
+  if (!SERIAL.test(plain)) return undefined;
+  const whole = plain.length % 2 === 0 ? plain : `0${plain}`;
+  const serial = whole.replace(/^(00)+/, '');
+  return serial === '' || serial.length > 40 ? undefined : serial;
+}
+
+/** The service of a node id. */
+export function toNodeService(node: string): string {
+  return node.split('~', 1)[0] ?? '';
+}

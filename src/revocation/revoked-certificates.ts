@@ -1,0 +1,102 @@
+// From revocations to the certificates that they shut out: every leaf that a node may hold (the
+// present one and those before it that have not ended) and every certificate that was handed out.
+// Ended ones are left out at
+// the end: they are refused without us.
+
+import type { DataDir } from '../data/index.js';
+import { LeafStore, listHandedOut } from '../leaves/index.js';
+import { compareSerials, type RevokedSerial } from '../x509/issue/index.js';
+import { findRevocation, type Revocation, type Revocations, toNodeService } from './revocation.js';
+
+/** A certificate that somebody holds, or held. */
+export interface CertificateHolder {
+  readonly serialHex: string;
+  readonly notAfterMs: number;
+  readonly service: string;
+  /** Undefined: handed out to a client without a sidecar. */
+  readonly node: string | undefined;
+  /** Serial of the certificate that its holder showed for it. */
+  readonly obtainedBy?: string | undefined;
+}
+
+export interface RevokedCertificate extends RevokedSerial {
+  /** Undefined where the serial is of no certificate that we know. */
+  readonly notAfterMs: number | undefined;
+  readonly service: string | undefined;
+  /** The widest that shuts it out. */
+  readonly reason: Revocation;
+}
+
+/**
+ * All certificates that the data folder knows of: leaves that have not ended, and what was handed
+ * out, ended or not.
+ * @returns Also the files that are damaged: whose certificates are not known.
+ * @throws MeshError data-damaged, data-unreadable
+ */
+export async function findCertificates(
+  dataDir: DataDir,
+  nowMs: number,
+): Promise<{
+  readonly certificates: readonly CertificateHolder[];
+  readonly damaged: readonly string[];
+}> {
+  const { nodes, damaged } = await new LeafStore(dataDir).certificates(nowMs);
+  const leaves = nodes.flatMap(({ node, certificates }) =>
+    certificates.map((one) => ({ ...one, node, service: toNodeService(node) })),
+  );
+  const handedOut = (await listHandedOut(dataDir)).map(
+    ({ serialHex, notAfterMs, service, node, credential }) => ({
+      ...{ serialHex, notAfterMs, service, node },
+      obtainedBy: credential?.kind === 'certificate' ? credential.serialHex : undefined,
+    }),
+  );
+  return { certificates: [...leaves, ...handedOut], damaged };
+}
+
+/**
+ * What of it is revoked and has not ended, by serial. A revoked serial that nobody is known to hold
+ * is kept. Who has stolen a key may have renewed its certificate: what was obtained by a revoked
+ * one is revoked too.
+ */
+export function findRevokedCertificates(
+  revocations: Revocations,
+  certificates: readonly CertificateHolder[],
+  nowMs: number,
+): readonly RevokedCertificate[] {
+  const found = new Map<string, RevokedCertificate>();
+  for (const reason of revocations.values()) {
+    if (reason.kind !== 'serial') continue;
+    const { subject: serialHex, revokedAtMs } = reason;
+    const unknown = { notAfterMs: undefined, service: undefined };
+    found.set(serialHex, { serialHex, revokedAtMs, ...unknown, reason });
+  }
+  const known = toObtainedLater(certificates);
+  for (const { serialHex, notAfterMs, service, node, obtainedBy } of known) {
+    const own = findRevocation(revocations, { service, node, certificateSerialHex: serialHex });
+    const reason = own ?? found.get(obtainedBy ?? '')?.reason;
+    if (reason === undefined) continue;
+    const { revokedAtMs } = reason;
+    found.set(serialHex, { serialHex, revokedAtMs, notAfterMs, service, reason });
+  }
+  const isLive = ({ notAfterMs = Number.POSITIVE_INFINITY }: RevokedCertificate): boolean =>
+    notAfterMs > nowMs;
+  return [...found.values()]
+    .filter(isLive)
+    .sort((a, b) => compareSerials(a.serialHex, b.serialHex));
+}
+
+/** Each after the one that it was obtained by. */
+function toObtainedLater(certificates: readonly CertificateHolder[]): Iterable<CertificateHolder> {
+  const bySerial = new Map(certificates.map((one) => [one.serialHex, one]));
+  const ordered = new Set<CertificateHolder>();
+  for (const certificate of certificates) {
+    const line: CertificateHolder[] = [];
+    let at: CertificateHolder | undefined = certificate;
+    while (at !== undefined && !ordered.has(at) && !line.includes(at)) {
+      line.push(at);
+      at = bySerial.get(at.obtainedBy ?? '');
+    }
+    for (const one of line.reverse()) ordered.add(one);
+  }
+  return ordered;
+}

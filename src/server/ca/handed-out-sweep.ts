@@ -1,0 +1,32 @@
+// A server that hands out certificates forgets those that ended a while ago, now and then: a look
+// reads every record.
+import type { Cancel, Clock, Logger } from '../../base/index.js';
+import type { DataDir } from '../../data/index.js';
+import { forgetEnded } from '../../leaves/index.js';
+
+const SWEEP_EVERY_MS = 3_600_000;
+
+export interface SweepOptions {
+  readonly dataDir: DataDir;
+  readonly clock: Clock;
+  readonly logger: Pick<Logger, 'error'>;
+}
+
+/** Sweeps every hour; the result ends that, and resolves when no sweep is under way. */
+export function startSweep({ dataDir, clock, logger }: SweepOptions): () => Promise<void> {
+  let cancel: Cancel = () => undefined;
+  let running = Promise.resolve();
+  const wait = (): void => {
+    cancel = clock.after(SWEEP_EVERY_MS, () => {
+      running = forgetEnded(dataDir, clock.now()).catch((err: unknown) =>
+        logger.error({ err }, 'records of ended certificates could not be removed'),
+      );
+      wait();
+    });
+  };
+  wait();
+  return async () => {
+    cancel();
+    await running;
+  };
+}

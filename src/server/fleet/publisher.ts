@@ -1,0 +1,158 @@
+// From the mesh in force, the endpoints and the leaves to what each stream is to have. What is the
+// same for every node of a service is translated once; a set whose content is unchanged keeps its
+// identity, so that streams which hold it have nothing to compare. A node whose translation fails
+// keeps what it has.
+import type { Leaf } from '../../ca/index.js';
+import type { Mesh, ServiceName } from '../../policy/index.js';
+import {
+  NOTHING_REVOKED,
+  type Registry,
+  type Revoked,
+  toSecrets,
+  translateNode,
+  translateService,
+} from '../../translate/index.js';
+import {
+  createResourceSet,
+  EMPTY_SET,
+  ORDER,
+  type ResourceSet,
+  type Snapshot,
+  TYPE_URLS,
+} from '../../xds/index.js';
+import { type OutboundIndexes, tryOutboundAddress } from '../addresses/index.js';
+import type { Sidecar } from '../join/index.js';
+import { type SidecarKey, toKey } from './registry.js';
+
+export interface PublisherInput {
+  readonly mesh: Mesh;
+  readonly endpoints: Registry;
+  /** Default: nothing. */
+  readonly revoked?: Revoked;
+  /** Revocation lists, PEM; absent: none. */
+  readonly crlPem?: string | undefined;
+}
+
+interface NodeSets {
+  /** For whom: a node that joins again may have another address. */
+  sidecar: Sidecar;
+  mesh: Mesh;
+  revoked: Revoked;
+  listeners: ResourceSet;
+  leaf: Leaf;
+  anchors: string;
+  crlPem: string | undefined;
+  secrets: ResourceSet;
+  unplaced: readonly ServiceName[];
+}
+
+export interface Publication {
+  readonly snapshot: Snapshot;
+  /** Services for which the sidecar's outbound prefix has no address: it can't call them. */
+  readonly unplaced: readonly ServiceName[];
+}
+
+const NOTHING: Snapshot = new Map(ORDER.map((typeUrl) => [typeUrl, EMPTY_SET]));
+
+export interface PublisherOptions {
+  readonly indexes: OutboundIndexes;
+  readonly anchorsPem: () => string;
+}
+
+export class Publisher {
+  readonly #options: PublisherOptions;
+  #input: PublisherInput;
+  #services = new Map<ServiceName, ReadonlyMap<string, ResourceSet>>();
+  /** Those of the input before, for sets that didn't change. */
+  #servicesBefore: ReadonlyMap<ServiceName, ReadonlyMap<string, ResourceSet>> = new Map();
+  readonly #nodes = new Map<string, NodeSets>();
+
+  constructor(input: PublisherInput, options: PublisherOptions) {
+    this.#input = input;
+    this.#options = options;
+  }
+
+  /** What is translated from now on. */
+  update(input: PublisherInput): void {
+    this.#input = input;
+    this.#servicesBefore = new Map([...this.#servicesBefore, ...this.#services]);
+    this.#services = new Map();
+  }
+
+  /** What this sidecar is to have: nothing where its service is no longer declared. */
+  toPublication(sidecar: Sidecar, leaf: Leaf): Publication {
+    const shared = this.#toShared(sidecar.service);
+    if (shared === undefined) return { snapshot: NOTHING, unplaced: [] };
+    const { listeners, secrets, unplaced } = this.#toNodeSets(sidecar, leaf);
+    const own = [
+      [TYPE_URLS.listener, listeners],
+      [TYPE_URLS.secret, secrets],
+    ] as const;
+    return { snapshot: new Map([...shared, ...own]), unplaced };
+  }
+
+  /** The node is gone. */
+  forget(sidecar: SidecarKey): void {
+    this.#nodes.delete(toKey(sidecar));
+  }
+
+  #toShared(name: ServiceName): ReadonlyMap<string, ResourceSet> | undefined {
+    const found = this.#services.get(name);
+    if (found !== undefined) return found;
+    const { mesh, endpoints, revoked = NOTHING_REVOKED } = this.#input;
+    const service = mesh.services.get(name);
+    if (service === undefined) return undefined;
+    const before = this.#servicesBefore.get(name);
+    const sets = translateService({ mesh, service, registry: endpoints, revoked });
+    const shared = new Map([...sets].map(([url, set]) => [url, keep(before?.get(url), set)]));
+    this.#services.set(name, shared);
+    return shared;
+  }
+
+  #toNodeSets(sidecar: Sidecar, leaf: Leaf): NodeSets {
+    const { service: name, address, outbound } = sidecar;
+    const key = toKey(sidecar);
+    const { mesh, revoked = NOTHING_REVOKED, crlPem } = this.#input;
+    const { indexes } = this.#options;
+    const anchorsPem = this.#options.anchorsPem();
+    const old = this.#nodes.get(key);
+    const service = mesh.services.get(name);
+    const unplaced = new Set<ServiceName>();
+    const isSame = old?.mesh === mesh && old.revoked === revoked && old.sidecar === sidecar;
+    const isKnown = isSame || service === undefined;
+    const listeners = isKnown
+      ? old?.listeners
+      : translateNode({
+          mesh,
+          service,
+          address,
+          revoked,
+          outboundAddress: (callee) => {
+            const placed = tryOutboundAddress(outbound, indexes.get(callee));
+            if (placed === undefined) unplaced.add(callee);
+            return placed;
+          },
+        });
+    const secrets =
+      old?.leaf === leaf && old.anchors === anchorsPem && old.crlPem === crlPem
+        ? old.secrets
+        : createResourceSet(toSecrets({ ...leaf, anchorsPem, crlPem }));
+    const sets: NodeSets = {
+      sidecar,
+      mesh,
+      revoked,
+      leaf,
+      anchors: anchorsPem,
+      crlPem,
+      unplaced: isKnown && old !== undefined ? old.unplaced : [...unplaced],
+      listeners: keep(old?.listeners, listeners ?? createResourceSet([])),
+      secrets: keep(old?.secrets, secrets),
+    };
+    this.#nodes.set(key, sets);
+    return sets;
+  }
+}
+
+function keep(old: ResourceSet | undefined, next: ResourceSet): ResourceSet {
+  return old?.version === next.version ? old : next;
+}

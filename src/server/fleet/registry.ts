@@ -1,0 +1,208 @@
+// The connected sidecars are the registry: a sidecar that has acknowledged its listeners is an
+// endpoint of its service; when its stream is gone for longer than the grace, it is no more. The
+// grace keeps a restarting server, or a moment's loss of the control connection, from emptying
+// anybody's endpoints; the table is stored, and after a start every endpoint has the grace to come
+// back.
+import { z } from 'zod';
+import { type Clock, MeshError, Watch } from '../../base/index.js';
+import type { JsonStore } from '../../data/index.js';
+import type { ServiceName } from '../../policy/index.js';
+import type { Registry, SidecarEndpoint } from '../../translate/index.js';
+
+/** How long a sidecar that lost its stream stays an endpoint. */
+export const GONE_GRACE_MS = 10_000;
+/** The same after a start of the server: Envoy's reconnect backs off to 30 s. */
+export const START_GRACE_MS = 60_000;
+
+/** A sidecar at an address; two that share an instance name are still two. */
+export type SidecarKey = Pick<RegistryEntry, 'node' | 'address'>;
+
+export function toKey({ node, address }: SidecarKey): string {
+  return `${node}@${address}`;
+}
+
+export interface RegistryEntry {
+  readonly node: string;
+  readonly service: ServiceName;
+  readonly address: string;
+  /** Its service has a port, so that its address matters; absent: it has. */
+  readonly serves?: boolean | undefined;
+}
+
+const isText = (value: unknown): boolean => typeof value === 'string';
+
+export const registrySchema = z.array(
+  z.strictObject({
+    node: z.string(),
+    service: z.custom<ServiceName>(isText),
+    address: z.string(),
+    serves: z.boolean().optional(),
+  }),
+);
+
+interface Held extends RegistryEntry {
+  serves: boolean;
+  /** Streams of this node that are open. */
+  streams: number;
+  /** Acknowledged its listeners at least once: an endpoint. */
+  ready: boolean;
+  cancelGrace: (() => void) | undefined;
+}
+
+export interface RegistryOptions {
+  readonly clock: Clock;
+  readonly store: JsonStore<readonly RegistryEntry[]>;
+  /** Told of a failed write; the table in memory goes on. */
+  readonly onStoreError: (error: unknown) => void;
+}
+
+export class SidecarRegistry {
+  readonly #options: RegistryOptions;
+  readonly #held = new Map<string, Held>();
+  /** Ready endpoints by service; a new map at each change. */
+  readonly endpoints = new Watch<Registry>(new Map());
+  /** How many nodes are gone for good: who waits for a missing one looks again. */
+  readonly departed = new Watch(0);
+
+  constructor(options: RegistryOptions) {
+    this.#options = options;
+  }
+
+  /** Takes up the stored endpoints, each with the grace to come back. */
+  async restore(): Promise<void> {
+    for (const entry of (await this.#options.store.read()) ?? []) {
+      const held: Held = {
+        ...entry,
+        serves: entry.serves ?? true,
+        streams: 0,
+        ready: true,
+        cancelGrace: undefined,
+      };
+      this.#held.set(toKey(entry), held);
+      this.#startGrace(held, START_GRACE_MS);
+    }
+    this.#publish();
+  }
+
+  /**
+   * A stream of the node opens. `serves` false: it has no port, so its address is nobody's concern.
+   * @throws MeshError address-in-use where a sidecar of another service has the address.
+   */
+  open(entry: RegistryEntry, serves: boolean): void {
+    if (serves) this.#refuseConflict(entry);
+    const old = this.#held.get(toKey(entry));
+    old?.cancelGrace?.();
+    this.#held.set(toKey(entry), {
+      ...entry,
+      serves,
+      streams: (old?.streams ?? 0) + 1,
+      ready: old?.ready === true,
+      cancelGrace: undefined,
+    });
+    this.#publish();
+  }
+
+  /** The node acknowledged its listeners: it is an endpoint from now on. */
+  markReady(sidecar: SidecarKey): void {
+    const held = this.#held.get(toKey(sidecar));
+    if (held === undefined || held.ready) return;
+    held.ready = true;
+    this.#publish();
+    this.#store();
+  }
+
+  /** A stream of the node ended. */
+  close(sidecar: SidecarKey): void {
+    const held = this.#held.get(toKey(sidecar));
+    if (held === undefined) return;
+    held.streams = Math.max(0, held.streams - 1);
+    if (held.streams === 0) this.#startGrace(held, GONE_GRACE_MS);
+  }
+
+  /** These are no endpoints any more, at once and without a grace: they are shut out. */
+  evict(predicate: (entry: RegistryEntry) => boolean): void {
+    const evicted = [...this.#held.values()].filter(predicate);
+    for (const held of evicted) {
+      held.cancelGrace?.();
+      this.#remove(held);
+    }
+  }
+
+  /** Nodes that were there before and have no stream now. */
+  missing(): readonly string[] {
+    return [...this.#held.values()].filter(({ streams }) => streams === 0).map(({ node }) => node);
+  }
+
+  /** Ends all timers. */
+  stop(): void {
+    for (const held of this.#held.values()) held.cancelGrace?.();
+  }
+
+  /**
+   * The node that serves another service at that address: connected, or gone for less than its
+   * grace, in which it is still called there.
+   */
+  holderOf({ address, service }: RegistryEntry): string | undefined {
+    const others = [...this.#held.values()].filter(
+      (held) => held.serves && held.address === address && held.service !== service,
+    );
+    return others[0]?.node;
+  }
+
+  #refuseConflict(entry: RegistryEntry): void {
+    if (this.holderOf(entry) === undefined) return;
+    throw new MeshError(
+      'address-in-use',
+      `address ${entry.address} is in use by a sidecar of another service`,
+      { hint: 'give each sidecar of a host an address of its own: bootstrap --address' },
+    );
+  }
+
+  #remove(held: Held): void {
+    this.#held.delete(toKey(held));
+    this.#publish();
+    this.#store();
+    this.departed.set(this.departed.value + 1);
+  }
+
+  #startGrace(held: Held, graceMs: number): void {
+    held.cancelGrace?.();
+    held.cancelGrace = this.#options.clock.after(graceMs, () => {
+      if (this.#held.get(toKey(held)) !== held || held.streams > 0) return;
+      this.#remove(held);
+    });
+  }
+
+  #publish(): void {
+    const byService = new Map<ServiceName, SidecarEndpoint[]>();
+    const held = [...this.#held.values()].filter(({ ready }) => ready);
+    held.sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
+    for (const { service, address } of held) {
+      const list = byService.get(service) ?? [];
+      if (list.at(-1)?.address !== address) list.push({ address });
+      byService.set(service, list);
+    }
+    this.endpoints.set(keepUnchanged(this.endpoints.value, byService));
+  }
+
+  #store(): void {
+    const entries = [...this.#held.values()]
+      .filter(({ ready }) => ready)
+      .map(({ node, service, address, serves }) => ({ node, service, address, serves }));
+    this.#options.store.write(entries).catch(this.#options.onStoreError);
+  }
+}
+
+/** `next` with the lists of `old` where they are equal, and `old` itself where all are. */
+function keepUnchanged(old: Registry, next: Map<ServiceName, SidecarEndpoint[]>): Registry {
+  const result = new Map<ServiceName, readonly SidecarEndpoint[]>();
+  let same = old.size === next.size;
+  for (const [service, list] of next) {
+    const before = old.get(service);
+    const equal =
+      before?.length === list.length && list.every((one, i) => one.address === before[i]?.address);
+    result.set(service, equal && before !== undefined ? before : list);
+    same &&= equal;
+  }
+  return same ? old : result;
+}

@@ -1,0 +1,79 @@
+// Authentication as the server runs it: what a caller proved, under the limit on failures, and
+// every refusal counted. What decides is in proof.ts and sidecar.ts, which remember nothing.
+import { type Clock, type ErrorCode, MeshError } from '../../base/index.js';
+import type { Caller, Peer } from '../../grpc/index.js';
+import type { Mesh } from '../../policy/index.js';
+import type { TokenKeys } from '../../tokens/index.js';
+import { FailureLimit } from './failure-limit.js';
+import { authenticateCaller, type Proof, type TokenIssuers } from './proof.js';
+import type { Refusals } from './refusals.js';
+import { type AuthenticateOptions, authenticateSidecar, type Sidecar } from './sidecar.js';
+
+export interface AuthenticatorOptions {
+  readonly clock: Clock;
+  readonly tokens: TokenKeys;
+  readonly issuers: TokenIssuers;
+  /** The only instance that a certificate was handed out for; undefined: any. */
+  readonly instanceOf: (serialHex: string) => Promise<string | undefined>;
+  /** In force. */
+  readonly mesh: () => Mesh;
+  readonly refusals: Refusals;
+  /** @throws MeshError where who has proved this is shut out all the same */
+  readonly assertAdmitted: (proved: Sidecar | Proof) => void;
+}
+
+/**
+ * They say nothing of the credential, or that it is genuine: a sidecar that is shut out tries again
+ * for ever, maybe from an address that others share.
+ */
+const NO_FAILURES: ReadonlySet<ErrorCode> = new Set([
+  'resource-limit',
+  'issuer-unreachable',
+  'revoked',
+]);
+
+export class Authenticator {
+  readonly #options: AuthenticatorOptions;
+  readonly #limit: FailureLimit;
+
+  constructor(options: AuthenticatorOptions) {
+    this.#options = options;
+    this.#limit = new FailureLimit(options.clock);
+  }
+
+  /** Whose stream it is. @throws MeshError what `authenticateSidecar` throws; resource-limit */
+  sidecar(peer: Peer): Promise<Sidecar> {
+    return this.#guard(peer, (options) => authenticateSidecar(peer, options));
+  }
+
+  /** Whose call it is. @throws MeshError what `authenticateCaller` throws; resource-limit */
+  caller(caller: Caller): Promise<Proof> {
+    return this.#guard(caller, (options) => authenticateCaller(caller, options));
+  }
+
+  async #guard<T extends Sidecar | Proof>(
+    caller: Caller,
+    authenticate: (options: AuthenticateOptions) => Promise<T>,
+  ): Promise<T> {
+    const { clock, tokens, issuers, instanceOf, mesh, refusals, assertAdmitted } = this.#options;
+    try {
+      this.#limit.check(caller);
+      const options = { tokens, issuers, instanceOf, mesh: mesh(), nowMs: clock.now() };
+      const proved = await authenticate(options);
+      assertAdmitted(proved);
+      this.#limit.passed(caller);
+      return proved;
+    } catch (error) {
+      this.#limitAfter(caller, error);
+      refusals.note(caller.address, error);
+      throw error;
+    }
+  }
+
+  #limitAfter(caller: Caller, error: unknown): void {
+    if (!(error instanceof MeshError) || NO_FAILURES.has(error.code)) return;
+    // The credential is genuine: it only comes before its service.
+    if (error.code === 'service-unknown') this.#limit.passed(caller);
+    else this.#limit.failed(caller);
+  }
+}

@@ -1,0 +1,10 @@
+export { Authenticator } from './authenticator.js';
+export { toToken } from './bearer.js';
+export { createCertificateService } from './certificate-service.js';
+export { NodeIssuers } from './issuers/node-issuers.js';
+export { toLeafSettings } from './leaf-settings.js';
+export { describeCredential, type Proof } from './proof.js';
+export { createRefusalLog } from './refusal-log.js';
+export { type Refusal, Refusals, type RefusalView } from './refusals.js';
+export type { Sidecar } from './sidecar.js';
+export { createGrpcServer, type HostPort, toListenError, XdsPort } from './xds-port.js';

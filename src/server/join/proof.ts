@@ -1,0 +1,197 @@
+// What a caller of the xDS port has proved: of which service it is, and by what. Proofs are our own
+// tokens, JWTs of an issuer that mesh.yaml trusts, and client certificates of the mesh. Whoever
+// shows a token and a certificate is who the token says, and the certificate may not contradict it.
+// One place decides whose token it is, by the `iss` that it claims, before anything is verified:
+// each issuer's tokens are then verified by that issuer's keys and rules alone.
+import { MeshError } from '../../base/index.js';
+import type { Caller } from '../../grpc/index.js';
+import { type Mesh, type ServiceName, tryServiceName } from '../../policy/index.js';
+import { TOKEN_ISSUER, type TokenKeys } from '../../tokens/index.js';
+import { type ClientIdentity, verifyClientCertificate } from '../../x509/check/index.js';
+import { toToken } from './bearer.js';
+
+/** By what a caller proved its service; nothing of it is secret. Times in ms since the epoch. */
+export type Credential =
+  | { readonly kind: 'token'; readonly id: string; readonly expiresAtMs: number }
+  | { readonly kind: 'certificate'; readonly serialHex: string; readonly notAfterMs: number }
+  | { readonly kind: 'issuer-token'; readonly issuer: string; readonly expiresAtMs: number };
+
+export interface Proof {
+  readonly service: ServiceName;
+  /** The only one that the credential is good for. */
+  readonly instance?: string;
+  readonly credential: Credential;
+}
+
+/** What a token of an outside issuer proves. */
+export interface IssuerProof {
+  readonly service: ServiceName;
+  readonly instance?: string;
+  readonly expiresAtMs: number;
+}
+
+/** The issuers that the mesh in force trusts. */
+export interface TokenIssuers {
+  has(issuer: string): boolean;
+  /** @throws MeshError token-invalid, token-expired, token-key-unknown, issuer-unreachable */
+  verify(issuer: string, token: string, nowMs: number): Promise<IssuerProof>;
+}
+
+export const NO_ISSUERS: TokenIssuers = {
+  has: () => false,
+  verify: () => Promise.reject(new MeshError('token-invalid', 'no such issuer is trusted')),
+};
+
+export interface ProofOptions {
+  readonly tokens: TokenKeys;
+  readonly mesh: Mesh;
+  readonly issuers?: TokenIssuers;
+  readonly nowMs: number;
+  /**
+   * Which service the caller says it is: decides only among those that share the service account
+   * of its certificate.
+   */
+  readonly claimed?: ServiceName | undefined;
+  /** The only instance that a certificate was handed out for; undefined: any. */
+  readonly instanceOf?: (serialHex: string) => Promise<string | undefined>;
+}
+
+/** The longest of any issuer: outside tokens carry claims of their own. */
+const MAX_PEEKED_BYTES = 16_384;
+
+/**
+ * What the caller proved. Pure but for an outside issuer's keys, which may be fetched.
+ * @throws MeshError token-missing, token-invalid, token-expired, token-key-unknown,
+ * certificate-refused; token-wrong-service where token and certificate disagree; service-unknown.
+ */
+export async function authenticateCaller(caller: Caller, options: ProofOptions): Promise<Proof> {
+  const token = toToken(caller.authorization) ?? '';
+  const { certificate } = caller;
+  if (token === '' && certificate !== undefined) return proveByCertificate(certificate, options);
+  const proof = await proveByToken(token, options);
+  if (certificate !== undefined) refuseContradiction(certificate, proof.service, options);
+  return proof;
+}
+
+async function proveByToken(token: string, options: ProofOptions): Promise<Proof> {
+  const { tokens, mesh, nowMs, issuers = NO_ISSUERS } = options;
+  const issuer = peekIssuer(token);
+  if (issuer !== undefined && issuers.has(issuer)) {
+    const { service, instance, expiresAtMs } = await issuers.verify(issuer, token, nowMs);
+    if (!mesh.services.has(service)) throw undeclared(service);
+    const bound = instance === undefined ? {} : { instance };
+    return { service, ...bound, credential: { kind: 'issuer-token', issuer, expiresAtMs } };
+  }
+  if (issuer !== undefined && issuer !== TOKEN_ISSUER) throw untrusted();
+  const proved = tokens.verify(token, { audience: 'countersign-xds', nowMs });
+  const service = tryServiceName(proved.subject);
+  if (service === undefined || !mesh.services.has(service)) throw undeclared(proved.subject);
+  const { id, expiresAtMs, instance } = proved;
+  const bound = instance === undefined ? {} : { instance };
+  return { service, ...bound, credential: { kind: 'token', id, expiresAtMs } };
+}
+
+async function proveByCertificate(
+  certificate: Uint8Array,
+  { mesh, nowMs, claimed, instanceOf }: ProofOptions,
+): Promise<Proof> {
+  const { trustDomain } = mesh;
+  const identity = verifyClientCertificate(certificate, { trustDomain, nowMs });
+  const { serialHex, notAfterMs } = identity;
+  const service = chooseService(servicesOf(identity, mesh), identity, { mesh, claimed });
+  const instance = await instanceOf?.(serialHex);
+  const bound = instance === undefined ? {} : { instance };
+  return { service, ...bound, credential: { kind: 'certificate', serialHex, notAfterMs } };
+}
+
+/**
+ * With a token beside it a certificate proves nothing more, so that one which has ended does no
+ * harm.
+ */
+function refuseContradiction(
+  certificate: Uint8Array,
+  service: ServiceName,
+  { mesh }: ProofOptions,
+): void {
+  const { trustDomain } = mesh;
+  const identity = verifyClientCertificate(certificate, { trustDomain, nowMs: undefined });
+  if (servicesOf(identity, mesh).includes(service)) return;
+  throw new MeshError(
+    'token-wrong-service',
+    `the token is for service "${service}" but the client certificate is another service's`,
+  );
+}
+
+function servicesOf({ spiffeId }: ClientIdentity, mesh: Mesh): readonly ServiceName[] {
+  const services = [...mesh.services.values()];
+  return services.filter((service) => service.spiffeId === spiffeId).map(({ name }) => name);
+}
+
+/** Of the services that share a service account, the one that is claimed or else certified. */
+function chooseService(
+  services: readonly ServiceName[],
+  { spiffeId, dnsNames }: ClientIdentity,
+  { mesh, claimed }: { readonly mesh: Mesh; readonly claimed: ServiceName | undefined },
+): ServiceName {
+  const [only] = services;
+  if (only === undefined) {
+    const which = `the client certificate is for "${spiffeId}"`;
+    throw new MeshError('service-unknown', `${which}, which no service of the mesh is`, {
+      hint: 'declare the service in mesh.yaml; the sidecar will try again by itself',
+    });
+  }
+  if (services.length === 1) return only;
+  if (claimed !== undefined && services.includes(claimed)) return claimed;
+  const certified = services.filter((name) =>
+    mesh.services.get(name)?.dnsNames.every((dnsName) => dnsNames.includes(dnsName)),
+  );
+  const [one] = certified;
+  if (claimed === undefined && one !== undefined && certified.length === 1) return one;
+  const message = 'the client certificate is for several services and the node claims none of them';
+  throw new MeshError('token-wrong-service', message, {
+    hint: 'name the service in node.id, as `countersign bootstrap` does',
+  });
+}
+
+/** Which issuer it says is the caller's own word: it is not repeated. */
+function untrusted(): MeshError {
+  const message = 'expected a token of this server but got one of an issuer that is not trusted';
+  return new MeshError('token-invalid', message, {
+    hint: 'make one with `countersign token`, or trust its issuer by `nodeIssuers` in mesh.yaml',
+  });
+}
+
+function undeclared(subject: string): MeshError {
+  return new MeshError(
+    'service-unknown',
+    `the token is for service "${subject}", which the mesh does not declare`,
+    { hint: 'declare the service in mesh.yaml; the sidecar will try again by itself' },
+  );
+}
+
+/** The `iss` that a JWT claims; undefined where the text is no JWT. Nothing is verified here. */
+function peekIssuer(token: string): string | undefined {
+  if (token.length > MAX_PEEKED_BYTES) return undefined;
+  const parts = token.split('.');
+  if (parts.length !== 3) return undefined;
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(parts[1] ?? '', 'base64url').toString('utf8'));
+    const isMap = typeof claims === 'object' && claims !== null;
+    const issuer: unknown = isMap && 'iss' in claims ? claims.iss : undefined;
+    return typeof issuer === 'string' ? issuer : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A credential as logs and status name it. */
+export function describeCredential(credential: Credential): string {
+  switch (credential.kind) {
+    case 'token':
+      return `token ${credential.id}`;
+    case 'certificate':
+      return `certificate ${credential.serialHex}`;
+    case 'issuer-token':
+      return `token of ${credential.issuer}`;
+  }
+}

@@ -1,0 +1,59 @@
+// Where a rollout stands, as the data folder has it: what may be in force on some proxy, and the
+// phases that are left, the running one first. It is stored before a phase is entered, so that a
+// server that is killed resumes that phase: it neither opens again what the phase had closed, nor
+// forgets that callers may still be on their way.
+import { z } from 'zod';
+import type { Mesh, Service } from '../../policy/index.js';
+import type { Phase } from './phases.js';
+
+export interface RolloutRecord {
+  readonly mayBeInForce: readonly Mesh[];
+  /** Empty: the only mesh in force is wholly so. */
+  readonly phases: readonly Phase[];
+}
+
+/** Changes with the shape of `Mesh`: a record of another format is not read. */
+const FORMAT = 2;
+
+interface StoredMesh extends Omit<Mesh, 'services'> {
+  readonly services: readonly Service[];
+}
+
+const meshSchema = z.custom<StoredMesh>((value) => {
+  const mesh = value as Partial<StoredMesh> | null;
+  return typeof mesh?.trustDomain === 'string' && Array.isArray(mesh.services);
+});
+
+export const rolloutSchema = z.object({
+  format: z.number(),
+  mayBeInForce: z.array(meshSchema).min(1),
+  phases: z.array(z.object({ name: z.string(), mesh: meshSchema })),
+});
+
+export type StoredRollout = z.infer<typeof rolloutSchema>;
+
+export function toStoredRollout({ mayBeInForce, phases }: RolloutRecord): StoredRollout {
+  return {
+    format: FORMAT,
+    mayBeInForce: mayBeInForce.map(toStoredMesh),
+    phases: phases.map(({ name, mesh }) => ({ name, mesh: toStoredMesh(mesh) })),
+  };
+}
+
+/** Undefined for the record of a version that stores another format. */
+export function tryRolloutRecord(stored: StoredRollout): RolloutRecord | undefined {
+  if (stored.format !== FORMAT) return undefined;
+  return {
+    mayBeInForce: stored.mayBeInForce.map(toMesh),
+    phases: stored.phases.map(({ name, mesh }) => ({ name, mesh: toMesh(mesh) })),
+  };
+}
+
+function toStoredMesh(mesh: Mesh): StoredMesh {
+  return { ...mesh, services: [...mesh.services.values()] };
+}
+
+function toMesh(stored: StoredMesh): Mesh {
+  const services = new Map(stored.services.map((service) => [service.name, service]));
+  return { ...stored, services };
+}

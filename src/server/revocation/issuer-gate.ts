@@ -1,0 +1,37 @@
+// Before an issuing CA signs its first leaf, every proxy must have its revocation list: while
+// anything is revoked, Envoy refuses the leaves of an issuer that it has no list of. A mute proxy
+// holds this back for GATE_MS at most; nothing is revoked: nothing is waited for.
+import type { Cancel, Clock } from '../../base/index.js';
+import type { ProxyState } from '../mesh/index.js';
+import type { RevocationSource } from './revocation-source.js';
+
+/** Leaves are renewed long before their end: they can wait so long for their issuer. */
+export const GATE_MS = 5_000;
+
+export interface IssuerGateOptions {
+  readonly revocations: RevocationSource;
+  readonly clock: Clock;
+  readonly proxies: () => Iterable<{ readonly state: ProxyState }>;
+  /** Calls back when a proxy answered, came or went. */
+  readonly onChange: (listener: () => void) => Cancel;
+}
+
+/** Resolves when every connected proxy has the lists of the issuers as they are now. */
+export async function passIssuerGate(options: IssuerGateOptions): Promise<void> {
+  const { revocations, clock, proxies, onChange } = options;
+  await revocations.renewLists();
+  if (revocations.inForce.value.crls === undefined) return;
+  await new Promise<void>((resolve) => {
+    const finish = (): void => {
+      cancelTimer();
+      cancelListener();
+      resolve();
+    };
+    const look = (): void => {
+      if (![...proxies()].some(({ state }) => state === 'pending')) finish();
+    };
+    const cancelTimer = clock.after(GATE_MS, finish);
+    const cancelListener = onChange(look);
+    look();
+  });
+}

@@ -1,0 +1,194 @@
+// Revocations as an input: read at start, before anything is served, and again whenever the data
+// folder changes. From the moment that one is read nobody whom it names is admitted or certified;
+// then the revocation lists and marks are stored; then all of it is in force at once, and
+// published. What can't be read or stored is told and tried again at the next look; what was in
+// force stays.
+import { type Clock, type Logger, type MeshError, Watch } from '../../base/index.js';
+import type { Authority } from '../../ca/index.js';
+import { createJsonStore, type DataDir, type DurableStore } from '../../data/index.js';
+import { type LeafManager, listHandedOutFiles } from '../../leaves/index.js';
+import type { Mesh } from '../../policy/index.js';
+import {
+  type Applicant,
+  assertNotRevoked,
+  CrlStore,
+  type Crls,
+  findCertificates,
+  findRevocation,
+  findRevokedCertificates,
+  listRevocationFiles,
+  loadRevocations,
+  type Revocations,
+  type RevokedCertificate,
+  toNodeService,
+  toRevocationKey,
+  toRevokedError,
+} from '../../revocation/index.js';
+import type { Period } from '../../x509/read/index.js';
+import { type Marks, marksSchema, NO_MARKS, nextMarks } from './revocation-marks.js';
+
+export interface RevocationState {
+  readonly list: Revocations;
+  readonly marks: Marks;
+  /** Undefined: no certificate is revoked, or the authority can't sign lists. */
+  readonly crls: Crls | undefined;
+  /** Certificates that are refused although they have not ended. */
+  readonly certificates: readonly RevokedCertificate[];
+}
+
+export interface RevocationSourceOptions {
+  readonly dataDir: DataDir;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly authority: Authority;
+  /** Meshes that may be in force. */
+  readonly meshes: () => readonly Mesh[];
+}
+
+/** Certificates end without notice: looked at again this often. */
+const LOOK_AGAIN_MS = 3_600_000;
+const NOTHING: RevocationState = {
+  list: new Map(),
+  marks: NO_MARKS,
+  crls: undefined,
+  certificates: [],
+};
+
+export class RevocationSource {
+  readonly #options: RevocationSourceOptions;
+  readonly #crlStore: CrlStore | undefined;
+  readonly #marksStore: DurableStore<Marks>;
+  /** What applicants are held against: as read, ahead of what is published. */
+  #list: Revocations = new Map();
+  #revokedSerials: ReadonlyMap<string, RevokedCertificate> = new Map();
+  /** Of what `inForce` was made. */
+  #seen = '';
+  #lookAgainMs = Number.NEGATIVE_INFINITY;
+  #leaves: LeafManager | undefined;
+  readonly inForce = new Watch<RevocationState>(NOTHING);
+
+  private constructor(options: RevocationSourceOptions) {
+    const { dataDir, authority, logger } = options;
+    this.#options = options;
+    const onProblem = (err: MeshError): void =>
+      logger.error({ err }, 'damaged revocation lists were set aside and are made again');
+    const { crls } = authority;
+    this.#crlStore = crls && new CrlStore({ dataDir, crls, onProblem });
+    this.#marksStore = createJsonStore({
+      dataDir,
+      name: 'revocation-marks.json',
+      schema: marksSchema,
+    });
+  }
+
+  /** @throws MeshError data-damaged, data-unreadable, data-unwritable */
+  static async open(options: RevocationSourceOptions): Promise<RevocationSource> {
+    const source = new RevocationSource(options);
+    await source.check();
+    return source;
+  }
+
+  /** Leaves of revoked nodes are made no more; revoked ones of others are replaced. */
+  guard(leaves: LeafManager): void {
+    this.#leaves = leaves;
+  }
+
+  /** @throws MeshError revoked */
+  assertAdmitted(applicant: Applicant): void {
+    assertNotRevoked(this.#list, applicant);
+    // The certificate of a node that is shut out, shown under another node's name.
+    const certificate = this.#revokedSerials.get(applicant.certificateSerialHex ?? '');
+    if (certificate !== undefined) throw toRevokedError(certificate.reason);
+  }
+
+  /** When the revocation lists in force begin and end; undefined: none are. */
+  get crlPeriod(): Period | undefined {
+    const { crls } = this.inForce.value;
+    return crls && { beginsAtMs: crls.thisUpdateMs, endsAtMs: crls.nextUpdateMs };
+  }
+
+  /** Whether a certificate is revoked by its serial; its node may have another. */
+  isRevokedSerial(serialHex: string): boolean {
+    return this.#list.has(toRevocationKey({ kind: 'serial', subject: serialHex }));
+  }
+
+  /** Looks at the data folder now. @throws MeshError what keeps a change from being in force */
+  async check(): Promise<void> {
+    const { dataDir, clock, authority } = this.#options;
+    const files = await listRevocationFiles(dataDir);
+    const handedOut = files.length === 0 ? [] : await listHandedOutFiles(dataDir);
+    const issuers = authority.crls?.issuers().map(({ keyIdHex }) => keyIdHex);
+    const seen = JSON.stringify([files, handedOut, issuers]);
+    if (seen === this.#seen && clock.now() < this.#lookAgainMs) return;
+    await this.#take();
+    this.#seen = seen;
+  }
+
+  /** The issuing CAs are others: each gets its list, and the lists are published. */
+  async renewLists(): Promise<void> {
+    const { value } = this.inForce;
+    const crls = await this.#crlStore?.ensure(value.certificates, this.#options.clock.now());
+    this.#put({ ...this.inForce.value, crls });
+  }
+
+  /** Resolves when no write is under way. */
+  settled(): Promise<void> {
+    return this.#marksStore.settled();
+  }
+
+  async #take(): Promise<void> {
+    const { dataDir, clock, meshes } = this.#options;
+    const list = await loadRevocations(dataDir);
+    this.#list = list;
+    // A leaf that is being made must be in the store before its serial is looked for there.
+    await this.#leaves?.releaseWhere(
+      (node) => findRevocation(list, { node, service: toNodeService(node) }) !== undefined,
+    );
+    await this.#leaves?.renewRevoked();
+    const certificates = await this.#findCertificates(list);
+    this.#revokedSerials = new Map(certificates.map((one) => [one.serialHex, one]));
+    const nowMs = clock.now();
+    const crls = await this.#crlStore?.ensure(certificates, nowMs);
+    const before = (await this.#marksStore.read()) ?? NO_MARKS;
+    const marks = nextMarks(before, {
+      revocations: list.values(),
+      serviceOf: (serialHex) => this.#revokedSerials.get(serialHex)?.service,
+      meshes: meshes(),
+    });
+    if (marks !== before) await this.#marksStore.write(marks);
+    this.#lookAgainMs = Math.min(
+      crls?.renewAtMs ?? Number.POSITIVE_INFINITY,
+      nowMs + LOOK_AGAIN_MS,
+    );
+    this.#put({ list, marks, crls, certificates });
+  }
+
+  async #findCertificates(list: Revocations): Promise<readonly RevokedCertificate[]> {
+    if (list.size === 0) return [];
+    const { dataDir, clock, logger } = this.#options;
+    const { certificates, damaged } = await findCertificates(dataDir, clock.now());
+    if (damaged.length > 0) {
+      const message = 'damaged leaves: what they held is not known, so it can not be refused';
+      logger.error({ files: damaged }, message);
+    }
+    const found = findRevokedCertificates(list, certificates, clock.now());
+    if (found.length > 0 && this.#crlStore === undefined) {
+      const message = 'the authority signs no revocation lists: certificates are good to their end';
+      logger.warn({ certificates: found.length }, message);
+    }
+    return found;
+  }
+
+  #put(state: RevocationState): void {
+    const { value } = this.inForce;
+    const isSame =
+      value.crls?.pem === state.crls?.pem &&
+      JSON.stringify(value.marks) === JSON.stringify(state.marks) &&
+      JSON.stringify([...value.list]) === JSON.stringify([...state.list]);
+    if (isSame) return;
+    const { logger } = this.#options;
+    const fields = { revocations: state.list.size, certificates: state.certificates.length };
+    logger.info(fields, 'revocations in force');
+    this.inForce.set(state);
+  }
+}

@@ -1,0 +1,83 @@
+// The HTTP API under /v1/, one handler a path: CLI.md.
+import type { Clock } from '../../base/index.js';
+import { MeshError } from '../../base/index.js';
+import { serviceName } from '../../policy/index.js';
+import {
+  DEFAULT_OUTBOUND,
+  type OutboundIndexes,
+  parseOutboundPrefix,
+  toOutboundAddress,
+} from '../addresses/index.js';
+import { type AdminHandler, toJsonReply } from './admin.js';
+import { toMetrics } from './metrics.js';
+import { type StatusInput, toServerStatus } from './status.js';
+import { type WaitInput, waitForAnswer } from './waiting.js';
+
+const DEFAULT_WAIT_MS = 60_000;
+const LONGEST_WAIT_MS = 3_600_000;
+
+export interface ApiOptions {
+  readonly clock: Clock;
+  readonly indexes: OutboundIndexes;
+  readonly status: () => StatusInput;
+  readonly wait: WaitInput;
+  /** Looks at the mesh file and the data folder now. */
+  readonly checkInputs: () => Promise<void>;
+  readonly onChange: (listener: () => void) => () => void;
+}
+
+export function createApi(options: ApiOptions): ReadonlyMap<string, AdminHandler> {
+  return new Map<string, AdminHandler>([
+    ['/healthz', () => ({ body: 'ok\n' })],
+    ['/readyz', () => ({ body: 'ok\n' })],
+    [
+      '/metrics',
+      () => ({ contentType: 'text/plain; version=0.0.4', body: toMetrics(options.status()) }),
+    ],
+    ['/v1/status', () => toJsonReply(toServerStatus(options.status()))],
+    ['/v1/wait', (request) => answerWait(options, request)],
+    ['/v1/hosts', ({ query }) => toJsonReply({ entries: toHosts(options, query) })],
+  ]);
+}
+
+async function answerWait(
+  { clock, wait, checkInputs, onChange }: ApiOptions,
+  { query, signal }: Parameters<AdminHandler>[0],
+): Promise<ReturnType<typeof toJsonReply>> {
+  const timeoutMs = Number(query.get('timeout_ms') ?? DEFAULT_WAIT_MS);
+  if (!Number.isFinite(timeoutMs) || timeoutMs < 0) {
+    throw new MeshError('request-invalid', 'expected timeout_ms to be a number of milliseconds');
+  }
+  await checkInputs();
+  const answer = await waitForAnswer(wait, {
+    clock,
+    timeoutMs: Math.min(timeoutMs, LONGEST_WAIT_MS),
+    signal,
+    onChange,
+  });
+  return toJsonReply(answer, answer.inForce ? 200 : 409);
+}
+
+interface HostEntry {
+  readonly address: string;
+  readonly service: string;
+  readonly names: readonly string[];
+}
+
+/** What stands in /etc/hosts for each service, or for one. */
+function toHosts({ indexes, wait }: ApiOptions, query: URLSearchParams): readonly HostEntry[] {
+  const { mesh } = wait.meshState();
+  const prefix = parseOutboundPrefix(query.get('outbound') ?? DEFAULT_OUTBOUND);
+  const asked = query.get('service');
+  const only = asked === null ? undefined : serviceName(asked);
+  if (only !== undefined && !mesh.services.has(only)) {
+    throw new MeshError('service-unknown', `the mesh declares no service "${only}"`);
+  }
+  return [...mesh.services.values()]
+    .filter(({ name, ports }) => (only === undefined ? ports.length > 0 : name === only))
+    .map(({ name, dnsNames }) => ({
+      address: toOutboundAddress(prefix, indexes.get(name)),
+      service: name,
+      names: dnsNames,
+    }));
+}

@@ -1,0 +1,91 @@
+// The outage horizon as `status` and `/metrics` show it.
+import { toRfc3339 } from '../../base/index.js';
+import {
+  HORIZON_KINDS,
+  type Horizon,
+  type HorizonEnd,
+  type HorizonKind,
+  type HorizonWarning,
+} from './horizon.js';
+
+export interface HorizonStatus {
+  /** RFC 3339. */
+  readonly at: string;
+  readonly what: HorizonKind;
+  /** Whose; null where it is everybody's. */
+  readonly node: string | null;
+}
+
+export interface WarningStatus {
+  readonly text: string;
+  readonly node?: string;
+}
+
+/** Of one kind so many are told one by one. */
+const TOLD = 20;
+
+export function toHorizonStatus(end: HorizonEnd | undefined): HorizonStatus | null {
+  if (end === undefined) return null;
+  return { at: toRfc3339(end.atMs), what: end.what, node: end.node ?? null };
+}
+
+export function toProxyHorizon(
+  { byNode }: Horizon,
+  node: string,
+): Pick<HorizonStatus, 'at' | 'what'> | null {
+  const end = byNode.get(node);
+  return end === undefined ? null : { at: toRfc3339(end.atMs), what: end.what };
+}
+
+/** Of a kind that many proxies have, the first ones and how many more. */
+export function toWarningStatus(warnings: readonly HorizonWarning[]): readonly WarningStatus[] {
+  return HORIZON_KINDS.flatMap((what) => {
+    const own = warnings.filter((warning) => warning.what === what);
+    const told = own
+      .slice(0, TOLD)
+      .map(({ text, node }) => (node === undefined ? { text } : { text, node }));
+    const more = own.length - told.length;
+    return more === 0 ? told : [...told, { text: `${what} of ${more} more proxies, as above` }];
+  });
+}
+
+/** Prometheus text exposition. A kind of which there is none has no line. */
+export function toHorizonMetrics({ first, byKind, warnings }: Horizon): string {
+  const kinds = HORIZON_KINDS.flatMap((what) => {
+    const end = byKind.get(what);
+    return end === undefined ? [] : [{ labels: `{what="${what}"}`, value: toSeconds(end) }];
+  });
+  const near = HORIZON_KINDS.map((what) => ({
+    labels: `{what="${what}"}`,
+    value: warnings.filter((warning) => warning.what === what).length,
+  }));
+  return [
+    toFamily(
+      'outage_horizon_timestamp_seconds',
+      'When the first of each kind ends, if the server stopped now.',
+      kinds,
+    ),
+    toFamily(
+      'outage_horizon_first_timestamp_seconds',
+      'When the first thing fails, if the server stopped now.',
+      first === undefined ? [] : [{ labels: '', value: toSeconds(first) }],
+    ),
+    toFamily('horizon_warnings', 'Ends that are near and should be far, by kind.', near),
+  ].join('');
+}
+
+interface Sample {
+  readonly labels: string;
+  readonly value: number;
+}
+
+function toFamily(name: string, help: string, samples: readonly Sample[]): string {
+  if (samples.length === 0) return '';
+  const full = `countersign_${name}`;
+  const heading = `# HELP ${full} ${help}\n# TYPE ${full} gauge\n`;
+  return heading + samples.map(({ labels, value }) => `${full}${labels} ${value}\n`).join('');
+}
+
+function toSeconds({ atMs }: HorizonEnd): number {
+  return atMs / 1000;
+}

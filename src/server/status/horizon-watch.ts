@@ -1,0 +1,144 @@
+// The outage horizon of this server as it is: it gathers the ends, and logs a warning when one is
+// near that should be far. Of each kind once on entering, when it has come to further proxies, and
+// daily: a mesh whose certificates are no longer renewed has thousands of them. Looked at every
+// hour by the time of day, since one long timer would not count a machine's sleep.
+import type { Cancel, Clock, Logger } from '../../base/index.js';
+import type { Authority, Leaf } from '../../ca/index.js';
+import type { ServerCredential } from '../../ca/xds/index.js';
+import { toRenewAtMs } from '../../leaves/index.js';
+import type { Mesh } from '../../policy/index.js';
+import { ChainReader, type Period, readPeriods } from '../../x509/read/index.js';
+import type { MemberView } from '../fleet/index.js';
+import {
+  HORIZON_KINDS,
+  type Horizon,
+  type HorizonKind,
+  type HorizonWarning,
+  type NodeEnds,
+  toHorizon,
+} from './horizon.js';
+
+export interface HorizonWatchOptions {
+  readonly authority: Pick<Authority, 'trustAnchorsPem'>;
+  readonly credential: Pick<ServerCredential, 'anchorPem' | 'certificate'>;
+  /** Of the CRL that sidecars have; undefined where they have none. */
+  readonly crl?: () => Period | undefined;
+  readonly members: () => readonly MemberView[];
+  readonly mesh: () => Mesh;
+  readonly clock: Clock;
+  readonly logger: Pick<Logger, 'warn'>;
+}
+
+type LeafEnds = Pick<NodeEnds, 'leaf' | 'issuer' | 'root'>;
+
+interface KnownLeaf {
+  readonly renewAt: number;
+  readonly chains: ChainReader;
+  readonly ends: LeafEnds;
+}
+
+interface Told {
+  readonly atMs: number;
+  readonly nodes: ReadonlySet<string>;
+}
+
+const CHECK_EVERY_MS = 3_600_000;
+const REPEAT_AFTER_MS = 24 * 3_600_000;
+/** Proxies named in one line of the log. */
+const NAMED = 5;
+/** Of a leaf whose service is no longer declared. */
+const DEFAULT_RENEW_AT = 0.5;
+const NO_LEAF: LeafEnds = { leaf: undefined, issuer: undefined, root: undefined };
+
+export class HorizonWatch {
+  readonly #options: HorizonWatchOptions;
+  readonly #told = new Map<HorizonKind, Told>();
+  readonly #leaves = new WeakMap<Leaf, KnownLeaf>();
+  #chains: ChainReader | undefined;
+  #cancelTimer: Cancel | undefined;
+
+  constructor(options: HorizonWatchOptions) {
+    this.#options = options;
+  }
+
+  /** As it is now. @param members Those of this moment, where the caller has them already. */
+  current(members: readonly MemberView[] = this.#options.members()): Horizon {
+    const { authority, credential, clock, crl } = this.#options;
+    const { trustAnchorsPem } = authority;
+    if (this.#chains?.anchorsPem !== trustAnchorsPem) {
+      this.#chains = new ChainReader(trustAnchorsPem);
+    }
+    const chains = this.#chains;
+    return toHorizon({
+      nowMs: clock.now(),
+      nodes: members.map((member) => this.#toNodeEnds(member, chains)),
+      anchors: chains.anchors,
+      xdsCertificate: firstPeriod(credential.certificate().chainPem),
+      xdsAnchor: firstPeriod(credential.anchorPem),
+      crl: crl?.(),
+    });
+  }
+
+  /** Looks now, and every hour until `stop`. */
+  start(): void {
+    this.#check();
+    this.#cancelTimer = this.#options.clock.after(CHECK_EVERY_MS, () => this.start());
+  }
+
+  stop(): void {
+    this.#cancelTimer?.();
+  }
+
+  #check(): void {
+    const { warnings } = this.current();
+    for (const what of HORIZON_KINDS) {
+      const own = warnings.filter((warning) => warning.what === what);
+      if (own.length === 0) this.#told.delete(what);
+      else this.#warn(what, own);
+    }
+  }
+
+  #warn(what: HorizonKind, warnings: readonly HorizonWarning[]): void {
+    const { clock, logger } = this.#options;
+    const nowMs = clock.now();
+    const nodes = new Set(warnings.map(({ node }) => node ?? ''));
+    const told = this.#told.get(what);
+    const isNews = told === undefined || [...nodes].some((node) => !told.nodes.has(node));
+    // By its distance: a clock that was set back must not silence it.
+    if (!isNews && Math.abs(nowMs - told.atMs) < REPEAT_AFTER_MS) return;
+    this.#told.set(what, { atMs: nowMs, nodes });
+    const [first] = warnings;
+    const named = [...nodes].filter((node) => node !== '').slice(0, NAMED);
+    const proxies = named.length === 0 ? {} : { proxies: nodes.size, nodes: named };
+    logger.warn({ what, reason: first?.text, ...proxies }, 'an end is near that should be far');
+  }
+
+  #toNodeEnds({ stream, leaf }: MemberView, chains: ChainReader): NodeEnds {
+    const { node, service, credential } = stream.auth;
+    const declared = this.#options.mesh().services.get(service);
+    const renewAt = declared?.certificates.renewAt ?? DEFAULT_RENEW_AT;
+    const token =
+      credential.kind === 'token'
+        ? { beginsAtMs: stream.connectedAtMs, endsAtMs: credential.expiresAtMs }
+        : undefined;
+    const ends = leaf === undefined ? NO_LEAF : this.#toLeafEnds(leaf, renewAt, chains);
+    return { node, token, ...ends };
+  }
+
+  /** A leaf never changes: its ends are computed once. */
+  #toLeafEnds(leaf: Leaf, renewAt: number, chains: ChainReader): LeafEnds {
+    const known = this.#leaves.get(leaf);
+    if (known?.renewAt === renewAt && known.chains === chains) return known.ends;
+    const { issuedAtMs: beginsAtMs, notAfterMs: endsAtMs } = leaf;
+    const period = { beginsAtMs, endsAtMs, renewAtMs: toRenewAtMs(leaf, renewAt) };
+    const ends = { leaf: period, ...chains.read(leaf.chainPem) };
+    this.#leaves.set(leaf, { renewAt, chains, ends });
+    return ends;
+  }
+}
+
+function firstPeriod(pem: string): Period {
+  const [period] = readPeriods(pem);
+  if (period === undefined) throw new Error('a PEM text that was checked has a certificate');
+  return period;
+}

@@ -1,0 +1,114 @@
+// `wait`: whether the mesh as it stands is in force on every connected proxy, or why it can't be.
+import { type Clock, toPlace } from '../../base/index.js';
+import { type Mesh, type ProblemJson, toProblemJson } from '../../policy/index.js';
+import type { MemberView } from '../fleet/index.js';
+import type { MeshState, Rollout } from '../mesh/index.js';
+import { toTypeName } from './status.js';
+
+export interface Nack {
+  readonly node: string;
+  readonly type: string;
+  /** Envoy's own words. */
+  readonly error: string;
+  /** `file:line:column`s of what was rejected, where known. */
+  readonly source?: string;
+}
+
+export type WaitAnswer =
+  | { readonly inForce: true; readonly version: string }
+  | {
+      readonly inForce: false;
+      readonly reason: 'nacked' | 'problems' | 'timeout';
+      readonly nacks: readonly Nack[];
+      readonly problems: readonly ProblemJson[];
+      readonly waitingFor: readonly string[];
+    };
+
+export interface WaitInput {
+  readonly meshState: () => MeshState;
+  readonly members: () => readonly MemberView[];
+  readonly rollout: Rollout;
+  /** The mesh that is in force and stored. */
+  readonly settled: () => Mesh | undefined;
+}
+
+/** The answer as things stand; undefined while it is open. */
+export function tryAnswer({
+  meshState,
+  members,
+  rollout,
+  settled,
+}: WaitInput): WaitAnswer | undefined {
+  const { problems, mesh } = meshState();
+  const errors = problems.filter(({ severity }) => severity === 'error').map(toProblemJson);
+  const empty = { inForce: false, nacks: [], problems: [], waitingFor: [] } as const;
+  if (errors.length > 0) return { ...empty, reason: 'problems', problems: errors };
+  // The newest mesh is on its way to the proxies: what they rejected before it is no answer.
+  if (rollout.inForce.value.version !== mesh.version) return undefined;
+  const all = members();
+  const nacks = all.flatMap(toNacks);
+  if (nacks.length > 0) return { ...empty, reason: 'nacked', nacks };
+  const isInForce = rollout.phase === undefined && settled() === mesh;
+  if (isInForce && all.every(({ state }) => state === 'synced')) {
+    return { inForce: true, version: mesh.version };
+  }
+  return undefined;
+}
+
+/** The answer once there is one; `timeout` after `timeoutMs`. */
+export function waitForAnswer(
+  input: WaitInput,
+  options: {
+    readonly clock: Clock;
+    readonly timeoutMs: number;
+    readonly signal: AbortSignal;
+    readonly onChange: (listener: () => void) => () => void;
+  },
+): Promise<WaitAnswer> {
+  return new Promise((resolve) => {
+    const finish = (answer: WaitAnswer): void => {
+      cancelTimer();
+      cancelListener();
+      resolve(answer);
+    };
+    const look = (): void => {
+      const answer = tryAnswer(input);
+      if (answer !== undefined) finish(answer);
+    };
+    const timeout = (): void => finish(toTimeout(input));
+    const cancelTimer = options.clock.after(options.timeoutMs, timeout);
+    const cancelListener = options.onChange(look);
+    options.signal.addEventListener('abort', timeout, { once: true });
+    look();
+  });
+}
+
+function toTimeout({ members }: WaitInput): WaitAnswer {
+  const waitingFor = members()
+    .filter(({ state }) => state !== 'synced')
+    .map(({ stream }) => stream.auth.node);
+  return { inForce: false, reason: 'timeout', nacks: [], problems: [], waitingFor };
+}
+
+export function toNacks({ stream, troubles }: MemberView): Nack[] {
+  const { node } = stream.auth;
+  const own = troubles.map((error) => ({ node, type: 'lds', error }));
+  const rejected = stream.state().flatMap(({ typeUrl, rejection, pending }) => {
+    // Something newer is under way: what was rejected before it says nothing of it.
+    if (rejection === undefined || pending) return [];
+    const nack = { node, type: toTypeName(typeUrl), error: rejection.message };
+    const sources = toSources(rejection.resources);
+    return [sources === '' ? nack : { ...nack, source: sources }];
+  });
+  return [...own, ...rejected];
+}
+
+type Resources = NonNullable<
+  ReturnType<MemberView['stream']['state']>[number]['rejection']
+>['resources'];
+
+/** Places of the rejected resources, each once. */
+export function toSources(resources: Resources): string {
+  const places = resources.flatMap(({ source }) => (source === undefined ? [] : [toPlace(source)]));
+  return [...new Set(places)].join(', ');
+}

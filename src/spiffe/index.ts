@@ -1,0 +1,8 @@
+export {
+  parseSpiffeId,
+  type SpiffeId,
+  splitSpiffeId,
+  toSpiffeId,
+  toTrustDomainId,
+  tryTrustDomain,
+} from './spiffe-id.js';

@@ -1,0 +1,9 @@
+export {
+  type Context,
+  type ExitCode,
+  type Io,
+  type Output,
+  systemIo,
+  writeLine,
+} from './io.js';
+export { toTable } from './table.js';

@@ -1,0 +1,8 @@
+export { CLOCK_SKEW_MS, type SignedToken, TOKEN_ISSUER } from './token.js';
+export {
+  listTokenKeys,
+  retireTokenKey,
+  rotateTokenKey,
+  type TokenKeyInfo,
+} from './token-key-rotation.js';
+export { createTokenKeys, type TokenKeys } from './token-keys.js';

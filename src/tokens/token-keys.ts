@@ -1,0 +1,122 @@
+// The keys that sign tokens, in use: signing by the newest, verifying by all that are in force. The
+// file may change beside a running server (a rotation); `reload` takes it over.
+import assert from 'node:assert';
+import { type Clock, MeshError, type Random } from '../base/index.js';
+import { type DataDir, damaged, TOKEN_KEYS_FILE } from '../data/index.js';
+import type { KeySource } from '../x509/keys/index.js';
+import {
+  type SignedToken,
+  signToken,
+  type TokenAudience,
+  type TokenKey,
+  type TokenRequest,
+  type VerifiedToken,
+  verifyToken,
+} from './token.js';
+import {
+  loadOrCreateTokenKeys,
+  loadTokenKeys,
+  openTokenKey,
+  type StoredTokenKey,
+} from './token-key-store.js';
+
+export interface TokenKeys {
+  /** A new token, under an id of its own. */
+  sign(request: Omit<TokenRequest, 'nowMs' | 'id'>): SignedToken;
+  /**
+   * What a token proves now.
+   * @throws MeshError token-missing, token-invalid, token-key-unknown, token-expired
+   */
+  verify(
+    token: string | undefined,
+    options: { readonly audience: TokenAudience; readonly nowMs?: number },
+  ): VerifiedToken;
+  /**
+   * Reads the file again; true where other keys are in force now. What is wrong with the file is
+   * thrown once, and the keys stay as they are.
+   * @throws MeshError data-damaged, data-unreadable
+   */
+  reload(): Promise<boolean>;
+}
+
+export interface TokenKeysOptions {
+  readonly dataDir: DataDir;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly keySource?: KeySource;
+}
+
+const TOKEN_ID_BYTES = 12;
+
+/**
+ * The token keys of the data folder, made on first use.
+ * @throws MeshError data-damaged, data-unreadable, data-unwritable
+ */
+export async function createTokenKeys(options: TokenKeysOptions): Promise<TokenKeys> {
+  return new FileTokenKeys(options, await loadOrCreateTokenKeys(options));
+}
+
+class FileTokenKeys implements TokenKeys {
+  readonly #options: TokenKeysOptions;
+  #stored: string;
+  #signing: TokenKey;
+  #byId: ReadonlyMap<string, TokenKey>;
+  /** What was wrong with the file when it was last looked at. */
+  #problem: string | undefined;
+
+  constructor(options: TokenKeysOptions, stored: readonly StoredTokenKey[]) {
+    this.#options = options;
+    const { signing, byId } = open(stored);
+    this.#stored = JSON.stringify(stored);
+    this.#signing = signing;
+    this.#byId = byId;
+  }
+
+  sign(request: Omit<TokenRequest, 'nowMs' | 'id'>): SignedToken {
+    const { clock, random } = this.#options;
+    const id = random.bytes(TOKEN_ID_BYTES).toString('hex');
+    return signToken({ ...request, id, nowMs: clock.now() }, this.#signing);
+  }
+
+  verify(
+    token: string | undefined,
+    options: { readonly audience: TokenAudience; readonly nowMs?: number },
+  ): VerifiedToken {
+    const { audience, nowMs = this.#options.clock.now() } = options;
+    return verifyToken(token, { audience, nowMs, keys: this.#byId });
+  }
+
+  async reload(): Promise<boolean> {
+    const stored = await this.#tryRead();
+    const text = JSON.stringify(stored);
+    if (stored === undefined || text === this.#stored) return false;
+    const { signing, byId } = open(stored);
+    this.#stored = text;
+    this.#signing = signing;
+    this.#byId = byId;
+    return true;
+  }
+
+  async #tryRead(): Promise<readonly StoredTokenKey[] | undefined> {
+    const { dataDir } = this.#options;
+    try {
+      const stored = await loadTokenKeys(dataDir);
+      if (stored === undefined) {
+        throw damaged({ dataDir, name: TOKEN_KEYS_FILE, what: 'expected a file but it is gone' });
+      }
+      this.#problem = undefined;
+      return stored;
+    } catch (error) {
+      if (error instanceof MeshError && error.message === this.#problem) return undefined;
+      this.#problem = error instanceof MeshError ? error.message : undefined;
+      throw error;
+    }
+  }
+}
+
+function open(stored: readonly StoredTokenKey[]) {
+  const keys = stored.map(openTokenKey);
+  const [signing] = keys;
+  assert(signing !== undefined, 'the schema asks for a key');
+  return { signing, byId: new Map(keys.map((key) => [key.id, key])) };
+}

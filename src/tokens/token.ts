@@ -1,0 +1,208 @@
+// Tokens that say who a peer of the xDS port or the admin port is: JWTs (RFC 7519) in compact form,
+// signed with ES256 (RFC 7518 3.4) and nothing else. The algorithm is ours to choose, not the
+// token's: `alg` is compared, never followed, so "none" and HMAC with the public key lead nowhere.
+// Nothing of a token is looked at before its signature holds, and no message repeats any of it.
+
+import { createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import { z } from 'zod';
+import { MeshError, SECOND_MS, toRfc3339 } from '../base/index.js';
+
+export type TokenAudience = 'countersign-xds' | 'countersign-admin';
+
+export interface TokenKey {
+  /** Thumbprint of the public key (RFC 7638), which tokens name as `kid`. */
+  readonly id: string;
+  readonly privateKey: KeyObject;
+  readonly publicKey: KeyObject;
+  /** Its tokens are refused from then on, in ms since the epoch; absent: no end. */
+  readonly verifyUntilMs?: number;
+}
+
+export interface TokenRequest {
+  readonly audience: TokenAudience;
+  /** The service's name (`payments/ledger`), or who administers. */
+  readonly subject: string;
+  /** Binds the token to one instance of the service. */
+  readonly instance?: string;
+  readonly ttlMs: number;
+  readonly nowMs: number;
+  /** The token's own id, unguessable. */
+  readonly id: string;
+}
+
+export interface SignedToken {
+  readonly token: string;
+  readonly id: string;
+  /** Ms since the epoch, a whole second. */
+  readonly expiresAtMs: number;
+}
+
+export interface VerifiedToken {
+  readonly id: string;
+  readonly audience: TokenAudience;
+  readonly subject: string;
+  readonly instance: string | undefined;
+  readonly issuedAtMs: number;
+  /** Its own end, or that of its key where it is earlier. */
+  readonly expiresAtMs: number;
+  readonly keyId: string;
+}
+
+/** Longer ones are refused unread. */
+export const MAX_TOKEN_BYTES = 4096;
+/**
+ * By how much the clocks of issuer and verifier may differ (RFC 7519 4.1.4: "a few minutes" at
+ * most).
+ */
+export const CLOCK_SKEW_MS = 30_000;
+
+/** The `iss` of our own tokens. */
+export const TOKEN_ISSUER = 'countersign';
+const ALGORITHM = 'ES256';
+const UNKNOWN_KEY_HINT =
+  'the data folder may be a new one, or restored from an older backup: bring the right one back, ' +
+  'or make a new token with `countersign token`';
+const SIGNING = { dsaEncoding: 'ieee-p1363' } as const;
+
+const header = z.strictObject({
+  alg: z.literal(ALGORITHM),
+  kid: z.string(),
+  typ: z.literal('JWT'),
+});
+/** A later time is none that a Date can hold. */
+const MAX_SECONDS = 8_640_000_000_000;
+const seconds = z.number().int().nonnegative().max(MAX_SECONDS);
+const claims = z.strictObject({
+  iss: z.literal(TOKEN_ISSUER),
+  aud: z.enum(['countersign-xds', 'countersign-admin']),
+  sub: z.string().min(1),
+  instance: z.string().min(1).optional(),
+  iat: seconds,
+  exp: seconds,
+  jti: z.string().min(1),
+});
+
+/** A private key with the id that its tokens carry. */
+export function toTokenKey(privateKey: KeyObject, id: string): TokenKey {
+  return { id, privateKey, publicKey: createPublicKey(privateKey) };
+}
+
+/** A signed token; it ends `ttlMs` after `nowMs`, rounded up to a second. */
+export function signToken(request: TokenRequest, key: TokenKey): SignedToken {
+  const { audience, subject, instance, ttlMs, nowMs, id } = request;
+  const exp = Math.ceil((nowMs + ttlMs) / SECOND_MS);
+  const payload: z.infer<typeof claims> = {
+    iss: TOKEN_ISSUER,
+    aud: audience,
+    sub: subject,
+    ...(instance === undefined ? {} : { instance }),
+    iat: Math.floor(nowMs / SECOND_MS),
+    exp,
+    jti: id,
+  };
+  const content = `${encode({ alg: ALGORITHM, kid: key.id, typ: 'JWT' })}.${encode(payload)}`;
+  const options = { key: key.privateKey, ...SIGNING };
+  const signature = sign('sha256', Buffer.from(content), options).toString('base64url');
+  return { token: `${content}.${signature}`, id, expiresAtMs: exp * SECOND_MS };
+}
+
+/**
+ * What a token proves.
+ * @throws MeshError token-missing, token-invalid, token-key-unknown, token-expired
+ */
+export function verifyToken(
+  token: string | undefined,
+  options: {
+    readonly audience: TokenAudience;
+    readonly nowMs: number;
+    readonly keys: ReadonlyMap<string, TokenKey>;
+  },
+): VerifiedToken {
+  if (token === undefined || token === '') {
+    throw new MeshError('token-missing', 'expected a token but got none', {
+      hint: 'make one with `countersign token`, or show a client certificate of this mesh',
+    });
+  }
+  const { key, payload } = checkSignature(token, options);
+  const parsed = claims.safeParse(payload);
+  if (!parsed.success) throw invalid('expected the claims of a countersign token but got others');
+  const { aud, sub, instance, iat, exp, jti } = parsed.data;
+  if (aud !== options.audience) {
+    throw invalid(`expected a token for ${options.audience} but got one for ${aud}`);
+  }
+  const endsAtMs = exp * SECOND_MS;
+  const issuedAtMs = iat * SECOND_MS;
+  if (options.nowMs >= endsAtMs + CLOCK_SKEW_MS) {
+    throw expired(`expected a token in force but it ended ${toRfc3339(endsAtMs)}`);
+  }
+  if (issuedAtMs > options.nowMs + CLOCK_SKEW_MS) {
+    throw invalid('expected a token of the past but got one issued later than now');
+  }
+  const expiresAtMs = Math.min(endsAtMs, key.verifyUntilMs ?? endsAtMs);
+  const proved = { id: jti, audience: aud, subject: sub, instance, keyId: key.id };
+  return { ...proved, issuedAtMs, expiresAtMs };
+}
+
+function checkSignature(
+  token: string,
+  { keys, nowMs }: { readonly keys: ReadonlyMap<string, TokenKey>; readonly nowMs: number },
+): { key: TokenKey; payload: unknown } {
+  if (Buffer.byteLength(token) > MAX_TOKEN_BYTES) {
+    throw invalid(`expected a token of at most ${MAX_TOKEN_BYTES} bytes but got a longer one`);
+  }
+  const parts = token.split('.');
+  const [head, body, tail] = parts.map(decode);
+  if (parts.length !== 3 || head === undefined || body === undefined || tail === undefined) {
+    throw invalid('expected a token of three parts in base64url but got another form');
+  }
+  const parsed = header.safeParse(tryJson(head));
+  if (!parsed.success) throw invalid(`expected a JWT header for ${ALGORITHM} but got another one`);
+  const { kid } = parsed.data;
+  const key = keys.get(kid);
+  if (key === undefined) {
+    const message = 'expected a token signed by a key of this server but got an unknown key';
+    throw new MeshError('token-key-unknown', message, { hint: UNKNOWN_KEY_HINT });
+  }
+  const { verifyUntilMs } = key;
+  if (verifyUntilMs !== undefined && nowMs >= verifyUntilMs) {
+    throw expired(
+      `expected a token of a key in force but that key ended ${toRfc3339(verifyUntilMs)}`,
+    );
+  }
+  const content = Buffer.from(token.slice(0, token.lastIndexOf('.')));
+  if (!verify('sha256', content, { key: key.publicKey, ...SIGNING }, tail)) {
+    throw invalid('expected a valid signature of the token but got another');
+  }
+  return { key, payload: tryJson(body) };
+}
+
+function encode(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url');
+}
+
+/**
+ * Node's decoder skips what it does not know; only the one canonical spelling is let in (RFC 7515
+ * 2).
+ */
+function decode(part: string): Buffer | undefined {
+  const bytes = Buffer.from(part, 'base64url');
+  return part !== '' && bytes.toString('base64url') === part ? bytes : undefined;
+}
+
+function tryJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+function expired(message: string): MeshError {
+  return new MeshError('token-expired', message, {
+    hint: 'make a new one with `countersign token`',
+  });
+}
+
+function invalid(message: string): MeshError {
+  return new MeshError('token-invalid', message);
+}

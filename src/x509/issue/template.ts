@@ -1,0 +1,175 @@
+// First step of issuing: what a certificate shall contain, as plain data. Nothing is signed or
+// encoded here; `sign.ts` turns a template into DER, `validate.ts` reads that back and checks it by
+// its own rules. Three shapes are here: root, issuing intermediate and workload leaf (X.509-SVID).
+// Rules: https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md, RFC 5280 section 4.
+import assert from 'node:assert';
+import { DAY_MS, MINUTE_MS, type Random, SECOND_MS, YEAR_MS } from '../../base/index.js';
+import type { SpiffeId } from '../../spiffe/index.js';
+
+export type KeyUsage = 'digitalSignature' | 'keyCertSign' | 'cRLSign';
+export type ExtendedKeyUsage = 'serverAuth' | 'clientAuth';
+
+/** Attributes of a subject, in order. */
+export interface NameAttribute {
+  readonly type: 'O' | 'CN';
+  readonly value: string;
+}
+
+export interface CertificateTemplate {
+  /** Positive, at most 20 bytes, lower-case hex without leading zero bytes. */
+  readonly serialHex: string;
+  readonly subject: readonly NameAttribute[];
+  /** In place of `subject`: a name as another certificate has it, byte for byte. */
+  readonly subjectDer?: Buffer;
+  /** Its subject key identifier where that isn't the hash of its key: another CA's choice. */
+  readonly keyIdHex?: string;
+  /** Whole seconds: X.509 knows no fractions. */
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+  /** SubjectPublicKeyInfo, DER. */
+  readonly publicKeyDer: Buffer;
+  readonly isCa: boolean;
+  /** How many CAs may follow below a CA. */
+  readonly pathLength?: number;
+  readonly keyUsage: readonly KeyUsage[];
+  readonly extendedKeyUsage: readonly ExtendedKeyUsage[];
+  readonly uris: readonly string[];
+  readonly dnsNames: readonly string[];
+  /** Addresses as text, IPv4 or IPv6. */
+  readonly ips: readonly string[];
+}
+
+/** What a template needs to know of its issuer. */
+export interface IssuerPeriod {
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+}
+
+/** Clocks of peers run apart: certificates begin this long before they are issued. */
+export const BACKDATE_MS = 5 * MINUTE_MS;
+/** A root outlives any plan: replacing it is a phased rotation. */
+export const ROOT_LIFETIME_MS = 10 * YEAR_MS;
+/**
+ * Replaced at half life, an intermediate has 182 days left: more than the longest leaf (90 days)
+ * needs.
+ */
+export const INTERMEDIATE_LIFETIME_MS = YEAR_MS;
+/** What mesh.yaml may ask for at most. */
+export const LONGEST_LEAF_MS = 90 * DAY_MS;
+
+const SERIAL_BYTES = 16;
+const ORGANIZATION = 'Countersign';
+
+/**
+ * A serial of 128 bits, 126 of them random (RFC 5280 4.1.2.2: positive, at most 20 octets; the
+ * CA/Browser Forum's floor is 64). The second bit is set so that every serial has one length.
+ */
+export function toSerialHex(random: Random): string {
+  const bytes = random.bytes(SERIAL_BYTES);
+  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40;
+  return bytes.toString('hex');
+}
+
+export interface CommonOptions {
+  readonly serialHex: string;
+  readonly publicKeyDer: Buffer;
+  readonly nowMs: number;
+}
+
+/**
+ * CAs that may follow below a root: an issuing one, and between them a newer root that this one
+ * signs while it is being replaced.
+ */
+export const ROOT_PATH_LENGTH = 2;
+
+/** A self-signed root of a trust domain. */
+export function rootTemplate(
+  options: CommonOptions & { readonly trustDomainId: SpiffeId },
+): CertificateTemplate {
+  return {
+    ...authorityFields(options, 'root'),
+    ...periodWithin({ nowMs: options.nowMs, lifetimeMs: ROOT_LIFETIME_MS }),
+    pathLength: ROOT_PATH_LENGTH,
+    uris: [options.trustDomainId],
+  };
+}
+
+/** An issuing CA below a root; only leaves may follow below it. */
+export function intermediateTemplate(
+  options: CommonOptions & { readonly trustDomainId: SpiffeId; readonly issuer: IssuerPeriod },
+): CertificateTemplate {
+  const { nowMs, issuer } = options;
+  return {
+    ...authorityFields(options, 'intermediate'),
+    ...periodWithin({ nowMs, lifetimeMs: INTERMEDIATE_LIFETIME_MS, issuer }),
+    pathLength: 0,
+    uris: [options.trustDomainId],
+  };
+}
+
+/**
+ * A workload's X.509-SVID. Its subject is empty: the SPIFFE ID, in the SAN, is its only identity.
+ */
+export function leafTemplate(
+  options: CommonOptions & {
+    readonly spiffeId: SpiffeId;
+    readonly dnsNames: readonly string[];
+    readonly ttlMs: number;
+    readonly issuer: IssuerPeriod;
+  },
+): CertificateTemplate {
+  const { serialHex, publicKeyDer, nowMs, issuer } = options;
+  return {
+    serialHex,
+    publicKeyDer,
+    subject: [],
+    ...periodWithin({ nowMs, lifetimeMs: options.ttlMs, issuer }),
+    isCa: false,
+    keyUsage: ['digitalSignature'],
+    extendedKeyUsage: ['serverAuth', 'clientAuth'],
+    uris: [options.spiffeId],
+    dnsNames: options.dnsNames,
+    ips: [],
+  };
+}
+
+/**
+ * The name of a CA has part of its serial in it: verifiers find an issuer by name first, so two
+ * roots of one name, during a rotation, would be taken for each other.
+ */
+export function authorityFields(options: CommonOptions, role: string) {
+  const { serialHex, publicKeyDer } = options;
+  return {
+    serialHex,
+    publicKeyDer,
+    subject: [
+      { type: 'O', value: ORGANIZATION },
+      { type: 'CN', value: `countersign ${role} ${serialHex.slice(0, 8)}` },
+    ],
+    isCa: true,
+    keyUsage: ['keyCertSign', 'cRLSign'],
+    extendedKeyUsage: [],
+    dnsNames: [],
+    ips: [],
+  } as const satisfies Partial<CertificateTemplate>;
+}
+
+/**
+ * Back-dated, and within the issuer's own period: a leaf that outlives its issuer fails before its
+ * end.
+ */
+export function periodWithin(options: {
+  readonly nowMs: number;
+  readonly lifetimeMs: number;
+  readonly issuer?: IssuerPeriod;
+}): { readonly notBeforeMs: number; readonly notAfterMs: number } {
+  const { nowMs, lifetimeMs, issuer } = options;
+  assert(lifetimeMs >= SECOND_MS, 'a certificate lives for at least a second');
+  const begin = Math.max(nowMs - BACKDATE_MS, issuer?.notBeforeMs ?? 0);
+  const end = Math.min(nowMs + lifetimeMs, issuer?.notAfterMs ?? Number.MAX_SAFE_INTEGER);
+  return { notBeforeMs: wholeSecond(begin), notAfterMs: wholeSecond(end) };
+}
+
+function wholeSecond(timeMs: number): number {
+  return Math.floor(timeMs / SECOND_MS) * SECOND_MS;
+}

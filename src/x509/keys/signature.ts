@@ -1,0 +1,41 @@
+// How a certificate, a request or a revocation list is signed: `SEQUENCE { what is signed, its
+// algorithm, the signature }` (RFC 5280 4.1.1, 5.1.1; RFC 2986 4.2). The algorithm follows from the
+// key alone: SHA-384 for P-384, else SHA-256. The signature is node:crypto's.
+// Identifiers: RFC 5758 section 3.2 (ECDSA, without parameters), RFC 4055 section 5 (RSA, NULL).
+import assert from 'node:assert';
+import { type KeyObject, sign } from 'node:crypto';
+import { DER_NULL, derBitString, derOid, derSequence } from '../der/der-writer.js';
+
+export interface SignatureAlgorithm {
+  readonly digest: 'sha256' | 'sha384';
+  /** AlgorithmIdentifier, DER. */
+  readonly identifierDer: Buffer;
+}
+
+const RSA_SHA256: SignatureAlgorithm = {
+  digest: 'sha256',
+  identifierDer: derSequence(derOid('1.2.840.113549.1.1.11'), DER_NULL),
+};
+const ECDSA_SHA256: SignatureAlgorithm = {
+  digest: 'sha256',
+  identifierDer: derSequence(derOid('1.2.840.10045.4.3.2')),
+};
+const ECDSA_SHA384: SignatureAlgorithm = {
+  digest: 'sha384',
+  identifierDer: derSequence(derOid('1.2.840.10045.4.3.3')),
+};
+
+/** How this key signs; private or public. */
+export function signatureAlgorithm(key: KeyObject): SignatureAlgorithm {
+  if (key.asymmetricKeyType === 'rsa') return RSA_SHA256;
+  assert(key.asymmetricKeyType === 'ec', 'a signing key is EC or RSA');
+  const isP384 = key.asymmetricKeyDetails?.namedCurve === 'secp384r1';
+  return isP384 ? ECDSA_SHA384 : ECDSA_SHA256;
+}
+
+/** `tbsDer`, which must name `signatureAlgorithm(privateKey)` itself, with its signature. */
+export function signDer(tbsDer: Buffer, privateKey: KeyObject): Buffer {
+  const { digest, identifierDer } = signatureAlgorithm(privateKey);
+  const signature = sign(digest, tbsDer, privateKey);
+  return derSequence(tbsDer, identifierDer, derBitString(signature));
+}

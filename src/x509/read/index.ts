@@ -1,0 +1,12 @@
+export {
+  type CertificateFacts,
+  EXTENSION,
+  readCertificate,
+  readOwnCertificate,
+  splitPem,
+  toPem,
+} from './certificate-reader.js';
+export { ChainReader, type Period, readPeriods } from './chain-ends.js';
+export { readCommonNames, toCommonName } from './common-name.js';
+export { type CrlEntry, type CrlFacts, readCrl, splitCrlPem, toCrlPem } from './crl-reader.js';
+export { assertIdentity, readCsr } from './csr-reader.js';

@@ -1,0 +1,106 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Leaf } from '../../src/ca/index.js';
+import { type LeafSettings, toRenewAtMs } from '../../src/leaves/index.js';
+import { planRenewal, type RenewalPlan, type RenewalState } from '../../src/leaves/renewal.js';
+import { WEB } from '../x509/tools.js';
+
+const NOW_MS = Date.UTC(2026, 0, 1);
+const HOUR_MS = 3_600_000;
+
+const SETTINGS: LeafSettings = {
+  spiffeId: WEB,
+  dnsNames: ['web', 'web.default'],
+  ttlMs: 24 * HOUR_MS,
+  key: 'ecdsa-p256',
+  renewAt: 0.5,
+};
+
+const LEAF: Leaf = {
+  spiffeId: WEB,
+  dnsNames: ['web', 'web.default'],
+  keyType: 'ecdsa-p256',
+  serialHex: '40112233445566778899aabbccddeeff',
+  notBeforeMs: NOW_MS - 300_000,
+  notAfterMs: NOW_MS + 24 * HOUR_MS,
+  issuedAtMs: NOW_MS,
+  keyPem: '',
+  chainPem: '',
+};
+
+const STATE: RenewalState = {
+  ...{ leaf: LEAF, settings: SETTINGS, nowMs: NOW_MS },
+  ...{ trusted: true, current: true },
+};
+const RENEW_AT_MS = toRenewAtMs(LEAF, 0.5);
+const KEEP: RenewalPlan = { action: 'keep', renewAtMs: RENEW_AT_MS };
+const issue = (reason: string): unknown => ({ action: 'issue', reason });
+const ADMIN = 'spiffe://shop.example/ns/default/sa/admin' as typeof WEB;
+
+const ROWS: readonly (readonly [string, Partial<RenewalState>, unknown])[] = [
+  ['a fresh leaf', {}, KEEP],
+  ['no leaf', { leaf: undefined }, issue('none-yet')],
+  ['one millisecond before it is due', { nowMs: RENEW_AT_MS - 1 }, KEEP],
+  ['the time it is due', { nowMs: RENEW_AT_MS }, issue('due')],
+  ['its last millisecond', { nowMs: LEAF.notAfterMs - 1 }, issue('due')],
+  ['its end', { nowMs: LEAF.notAfterMs }, issue('expired')],
+  ['a clock set back before its issue', { nowMs: NOW_MS - 300_000 }, KEEP],
+  ['a clock set back before its begin', { nowMs: NOW_MS - 300_001 }, issue('not-begun')],
+  ['a root that is trusted no more', { trusted: false }, issue('issuer-gone')],
+  ['a root that is being replaced', { current: false }, issue('root-changed')],
+  ['another identity', { settings: { ...SETTINGS, spiffeId: ADMIN } }, issue('identity-changed')],
+  [
+    'a further DNS name',
+    { settings: { ...SETTINGS, dnsNames: ['web', 'web.default', 'web.mesh'] } },
+    issue('names-changed'),
+  ],
+  [
+    'DNS names in another order',
+    { settings: { ...SETTINGS, dnsNames: ['web.default', 'web'] } },
+    KEEP,
+  ],
+  ['another key type', { settings: { ...SETTINGS, key: 'rsa-2048' } }, issue('key-type-changed')],
+  [
+    'a shorter lifetime',
+    { settings: { ...SETTINGS, ttlMs: 23 * HOUR_MS } },
+    issue('lifetime-shortened'),
+  ],
+  ['a longer lifetime', { settings: { ...SETTINGS, ttlMs: 48 * HOUR_MS } }, KEEP],
+];
+
+describe('planRenewal', () => {
+  it.each(ROWS)('with %s', (_name, change, plan) => {
+    expect(planRenewal({ ...STATE, ...change })).toEqual(plan);
+  });
+});
+
+describe('the time of renewal', () => {
+  const serial = fc.stringMatching(/^[0-9a-f]{32}$/);
+
+  it('is within 10 % of the asked share and before the end, and never rolled again', () => {
+    const share = fc.double({ min: 0.01, max: 0.99, noNaN: true });
+    fc.assert(
+      fc.property(serial, share, (serialHex, renewAt) => {
+        const leaf = { ...LEAF, serialHex };
+        const atMs = toRenewAtMs(leaf, renewAt);
+        const got = (atMs - NOW_MS) / (24 * HOUR_MS);
+        expect(Math.abs(got - renewAt)).toBeLessThanOrEqual(renewAt * 0.1 + 1e-9);
+        expect(atMs).toBeLessThan(leaf.notAfterMs);
+        expect(toRenewAtMs({ ...leaf }, renewAt)).toBe(atMs);
+      }),
+      { seed: 3 },
+    );
+  });
+
+  it('is spread evenly over nodes that started together', () => {
+    const serials = fc.sample(serial, { seed: 4, numRuns: 1000 });
+    const tenths = Array.from({ length: 10 }, () => 0);
+    for (const serialHex of serials) {
+      const share = (toRenewAtMs({ ...LEAF, serialHex }, 0.5) - NOW_MS) / (24 * HOUR_MS);
+      const tenth = Math.floor(((share - 0.45) / 0.1) * 10);
+      tenths[tenth] = (tenths[tenth] ?? 0) + 1;
+    }
+    expect(tenths).toHaveLength(10);
+    expect(Math.min(...tenths)).toBeGreaterThan(60);
+  });
+});

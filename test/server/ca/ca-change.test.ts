@@ -1,0 +1,253 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import {
+  type CaLine,
+  createLine,
+  loadOrCreateAuthority,
+  noteBundle,
+  offerLine,
+  writeFinish,
+} from '../../../src/ca/index.js';
+import { lastHandedOutEndMs, recordHandedOut } from '../../../src/leaves/index.js';
+import { CaChange, type CaProxy } from '../../../src/server/ca/index.js';
+import { generateKeys } from '../../../src/x509/keys/index.js';
+import { ManualClock } from '../../fakes/manual-clock.js';
+import { recordingLogger } from '../../fakes/recording-logger.js';
+import { seededRandom } from '../../fakes/seeded-random.js';
+import { diskFull, MemoryDataDir, WEB } from '../../x509/tools.js';
+
+const DOMAIN = 'shop.example';
+const HOUR_MS = 3_600_000;
+
+async function setup() {
+  const clock = new ManualClock();
+  const random = seededRandom('ca-change');
+  const dataDir = new MemoryDataDir();
+  const logger = recordingLogger();
+  const tools = { clock, random, keySource: generateKeys };
+  const options = { dataDir, clock, random, trustDomain: DOMAIN };
+  const world = { proxies: [] as CaProxy[], changes: 0 };
+  const open = async () => {
+    const { authority } = await loadOrCreateAuthority(options);
+    const change = new CaChange({
+      ...{ authority, dataDir, clock, logger, passphrase: undefined },
+      proxies: () => world.proxies,
+      handedOutEndMs: (beforeMs) => lastHandedOutEndMs(dataDir, beforeMs),
+      onChange: () => {
+        world.changes++;
+      },
+    });
+    onTestFinished(() => change.stop());
+    return { authority, change };
+  };
+  const line = await createLine(DOMAIN, tools);
+  const handOut = async (ttlMs: number, from: Awaited<ReturnType<typeof open>>['authority']) => {
+    const request = { spiffeId: WEB, dnsNames: [], ttlMs, key: 'ecdsa-p256' } as const;
+    const certificate = await from.issueLeaf(request);
+    await recordHandedOut(dataDir, { certificate, service: 'web' });
+  };
+  return { clock, dataDir, logger, world, open, line, handOut, ...(await open()) };
+}
+
+const proxy = (change: Partial<CaProxy> = {}): CaProxy => ({
+  node: 'web~1',
+  state: 'synced',
+  isCurrent: true,
+  ...change,
+});
+
+describe('a line that a command left', () => {
+  it('is taken over: trusted, then signing, then alone, where no proxy is connected', async () => {
+    const { dataDir, change, authority, line } = await setup();
+    await offerLine(dataDir, line);
+    await change.look();
+    expect(authority.trustAnchorsPem).toBe(line.root.pem);
+    expect([change.phase, dataDir.files.has('authority-next.json')]).toEqual([undefined, false]);
+  });
+
+  it('waits until every proxy trusts it, then until every proxy has its leaf', async () => {
+    const { dataDir, change, authority, line, world } = await setup();
+    world.proxies = [proxy({ state: 'pending' }), proxy({ node: 'web~2' })];
+    await offerLine(dataDir, line);
+    await change.look();
+    const name = 'new root: every proxy trusts it';
+    expect(change.phase).toEqual({ name, waitingFor: ['web~1'] });
+    world.proxies = [proxy({ isCurrent: false }), proxy({ node: 'web~2', isCurrent: false })];
+    await change.advance();
+    expect(authority.change?.stage).toBe('sign');
+    expect(change.phase?.waitingFor).toEqual(['web~1', 'web~2']);
+    world.proxies = [proxy(), proxy({ node: 'web~2', state: 'pending' })];
+    await change.advance();
+    expect(change.phase?.waitingFor).toEqual(['web~2']);
+    world.proxies = [proxy(), proxy({ node: 'web~2' })];
+    await change.advance();
+    expect([change.phase, authority.trustAnchorsPem]).toEqual([undefined, line.root.pem]);
+    expect(world.changes).toBe(3);
+  });
+
+  it('a mute proxy holds back the new leaves for a while, and the old root for ever', async () => {
+    const { dataDir, change, authority, line, world, clock } = await setup();
+    world.proxies = [proxy({ state: 'pending' })];
+    await offerLine(dataDir, line);
+    await change.look();
+    clock.advance(29_999);
+    await change.advance();
+    expect(authority.change?.stage).toBe('trust');
+    clock.advance(1);
+    await change.advance();
+    expect(authority.change?.stage).toBe('sign');
+    clock.advance(24 * HOUR_MS);
+    await change.advance();
+    expect([authority.change?.stage, change.phase?.waitingFor]).toEqual(['sign', ['web~1']]);
+  });
+
+  it('a proxy that rejects it holds everything, however long', async () => {
+    const { dataDir, change, authority, line, world, clock } = await setup();
+    world.proxies = [proxy({ state: 'nacked' })];
+    await offerLine(dataDir, line);
+    await change.look();
+    clock.advance(HOUR_MS);
+    await change.advance();
+    expect([authority.change?.stage, change.phase?.waitingFor]).toEqual(['trust', ['web~1']]);
+  });
+
+  it('a second one waits for the end of the first', async () => {
+    const { dataDir, change, line, world, clock } = await setup();
+    world.proxies = [proxy({ state: 'nacked' })];
+    await offerLine(dataDir, line);
+    await change.look();
+    const tools = { clock, random: seededRandom('second'), keySource: generateKeys };
+    const second: CaLine = await createLine(DOMAIN, tools);
+    await offerLine(dataDir, second);
+    await change.look();
+    expect(dataDir.files.has('authority-next.json')).toBe(true);
+    world.proxies = [];
+    await change.advance();
+    await change.look();
+    expect(dataDir.files.has('authority-next.json')).toBe(false);
+  });
+
+  it('damaged, it changes nothing and is told', async () => {
+    const { dataDir, change, authority, line } = await setup();
+    const roots = authority.trustAnchorsPem;
+    await offerLine(dataDir, line);
+    const content = dataDir.files.get('authority-next.json') ?? '';
+    dataDir.files.set('authority-next.json', content.replace('BEGIN CERT', 'BEGIN DIRT'));
+    await expect(change.look()).rejects.toThrow();
+    expect(authority.trustAnchorsPem).toBe(roots);
+  });
+});
+
+describe('the old root is kept', () => {
+  it('until the last certificate ends that was handed out under it', async () => {
+    const { dataDir, change, authority, line, clock, handOut } = await setup();
+    await handOut(2 * HOUR_MS, authority);
+    await offerLine(dataDir, line);
+    await change.look();
+    expect(change.phase?.waitingFor).toEqual([
+      'a certificate handed out until 2026-01-01T02:00:00.000Z',
+    ]);
+    clock.advance(HOUR_MS);
+    await change.advance();
+    expect(authority.change?.stage).toBe('sign');
+    clock.advance(HOUR_MS);
+    await change.advance();
+    expect(authority.change).toBe(undefined);
+  });
+
+  it('while somebody may hold a bundle of it, until the operator ends it', async () => {
+    const { dataDir, change, authority, line, clock } = await setup();
+    await noteBundle(dataDir, clock.now());
+    clock.advance(1);
+    await offerLine(dataDir, line);
+    await change.look();
+    expect(change.phase?.waitingFor).toEqual([
+      'whoever holds a bundle of the old root: countersign ca rotate --finish',
+    ]);
+    await writeFinish(dataDir, 'another root');
+    await change.look();
+    expect(authority.change?.stage).toBe('sign');
+    await writeFinish(dataDir, authority.change?.oldRootSha256 ?? '');
+    await change.look();
+    expect([authority.change, dataDir.files.has('authority-finish.json')]).toEqual([
+      undefined,
+      false,
+    ]);
+  });
+
+  it('not for a bundle that has both', async () => {
+    const { dataDir, change, authority, line, world, clock } = await setup();
+    world.proxies = [proxy({ state: 'nacked' })];
+    await offerLine(dataDir, line);
+    await change.look();
+    clock.advance(1);
+    await noteBundle(dataDir, clock.now());
+    world.proxies = [proxy()];
+    await change.advance();
+    expect(authority.change).toBe(undefined);
+  });
+});
+
+describe('a server that was killed', () => {
+  it.each(['trust', 'sign'] as const)('goes on in stage %s', async (stage) => {
+    const { dataDir, change, authority, line, world, open } = await setup();
+    world.proxies = [stage === 'trust' ? proxy({ state: 'nacked' }) : proxy({ isCurrent: false })];
+    await offerLine(dataDir, line);
+    await change.look();
+    expect(authority.change?.stage).toBe(stage);
+    const again = await open();
+    again.change.start();
+    expect(again.authority.change).toEqual(authority.change);
+    world.proxies = [proxy()];
+    await again.change.advance();
+    expect(again.authority.trustAnchorsPem).toBe(line.root.pem);
+  });
+
+  it('between taking a line over and removing it, takes it over once', async () => {
+    const { dataDir, change, line, world, open } = await setup();
+    world.proxies = [proxy({ state: 'nacked' })];
+    await offerLine(dataDir, line);
+    const offer = dataDir.files.get('authority-next.json') ?? '';
+    await change.look();
+    dataDir.files.set('authority-next.json', offer);
+    const again = await open();
+    again.change.start();
+    await again.change.look();
+    expect(dataDir.files.has('authority-next.json')).toBe(false);
+    expect(again.authority.describe()).toHaveLength(4);
+  });
+
+  it('whose disk was full waits for a proxy that came meanwhile', async () => {
+    const { dataDir, change, authority, line, world, clock } = await setup();
+    world.proxies = [proxy({ state: 'pending' })];
+    await offerLine(dataDir, line);
+    await change.look();
+    dataDir.beforeWrite = () => {
+      throw diskFull();
+    };
+    world.proxies = [proxy()];
+    await change.advance();
+    dataDir.beforeWrite = () => undefined;
+    world.proxies = [proxy(), proxy({ node: 'web~2', state: 'pending' })];
+    clock.advance(5_000);
+    await change.advance();
+    expect([authority.change?.stage, change.phase?.waitingFor]).toEqual(['trust', ['web~2']]);
+  });
+
+  it('whose disk is full stays in its stage and goes on when there is room', async () => {
+    const { dataDir, change, authority, line, world, clock, logger } = await setup();
+    world.proxies = [proxy({ state: 'pending' })];
+    await offerLine(dataDir, line);
+    await change.look();
+    dataDir.beforeWrite = () => {
+      throw diskFull();
+    };
+    world.proxies = [proxy()];
+    await change.advance();
+    expect(authority.change?.stage).toBe('trust');
+    expect(JSON.stringify(logger.lines)).toContain('the change of root waits: it is tried again');
+    dataDir.beforeWrite = () => undefined;
+    clock.advance(5_000);
+    await change.advance();
+    expect(authority.trustAnchorsPem).toBe(line.root.pem);
+  });
+});

@@ -1,0 +1,113 @@
+import { describe, expect, it } from 'vitest';
+import type { Leaf } from '../../../src/ca/index.js';
+import { type Mesh, serviceName } from '../../../src/policy/index.js';
+import {
+  createOutboundIndexes,
+  DEFAULT_OUTBOUND,
+  parseOutboundPrefix,
+} from '../../../src/server/addresses/index.js';
+import { Publisher } from '../../../src/server/fleet/index.js';
+import type { Sidecar } from '../../../src/server/join/index.js';
+import { type Snapshot, TYPE_URLS } from '../../../src/xds/index.js';
+import { MemoryStore } from '../../fakes/memory-store.js';
+import { meshOf } from '../../policy/helpers.js';
+
+const meshIn = (mode: string): Mesh =>
+  meshOf(`trustDomain: shop.example
+services:
+  web: {}
+  ledger:
+    allow: [ { from: [web, anyone] } ]
+    ports: { 8080: { protocol: http, mtls: ${mode} } }`);
+const MESH = meshIn('permissive');
+const LEDGER = serviceName('ledger');
+const WEB = serviceName('web');
+
+const sidecar = (service: typeof WEB, address: string): Sidecar => ({
+  node: `${service}~1`,
+  service,
+  address,
+  outbound: parseOutboundPrefix(DEFAULT_OUTBOUND),
+  credential: { kind: 'token', id: 'id', expiresAtMs: 0 },
+});
+const leaf = (keyPem: string): Leaf => ({ keyPem, chainPem: 'chain' }) as Leaf;
+const LEAF = leaf('key');
+
+async function create(mesh = MESH): Promise<Publisher> {
+  const indexes = await createOutboundIndexes(new MemoryStore());
+  await indexes.ensure(mesh.services.keys());
+  const endpoints = new Map([[LEDGER, [{ address: '10.0.0.1' }]]]);
+  return new Publisher({ mesh, endpoints }, { indexes, anchorsPem: () => 'anchors' });
+}
+
+/** Types of which two snapshots hold different sets. */
+function differing(a: Snapshot | undefined, b: Snapshot | undefined): string[] {
+  const names = Object.entries(TYPE_URLS);
+  return names.filter(([, url]) => a?.get(url) !== b?.get(url)).map(([name]) => name);
+}
+
+describe('sets that did not change keep their identity', () => {
+  const web = sidecar(WEB, '10.0.0.2');
+
+  it('with the same input', async () => {
+    const publisher = await create();
+    expect(
+      differing(
+        publisher.toPublication(web, LEAF).snapshot,
+        publisher.toPublication(web, LEAF).snapshot,
+      ),
+    ).toEqual([]);
+  });
+
+  it('when an endpoint comes, all but the endpoints', async () => {
+    const publisher = await create();
+    const before = publisher.toPublication(web, LEAF).snapshot;
+    const list = [{ address: '10.0.0.1' }, { address: '10.0.0.9' }];
+    publisher.update({ mesh: MESH, endpoints: new Map([[LEDGER, list]]) });
+    expect(differing(before, publisher.toPublication(web, LEAF).snapshot)).toEqual(['endpoint']);
+  });
+
+  it('when a leaf is renewed, all but the secrets', async () => {
+    const publisher = await create();
+    const before = publisher.toPublication(web, LEAF).snapshot;
+    expect(differing(before, publisher.toPublication(web, leaf('new')).snapshot)).toEqual([
+      'secret',
+    ]);
+  });
+
+  it("when a port's mode changes, all of a caller", async () => {
+    const publisher = await create();
+    const before = publisher.toPublication(web, LEAF).snapshot;
+    publisher.update({
+      mesh: meshIn('strict'),
+      endpoints: new Map([[LEDGER, [{ address: '10.0.0.1' }]]]),
+    });
+    expect(differing(before, publisher.toPublication(web, LEAF).snapshot)).toEqual([]);
+  });
+
+  it('between the nodes of one service, what does not name an address', async () => {
+    const publisher = await create();
+    const one = publisher.toPublication(sidecar(LEDGER, '10.0.0.1'), LEAF).snapshot;
+    const other = { ...sidecar(LEDGER, '10.0.0.3'), node: 'ledger~2' };
+    expect(differing(one, publisher.toPublication(other, LEAF).snapshot)).toEqual([
+      'listener',
+      'secret',
+    ]);
+  });
+});
+
+it('a node that joins again with another address gets listeners there', async () => {
+  const publisher = await create();
+  const before = publisher.toPublication(sidecar(LEDGER, '10.0.0.1'), LEAF).snapshot;
+  const after = publisher.toPublication(sidecar(LEDGER, '10.0.0.7'), LEAF).snapshot;
+  expect(differing(before, after)).toEqual(['listener', 'secret']);
+});
+
+it('a service that is no longer declared has nothing', async () => {
+  const publisher = await create();
+  const gone = sidecar(serviceName('gone'), '10.0.0.4');
+  const { snapshot } = publisher.toPublication(gone, LEAF);
+  expect([...snapshot.values()].map(({ resources }) => resources.size)).toEqual(
+    Object.keys(TYPE_URLS).map(() => 0),
+  );
+});

@@ -1,0 +1,184 @@
+import { expect, it } from 'vitest';
+import { type ServiceName, serviceName } from '../../../src/policy/index.js';
+import { SidecarRegistry } from '../../../src/server/fleet/index.js';
+import {
+  GONE_GRACE_MS,
+  type RegistryEntry,
+  START_GRACE_MS,
+} from '../../../src/server/fleet/registry.js';
+import { ManualClock } from '../../fakes/manual-clock.js';
+import { MemoryStore } from '../../fakes/memory-store.js';
+
+const LEDGER = serviceName('payments/ledger');
+const WEB = serviceName('web');
+const entry = (node: string, address: string, service: ServiceName = LEDGER): RegistryEntry => ({
+  node,
+  service,
+  address,
+});
+const ONE = entry('ledger~1', '10.0.0.1');
+const TWO = entry('ledger~2', '10.0.0.2');
+
+function create(stored?: readonly RegistryEntry[]) {
+  const clock = new ManualClock();
+  const store = new MemoryStore<readonly RegistryEntry[]>(stored);
+  const problems: unknown[] = [];
+  const registry = new SidecarRegistry({ clock, store, onStoreError: (one) => problems.push(one) });
+  const endpoints = (): string[] =>
+    [...registry.endpoints.value].map(
+      ([service, list]) => `${service} ${list.map(({ address }) => address)}`,
+    );
+  return { clock, store, registry, problems, endpoints };
+}
+
+it('a sidecar is an endpoint once it has taken its listeners, not before', () => {
+  const { registry, endpoints, store } = create();
+  registry.open(ONE, true);
+  expect(endpoints()).toEqual([]);
+  registry.markReady(ONE);
+  expect(endpoints()).toEqual(['payments/ledger 10.0.0.1']);
+  expect(store.value).toEqual([{ ...ONE, serves: true }]);
+});
+
+it('it stays one for the grace after its last stream, and then is none', () => {
+  const { clock, registry, endpoints, store } = create();
+  registry.open(ONE, true);
+  registry.markReady(ONE);
+  registry.close(ONE);
+  clock.advance(GONE_GRACE_MS - 1);
+  expect([endpoints(), registry.missing()]).toEqual([['payments/ledger 10.0.0.1'], [ONE.node]]);
+  clock.advance(1);
+  expect([endpoints(), registry.missing(), store.value]).toEqual([[], [], []]);
+});
+
+it('one that comes back within the grace never went, for anybody who watches', () => {
+  const { clock, registry, endpoints } = create();
+  registry.open(ONE, true);
+  registry.markReady(ONE);
+  let changes = 0;
+  registry.endpoints.onChange(() => changes++);
+  registry.close(ONE);
+  clock.advance(GONE_GRACE_MS - 1);
+  registry.open(ONE, true);
+  clock.advance(10 * GONE_GRACE_MS);
+  expect([endpoints(), changes, clock.pending]).toEqual([['payments/ledger 10.0.0.1'], 0, 0]);
+});
+
+it('of two streams of one node the end of one changes nothing', () => {
+  const { clock, registry, endpoints } = create();
+  registry.open(ONE, true);
+  registry.markReady(ONE);
+  registry.open(ONE, true);
+  registry.close(ONE);
+  clock.advance(10 * GONE_GRACE_MS);
+  expect(endpoints()).toEqual(['payments/ledger 10.0.0.1']);
+});
+
+it('a node that comes back with another address is an endpoint there only when it is ready', () => {
+  const { clock, registry, endpoints } = create();
+  const moved = { ...ONE, address: '10.0.0.9' };
+  registry.open(ONE, true);
+  registry.markReady(ONE);
+  registry.close(ONE);
+  registry.open(moved, true);
+  expect(endpoints()).toEqual(['payments/ledger 10.0.0.1']);
+  registry.markReady(moved);
+  clock.advance(GONE_GRACE_MS);
+  expect(endpoints()).toEqual(['payments/ledger 10.0.0.9']);
+});
+
+it('two sidecars that share an instance name are two endpoints, and the survivor stays one', () => {
+  const { clock, registry, endpoints } = create();
+  const twin = { ...ONE, address: '10.0.0.9' };
+  for (const sidecar of [ONE, twin]) {
+    registry.open(sidecar, true);
+    registry.markReady(sidecar);
+  }
+  expect(endpoints()).toEqual(['payments/ledger 10.0.0.1,10.0.0.9']);
+  registry.close(twin);
+  clock.advance(GONE_GRACE_MS);
+  expect(endpoints()).toEqual(['payments/ledger 10.0.0.1']);
+});
+
+it("another service's claim to an address in use is refused by name", () => {
+  const { registry } = create();
+  registry.open(ONE, true);
+  expect(() => registry.open(entry('web~1', ONE.address, WEB), true)).toThrow(
+    expect.objectContaining({
+      code: 'address-in-use',
+      message: 'address 10.0.0.1 is in use by a sidecar of another service',
+    }),
+  );
+});
+
+it('the address of a sidecar that is gone is in use for its grace: nobody takes its calls', () => {
+  const { clock, registry, endpoints } = create();
+  const newcomer = entry('web~1', ONE.address, WEB);
+  registry.open(ONE, true);
+  registry.markReady(ONE);
+  registry.close(ONE);
+  expect(() => registry.open(newcomer, true)).toThrow('in use');
+  expect(endpoints()).toEqual(['payments/ledger 10.0.0.1']);
+  clock.advance(GONE_GRACE_MS);
+  registry.open(newcomer, true);
+  registry.markReady(newcomer);
+  expect(endpoints()).toEqual(['web 10.0.0.1']);
+});
+
+it('callers without a port may share an address, and so may two instances of one service', () => {
+  const { registry, endpoints } = create();
+  registry.open(entry('web~1', ONE.address, WEB), false);
+  registry.open(ONE, true);
+  registry.open({ ...TWO, address: ONE.address }, true);
+  registry.markReady(ONE);
+  registry.markReady(TWO);
+  expect(endpoints()).toEqual(['payments/ledger 10.0.0.1']);
+});
+
+it('addresses are in order, whoever was first', () => {
+  const { registry, endpoints } = create();
+  for (const one of [TWO, ONE]) {
+    registry.open(one, true);
+    registry.markReady(one);
+  }
+  expect(endpoints()).toEqual(['payments/ledger 10.0.0.1,10.0.0.2']);
+});
+
+it('a restarted server keeps every endpoint for the longer grace', async () => {
+  const { clock, registry, endpoints } = create([ONE, TWO]);
+  await registry.restore();
+  expect(endpoints()).toEqual(['payments/ledger 10.0.0.1,10.0.0.2']);
+  expect(registry.missing()).toEqual([ONE.node, TWO.node]);
+  registry.open(TWO, true);
+  clock.advance(START_GRACE_MS - 1);
+  expect(endpoints()).toEqual(['payments/ledger 10.0.0.1,10.0.0.2']);
+  clock.advance(1);
+  expect(endpoints()).toEqual(['payments/ledger 10.0.0.2']);
+});
+
+it('a service whose endpoints did not change keeps its list', () => {
+  const { registry } = create();
+  registry.open(ONE, true);
+  registry.markReady(ONE);
+  const before = registry.endpoints.value.get(LEDGER);
+  const web = entry('web~1', '10.0.0.5', WEB);
+  registry.open(web, true);
+  registry.markReady(web);
+  expect(registry.endpoints.value.get(LEDGER)).toBe(before);
+});
+
+it('a table that cannot be stored is told, and in force all the same', async () => {
+  const { registry, endpoints, store, problems } = create();
+  store.failure = new Error('disk full');
+  registry.open(ONE, true);
+  registry.markReady(ONE);
+  await Promise.resolve();
+  expect([endpoints(), problems]).toEqual([['payments/ledger 10.0.0.1'], [store.failure]]);
+});
+
+it('stopping leaves no timer', async () => {
+  const { clock, registry } = create([ONE, TWO]);
+  await registry.restore();
+  registry.stop();
+  expect(clock.pending).toBe(0);
+});

@@ -1,0 +1,119 @@
+// Client certificates, refusals and the limit on failures over real TLS and gRPC, with a client
+// that isn't Envoy.
+import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { connect as connectTcp } from 'node:net';
+import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
+import { promisify } from 'node:util';
+import { status } from '@grpc/grpc-js';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { systemClock } from '../../../src/base/index.js';
+import { loadOrCreateAuthority } from '../../../src/ca/index.js';
+import { createTokenKeys, type TokenKeys } from '../../../src/tokens/index.js';
+import { TYPE_URLS } from '../../../src/xds/index.js';
+import { seededRandom } from '../../fakes/seeded-random.js';
+import { MemoryDataDir } from '../../x509/tools.js';
+import { leafOf, startTestServer, type TestServer } from '../running-server.js';
+
+const HOUR_MS = 3_600_000;
+let running: TestServer;
+let tokens: TokenKeys;
+
+beforeAll(async () => {
+  running = await startTestServer('services: { web: {}, ledger: {} }');
+  tokens = await createTokenKeys(running.identity);
+});
+afterAll(() => running.close());
+
+const sign = (subject: string): string =>
+  tokens.sign({ audience: 'countersign-xds', subject, ttlMs: HOUR_MS }).token;
+
+test("a service's certificate is enough", async () => {
+  const client = running.join('web', { leaf: await leafOf(running.authority, 'web') });
+  expect((await client.next())?.typeUrl).toBe(TYPE_URLS.cluster);
+  client.close();
+});
+
+test("another service's certificate is refused", async () => {
+  const leaf = await leafOf(running.authority, 'ledger');
+  expect(await running.refusal('web', { leaf })).toMatchObject({
+    code: status.PERMISSION_DENIED,
+    details: 'the client certificate is for service "ledger" but the node says that it is "web"',
+  });
+});
+
+test('a token and a certificate must agree', async () => {
+  const leaf = await leafOf(running.authority, 'ledger');
+  const client = running.join('ledger', { leaf, token: sign('ledger') });
+  expect((await client.next())?.typeUrl).toBe(TYPE_URLS.cluster);
+  client.close();
+  expect(await running.refusal('web', { leaf, token: sign('web') })).toMatchObject({
+    code: status.PERMISSION_DENIED,
+    details: 'the token is for service "web" but the client certificate is another service\'s',
+  });
+});
+
+test("a certificate of another authority with the mesh's names is as good as none", async () => {
+  const stranger = await loadOrCreateAuthority({
+    dataDir: new MemoryDataDir(),
+    clock: systemClock,
+    random: seededRandom('stranger'),
+    trustDomain: 'test.example',
+  });
+  const leaf = await leafOf(stranger.authority, 'web');
+  expect(await running.refusal('web', { leaf })).toMatchObject({
+    code: status.UNAUTHENTICATED,
+    details: 'expected a token but got none',
+  });
+});
+
+test('a client that does not trust our anchor is counted and told with a hint', async () => {
+  // Node's own client ends such a connection without an alert; OpenSSL's tells, as Envoy's does.
+  const strange = join(running.dir, 'strange.pem');
+  await writeFile(strange, running.authority.trustAnchorsPem);
+  const address = `127.0.0.1:${running.server.xdsAddress.port}`;
+  const args = ['s_client', '-verify_return_error', '-connect', address, '-CAfile', strange];
+  await promisify(execFile)('openssl', args).catch(() => undefined);
+  await expect
+    .poll(() => running.get('/metrics'))
+    .toContain('countersign_refused_total{code="xds-anchor-unknown"} 1');
+  const { refused } = await running.status();
+  expect(refused.find(({ code }) => code === 'xds-anchor-unknown')).toEqual({
+    peer: '127.0.0.1',
+    code: 'xds-anchor-unknown',
+    reason: "a client does not trust this server's xDS certificate",
+    hint: expect.stringContaining("pins another server's anchor"),
+    count: 1,
+    lastAt: expect.any(String),
+  });
+});
+
+test('a neighbour that keeps guessing locks out no sidecar that was known', async () => {
+  const token = sign('web');
+  const known = running.join('web', { token });
+  expect(await known.next()).toBeDefined();
+  const guesses = Array.from({ length: 60 }, (_, i) =>
+    running.refusal('web', { token: `guess${i}` }),
+  );
+  const codes = (await Promise.all(guesses)).map(({ code }) => code);
+  expect(new Set(codes)).toEqual(new Set([status.UNAUTHENTICATED, status.RESOURCE_EXHAUSTED]));
+  const again = running.join('web', { token });
+  expect(await again.next()).toBeDefined();
+  again.close();
+  const { refused } = await running.status();
+  expect(refused.map(({ code }) => code)).toContain('resource-limit');
+  expect(JSON.stringify(refused)).not.toContain('guess');
+});
+
+test('the server stops soon though clients stay connected or never shake hands', async () => {
+  const other = await startTestServer('services: { web: {} }');
+  const at = { host: '127.0.0.1', port: other.server.xdsAddress.port };
+  const socket = connectTls({ ...at, rejectUnauthorized: false, ALPNProtocols: ['h2'] });
+  const sockets = [socket, connectTcp(at)];
+  for (const one of sockets) one.on('error', () => undefined).resume();
+  await new Promise((resolve) => socket.once('secureConnect', resolve));
+  const ended = sockets.map((one) => new Promise((resolve) => one.once('close', resolve)));
+  await other.close();
+  await Promise.all(ended);
+});

@@ -1,0 +1,186 @@
+import { describe, expect, it } from 'vitest';
+import { type LeafCertificate, loadOrCreateAuthority } from '../../../src/ca/index.js';
+import type { Caller } from '../../../src/grpc/index.js';
+import { serviceName } from '../../../src/policy/index.js';
+import type { Proof } from '../../../src/server/join/index.js';
+import { authenticateCaller, type ProofOptions } from '../../../src/server/join/proof.js';
+import { parseSpiffeId } from '../../../src/spiffe/index.js';
+import { createTokenKeys } from '../../../src/tokens/index.js';
+import { splitPem } from '../../../src/x509/read/index.js';
+import { ManualClock } from '../../fakes/manual-clock.js';
+import { seededRandom } from '../../fakes/seeded-random.js';
+import { meshOf } from '../../policy/helpers.js';
+import { MemoryDataDir } from '../../x509/tools.js';
+
+const MESH = meshOf(`trustDomain: shop.example
+services:
+  web: {}
+  payments/ledger: {}
+  payments/reader: { serviceAccount: shared }
+  payments/writer: { serviceAccount: shared }`);
+const HOUR_MS = 3_600_000;
+const clock = new ManualClock();
+const random = seededRandom('proof');
+const identity = { dataDir: new MemoryDataDir(), clock, random };
+const tokens = await createTokenKeys(identity);
+const { authority } = await loadOrCreateAuthority({ ...identity, trustDomain: 'shop.example' });
+
+function bearer(subject: string, instance?: string): { authorization: string; id: string } {
+  const request = { audience: 'countersign-xds', subject, ttlMs: HOUR_MS } as const;
+  const signed = tokens.sign(instance === undefined ? request : { ...request, instance });
+  return { authorization: `Bearer ${signed.token}`, id: signed.id };
+}
+
+function certify(path: string, dnsNames: readonly string[] = []): Promise<LeafCertificate> {
+  const spiffeId = parseSpiffeId(`spiffe://shop.example/${path}`);
+  return authority.issueLeaf({ spiffeId, dnsNames, ttlMs: HOUR_MS, key: 'ecdsa-p256' });
+}
+
+interface Shown {
+  readonly authorization?: string;
+  readonly leaf?: LeafCertificate;
+}
+
+function prove(
+  { authorization, leaf }: Shown,
+  options: Partial<ProofOptions> = {},
+): Promise<Proof> {
+  const certificate = leaf === undefined ? undefined : splitPem(leaf.chainPem)[0];
+  const caller: Caller = { address: '10.9.9.9', authorization, certificate };
+  return authenticateCaller(caller, { tokens, mesh: MESH, nowMs: clock.now(), ...options });
+}
+
+const web = await certify('ns/default/sa/web');
+const ledger = await certify('ns/payments/sa/ledger');
+const shared = await certify('ns/payments/sa/shared');
+const READER_NAMES = ['reader.payments', 'reader.payments.mesh'];
+const reader = await certify('ns/payments/sa/shared', READER_NAMES);
+const gone = await certify('ns/default/sa/gone');
+const later = web.notAfterMs;
+
+const byCertificate = ({ serialHex, notAfterMs }: LeafCertificate) => ({
+  credential: { kind: 'certificate', serialHex, notAfterMs },
+});
+
+describe('a caller proves its service', () => {
+  it('by a token', async () => {
+    const { authorization, id } = bearer('web');
+    expect(await prove({ authorization })).toEqual({
+      service: 'web',
+      credential: { kind: 'token', id, expiresAtMs: clock.now() + HOUR_MS },
+    });
+  });
+
+  it('and its instance, by a token that is bound to one', async () => {
+    expect(await prove(bearer('web', 'a'))).toMatchObject({ service: 'web', instance: 'a' });
+  });
+
+  it('by a client certificate', async () => {
+    expect(await prove({ leaf: web })).toEqual({ service: 'web', ...byCertificate(web) });
+  });
+
+  it('and its instance, by a certificate that was handed out for one', async () => {
+    const asked: string[] = [];
+    const instanceOf = async (serialHex: string): Promise<string> => {
+      asked.push(serialHex);
+      return 'a';
+    };
+    expect(await prove({ leaf: web }, { instanceOf })).toEqual({
+      service: 'web',
+      instance: 'a',
+      ...byCertificate(web),
+    });
+    expect(asked).toEqual([web.serialHex]);
+  });
+
+  it('by a client certificate, whatever it claims beside', async () => {
+    const claimed = serviceName('payments/ledger');
+    expect(await prove({ leaf: web }, { claimed })).toMatchObject({ service: 'web' });
+  });
+
+  it.each(['payments/reader', 'payments/writer'])(
+    'by a claim among those of one service account (%s)',
+    async (name) => {
+      const claimed = serviceName(name);
+      expect(await prove({ leaf: shared }, { claimed })).toEqual({
+        service: name,
+        ...byCertificate(shared),
+      });
+    },
+  );
+
+  it('by the DNS names of its certificate, among those of one service account', async () => {
+    expect(await prove({ leaf: reader })).toMatchObject({ service: 'payments/reader' });
+  });
+
+  it('by the token where it shows both', async () => {
+    const { authorization, id } = bearer('payments/writer');
+    expect(await prove({ authorization, leaf: reader })).toMatchObject({
+      service: 'payments/writer',
+      credential: { kind: 'token', id },
+    });
+  });
+
+  it('by the token beside a certificate that has ended', async () => {
+    const request = { audience: 'countersign-xds', subject: 'web', ttlMs: 10 * HOUR_MS } as const;
+    const authorization = `Bearer ${tokens.sign(request).token}`;
+    expect(await prove({ authorization, leaf: web }, { nowMs: later })).toMatchObject({
+      credential: { kind: 'token' },
+    });
+  });
+});
+
+describe('a caller is refused', () => {
+  it.each<[string, Shown, Partial<ProofOptions>, string]>([
+    ['that shows nothing', {}, {}, 'token-missing'],
+    ['with a certificate that has ended', { leaf: web }, { nowMs: later }, 'certificate-refused'],
+    ['with a certificate of no service', { leaf: gone }, {}, 'service-unknown'],
+    [
+      'with a token and the certificate of another service',
+      { ...bearer('web'), leaf: ledger },
+      {},
+      'token-wrong-service',
+    ],
+    [
+      'with a token and a certificate of no service',
+      { ...bearer('web'), leaf: gone },
+      {},
+      'token-wrong-service',
+    ],
+    [
+      'with a bad token, whatever its certificate',
+      { authorization: 'Bearer hunter2', leaf: web },
+      {},
+      'token-invalid',
+    ],
+    [
+      'with a certificate of several services, claiming none of them',
+      { leaf: shared },
+      { claimed: serviceName('web') },
+      'token-wrong-service',
+    ],
+    ['with a certificate of several services', { leaf: shared }, {}, 'token-wrong-service'],
+    ['with a token of no service', bearer('gone'), {}, 'service-unknown'],
+  ])('%s', async (_name, shown, options, code) => {
+    await expect(prove(shown, options)).rejects.toThrow(expect.objectContaining({ code }));
+  });
+
+  it('with a certificate of another trust domain', async () => {
+    const mesh = meshOf('{ trustDomain: other.example, services: { web: {} } }');
+    await expect(prove({ leaf: web }, { mesh })).rejects.toThrow(
+      expect.objectContaining({ code: 'certificate-refused' }),
+    );
+  });
+});
+
+it('a token may come before its service: it is good once mesh.yaml declares it', async () => {
+  const { authorization } = bearer('new');
+  await expect(prove({ authorization })).rejects.toThrow(
+    expect.objectContaining({
+      code: 'service-unknown',
+      hint: 'declare the service in mesh.yaml; the sidecar will try again by itself',
+    }),
+  );
+  const mesh = meshOf('{ trustDomain: shop.example, services: { new: {} } }');
+  expect(await prove({ authorization }, { mesh })).toMatchObject({ service: 'new' });
+});

@@ -1,0 +1,133 @@
+import { describe, expect, it } from 'vitest';
+import { MeshError } from '../../../src/base/index.js';
+import type { Peer } from '../../../src/grpc/index.js';
+import type { Sidecar } from '../../../src/server/join/index.js';
+import { authenticateSidecar } from '../../../src/server/join/sidecar.js';
+import { createTokenKeys } from '../../../src/tokens/index.js';
+import { ManualClock } from '../../fakes/manual-clock.js';
+import { seededRandom } from '../../fakes/seeded-random.js';
+import { meshOf } from '../../policy/helpers.js';
+import { MemoryDataDir } from '../../x509/tools.js';
+
+const MESH = meshOf('{ trustDomain: shop.example, services: { web: {}, payments/ledger: {} } }');
+const HOUR_MS = 3_600_000;
+const clock = new ManualClock();
+const dataDir = new MemoryDataDir();
+const tokens = await createTokenKeys({ dataDir, clock, random: seededRandom('tokens') });
+
+function tokenFor(subject: string, instance?: string): string {
+  const audience = 'countersign-xds' as const;
+  const request = { audience, subject, ttlMs: HOUR_MS };
+  return tokens.sign(instance === undefined ? request : { ...request, instance }).token;
+}
+
+interface Claims {
+  readonly id?: string;
+  readonly cluster?: string;
+  readonly countersign?: Readonly<Record<string, string | number>>;
+  readonly authorization?: string | undefined;
+}
+
+const LEDGER = `Bearer ${tokenFor('payments/ledger')}`;
+const LEDGER_1 = `Bearer ${tokenFor('payments/ledger', '1')}`;
+
+async function join({
+  id = 'payments/ledger',
+  cluster = id.split('~')[0],
+  ...rest
+}: Claims): Promise<Sidecar> {
+  const metadata = rest.countersign === undefined ? {} : { countersign: rest.countersign };
+  const peer: Peer = {
+    address: '10.9.9.9',
+    node: { id, cluster: cluster ?? '', metadata, userAgentName: '', userAgentVersion: '' },
+    variant: 'delta',
+    authorization: 'authorization' in rest ? rest.authorization : LEDGER,
+    certificate: undefined,
+  };
+  return authenticateSidecar(peer, { tokens, mesh: MESH, nowMs: clock.now() });
+}
+
+describe('accepted', () => {
+  it.each<[string, Claims, Partial<Sidecar>]>([
+    [
+      'the service alone: the instance is its address',
+      {},
+      {
+        node: 'payments/ledger~10.9.9.9',
+        service: 'payments/ledger' as never,
+        address: '10.9.9.9',
+      },
+    ],
+    ['an instance', { id: 'payments/ledger~a' }, { node: 'payments/ledger~a' }],
+    [
+      'an address of its own',
+      { countersign: { address: '10.0.0.7' } },
+      { node: 'payments/ledger~10.0.0.7', address: '10.0.0.7' },
+    ],
+    ['IPv6', { countersign: { address: '2001:db8::1' } }, { address: '2001:db8::1' }],
+    [
+      'a prefix of its own',
+      { countersign: { outbound: '127.65.3.0/24' } },
+      { outbound: { base: 0x7f410300, size: 256 } },
+    ],
+    ['a token of that instance', { id: 'payments/ledger~1', authorization: LEDGER_1 }, {}],
+    ['no claim at all', { id: '', cluster: '' }, { node: 'payments/ledger~10.9.9.9' }],
+    ['lower case scheme', { authorization: LEDGER.replace('Bearer', 'bearer') }, {}],
+  ])('%s', async (_, claims, expected) => {
+    expect(await join(claims)).toMatchObject(expected);
+  });
+});
+
+describe('refused', () => {
+  const wrong = (token: string): Claims => ({ authorization: `Bearer ${token}` });
+  it.each<[string, Claims, string]>([
+    ['no token', { authorization: undefined }, 'token-missing'],
+    ['an empty token', wrong(''), 'token-missing'],
+    ['no token but text', wrong('hello'), 'token-invalid'],
+    [
+      'a token of another key',
+      wrong(`${tokenFor('payments/ledger').slice(0, -8)}AAAAAAAA`),
+      'token-invalid',
+    ],
+    ['a token of a service that is not declared', wrong(tokenFor('gone')), 'service-unknown'],
+    ["another service's token", wrong(tokenFor('web')), 'token-wrong-service'],
+    ['a cluster that disagrees with the id', { cluster: 'web' }, 'token-wrong-service'],
+    [
+      'the token of one instance for another',
+      { id: 'payments/ledger~2', authorization: LEDGER_1 },
+      'token-wrong-service',
+    ],
+    ['the token of one instance for none', { authorization: LEDGER_1 }, 'token-wrong-service'],
+    ['a strange instance', { id: 'payments/ledger~a b' }, 'request-invalid'],
+    [
+      'an instance that is too long',
+      { id: `payments/ledger~${'a'.repeat(129)}` },
+      'request-invalid',
+    ],
+    ['an address that is none', { countersign: { address: 'localhost' } }, 'request-invalid'],
+    ['an address that is a number', { countersign: { address: 7 } }, 'request-invalid'],
+    [
+      'a prefix outside of loopback',
+      { countersign: { outbound: '10.0.0.0/24' } },
+      'request-invalid',
+    ],
+    ['a prefix that is a number', { countersign: { outbound: 7 } }, 'request-invalid'],
+  ])('%s', async (_, claims, code) => {
+    await expect(join(claims)).rejects.toThrow(expect.objectContaining({ code }));
+  });
+
+  it('an admin token', async () => {
+    const { token } = tokens.sign({
+      audience: 'countersign-admin',
+      subject: 'payments/ledger',
+      ttlMs: HOUR_MS,
+    });
+    await expect(join(wrong(token))).rejects.toThrow(MeshError);
+  });
+
+  it('a token past its end', async () => {
+    const late = wrong(tokenFor('payments/ledger'));
+    clock.advance(HOUR_MS + 10 * 60_000);
+    await expect(join(late)).rejects.toThrow(expect.objectContaining({ code: 'token-expired' }));
+  });
+});

@@ -1,0 +1,152 @@
+import { describe, expect, it } from 'vitest';
+import type { Mesh } from '../../../src/policy/index.js';
+import {
+  type ProxyState,
+  Rollout,
+  type RolloutRecord,
+  rolloutSchema,
+  STORE_RETRY_MS,
+  toStoredRollout,
+  tryRolloutRecord,
+} from '../../../src/server/mesh/index.js';
+import { ManualClock } from '../../fakes/manual-clock.js';
+import { meshOf, portOf } from '../../policy/helpers.js';
+
+const meshIn = (mode: string): Mesh =>
+  meshOf(`trustDomain: shop.example
+services: { ledger: { ports: { 8080: { protocol: http, mtls: ${mode} } } } }`);
+
+const modeOf = (mesh: Mesh): string => portOf(mesh, 'ledger:8080').mode;
+
+/** As the data folder would give it back. */
+function reread(record: RolloutRecord): RolloutRecord {
+  const json: unknown = JSON.parse(JSON.stringify(toStoredRollout(record)));
+  const read = tryRolloutRecord(rolloutSchema.parse(json));
+  if (read === undefined) throw new Error('expected a record');
+  return read;
+}
+
+/** A server that is killed, by no longer looking at it, and the records it left. */
+function run(before: Mesh | RolloutRecord) {
+  const clock = new ManualClock();
+  const records: RolloutRecord[] = [];
+  let state: ProxyState = 'pending';
+  let failure: Error | undefined;
+  const rollout = new Rollout(before, {
+    clock,
+    proxies: () => [{ node: 'a', state }],
+    store: async (record) => {
+      if (failure !== undefined) throw failure;
+      records.push(reread(record));
+    },
+    onSettled: () => undefined,
+  });
+  return {
+    clock,
+    rollout,
+    records,
+    fail(error: Error | undefined) {
+      failure = error;
+    },
+    /** Everything that was asked of the store has been answered. */
+    async settle() {
+      for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+    },
+    async take() {
+      state = 'synced';
+      rollout.advance();
+      state = 'pending';
+      await this.settle();
+    },
+    mode: () => modeOf(rollout.inForce.value),
+  };
+}
+
+const last = (records: readonly RolloutRecord[]): RolloutRecord => {
+  const record = records.at(-1);
+  if (record === undefined) throw new Error('expected a record');
+  return record;
+};
+
+it('a record gives back the meshes as they were, outside issuers and CA with them', () => {
+  const mesh = meshOf(`trustDomain: shop.example
+services: { web: {}, ledger: { ports: { 8080: http }, allow: [ { from: [web] } ] } }
+authority: { stepCa: { url: "https://ca", root: ./r.pem, provisioner: p, key: ./k.jwk } }
+nodeIssuers:
+  - issuer: https://id.example
+    audiences: [a]
+    nodes: [ { service: web, claims: { sub: "repo:*" } } ]
+`);
+  const record = { mayBeInForce: [mesh], phases: [{ name: 'phase', mesh }] };
+  expect(reread(record)).toEqual(record);
+});
+
+describe('a server killed in a phase', () => {
+  it('is stored before it is in force', async () => {
+    const server = run(meshIn('disable'));
+    server.rollout.start(meshIn('strict'));
+    expect([server.mode(), server.records.length]).toEqual(['disable', 1]);
+    await server.settle();
+    expect(server.mode()).toBe('permissive');
+  });
+
+  it('resumes the first phase', async () => {
+    const killed = run(meshIn('disable'));
+    killed.rollout.start(meshIn('strict'));
+    await killed.settle();
+    const server = run(last(killed.records));
+    expect(server.mode()).toBe('permissive');
+    server.rollout.start(meshIn('strict'));
+    await server.settle();
+    expect(server.mode()).toBe('permissive');
+    await server.take();
+    expect(server.mode()).toBe('strict');
+  });
+
+  it('in the last phase does not open again what was closed', async () => {
+    const killed = run(meshIn('disable'));
+    killed.rollout.start(meshIn('strict'));
+    await killed.settle();
+    await killed.take();
+    expect(killed.mode()).toBe('strict');
+    const server = run(last(killed.records));
+    const modes = [server.mode()];
+    server.rollout.inForce.onChange((mesh) => modes.push(modeOf(mesh)));
+    server.rollout.start(meshIn('strict'));
+    await server.settle();
+    await server.take();
+    expect(new Set(modes)).toEqual(new Set(['strict']));
+    expect(server.rollout.phase).toBeUndefined();
+  });
+
+  it('does not forget callers on their way when the file is turned back meanwhile', async () => {
+    const killed = run(meshIn('strict'));
+    killed.rollout.start(meshIn('disable'));
+    await killed.settle();
+    await killed.take();
+    expect(killed.mode()).toBe('disable');
+    const server = run(last(killed.records));
+    server.rollout.start(meshIn('strict'));
+    await server.settle();
+    expect(server.mode()).toBe('permissive');
+    await server.take();
+    expect(server.mode()).toBe('strict');
+  });
+});
+
+it('a phase that cannot be stored is not entered, and tried again', async () => {
+  const server = run(meshIn('disable'));
+  server.fail(new Error('disk full'));
+  server.rollout.start(meshIn('strict'));
+  await server.settle();
+  expect(server.mode()).toBe('disable');
+  server.fail(undefined);
+  server.clock.advance(STORE_RETRY_MS);
+  await server.settle();
+  expect(server.mode()).toBe('permissive');
+});
+
+it('the record of another format is not read', () => {
+  const stored = toStoredRollout({ mayBeInForce: [meshIn('strict')], phases: [] });
+  expect(tryRolloutRecord({ ...stored, format: 99 })).toBeUndefined();
+});

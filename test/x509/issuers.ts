@@ -1,0 +1,104 @@
+// Lines of CAs with keys of a given type each: what our own authority makes, and what somebody may
+// bring.
+import { systemRandom } from '../../src/base/index.js';
+import { toSpiffeId, toTrustDomainId } from '../../src/spiffe/index.js';
+import {
+  INTERMEDIATE_LIFETIME_MS,
+  type Issuer,
+  intermediateTemplate,
+  issueCertificate,
+  leafTemplate,
+  periodFrom,
+  ROOT_LIFETIME_MS,
+  ROOT_PATH_LENGTH,
+  rootTemplate,
+  toIssuer,
+  toSerialHex,
+} from '../../src/x509/issue/index.js';
+import { generateKeys, type KeyPair, type KeyType } from '../../src/x509/keys/index.js';
+
+export interface Line {
+  readonly root: Issuer;
+  readonly issuer: Issuer;
+}
+
+export interface Names {
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly dnsNames: readonly string[];
+  readonly ttlMs: number;
+}
+
+const rsaKeys = new Map<KeyType, Promise<KeyPair>>();
+
+/** A new pair; of RSA, which takes seconds, the same one for every leaf of a run. */
+function leafKeys(type: KeyType): Promise<KeyPair> {
+  if (type.startsWith('ecdsa')) return generateKeys(type);
+  const keys = rsaKeys.get(type) ?? generateKeys(type);
+  rsaKeys.set(type, keys);
+  return keys;
+}
+
+const TRUST_DOMAIN_ID = toTrustDomainId('shop.example');
+
+/** A root and an issuing CA, both with keys of that type. */
+export async function createLine(type: KeyType, nowMs: number): Promise<Line> {
+  const common = async () => {
+    const keys = await generateKeys(type);
+    const { publicKeyDer } = keys;
+    return { keys, options: { serialHex: toSerialHex(systemRandom), publicKeyDer, nowMs } };
+  };
+  const expected = { kind: 'authority', spiffeId: TRUST_DOMAIN_ID, dnsNames: [] } as const;
+  const above = await common();
+  const root = toIssuer(
+    issueCertificate({
+      template: rootTemplate({ ...above.options, trustDomainId: TRUST_DOMAIN_ID }),
+      keys: above.keys,
+      issuer: 'self',
+      expected: {
+        ...expected,
+        pathLength: ROOT_PATH_LENGTH,
+        ...periodFrom(nowMs, ROOT_LIFETIME_MS),
+      },
+    }),
+    above.keys.privateKeyPem,
+  );
+  const below = await common();
+  const trust = { trustDomainId: TRUST_DOMAIN_ID, issuer: root.facts };
+  const issued = issueCertificate({
+    template: intermediateTemplate({ ...below.options, ...trust }),
+    keys: below.keys,
+    issuer: root,
+    expected: { ...expected, pathLength: 0, ...periodFrom(nowMs, INTERMEDIATE_LIFETIME_MS) },
+  });
+  return { root, issuer: toIssuer(issued, below.keys.privateKeyPem) };
+}
+
+/** A leaf below the line, with its chain, its key and its identity. */
+export async function issueLeaf(options: {
+  readonly line: Line;
+  readonly type: KeyType;
+  readonly names: Names;
+  readonly nowMs: number;
+}) {
+  const { line, type, names, nowMs } = options;
+  const { namespace, serviceAccount, dnsNames, ttlMs } = names;
+  const keys = await leafKeys(type);
+  const spiffeId = toSpiffeId({ trustDomain: 'shop.example', namespace, serviceAccount });
+  const template = leafTemplate({
+    serialHex: toSerialHex(systemRandom),
+    publicKeyDer: keys.publicKeyDer,
+    nowMs,
+    spiffeId,
+    dnsNames,
+    ttlMs,
+    issuer: line.issuer.facts,
+  });
+  const { facts, pem } = issueCertificate({
+    template,
+    keys,
+    issuer: line.issuer,
+    expected: { kind: 'workload', spiffeId, dnsNames, ...periodFrom(nowMs, ttlMs) },
+  });
+  return { facts, pem, spiffeId, chainPem: pem + line.issuer.pem, keyPem: keys.privateKeyPem };
+}
