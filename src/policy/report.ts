@@ -1,6 +1,7 @@
-// Problems are collected, never thrown: everything wrong with a mesh is told at once.
+// Problems are collected, never thrown: everything wrong with a mesh is reported at once.
 import { closest, type SourceRef } from '../base/index.js';
 import type { Problem, Severity } from './model.js';
+import type { Path } from './tree.js';
 
 /**
  * Comparing each misspelt word with each known name costs their product: stop offering after this
@@ -17,6 +18,9 @@ export interface Found {
   readonly message: string;
   readonly hint?: string | undefined;
 }
+
+/** Adds a problem at a path of the mesh. */
+export type AddProblem = (path: Path, problem: Omit<Found, 'source' | 'path'>) => void;
 
 export class Report {
   readonly #problems: Problem[] = [];

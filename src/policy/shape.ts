@@ -74,7 +74,7 @@ class Translator {
     this.#add(whole, `unknown key "${key}"${meant}`, meant === '' ? homeOf(key) : undefined);
   }
 
-  /** The branch that fits what was written tells more than "none fits". */
+  /** Problems of the branch that fits what was written say more than "none fits". */
   #union(issue: z.core.$ZodIssueInvalidUnion, path: Path): void {
     const atRoot = ({ code, path: inner }: Issue): boolean =>
       inner.length === 0 && (code === 'invalid_type' || code === 'invalid_value');
@@ -127,7 +127,7 @@ class Translator {
     return empty && !Array.isArray(value) ? 'an empty map' : describe(value);
   }
 
-  /** An allow rule whose callers stand under a key that was told of already. */
+  /** An allow rule whose callers stand under a key that was reported already. */
   #isMisnamedFrom(path: Path): boolean {
     if (path.at(-1) !== 'from' || valueAt(this.tree, path) !== undefined) return false;
     const rule = treeAt(this.tree, path.slice(0, -1));
