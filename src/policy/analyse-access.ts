@@ -1,6 +1,7 @@
 // Rules that contradict themselves or don't do what they seem to: MODEL.md "Access".
 import { needsHttp } from './access.js';
 import { isAnyone } from './caller.js';
+import { contradictedField } from './contradiction.js';
 import { mayPass, ruleMatchesCaller } from './decide.js';
 import { meantMethod } from './method.js';
 import type { Caller, RuleFields } from './model.js';
@@ -21,6 +22,7 @@ export function analyseAccess({ resolution, chains, addProblem }: AccessAnalysis
     const [{ allow, deny }] = chain;
     for (const scoped of [...(allow?.rules ?? []), ...deny]) {
       checkMethods(scoped, addProblem);
+      checkContradiction(scoped, { trustDomain: resolution.trustDomain, addProblem });
       checkTrustDomain(scoped, { trustDomain: resolution.trustDomain, addProblem });
     }
   }
@@ -71,6 +73,21 @@ function checkMethods({ rule, path }: ScopedRule, addProblem: AddProblem): void 
   };
   check(rule, path);
   check(rule.not ?? {}, [...path, 'not']);
+}
+
+/** What `not` takes away is all that the rule asks for. */
+function checkContradiction(
+  { rule, path }: ScopedRule,
+  { trustDomain, addProblem }: { trustDomain: string; addProblem: AddProblem },
+): void {
+  const { not } = rule;
+  const field = not && contradictedField(rule, { not, trustDomain });
+  if (field === undefined) return;
+  const all = rule[field] === undefined ? 'everything' : `all of its ${field}`;
+  addProblem([...path, 'not', field], {
+    message: `expected a rule that can match but its not takes away ${all}`,
+    hint: 'leave out the rule, or what its not has too much',
+  });
 }
 
 /**

@@ -172,6 +172,6 @@ function checkNamespaces(
     if (used.has(name)) continue;
     const meant = out.report.didYouMean(name, used);
     const message = `no service is in namespace ${name}${meant}`;
-    out.addProblem(['namespaces', name], { severity: 'warning', message });
+    out.addProblem(['namespaces', name], { severity: 'warning', strict: true, message });
   }
 }

@@ -13,6 +13,8 @@ const LONGEST_WORD = 128;
 
 export interface Found {
   readonly severity?: Severity;
+  /** `check --strict` takes it for an error. */
+  readonly strict?: true;
   readonly source: SourceRef;
   readonly path: string;
   readonly message: string;
@@ -26,8 +28,9 @@ export class Report {
   readonly #problems: Problem[] = [];
   #suggestions = 0;
 
-  add({ severity = 'error', source, path, message, hint }: Found): void {
-    const problem = { severity, source, path, message };
+  add({ severity = 'error', strict, source, path, message, hint }: Found): void {
+    const asked = strict === undefined ? {} : { strict };
+    const problem = { severity, ...asked, source, path, message };
     this.#problems.push(hint === undefined ? problem : { ...problem, hint });
   }
 
