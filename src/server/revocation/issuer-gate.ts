@@ -1,7 +1,7 @@
 // Before an issuing CA signs its first leaf, every proxy must have its revocation list: while
 // anything is revoked, Envoy refuses the leaves of an issuer that it has no list of. A mute proxy
 // holds this back for GATE_MS at most; nothing is revoked: nothing is waited for.
-import type { Cancel, Clock } from '../../base/index.js';
+import { type Cancel, type Clock, waitUntil } from '../../base/index.js';
 import type { ProxyState } from '../mesh/index.js';
 import type { RevocationSource } from './revocation-source.js';
 
@@ -21,17 +21,7 @@ export async function passIssuerGate(options: IssuerGateOptions): Promise<void> 
   const { revocations, clock, proxies, onChange } = options;
   await revocations.renewLists();
   if (revocations.inForce.value.crls === undefined) return;
-  await new Promise<void>((resolve) => {
-    const finish = (): void => {
-      cancelTimer();
-      cancelListener();
-      resolve();
-    };
-    const look = (): void => {
-      if (![...proxies()].some(({ state }) => state === 'pending')) finish();
-    };
-    const cancelTimer = clock.after(GATE_MS, finish);
-    const cancelListener = onChange(look);
-    look();
-  });
+  const look = (): true | undefined =>
+    [...proxies()].some(({ state }) => state === 'pending') ? undefined : true;
+  await waitUntil({ look, onChange, clock, timeoutMs: GATE_MS });
 }

@@ -1,5 +1,5 @@
 // `wait`: whether the mesh as it stands is in force on every connected proxy, or why it can't be.
-import { type Clock, toPlace } from '../../base/index.js';
+import { toPlace, type WaitUntilOptions, waitUntil } from '../../base/index.js';
 import { type Mesh, type ProblemJson, toProblemJson } from '../../policy/index.js';
 import type { MemberView } from '../fleet/index.js';
 import type { MeshState, Rollout } from '../mesh/index.js';
@@ -55,32 +55,13 @@ export function tryAnswer({
   return undefined;
 }
 
-/** The answer once there is one; `timeout` after `timeoutMs`. */
-export function waitForAnswer(
+/** The answer once there is one; `timeout` after `timeoutMs`, or when nobody wants it any more. */
+export async function waitForAnswer(
   input: WaitInput,
-  options: {
-    readonly clock: Clock;
-    readonly timeoutMs: number;
-    readonly signal: AbortSignal;
-    readonly onChange: (listener: () => void) => () => void;
-  },
+  options: Omit<WaitUntilOptions<WaitAnswer>, 'look'>,
 ): Promise<WaitAnswer> {
-  return new Promise((resolve) => {
-    const finish = (answer: WaitAnswer): void => {
-      cancelTimer();
-      cancelListener();
-      resolve(answer);
-    };
-    const look = (): void => {
-      const answer = tryAnswer(input);
-      if (answer !== undefined) finish(answer);
-    };
-    const timeout = (): void => finish(toTimeout(input));
-    const cancelTimer = options.clock.after(options.timeoutMs, timeout);
-    const cancelListener = options.onChange(look);
-    options.signal.addEventListener('abort', timeout, { once: true });
-    look();
-  });
+  const waited = await waitUntil({ ...options, look: () => tryAnswer(input) });
+  return waited.kind === 'answer' ? waited.value : toTimeout(input);
 }
 
 function toTimeout({ members }: WaitInput): WaitAnswer {
