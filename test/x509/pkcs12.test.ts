@@ -79,7 +79,7 @@ describe('a PKCS #12 file', () => {
     ]);
   });
 
-  test('all of it is encrypted by AES-256 under many rounds of SHA-256, names and ids', async () => {
+  test('all of it is under AES-256 and many rounds of SHA-256; names and ids', async () => {
     const { file, passwordFile, bytes, leaf } = await fileOf('ecdsa-p256');
     const argv = ['pkcs12', '-in', file, '-passin', `file:${passwordFile}`, '-info'];
     const { stdout, stderr } = spawnSync('openssl', [...argv, '-noenc'], { encoding: 'utf8' });
