@@ -127,7 +127,7 @@ describe('what a command loads', () => {
     expect(loaded.filter((file) => /^(@grpc|protobufjs)\//.test(file))).toEqual([]);
   });
 
-  test('what writes PKCS #12 or reads the text of protos: for cert --p12 and --xds alone', async () => {
+  test('node-forge for cert --p12 alone, proto-loader for cert --xds alone', async () => {
     const cli = new Cli();
     await cli.prepareData();
     const cert = ['cert', 'web', '--out', cli.path('tls'), '--data', cli.path('data')];
