@@ -108,6 +108,11 @@ describe('cert --p12', () => {
       '--p12: expected a file of its own but got <dir>/tls/../tls/key.pem',
     ],
     ['--list', ['cert', '--list', ...P12, ...DATA], 'expected --list without --p12'],
+    [
+      '--renew',
+      ['cert', 'web', '--renew', ...P12, ...DATA],
+      'expected a service alone with --renew',
+    ],
   ])('used wrongly: %s', async (_name, argv, refusal) => {
     writeFileSync(cli.path('short'), 'changeit');
     writeFileSync(cli.path('umlauts'), 'äöüäöüäöüäöü');

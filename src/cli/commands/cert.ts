@@ -133,8 +133,9 @@ async function act(
 ): Promise<void> {
   const { out, data, list, json, xds, watch: isWatch } = options;
   const isOrder = service !== undefined && out !== undefined;
+  const p12Given = options.p12 ?? options.p12PasswordFile;
   if (options.renew === true) {
-    const others = [out, list, isWatch, options.p12].filter((one) => one !== undefined);
+    const others = [out, list, isWatch, p12Given].filter((one) => one !== undefined);
     return orderRenewal({ ...options, service, isAlone: others.length === 0 }, context);
   }
   if (options.instance !== undefined) throw usage('expected --renew with --instance');
@@ -145,7 +146,7 @@ async function act(
   const open = (): Promise<DataDir> =>
     openDataDir({ path: data, lock: false, create: false, random: context.random });
   if (!isOrder) {
-    if (options.p12 !== undefined) throw usage('expected --list without --p12');
+    if (p12Given !== undefined) throw usage('expected --list without --p12');
     await printList(await open(), options, context);
     return;
   }
