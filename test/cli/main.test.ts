@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { MESH } from './cli.js';
+import { Cli, MESH } from './cli.js';
 
 // The built program as a process: exit codes, signals, a reader that goes away.
 
@@ -127,12 +127,43 @@ describe('what a command loads', () => {
     expect(loaded.filter((file) => /^(@grpc|protobufjs)\//.test(file))).toEqual([]);
   });
 
+  test('node-forge for cert --p12 alone, proto-loader for cert --xds alone', async () => {
+    const cli = new Cli();
+    await cli.prepareData();
+    const cert = ['cert', 'web', '--out', cli.path('tls'), '--data', cli.path('data')];
+    const mesh = tempMesh();
+    const none = join(mesh, '../none.yaml');
+    const lines = [
+      ...[cert, ['cert', '--list', '--data', cli.path('data')], ['check', mesh]],
+      ...[
+        ['serve', '--mesh', none, ...FREE],
+        ['render', mesh, 'web'],
+      ],
+      ...[['ca', 'show', '--data', cli.path('data')], ['--version']],
+    ];
+    const of = (name: string) => (file: string) => file.startsWith(`${name}/`);
+    const isRare = (file: string) => of('node-forge')(file) || of('@grpc/proto-loader')(file);
+    const loaded = await Promise.all(lines.map((line) => loadedBy(...line)));
+    expect(loaded.flat().filter(isRare)).toEqual([]);
+
+    const withP12 = await loadedBy(...cert, '--p12', cli.path('tls/web.p12'));
+    expect(withP12.filter(of('node-forge')).length).toBeGreaterThan(0);
+    expect(withP12.filter(of('@grpc'))).toEqual([]);
+
+    const { stdout } = await cli.run('ca', 'bundle', '--data', '<dir>/data');
+    const [anchor, token] = [cli.write('anchor.pem', stdout), cli.write('token', 'x.y.z')];
+    const xds = ['--xds', '127.0.0.1:1', '--xds-ca', anchor, '--token-file', token];
+    const withXds = await loadedBy('cert', 'web', '--out', cli.path('other'), ...xds);
+    expect(withXds.filter(of('@grpc/proto-loader')).length).toBeGreaterThan(0);
+    expect(withXds.filter(of('node-forge'))).toEqual([]);
+  });
+
   test('serve: gRPC, but no descriptor and no text of protos', async () => {
     const broken = join(tempMesh(), '../none.yaml');
     const loaded = await loadedBy('serve', '--mesh', broken, ...FREE);
     expect(loaded).toContainEqual(expect.stringMatching(/^@grpc\/grpc-js\//));
-    expect(loaded.filter((file) => /^(protobufjs\/src\/root\.js|@grpc\/proto)/.test(file))).toEqual(
-      [],
-    );
+    expect(
+      loaded.filter((file) => /^(protobufjs\/src\/root\.js|@grpc\/proto|node-forge\/)/.test(file)),
+    ).toEqual([]);
   });
 });
