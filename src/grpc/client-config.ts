@@ -1,7 +1,7 @@
 // One stream as CSDS reports it (ClientConfig). `config_status` is the server's view and
 // `client_status` the client's, as far as its answers tell: `xds_config` is what the client has
 // taken, and what it rejected stands in `error_state`. `version_info` is the resource's own
-// version, since that of a response says nothing of one resource.
+// version, since that of a response doesn't tell anything about one resource.
 import type { countersign } from '../gen/wire.js';
 import {
   isJsonObject,
@@ -20,7 +20,7 @@ const CLIENT_STATUS = { requested: 1, 'does-not-exist': 2, acked: 3, rejected: 4
 /** envoy.service.status.v3.ConfigStatus */
 const CONFIG_STATUS = { synced: 1, 'not-sent': 2, stale: 3, rejected: 4 } as const;
 
-/** `contentOf`: what of a resource's content may be told. */
+/** `contentOf`: what of a resource's content may be shown. */
 export type ContentOf = (typeUrl: string, resource: Resource) => countersign.wire.Any | undefined;
 
 export function toClientConfig(

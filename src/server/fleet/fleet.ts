@@ -8,7 +8,7 @@ import type { Leaf } from '../../ca/index.js';
 import type { DiscoveryHooks, DiscoveryStream, StreamUpdate } from '../../grpc/index.js';
 import type { LeafManager, LeafSettings } from '../../leaves/index.js';
 import type { Mesh } from '../../policy/index.js';
-import { type Snapshot, TYPE_URLS } from '../../xds/index.js';
+import { isUnderWay, rejectionOf, type Snapshot, TYPE_URLS } from '../../xds/index.js';
 import { describeCredential, type Sidecar, toLeafSettings } from '../join/index.js';
 
 import type { ProxyState } from '../mesh/index.js';
@@ -299,11 +299,11 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
 function toState({ stream, snapshot, troubles, leafPending }: Member): ProxyState {
   if (troubles.has('configuration') || troubles.has('certificate')) return 'nacked';
   const reports = stream.state();
-  const rejections = reports.flatMap(({ rejection }) => rejection ?? []);
+  const rejections = reports.flatMap((report) => rejectionOf(report) ?? []);
   if (rejections.some((rejection) => !isBindFailure(rejection))) return 'nacked';
   const unbound = new Set(rejections.flatMap(({ resources }) => resources.map(({ name }) => name)));
   if (snapshot === undefined || leafPending) return 'pending';
-  if (reports.some(({ pending }) => pending)) return 'pending';
+  if (reports.some(isUnderWay)) return 'pending';
   const needsSecrets = (snapshot.get(TYPE_URLS.cluster)?.resources.size ?? 0) > 0;
   for (const [typeUrl, { resources }] of snapshot) {
     if (typeUrl === TYPE_URLS.secret && !needsSecrets) continue;
