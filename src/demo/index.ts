@@ -10,7 +10,6 @@ export {
 export { startEchoTcp } from './echo-tcp.js';
 export {
   type CertificateStatus,
-  type ClusterStatus,
   type ConfigDump,
   EnvoyAdmin,
   type ListenerStatus,
@@ -20,7 +19,6 @@ export {
   type EnvoyOptions,
   type EnvoyProcess,
   startEnvoy,
-  validateBootstrap,
 } from './envoy-process.js';
 export {
   DEFAULT_ENVOY_VERSION,
@@ -30,7 +28,7 @@ export {
 } from './find-envoy.js';
 export { type HttpAnswer, type HttpCall, httpCall } from './http-client.js';
 export { type Load, type LoadOptions, type LoadResult, type Shot, startLoad } from './load.js';
-export { type ConnectionUse, httpShot, tcpShot } from './load-shots.js';
+export { type ConnectionUse, httpShot } from './load-shots.js';
 export { LogRing } from './log-ring.js';
 export { boundToUs } from './reaper.js';
 export { type DemoOptions, runDemo } from './run-demo.js';

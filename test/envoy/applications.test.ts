@@ -3,8 +3,8 @@ import { connect as http2Connect } from 'node:http2';
 import { beforeAll, expect, test } from 'vitest';
 import type { EnvoyProcess } from '../../src/demo/index.js';
 import { httpCall, tcpExchange } from '../../src/demo/index.js';
-import { describeEnvoy, outcome, useHarness } from './harness/index.js';
-import { startMesh, type TestMesh } from './mesh/start-mesh.js';
+import { describeEnvoy, outcome, useHarness } from '../harness/index.js';
+import { startMesh, type TestMesh } from '../harness/start-mesh.js';
 
 // What applications must not notice: Envoy's defaults that break them, and what rules must not
 // miss.

@@ -4,10 +4,11 @@ import { connect } from 'node:tls';
 import { beforeAll, expect, test } from 'vitest';
 import { openDataDir } from '../../src/data/index.js';
 import type { EnvoyProcess, Load } from '../../src/demo/index.js';
-import { httpCall, httpShot, tcpShot } from '../../src/demo/index.js';
+import { httpCall, httpShot } from '../../src/demo/index.js';
 import { addRenewalOrder } from '../../src/leaves/index.js';
-import { describeEnvoy, eventually, outcome, useHarness } from './harness/index.js';
-import { startMesh, type TestMesh, type TestService } from './mesh/start-mesh.js';
+import { describeEnvoy, eventually, outcome, useHarness } from '../harness/index.js';
+import { startMesh, type TestMesh, type TestService } from '../harness/start-mesh.js';
+import { tcpShot } from '../harness/tcp-shot.js';
 
 const HTTP_PORT = 8080;
 const TCP_PORT = 6000;

@@ -1,7 +1,8 @@
 import { beforeAll, expect, test } from 'vitest';
-import { httpCall, httpShot, tcpShot } from '../../src/demo/index.js';
-import { describeEnvoy, eventually, useHarness } from './harness/index.js';
-import { startMesh, type TestMesh } from './mesh/start-mesh.js';
+import { httpCall, httpShot } from '../../src/demo/index.js';
+import { describeEnvoy, eventually, useHarness } from '../harness/index.js';
+import { startMesh, type TestMesh } from '../harness/start-mesh.js';
+import { tcpShot } from '../harness/tcp-shot.js';
 
 // Two sidecars of one service: the connected sidecars are the registry.
 const HTTP_PORT = 8080;

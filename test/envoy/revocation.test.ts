@@ -6,7 +6,7 @@ import { systemClock, systemRandom } from '../../src/base/index.js';
 import { createLine, loadAuthority, offerLine } from '../../src/ca/index.js';
 import { openDataDir } from '../../src/data/index.js';
 import type { EnvoyProcess, Load } from '../../src/demo/index.js';
-import { httpCall, httpShot, openSocket, tcpShot, withDeadline } from '../../src/demo/index.js';
+import { httpCall, httpShot, openSocket, withDeadline } from '../../src/demo/index.js';
 import { LeafStore, recordHandedOut } from '../../src/leaves/index.js';
 import {
   addRevocation,
@@ -15,14 +15,15 @@ import {
 } from '../../src/revocation/index.js';
 import { parseSpiffeId } from '../../src/spiffe/index.js';
 import { generateKeys } from '../../src/x509/keys/index.js';
-import { describeEnvoy, eventually, outcome, useHarness } from './harness/index.js';
-import { type RawTls, rawRequest } from './mesh/raw-tls.js';
+import { describeEnvoy, eventually, outcome, useHarness } from '../harness/index.js';
+import { type RawTls, rawRequest } from '../harness/raw-tls.js';
 import {
   type SidecarOptions,
   startMesh,
   type TestMesh,
   type TestService,
-} from './mesh/start-mesh.js';
+} from '../harness/start-mesh.js';
+import { tcpShot } from '../harness/tcp-shot.js';
 
 const MESH_PORT = 15443;
 const HTTP_PORT = 8080;

@@ -1,9 +1,4 @@
-import {
-  type HttpAnswer,
-  type HttpCall,
-  httpCall,
-  type TlsOptions,
-} from '../../../src/demo/index.js';
+import { type HttpAnswer, type HttpCall, httpCall, type TlsOptions } from '../../src/demo/index.js';
 
 type Call = Omit<HttpCall, 'tls' | 'agent'>;
 

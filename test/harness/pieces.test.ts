@@ -5,7 +5,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { MeshError } from '../../../src/base/index.js';
+import { MeshError } from '../../src/base/index.js';
 import {
   type AddressPool,
   boundToUs,
@@ -22,10 +22,10 @@ import {
   startEchoTcp,
   startLoad,
   tcpExchange,
-  tcpShot,
   withDeadline,
-} from '../../../src/demo/index.js';
+} from '../../src/demo/index.js';
 import { Cleanup, createForeignCa, requireEnvoy } from './index.js';
+import { tcpShot } from './tcp-shot.js';
 
 let cleanup: Cleanup;
 let pool: AddressPool;

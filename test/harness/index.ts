@@ -1,12 +1,12 @@
-export { eventually, tcpExchange } from '../../../src/demo/index.js';
+export { eventually, tcpExchange } from '../../src/demo/index.js';
+export { Cleanup } from './cleanup.js';
+export { httpsGet, outcome, plainGet } from './clients.js';
 export {
   createForeignCa,
   type ForeignCa,
   type KeyAndCertificate,
   type LeafOptions,
-} from './certificates.js';
-export { Cleanup } from './cleanup.js';
-export { httpsGet, outcome, plainGet } from './clients.js';
+} from './foreign-ca.js';
 export { createHarness, type Harness, useHarness } from './harness.js';
 export {
   describeEnvoy,
