@@ -122,7 +122,7 @@ function findRemoved(
 }
 
 /** The resource that the client took before it rejected a newer one, where we have its bytes. */
-export function lastGood(type: TypeState, name: string): Resource | undefined {
+function lastGood(type: TypeState, name: string): Resource | undefined {
   const held = type.held.get(name);
   return held !== undefined && 'value' in held ? held : undefined;
 }

@@ -19,15 +19,15 @@ import {
 } from '../../src/revocation/index.js';
 import { parseSpiffeId } from '../../src/spiffe/index.js';
 import { generateKeys } from '../../src/x509/keys/index.js';
-import { tcpShot } from '../harness/tcp-shot.js';
-import { describeEnvoy, eventually, outcome, useHarness } from './harness/index.js';
-import { type RawTls, rawRequest } from './mesh/raw-tls.js';
+import { describeEnvoy, eventually, outcome, useHarness } from '../harness/index.js';
+import { type RawTls, rawRequest } from '../harness/raw-tls.js';
 import {
   type SidecarOptions,
   startMesh,
   type TestMesh,
   type TestService,
-} from './mesh/start-mesh.js';
+} from '../harness/start-mesh.js';
+import { tcpShot } from '../harness/tcp-shot.js';
 
 const MESH_PORT = 15443;
 const HTTP_PORT = 8080;

@@ -19,9 +19,9 @@ import { parseSpiffeId } from '../../src/spiffe/index.js';
 import { signCertificate, toKeyIdHex, toSubjectDer } from '../../src/x509/issue/sign.js';
 import { generateKeys } from '../../src/x509/keys/index.js';
 import { readCertificate, splitPem, toPem } from '../../src/x509/read/index.js';
+import { describeEnvoy, eventually, httpsGet, outcome, useHarness } from '../harness/index.js';
+import { startMesh, type TestMesh, type TestService } from '../harness/start-mesh.js';
 import { tcpShot } from '../harness/tcp-shot.js';
-import { describeEnvoy, eventually, httpsGet, outcome, useHarness } from './harness/index.js';
-import { startMesh, type TestMesh, type TestService } from './mesh/start-mesh.js';
 
 const HTTP_PORT = 8080;
 const TCP_PORT = 6000;

@@ -10,14 +10,8 @@ import { createLine, loadAuthority, offerLine } from '../../src/ca/index.js';
 import { openDataDir } from '../../src/data/index.js';
 import { loadRevocations } from '../../src/revocation/index.js';
 import { generateKeys } from '../../src/x509/keys/index.js';
-import {
-  type CommandOptions,
-  type Ended,
-  FREE_PORTS,
-  READY,
-  runHere,
-  startCommand,
-} from './command.js';
+import { FREE_PORTS, READY } from '../harness/process.js';
+import { type CommandOptions, type Ended, runHere, startCommand } from './command.js';
 import { type EveryStep, everyStep, type Place, readAll, type Step } from './every-step.js';
 import { identityOf, restart, useOnce } from './restart.js';
 
@@ -38,13 +32,13 @@ async function runUntil(
   options: CommandOptions,
   isDone: (root: string) => boolean,
 ): Promise<Ended> {
-  const { child, ended, printed } = startCommand(options);
+  const { child, ended, printed } = await startCommand(options);
   if (await printed(READY)) {
     const isOver = ended.then(() => true);
     for (let left = 3_000; left > 0 && !isDone(options.root); left -= 20) {
       if (await Promise.race([isOver, sleep(20, false)])) break;
     }
-    child.kill('SIGTERM');
+    child.signal('SIGTERM');
   }
   return ended;
 }

@@ -18,7 +18,16 @@ export const LARGE_CLASSES: Readonly<Record<string, number>> = {
 };
 
 /** Faces of more than 25 names. */
-export const WIDE_FACES: Readonly<Record<string, number>> = {};
+export const WIDE_FACES: Readonly<Record<string, number>> = {
+  // What everybody stands on.
+  'src/base/index.ts': 31,
+  'src/ca/index.ts': 26,
+  // The library's, passed on by src/grpc/library.ts.
+  'src/grpc/index.ts': 35,
+  'src/policy/index.ts': 33,
+  'src/x509/issue/index.ts': 27,
+  'src/xds/index.ts': 58,
+};
 
 /** How many functions of over 60 lines a test file has. */
 export const LONG_TEST_FUNCTIONS: Readonly<Record<string, number>> = {
@@ -50,11 +59,8 @@ export const LONG_TEST_FUNCTIONS: Readonly<Record<string, number>> = {
   'test/envoy/backup.test.ts': 1,
   'test/envoy/certificate-clients.test.ts': 1,
   'test/envoy/changes.test.ts': 1,
-  'test/envoy/harness.test.ts': 1,
-  'test/envoy/harness/pieces.test.ts': 1,
   'test/envoy/instances.test.ts': 1,
   'test/envoy/lifecycle.test.ts': 1,
-  'test/envoy/mesh/start-mesh.ts': 1,
   'test/envoy/modes.test.ts': 3,
   'test/envoy/node-authentication.test.ts': 1,
   'test/envoy/rejections.test.ts': 1,
@@ -68,6 +74,10 @@ export const LONG_TEST_FUNCTIONS: Readonly<Record<string, number>> = {
   'test/grpc/grpc-backend.ts': 1,
   'test/grpc/limits.test.ts': 3,
   'test/grpc/protos.test.ts': 2,
+  'test/harness/envoy.test.ts': 1,
+  'test/harness/harness.ts': 1,
+  'test/harness/pieces.test.ts': 1,
+  'test/harness/start-mesh.ts': 1,
   'test/leaves/leaf-manager.test.ts': 2,
   'test/policy/resolve.test.ts': 1,
   'test/revocation/revocation.test.ts': 1,
