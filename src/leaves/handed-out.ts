@@ -5,6 +5,7 @@ import { z } from 'zod';
 import type { LeafCertificate } from '../ca/index.js';
 import type { DataDir } from '../data/index.js';
 import { parseStored } from '../data/index.js';
+import { isNodeId, type NodeId, splitNodeId } from '../spiffe/index.js';
 import { sha256Hex } from '../x509/keys/index.js';
 import { splitPem } from '../x509/read/index.js';
 
@@ -31,7 +32,7 @@ const schema = z.strictObject({
   /** Of the leaf; absent in files of earlier versions. */
   fingerprintSha256: hex.optional(),
   /** `service~instance` where what its holder showed is bound to an instance. */
-  node: z.string().optional(),
+  node: z.string().refine(isNodeId).optional(),
   /** What its holder showed for it; absent where it was made on the data folder. */
   credential: credential.optional(),
   /** Where that was a certificate: what the first of that line was had for, as far as is known. */
@@ -45,7 +46,7 @@ export type HandedOutCredential = z.infer<typeof credential>;
 export interface HandingOut {
   readonly certificate: LeafCertificate;
   readonly service: string;
-  readonly node?: string;
+  readonly node?: NodeId;
   readonly credential?: HandedOutCredential;
   readonly origin?: HandedOutCredential;
 }
@@ -98,7 +99,7 @@ export async function boundInstance(
   serialHex: string,
 ): Promise<string | undefined> {
   const node = (await findHandedOut(dataDir, serialHex))?.node;
-  return node?.split('~').slice(1).join('~');
+  return node === undefined ? undefined : splitNodeId(node).instance;
 }
 
 /** A command may have read the authority just before it changed. */

@@ -5,8 +5,9 @@
 
 import type { DataDir } from '../data/index.js';
 import { LeafStore, listHandedOut } from '../leaves/index.js';
+import { type NodeId, splitNodeId } from '../spiffe/index.js';
 import { compareSerials, type RevokedSerial } from '../x509/issue/index.js';
-import { findRevocation, type Revocation, type Revocations, toNodeService } from './revocation.js';
+import { findRevocation, type Revocation, type Revocations } from './revocation.js';
 
 /** A certificate that somebody holds, or held. */
 export interface CertificateHolder {
@@ -14,7 +15,7 @@ export interface CertificateHolder {
   readonly notAfterMs: number;
   readonly service: string;
   /** Undefined: handed out to a client without a sidecar. */
-  readonly node: string | undefined;
+  readonly node: NodeId | undefined;
   /** Serial of the certificate that its holder showed for it. */
   readonly obtainedBy?: string | undefined;
 }
@@ -42,7 +43,7 @@ export async function findCertificates(
 }> {
   const { nodes, damaged } = await new LeafStore(dataDir).certificates(nowMs);
   const leaves = nodes.flatMap(({ node, certificates }) =>
-    certificates.map((one) => ({ ...one, node, service: toNodeService(node) })),
+    certificates.map((one) => ({ ...one, node, service: splitNodeId(node).service })),
   );
   const handedOut = (await listHandedOut(dataDir)).map(
     ({ serialHex, notAfterMs, service, node, credential }) => ({

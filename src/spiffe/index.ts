@@ -1,4 +1,13 @@
 export {
+  INSTANCE_RULE,
+  isNodeId,
+  type NodeId,
+  splitNodeId,
+  splitNodeText,
+  toNodeId,
+  tryInstance,
+} from './node-id.js';
+export {
   parseSpiffeId,
   type SpiffeId,
   splitSpiffeId,

@@ -13,6 +13,7 @@ import {
   type RevocationSubject,
   removeRevocation,
 } from '../../src/revocation/index.js';
+import type { NodeId } from '../../src/spiffe/index.js';
 import { parseSpiffeId } from '../../src/spiffe/index.js';
 import { generateKeys } from '../../src/x509/keys/index.js';
 import { describeEnvoy, eventually, outcome, useHarness } from './harness/index.js';
@@ -143,7 +144,7 @@ function showRevocation({ binary, sotw }: { binary: string; sotw: boolean }): vo
     return [...found.values()][0] ?? 0;
   };
   /** Whoever has stolen a node's key. */
-  const thief = async (node: string, port = HTTP_PORT): Promise<RawTls & { serialHex: string }> => {
+  const thief = async (node: NodeId, port = HTTP_PORT): Promise<RawTls & { serialHex: string }> => {
     const parts = { dataDir: await dataDir(), clock: systemClock, random: systemRandom };
     const leaf = await new LeafStore(parts.dataDir).load(node);
     if (leaf === undefined) throw new Error(`no leaf of ${node}`);

@@ -20,10 +20,10 @@ import {
   loadRevocations,
   type Revocations,
   type RevokedCertificate,
-  toNodeService,
   toRevocationKey,
   toRevokedError,
 } from '../../revocation/index.js';
+import { splitNodeId } from '../../spiffe/index.js';
 import type { Period } from '../../x509/read/index.js';
 import { type Marks, marksSchema, NO_MARKS, nextMarks } from './revocation-marks.js';
 
@@ -142,7 +142,7 @@ export class RevocationSource {
     this.#list = list;
     // A leaf that is being made must be in the store before its serial is looked for there.
     await this.#leaves?.releaseWhere(
-      (node) => findRevocation(list, { node, service: toNodeService(node) }) !== undefined,
+      (node) => findRevocation(list, { node, service: splitNodeId(node).service }) !== undefined,
     );
     await this.#leaves?.renewRevoked();
     const certificates = await this.#findCertificates(list);

@@ -2,6 +2,7 @@
 
 import { type Mesh, namespacePrefix, type ServiceName } from '../../policy/index.js';
 import type { Applicant, Revocations } from '../../revocation/index.js';
+import { type NodeId, toNodeId } from '../../spiffe/index.js';
 import type { Revoked } from '../../translate/index.js';
 import type { Proof, Sidecar } from '../join/index.js';
 import type { Marks } from './revocation-marks.js';
@@ -17,9 +18,10 @@ export function toApplicant(caller: Sidecar | Proof): Applicant {
   };
 }
 
-function toNode(caller: Sidecar | Proof): string | undefined {
+function toNode(caller: Sidecar | Proof): NodeId | undefined {
   if ('node' in caller) return caller.node;
-  return caller.instance === undefined ? undefined : `${caller.service}~${caller.instance}`;
+  const { service, instance } = caller;
+  return instance === undefined ? undefined : toNodeId({ service, instance });
 }
 
 export function toRevoked(
