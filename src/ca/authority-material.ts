@@ -11,7 +11,7 @@ import { createPublicKey } from 'node:crypto';
 import type { Clock, Random } from '../base/index.js';
 import { SECOND_MS } from '../base/index.js';
 import { toTrustDomainId } from '../spiffe/index.js';
-import { caProblems, isSignedBy } from '../x509/check/index.js';
+import { caProblems } from '../x509/check/index.js';
 import {
   INTERMEDIATE_LIFETIME_MS,
   type Issued,
@@ -27,7 +27,13 @@ import {
   toSerialHex,
 } from '../x509/issue/index.js';
 import type { KeySource, KeyType } from '../x509/keys/index.js';
-import { type CertificateFacts, readCertificate, splitPem, toPem } from '../x509/read/index.js';
+import {
+  type CertificateFacts,
+  isSignedBy,
+  readCertificate,
+  splitPem,
+  toPem,
+} from '../x509/read/index.js';
 
 export interface AuthorityTools {
   readonly clock: Clock;

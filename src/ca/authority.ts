@@ -7,7 +7,6 @@
 
 import { MeshError, SECOND_MS, toRfc3339 } from '../base/index.js';
 import type { SpiffeId } from '../spiffe/index.js';
-import { isSignedBy } from '../x509/check/index.js';
 import {
   type CrlAuthority,
   type Issued,
@@ -19,7 +18,12 @@ import {
   toSerialHex,
 } from '../x509/issue/index.js';
 import { type KeyPair, type KeyType, sha256Hex } from '../x509/keys/index.js';
-import { type CertificateFacts, readCertificate, splitPem } from '../x509/read/index.js';
+import {
+  type CertificateFacts,
+  isSignedBy,
+  readCertificate,
+  splitPem,
+} from '../x509/read/index.js';
 import {
   type AuthorityMaterial,
   type AuthorityTools,

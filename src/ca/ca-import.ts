@@ -4,10 +4,15 @@
 // and a leaf is issued on trial, by all rules, before the line is called good.
 import { MeshError, MINUTE_MS } from '../base/index.js';
 import { toSpiffeId, tryTrustDomain } from '../spiffe/index.js';
-import { isSignedBy } from '../x509/check/index.js';
 import { toIssuer } from '../x509/issue/index.js';
 import { openKey } from '../x509/keys/index.js';
-import { type CertificateFacts, readCertificate, splitPem, toPem } from '../x509/read/index.js';
+import {
+  type CertificateFacts,
+  isSignedBy,
+  readCertificate,
+  splitPem,
+  toPem,
+} from '../x509/read/index.js';
 import { LocalAuthority } from './authority.js';
 import {
   type AuthorityTools,

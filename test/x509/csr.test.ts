@@ -118,7 +118,16 @@ describe('a request is refused', () => {
     ['for another key', { spki: spkiOf(other.publicKey) }, signatureTold],
     ['signed over other bytes', { toSigned: (info) => info.subarray(1) }, signatureTold],
     ['an empty signature', { toSignature: () => derBitString(Buffer.alloc(0)) }, signatureTold],
-    ['unused bits', { toSignature: (bytes) => derBitString(bytes, 1) }, signatureTold],
+    [
+      'unused bits',
+      { toSignature: (bytes) => derBitString(Buffer.concat([bytes, Buffer.of(0)]), 1) },
+      signatureTold,
+    ],
+    [
+      'unused bits that are set',
+      { toSignature: (bytes) => derBitString(Buffer.concat([bytes, Buffer.of(1)]), 1) },
+      'not valid DER: expected a bit string whose unused bits are zero',
+    ],
     ['an EC signature said to be RSA', { algorithm: ALGORITHM_RSA }, signatureTold],
     ['another digest than it says', { digest: 'sha384' }, signatureTold],
     ['version 1', { version: derInteger(Buffer.of(1)) }, 'expected version 0'],

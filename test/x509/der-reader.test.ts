@@ -155,7 +155,8 @@ describe('a boolean', () => {
 });
 
 describe('a time', () => {
-  const utc = (text: string) => value(`17${text.length.toString(16).padStart(2, '0')}${ascii(text)}`);
+  const utc = (text: string) =>
+    value(`17${text.length.toString(16).padStart(2, '0')}${ascii(text)}`);
   const general = (text: string) =>
     value(`18${text.length.toString(16).padStart(2, '0')}${ascii(text)}`);
 
