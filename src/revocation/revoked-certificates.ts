@@ -1,7 +1,6 @@
 // From revocations to the certificates that they shut out: every leaf that a node may hold (the
 // present one and those before it that have not ended) and every certificate that was handed out.
-// Ended ones are left out at
-// the end: they are refused without us.
+// Ended ones are left out at the end: they are refused without us.
 
 import type { DataDir } from '../data/index.js';
 import { LeafStore, listHandedOut } from '../leaves/index.js';
@@ -91,13 +90,13 @@ function toObtainedLater(certificates: readonly CertificateHolder[]): Iterable<C
   const bySerial = new Map(certificates.map((one) => [one.serialHex, one]));
   const ordered = new Set<CertificateHolder>();
   for (const certificate of certificates) {
-    const line: CertificateHolder[] = [];
+    const earlier: CertificateHolder[] = [];
     let at: CertificateHolder | undefined = certificate;
-    while (at !== undefined && !ordered.has(at) && !line.includes(at)) {
-      line.push(at);
+    while (at !== undefined && !ordered.has(at) && !earlier.includes(at)) {
+      earlier.push(at);
       at = bySerial.get(at.obtainedBy ?? '');
     }
-    for (const one of line.reverse()) ordered.add(one);
+    for (const one of earlier.reverse()) ordered.add(one);
   }
   return ordered;
 }

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { createServer } from 'node:tls';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
-import { createLine, loadAuthority, offerLine } from '../../src/ca/index.js';
+import { createCaChain, loadAuthority, offerLine } from '../../src/ca/index.js';
 import { openDataDir } from '../../src/data/index.js';
 import type { EnvoyProcess, Load } from '../../src/demo/index.js';
 import { httpCall, httpShot, openSocket, tcpShot, withDeadline } from '../../src/demo/index.js';
@@ -450,7 +450,7 @@ function showRevocation({ binary, sotw }: { binary: string; sotw: boolean }): vo
     const before = await serials();
     const loads = await startLoads();
     await Promise.all(loads.map((load) => load.more(20)));
-    await offerLine(await dataDir(), await createLine('test.example', parts));
+    await offerLine(await dataDir(), await createCaChain('test.example', parts));
     await eventually(
       async () => {
         const now = await serials();

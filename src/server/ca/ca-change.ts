@@ -41,7 +41,7 @@ export interface CaChangeOptions {
   readonly proxies: () => Iterable<CaProxy>;
   /** When the last certificate that was handed out before this time ends, ms since the epoch. */
   readonly handedOutEndMs: (beforeMs: number) => Promise<number | undefined>;
-  /** The trust anchors are others, or leaves are issued by another line. */
+  /** The trust anchors are others, or leaves are issued by another CA chain. */
   readonly onChange: () => void;
 }
 
@@ -89,7 +89,7 @@ export class CaChange {
       : { name: 'new root: it signs, the old one goes', waitingFor };
   }
 
-  /** Looks whether a command left another line, or the word that the old root may go. */
+  /** Looks whether a command left another CA chain, or the word that the old root may go. */
   async look(): Promise<void> {
     const { authority, dataDir, logger, passphrase } = this.#options;
     const offer = await loadOffer(dataDir, {
