@@ -11,7 +11,7 @@
 import { createPublicKey } from 'node:crypto';
 import type { Clock, Random } from '../base/index.js';
 import { SECOND_MS } from '../base/index.js';
-import { toTrustDomainId } from '../spiffe/index.js';
+import { type KeyType, toTrustDomainId } from '../spiffe/index.js';
 import { caProblems } from '../x509/check/index.js';
 import {
   INTERMEDIATE_LIFETIME_MS,
@@ -27,7 +27,7 @@ import {
   toIssuer,
   toSerialHex,
 } from '../x509/issue/index.js';
-import type { KeySource, KeyType } from '../x509/keys/index.js';
+import type { KeySource } from '../x509/keys/index.js';
 import {
   type CertificateFacts,
   isSignedBy,

@@ -6,7 +6,7 @@
 // server paces (authority-material.ts).
 
 import { MeshError, SECOND_MS, toRfc3339 } from '../base/index.js';
-import type { SpiffeId } from '../spiffe/index.js';
+import type { KeyType, SpiffeId } from '../spiffe/index.js';
 import {
   type CrlAuthority,
   type Issued,
@@ -17,7 +17,7 @@ import {
   periodFrom,
   toSerialHex,
 } from '../x509/issue/index.js';
-import { type KeyPair, type KeyType, sha256Hex } from '../x509/keys/index.js';
+import { type KeyPair, sha256Hex } from '../x509/keys/index.js';
 import {
   type CertificateFacts,
   isSignedBy,

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { inParts } from '../base/index.js';
 import type { Leaf } from '../ca/index.js';
 import { type DataDir, damaged, parseStored } from '../data/index.js';
-import { isNodeId, type NodeId, parseSpiffeId } from '../spiffe/index.js';
+import { isNodeId, KEY_TYPES, type NodeId, parseSpiffeId } from '../spiffe/index.js';
 import { certificateProblems } from '../x509/check/index.js';
 import { sha256Hex } from '../x509/keys/index.js';
 import { readCertificate, splitPem } from '../x509/read/index.js';
@@ -20,7 +20,7 @@ const schema = z.strictObject({
   node: z.string().refine(isNodeId),
   spiffeId: z.string(),
   dnsNames: z.array(z.string()),
-  keyType: z.enum(['ecdsa-p256', 'ecdsa-p384', 'rsa-2048', 'rsa-3072']),
+  keyType: z.enum(KEY_TYPES),
   serialHex: z.string(),
   notBeforeMs: z.number(),
   notAfterMs: z.number(),

@@ -1,4 +1,5 @@
 // Rules that contradict themselves or don't do what they seem to: MODEL.md "Access".
+import { trustDomainPrefix } from '../spiffe/index.js';
 import { needsHttp } from './access.js';
 import type { Tell } from './analyse.js';
 import { isAnyone } from './caller.js';
@@ -80,7 +81,8 @@ function checkTrustDomain(
 ): void {
   const check = (from: readonly Caller[] = [], at: Path): void => {
     for (const [index, caller] of from.entries()) {
-      if (caller.kind !== 'spiffe' || caller.id.startsWith(`spiffe://${trustDomain}/`)) continue;
+      if (caller.kind !== 'spiffe' || caller.id.startsWith(trustDomainPrefix(trustDomain)))
+        continue;
       const message =
         'no identity of another trust domain can connect: federation is not supported yet';
       tell([...at, 'from', index], { severity: 'warning', message });

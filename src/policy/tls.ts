@@ -1,10 +1,9 @@
 // What TLS settings may say. The suites are those of Mozilla's "intermediate" profile that stock
 // Envoy (BoringSSL) offers: forward secrecy and an AEAD, nothing weaker.
-import type { CertificateSettings, Curve, KeyType, TlsSettings, TlsVersion } from './model.js';
+import type { CertificateSettings, Curve, TlsSettings, TlsVersion } from './model.js';
 
 export const TLS_VERSIONS: readonly TlsVersion[] = ['TLSv1_2', 'TLSv1_3'];
 export const CURVES: readonly Curve[] = ['X25519MLKEM768', 'X25519', 'P-256', 'P-384'];
-export const KEY_TYPES: readonly KeyType[] = ['ecdsa-p256', 'ecdsa-p384', 'rsa-2048', 'rsa-3072'];
 
 /** OpenSSL names. */
 export const CIPHER_SUITES: readonly string[] = ['ECDSA', 'RSA'].flatMap((key) =>

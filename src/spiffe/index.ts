@@ -1,3 +1,4 @@
+export { KEY_TYPES, type KeyType } from './key-type.js';
 export {
   INSTANCE_RULE,
   isNodeId,
@@ -8,10 +9,17 @@ export {
   tryInstance,
 } from './node-id.js';
 export {
+  isPathSegment,
+  isTrustDomain,
+  isWorkloadId,
+  isWorkloadIdPrefix,
+  namespacePrefix,
   parseSpiffeId,
   type SpiffeId,
+  serviceAccountPrefix,
   splitSpiffeId,
   toSpiffeId,
   toTrustDomainId,
+  trustDomainPrefix,
   tryTrustDomain,
 } from './spiffe-id.js';

@@ -3,6 +3,7 @@
 // that must all hold, `not`'s must each fail. Principals are URI SANs that TLS verified, so they
 // never match a caller in plain text. What can't be expressed must grant less: an `allow` rule is
 // then left out, never widened.
+
 import { envoy } from '../gen/envoy.js';
 import {
   type Caller,
@@ -13,6 +14,7 @@ import {
   type RuleFields,
   templateRegex,
 } from '../policy/index.js';
+import { namespacePrefix, trustDomainPrefix } from '../spiffe/index.js';
 
 import { toRevokedPolicies } from './revoked.js';
 
@@ -85,9 +87,9 @@ function toPrincipal(caller: Caller, { trustDomain }: RbacContext): Principal {
     case 'anyone':
       return ANY_PRINCIPAL;
     case 'mesh':
-      return toIdentity({ prefix: `spiffe://${trustDomain}/` });
+      return toIdentity({ prefix: trustDomainPrefix(trustDomain) });
     case 'namespace':
-      return toIdentity({ prefix: `spiffe://${trustDomain}/ns/${caller.namespace}/` });
+      return toIdentity({ prefix: namespacePrefix(trustDomain, caller.namespace) });
     case 'service':
       return toIdentity({ exact: caller.spiffeId });
     case 'spiffe':

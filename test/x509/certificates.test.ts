@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { systemRandom } from '../../src/base/index.js';
 import { loadOrCreateAuthority } from '../../src/ca/index.js';
-import type { KeyType } from '../../src/x509/keys/index.js';
+import type { KeyType } from '../../src/spiffe/index.js';
 import { ManualClock } from '../fakes/manual-clock.js';
 import { type Chain, createCaChain, issueLeaf, type Names } from './issuers.js';
 import { MemoryDataDir, temporaryFolder, WEB } from './tools.js';

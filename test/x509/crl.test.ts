@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CrlStore } from '../../src/revocation/index.js';
-import { toTrustDomainId } from '../../src/spiffe/index.js';
+import { type KeyType, toTrustDomainId } from '../../src/spiffe/index.js';
 import { derOid, derSequence } from '../../src/x509/der/der-writer.js';
 import { CRL_LIFETIME_MS } from '../../src/x509/issue/crl.js';
 import { signCrl } from '../../src/x509/issue/crl-sign.js';
@@ -20,7 +20,7 @@ import {
   toIssuer,
   toSerialHex,
 } from '../../src/x509/issue/index.js';
-import { generateKeys, type KeyType } from '../../src/x509/keys/index.js';
+import { generateKeys } from '../../src/x509/keys/index.js';
 import { type CrlFacts, readCrl, splitCrlPem, toCrlPem } from '../../src/x509/read/index.js';
 import { seededRandom } from '../fakes/seeded-random.js';
 import { MemoryDataDir, meshErrorOf, temporaryFolder, WEB } from './tools.js';

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import forge from 'node-forge';
 import { describe, expect, it } from 'vitest';
-import { parseSpiffeId } from '../../src/spiffe/index.js';
+import { type KeyType, parseSpiffeId } from '../../src/spiffe/index.js';
 import {
   DER_NULL,
   derBitString,
@@ -14,7 +14,7 @@ import {
   derUtf8String,
 } from '../../src/x509/der/der-writer.js';
 import { createCsr, toCsrPem } from '../../src/x509/issue/index.js';
-import { generateKeys, type KeyType } from '../../src/x509/keys/index.js';
+import { generateKeys } from '../../src/x509/keys/index.js';
 import { MAX_CSR_BYTES } from '../../src/x509/read/csr-reader.js';
 import { assertIdentity, readCsr } from '../../src/x509/read/index.js';
 import {

@@ -1,7 +1,7 @@
 // Lines of CAs with keys of a given type each: what our own authority makes, and what somebody may
 // bring.
 import { systemRandom } from '../../src/base/index.js';
-import { toSpiffeId, toTrustDomainId } from '../../src/spiffe/index.js';
+import { type KeyType, toSpiffeId, toTrustDomainId } from '../../src/spiffe/index.js';
 import {
   INTERMEDIATE_LIFETIME_MS,
   type Issuer,
@@ -15,7 +15,7 @@ import {
   toIssuer,
   toSerialHex,
 } from '../../src/x509/issue/index.js';
-import { generateKeys, type KeyPair, type KeyType } from '../../src/x509/keys/index.js';
+import { generateKeys, type KeyPair } from '../../src/x509/keys/index.js';
 
 export interface Chain {
   readonly root: Issuer;

@@ -5,6 +5,7 @@
 // Rules: https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md, RFC 5280 section 4.
 import { createPrivateKey } from 'node:crypto';
 import { MeshError, toRfc3339 } from '../../base/index.js';
+import { isWorkloadId } from '../../spiffe/index.js';
 import { EXTENSION_OID, USAGE_OID } from '../der/oids.js';
 import { tryDerivePublicKey } from '../keys/index.js';
 import {
@@ -188,7 +189,7 @@ function* pathProblems({ kind, spiffeId }: Expectation): Iterable<string> {
     if (isWorkload) yield 'expected a SPIFFE ID to ask for but got none';
     return;
   }
-  const hasPath = spiffeId.slice('spiffe://'.length).includes('/');
+  const hasPath = isWorkloadId(spiffeId);
   if (isWorkload && !hasPath) {
     yield `expected a workload's SPIFFE ID, with a path, but got ${spiffeId}`;
   }

@@ -4,8 +4,10 @@
 // (one EC key is as good for ECDSA), and reading back is the strict reader's part, which shares
 // nothing with the writer: the public point is derived again from the private number.
 // Structure: RFC 5208 section 5 and RFC 5915 section 3 (PKCS #8), RFC 5480 section 2 (public keys).
+
 import { createECDH, type ECDH } from 'node:crypto';
 import { MeshError } from '../../base/index.js';
+import type { KeyType } from '../../spiffe/index.js';
 import {
   contentOf,
   type DerValue,
@@ -27,7 +29,7 @@ import {
 import { CURVE_OID, KEY_OID } from '../der/oids.js';
 import { readPemBlock, toPemBlock } from '../der/pem.js';
 
-export type EcKeyType = 'ecdsa-p256' | 'ecdsa-p384';
+export type EcKeyType = Extract<KeyType, `ecdsa-${string}`>;
 
 const CURVES = {
   'ecdsa-p256': { name: 'prime256v1', oid: CURVE_OID.p256, bytes: 32 },
