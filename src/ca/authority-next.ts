@@ -1,6 +1,7 @@
 // How a command asks the server for another authority: by a file in the data folder, since only the
 // server may change the authority's own file while it runs. `authority-next.json` holds the CA
-// chain to change to; it appears whole and once, and goes when it has been taken into `authority.json`.
+// chain to change to; it appears whole and once, and goes when it has been taken into
+// `authority.json`.
 // `authority-finish.json` is the operator's word that an old root may go.
 import { z } from 'zod';
 import { MeshError } from '../base/index.js';

@@ -1,7 +1,9 @@
 // What was handed out to holders of keys that are not sidecars': one file per certificate,
 // `handed-out/<serial>.json` in the data folder, stored before its holder gets it. A revocation
 // finds the serial here, and a root stays trusted until the last of these has ended.
+
 import { z } from 'zod';
+import { DAY_MS, MINUTE_MS } from '../base/index.js';
 import type { LeafCertificate } from '../ca/index.js';
 import type { DataDir } from '../data/index.js';
 import { parseStored } from '../data/index.js';
@@ -12,7 +14,7 @@ import { splitPem } from '../x509/read/index.js';
 const FOLDER = 'handed-out';
 const NAME = /^[0-9a-f]+\.json$/;
 /** An ended certificate stays listed for this long. */
-const KEEP_ENDED_MS = 24 * 3_600_000;
+const KEEP_ENDED_MS = DAY_MS;
 
 const hex = z.string().regex(/^[0-9a-f]+$/);
 const credential = z.discriminatedUnion('kind', [
@@ -103,7 +105,7 @@ export async function boundInstance(
 }
 
 /** A command may have read the authority just before it changed. */
-const ISSUING_MARGIN_MS = 60_000;
+const ISSUING_MARGIN_MS = MINUTE_MS;
 
 /**
  * When the last of those ends that were issued before a time, ms since the epoch; undefined where

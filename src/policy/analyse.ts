@@ -1,6 +1,6 @@
 // What a mesh says that is wrong or worth knowing though its shape is right: errors that need the
 // resolved settings, warnings, and exemptions.
-import { toPlace } from '../base/index.js';
+import { toPlace, toSeconds } from '../base/index.js';
 import { analyseAccess } from './analyse-access.js';
 import { MESH_PORT } from './keys.js';
 import type { Found, Report } from './report.js';
@@ -74,7 +74,7 @@ function checkTtl([{ path, certificates }]: Chain, tell: Tell): void {
   if (ttlMs === undefined || ttlMs >= SHORT_TTL_MS) return;
   tell([...path, 'certificates', 'ttl'], {
     severity: 'warning',
-    message: `certificates that live ${ttlMs / 1000} s end soon after the server stops`,
+    message: `certificates that live ${toSeconds(ttlMs)} s end soon after the server stops`,
     hint: 'use 10m or more outside of tests',
   });
 }

@@ -8,8 +8,7 @@
 // leaves after a deadline, as in every phase; it never lets the old root go, since that would shut
 // it out, and there is no hurry: the operator can say `ca rotate --finish`.
 
-import type { Cancel, Clock, Logger } from '../../base/index.js';
-import { toRfc3339 } from '../../base/index.js';
+import { type Cancel, type Clock, type Logger, MINUTE_MS, toRfc3339 } from '../../base/index.js';
 import {
   bundleNotedAtMs,
   isFinishAsked,
@@ -22,7 +21,7 @@ import type { DataDir } from '../../data/index.js';
 import { PHASE_DEADLINE_MS, type ProxyState, STORE_RETRY_MS } from '../mesh/index.js';
 
 /** What holds on to the old root, beside proxies, is looked at this often. */
-const LOOK_EVERY_MS = 60_000;
+const LOOK_EVERY_MS = MINUTE_MS;
 
 export interface CaProxy {
   readonly node: string;

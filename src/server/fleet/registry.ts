@@ -4,7 +4,7 @@
 // anybody's endpoints; the table is stored, and after a start every endpoint has the grace to come
 // back.
 import { z } from 'zod';
-import { type Clock, MeshError, Watch } from '../../base/index.js';
+import { type Clock, MeshError, MINUTE_MS, Watch } from '../../base/index.js';
 import type { JsonStore } from '../../data/index.js';
 import type { ServiceName } from '../../policy/index.js';
 import { isNodeId, type NodeId } from '../../spiffe/index.js';
@@ -13,7 +13,7 @@ import type { Registry, SidecarEndpoint } from '../../translate/index.js';
 /** How long a sidecar that lost its stream stays an endpoint. */
 export const GONE_GRACE_MS = 10_000;
 /** The same after a start of the server: Envoy's reconnect backs off to 30 s. */
-export const START_GRACE_MS = 60_000;
+export const START_GRACE_MS = MINUTE_MS;
 
 /** A sidecar at an address; two that share an instance name are still two. */
 export type SidecarKey = Pick<RegistryEntry, 'node' | 'address'>;
