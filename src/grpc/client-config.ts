@@ -1,7 +1,8 @@
 // One stream as CSDS reports it (ClientConfig). `config_status` is the server's view and
 // `client_status` the client's, as far as its answers tell: `xds_config` is what the client has
 // taken, and what it rejected stands in `error_state`. `version_info` is the resource's own
-// version, since that of a response doesn't tell anything about one resource.
+// version, since that of a response says nothing of one resource.
+import { toSecondsAndNanos } from '../base/index.js';
 import type { countersign } from '../gen/wire.js';
 import {
   isJsonObject,
@@ -53,9 +54,7 @@ function toGenericConfig(status: ResourceStatus, contentOf: ContentOf): GenericX
 }
 
 function toTimestamp(ms: number | undefined): countersign.wire.Timestamp | undefined {
-  if (ms === undefined) return undefined;
-  const seconds = Math.floor(ms / 1_000);
-  return { seconds, nanos: Math.round((ms - seconds * 1_000) * 1_000_000) };
+  return ms === undefined ? undefined : toSecondsAndNanos(ms);
 }
 
 function toWireNode(node: Node): countersign.wire.Node {

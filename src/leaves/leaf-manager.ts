@@ -18,7 +18,8 @@ import {
 import type { Authority, Leaf } from '../ca/index.js';
 import type { DataDir } from '../data/index.js';
 
-import { LeafStore, type NodeId } from './leaf-store.js';
+import type { NodeId } from '../spiffe/index.js';
+import { LeafStore } from './leaf-store.js';
 import { isUsable, type LeafSettings, planRenewal, type RenewalState } from './renewal.js';
 
 export interface LeafManagerOptions {

@@ -5,6 +5,7 @@
 import type { Cancel, Clock, Closers, Logger } from '../base/index.js';
 import type { Mesh } from '../policy/index.js';
 import { findRevocation } from '../revocation/index.js';
+import type { NodeId } from '../spiffe/index.js';
 import type { CaProxy } from './ca/index.js';
 import { Fleet, type MemberView, Publisher, type PublisherInput } from './fleet/index.js';
 import type { MeshState } from './mesh/index.js';
@@ -215,7 +216,7 @@ export class Control {
     this.#gatherMs = Math.min(LONGEST_GATHER_MS, Math.max(GATHER_MS, tookMs * REST));
   }
 
-  #proxies(): { readonly node: string; readonly state: ProxyState }[] {
+  #proxies(): { readonly node: NodeId; readonly state: ProxyState }[] {
     const connected = this.fleet.view().map(({ stream, state }) => ({
       node: stream.auth.node,
       state,

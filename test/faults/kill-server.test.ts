@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
-import { createLine, loadAuthority, offerLine } from '../../src/ca/index.js';
+import { createCaChain, loadAuthority, offerLine } from '../../src/ca/index.js';
 import { openDataDir } from '../../src/data/index.js';
 import { loadRevocations } from '../../src/revocation/index.js';
 import { generateKeys } from '../../src/x509/keys/index.js';
@@ -77,7 +77,7 @@ async function expectTakenOver(step: Step): Promise<void> {
 
 async function withOffer(place: Place): Promise<void> {
   await useOnce(place);
-  const line = await createLine('shop.example', TOOLS);
+  const line = await createCaChain('shop.example', TOOLS);
   writeFileSync(join(place.dir, 'old.pem'), await rootsOf(place));
   writeFileSync(join(place.dir, 'new.pem'), line.root.pem);
   await offerLine(await open(place), line);

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { systemClock } from '../../src/base/index.js';
 import type { TokenAlgorithm } from '../../src/ca/step-ca/provisioner-key.js';
 import type { Child } from '../../src/demo/child.js';
+import type { KeyType } from '../../src/spiffe/index.js';
 import type { CertificateTemplate } from '../../src/x509/issue/index.js';
-import type { KeyType } from '../../src/x509/keys/index.js';
 import { createOutsideCa, type OutsideCa } from '../ca/outside-ca.js';
 import type { Harness } from './harness.js';
 

@@ -20,7 +20,7 @@ export const LARGE_CLASSES: Readonly<Record<string, number>> = {
 /** Faces of more than 25 names. */
 export const WIDE_FACES: Readonly<Record<string, number>> = {
   // What everybody stands on.
-  'src/base/index.ts': 31,
+  'src/base/index.ts': 34,
   'src/ca/index.ts': 26,
   // The library's, passed on by src/grpc/library.ts.
   'src/grpc/index.ts': 35,
@@ -113,11 +113,8 @@ export const FOR_TESTS: ReadonlyMap<string, string> = new Map([
   ['src/base/listeners.ts: Listeners', ''],
   ['src/base/index.ts: Listeners', ''],
   ['src/server/status/waiting.ts: tryAnswer', 'the answer at one moment, without a clock'],
-  ['src/spiffe/spiffe-id.ts: trustDomainProblem', ''],
-  ['src/spiffe/spiffe-id.ts: segmentProblem', ''],
   ['src/translate/workload.ts: toCallees', 'whom a sidecar hears of, without its resources'],
   ['src/translate/index.ts: toCallees', 'the same'],
-  ['src/x509/der/der-writer.ts: derEnumerated', ''],
 ]);
 
 /** Files that import one another, in the order of their paths. */

@@ -8,9 +8,9 @@ import { createServer } from 'node:tls';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
-import type { KeyType } from '../../src/x509/keys/index.js';
+import type { KeyType } from '../../src/spiffe/index.js';
 import { toPkcs12 } from '../../src/x509/pkcs12/index.js';
-import { createLine, issueLeaf } from './issuers.js';
+import { createCaChain, issueLeaf } from './issuers.js';
 
 // What OpenSSL and Java make of a PKCS #12 file of ours: neither shares anything with its writer.
 
@@ -29,18 +29,18 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 /** A key file, beside a file of its password. */
 async function make(type: KeyType) {
   const nowMs = systemClock.now();
-  const line = await createLine('ecdsa-p256', nowMs);
+  const chain = await createCaChain('ecdsa-p256', nowMs);
   const names = { namespace: 'payments', serviceAccount: 'ledger', ttlMs: 3_600_000 };
-  const leaf = await issueLeaf({ line, type, nowMs, names: { ...names, dnsNames: ['ledger'] } });
+  const leaf = await issueLeaf({ chain, type, nowMs, names: { ...names, dnsNames: ['ledger'] } });
   const [file, passwordFile] = [join(dir, `${type}.p12`), join(dir, 'password')];
   const { chainPem, keyPem } = leaf;
-  const anchorsPem = line.root.pem;
+  const anchorsPem = chain.root.pem;
   const bytes = await toPkcs12({
     ...{ chainPem, keyPem, anchorsPem, name: NAME, password: PASSWORD, random: systemRandom },
   });
   writeFileSync(file, bytes, { mode: 0o600 });
   writeFileSync(passwordFile, `${PASSWORD}\n`, { mode: 0o600 });
-  return { line, leaf, anchorsPem, file, passwordFile, bytes };
+  return { chain, leaf, anchorsPem, file, passwordFile, bytes };
 }
 
 type Made = Awaited<ReturnType<typeof make>>;
@@ -66,7 +66,7 @@ const certificatesIn = (text: string): readonly string[] =>
 describe('a PKCS #12 file', () => {
   test.each(KEY_TYPES)('of %s: OpenSSL finds the key, its chain and the anchor', async (type) => {
     const file = await fileOf(type);
-    const { leaf, line } = file;
+    const { leaf, chain } = file;
     const key = createPrivateKey(openssl(file, '-nocerts', '-noenc'));
     const spki = (pem: string | ReturnType<typeof createPrivateKey>) =>
       createPublicKey(pem).export({ type: 'spki', format: 'der' });
@@ -74,8 +74,8 @@ describe('a PKCS #12 file', () => {
     expect(new X509Certificate(leaf.pem).checkPrivateKey(key)).toBe(true);
     expect(certificatesIn(openssl(file, '-nokeys', '-clcerts'))).toEqual([leaf.pem]);
     expect(certificatesIn(openssl(file, '-nokeys', '-cacerts'))).toEqual([
-      line.issuer.pem,
-      line.root.pem,
+      chain.issuer.pem,
+      chain.root.pem,
     ]);
   });
 
@@ -84,7 +84,7 @@ describe('a PKCS #12 file', () => {
     const argv = ['pkcs12', '-in', file, '-passin', `file:${passwordFile}`, '-info'];
     const { stdout, stderr } = spawnSync('openssl', [...argv, '-noenc'], { encoding: 'utf8' });
     const pbes2 = 'PBES2, PBKDF2, AES-256-CBC, Iteration 100000, PRF hmacWithSHA256';
-    const facts = stderr.split('\n').filter((line) => line !== '');
+    const facts = stderr.split('\n').filter((chain) => chain !== '');
     expect(facts).toEqual([
       'MAC: sha256, Iteration 100000',
       'MAC length: 32, salt length: 16',
@@ -104,15 +104,15 @@ describe('a PKCS #12 file', () => {
 
   test('an anchor that is in the chain as well is there once, as an anchor', async () => {
     const made = await fileOf('ecdsa-p256');
-    const { leaf, line } = made;
+    const { leaf, chain } = made;
     const bytes = await toPkcs12({
-      ...{ chainPem: leaf.chainPem, keyPem: leaf.keyPem, anchorsPem: line.issuer.pem },
+      ...{ chainPem: leaf.chainPem, keyPem: leaf.keyPem, anchorsPem: chain.issuer.pem },
       ...{ name: NAME, password: PASSWORD, random: systemRandom },
     });
     const file = join(dir, 'anchor-in-chain.p12');
     writeFileSync(file, bytes, { mode: 0o600 });
     const found = certificatesIn(openssl({ ...made, file }, '-nokeys'));
-    expect(found).toEqual([leaf.pem, line.issuer.pem]);
+    expect(found).toEqual([leaf.pem, chain.issuer.pem]);
   });
 });
 

@@ -4,8 +4,8 @@ import { toRfc3339 } from '../../base/index.js';
 import { type DataDir, openDataDir } from '../../data/index.js';
 import { listHandedOut } from '../../leaves/index.js';
 import type { ServiceName } from '../../policy/index.js';
+import { KEY_TYPES, type KeyType } from '../../spiffe/index.js';
 import { type Context, toTable, writeLine } from '../../terminal/index.js';
-import type { KeyType } from '../../x509/keys/index.js';
 import { createServerSource, type ServerSourceOptions } from '../cert-server.js';
 import { type CertSource, createDataSource, type Obtained } from '../cert-source.js';
 import { reportError } from '../exit.js';
@@ -57,7 +57,6 @@ const RENEW_AT = 0.5;
 /** The clock is looked at this often, so that a machine's sleep or a set clock is noticed. */
 const LOOK_EVERY_MS = 30_000;
 const RETRY_MS = 5_000;
-const KEY_TYPES: readonly KeyType[] = ['ecdsa-p256', 'ecdsa-p384', 'rsa-2048', 'rsa-3072'];
 
 export function define(command: Command, context: Context): void {
   command
