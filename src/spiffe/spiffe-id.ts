@@ -24,7 +24,7 @@ const TRUST_DOMAIN = /^[a-z0-9._-]+$/;
 const SEGMENT = /^[a-zA-Z0-9._-]+$/;
 
 /** What is wrong with a trust domain (`shop.example`); undefined where nothing is. */
-export function trustDomainProblem(text: string): string | undefined {
+function trustDomainProblem(text: string): string | undefined {
   if (text === '') return 'expected a trust domain but got nothing';
   if (text.length > MAX_TRUST_DOMAIN_BYTES) {
     const most = MAX_TRUST_DOMAIN_BYTES;
@@ -37,7 +37,7 @@ export function trustDomainProblem(text: string): string | undefined {
 /**
  * What is wrong with one path segment (a namespace, a service account); undefined where nothing is.
  */
-export function segmentProblem(text: string): string | undefined {
+function segmentProblem(text: string): string | undefined {
   if (text === '') return 'expected a path segment but got an empty one';
   if (text === '.' || text === '..')
     return `expected a path segment but got ${JSON.stringify(text)}`;
