@@ -1,6 +1,5 @@
 // The authority as one file: everything in it, so that it appears by one link and changes by one
-// rename. Keys are in it as PKCS #8, encrypted where the operator has given a passphrase. A file of
-// version 1 (a root and an issuing CA, nothing else) is read too.
+// rename. Keys are in it as PKCS #8, encrypted where the operator has given a passphrase.
 import { createPrivateKey } from 'node:crypto';
 import { z } from 'zod';
 import { MeshError } from '../base/index.js';
@@ -17,11 +16,10 @@ const line = {
   upperPem: z.string().optional(),
 };
 
-/** A line of its own: what `ca import` leaves for the server to take over. */
-export const lineSchema = z.strictObject({ version: z.literal(1), ...line });
+/** A CA on its own: what a command offers the server to take over. */
+export const lineSchema = z.strictObject(line);
 
 export const authoritySchema = z.strictObject({
-  version: z.union([z.literal(1), z.literal(2)]),
   trustDomain: z.string(),
   ...line,
   retired: z.array(z.strictObject({ ...pair.shape, retiredAtMs: z.number() })).optional(),
@@ -37,7 +35,7 @@ export const authoritySchema = z.strictObject({
 });
 
 export type StoredAuthority = z.infer<typeof authoritySchema>;
-type StoredLine = Pick<StoredAuthority, 'root' | 'intermediate' | 'upperPem'>;
+export type StoredLine = z.infer<typeof lineSchema>;
 
 /**
  * @param passphrase Opens keys that are encrypted.
@@ -95,11 +93,13 @@ function toIssuer(
   return { ...issued, privateKeyPem: keyPem, privateKey: createPrivateKey(keyPem) };
 }
 
-/** The file's content. */
-export function serializeAuthority(material: AuthorityMaterial, passphrase?: string): string {
+/** As it is stored. */
+export function toStoredAuthority(
+  material: AuthorityMaterial,
+  passphrase?: string,
+): StoredAuthority {
   const { trustDomain, current, retired, change } = material;
-  const stored: StoredAuthority = {
-    version: 2,
+  return {
     trustDomain,
     ...fromLine(current, passphrase),
     retired: retired.map(({ issuer, retiredAtMs }) => {
@@ -107,13 +107,6 @@ export function serializeAuthority(material: AuthorityMaterial, passphrase?: str
     }),
     ...(change === undefined ? {} : { change: fromChange(change, passphrase) }),
   };
-  return `${JSON.stringify(stored, undefined, 1)}\n`;
-}
-
-/** A line of its own as a file's content. */
-export function serializeLine(next: CaLine, passphrase?: string): string {
-  const stored: z.infer<typeof lineSchema> = { version: 1, ...fromLine(next, passphrase) };
-  return `${JSON.stringify(stored, undefined, 1)}\n`;
 }
 
 function fromChange(
@@ -123,7 +116,8 @@ function fromChange(
   return { stage, ...fromLine(other, passphrase), crossPem, sinceMs, beganAtMs };
 }
 
-function fromLine(
+/** A CA as it is stored; its keys are encrypted where there is a passphrase. */
+export function fromLine(
   { root, rootKeyPem, issuer, upperPem }: CaLine,
   passphrase: string | undefined,
 ): StoredLine {

@@ -2,10 +2,12 @@ import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:tls';
 import { beforeAll, expect, test } from 'vitest';
+import { systemClock, systemRandom } from '../../src/base/index.js';
 import { openDataDir } from '../../src/data/index.js';
+import { createOrderStore } from '../../src/data/orders/index.js';
 import type { EnvoyProcess, Load } from '../../src/demo/index.js';
 import { httpCall, httpShot, tcpShot } from '../../src/demo/index.js';
-import { addRenewalOrder } from '../../src/leaves/index.js';
+import { orderRenewal } from '../../src/leaves/index.js';
 import { describeEnvoy, eventually, outcome, useHarness } from './harness/index.js';
 import { startMesh, type TestMesh, type TestService } from './mesh/start-mesh.js';
 
@@ -199,7 +201,8 @@ await describeEnvoy('changes under load', {}, ({ binary }) => {
     const before = await Promise.all([serialOf('web'), serialOf('ledger')]);
     const loads = startLoads();
     await Promise.all(loads.map((load) => load.more(80)));
-    await addRenewalOrder(dataDir, { service: 'ledger' });
+    const tools = { clock: systemClock, random: systemRandom };
+    await orderRenewal({ service: 'ledger' }, { ...tools, store: createOrderStore(dataDir) });
     expect(await mesh.wait()).toMatchObject({ inForce: true });
     const after = await Promise.all([serialOf('web'), serialOf('ledger')]);
     expect([after[0] === before[0], after[1] === before[1]]).toEqual([true, false]);

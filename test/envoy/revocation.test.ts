@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
 import { createLine, loadAuthority, offerLine } from '../../src/ca/index.js';
 import { openDataDir } from '../../src/data/index.js';
+import { createOrderStore } from '../../src/data/orders/index.js';
 import type { EnvoyProcess, Load } from '../../src/demo/index.js';
 import { httpCall, httpShot, openSocket, tcpShot, withDeadline } from '../../src/demo/index.js';
 import { LeafStore, recordHandedOut } from '../../src/leaves/index.js';
@@ -449,7 +450,11 @@ function showRevocation({ binary, sotw }: { binary: string; sotw: boolean }): vo
     const before = await serials();
     const loads = await startLoads();
     await Promise.all(loads.map((load) => load.more(20)));
-    await offerLine(await dataDir(), await createLine('test.example', parts));
+    await offerLine(
+      createOrderStore(await dataDir()),
+      await createLine('test.example', parts),
+      parts,
+    );
     await eventually(
       async () => {
         const now = await serials();

@@ -2,15 +2,16 @@ import { generateKeyPairSync } from 'node:crypto';
 import { beforeAll, expect, test } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
 import {
+  askFinish,
   type CaLine,
   createLine,
   importLine,
   type Leaf,
   loadAuthority,
   offerLine,
-  writeFinish,
 } from '../../src/ca/index.js';
 import { type DataDir, openDataDir } from '../../src/data/index.js';
+import { createOrderStore } from '../../src/data/orders/index.js';
 import type { EnvoyProcess, Load } from '../../src/demo/index.js';
 import { httpShot, tcpShot } from '../../src/demo/index.js';
 import { recordHandedOut } from '../../src/leaves/index.js';
@@ -142,7 +143,7 @@ await describeEnvoy('a change of root under load', {}, ({ binary }) => {
     await Promise.all(loads.map((one) => one.more(20)));
     const line = await newLine();
     const old = await load();
-    await offerLine(dataDir, line);
+    await offerLine(createOrderStore(dataDir), line, TOOLS);
     await eventually(async () => (await load()).trustAnchorsPem === line.root.pem, {
       what: 'the new root alone',
       timeoutMs: 30_000,
@@ -160,7 +161,7 @@ await describeEnvoy('a change of root under load', {}, ({ binary }) => {
     const leaf = await handOut();
     expect(await callFromOutside(leaf, oldRoots)).toBe('200');
     const loads = startLoads();
-    await offerLine(dataDir, await newLine());
+    await offerLine(createOrderStore(dataDir), await newLine(), TOOLS);
     await stageIs('sign');
     // The new leaf verifies by the old root alone, which has signed the new one.
     await heldBy('a certificate handed out until ');
@@ -175,7 +176,7 @@ await describeEnvoy('a change of root under load', {}, ({ binary }) => {
     });
     expect(await callFromOutside(leaf, oldRoots)).toBe('200');
     const { change } = await load();
-    await writeFinish(dataDir, change?.oldRootSha256 ?? '');
+    await askFinish(createOrderStore(dataDir), change?.oldRootSha256 ?? '', TOOLS);
     await stageIs(undefined);
     expect(await mesh.wait()).toMatchObject({ inForce: true });
     expect(await callFromOutside(leaf, oldRoots)).toBe('refused');
@@ -186,10 +187,10 @@ await describeEnvoy('a change of root under load', {}, ({ binary }) => {
     const loads = startLoads();
     const root = createRsaRoot();
     const line = await importLine(root, { trustDomain: DOMAIN, tools: TOOLS });
-    await offerLine(dataDir, line);
+    await offerLine(createOrderStore(dataDir), line, TOOLS);
     await heldBy('a certificate handed out until ');
     // The certificate of the test before has an hour left.
-    await writeFinish(dataDir, (await load()).change?.oldRootSha256 ?? '');
+    await askFinish(createOrderStore(dataDir), (await load()).change?.oldRootSha256 ?? '', TOOLS);
     await stageIs(undefined);
     expect(await mesh.wait()).toMatchObject({ inForce: true });
     await expectNoneFailed(loads);

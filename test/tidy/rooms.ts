@@ -14,6 +14,7 @@ export const ROOMS = [
   'x509/check',
   'x509/issue',
   'data',
+  'data/orders',
   'backup',
   'ca',
   'ca/step-ca',

@@ -23,7 +23,7 @@ import {
 } from '../options.js';
 import { PRIVATE_MODE, PUBLIC_MODE, writeOutput } from '../output-file.js';
 import { caPassphraseOption, tryCaPassphrase } from '../passphrase.js';
-import { orderRenewal } from '../renewal-order.js';
+import { renewLeaves } from '../renewal-order.js';
 import { startRepetition } from '../repetition.js';
 import { serviceArgument } from '../service-argument.js';
 
@@ -132,7 +132,7 @@ async function act(
   const isOrder = service !== undefined && out !== undefined;
   if (options.renew === true) {
     const others = [out, list, isWatch].filter((one) => one !== undefined);
-    return orderRenewal({ ...options, service, isAlone: others.length === 0 }, context);
+    return renewLeaves({ ...options, service, isAlone: others.length === 0 }, context);
   }
   if (options.instance !== undefined) throw usage('expected --renew with --instance');
   if (list === true ? service !== undefined || out !== undefined : !isOrder) {

@@ -9,16 +9,20 @@
 // it out, and there is no hurry: the operator can say `ca rotate --finish`.
 
 import type { Cancel, Clock, Logger } from '../../base/index.js';
-import { toRfc3339 } from '../../base/index.js';
+import { MeshError, toRfc3339 } from '../../base/index.js';
 import {
   bundleNotedAtMs,
-  isFinishAsked,
+  type CaProgress,
+  FINISH_CA,
   type LocalAuthority,
-  loadOffer,
-  removeFinish,
-  removeOffer,
+  openOffer,
+  ROOT_ALONE,
+  TAKE_CA,
 } from '../../ca/index.js';
 import type { DataDir } from '../../data/index.js';
+import type { Answered, Order, OrderDesk, PayloadOf } from '../../data/orders/index.js';
+import { sha256Hex } from '../../x509/keys/index.js';
+import { splitPem } from '../../x509/read/index.js';
 import { PHASE_DEADLINE_MS, type ProxyState, STORE_RETRY_MS } from '../mesh/index.js';
 
 /** What holds on to the old root, beside proxies, is looked at this often. */
@@ -36,7 +40,7 @@ export interface CaChangeOptions {
   readonly dataDir: DataDir;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Opens what a command left. */
+  /** Opens what a command offers. */
   readonly passphrase: string | undefined;
   readonly proxies: () => Iterable<CaProxy>;
   /** When the last certificate that was handed out before this time ends, ms since the epoch. */
@@ -54,6 +58,8 @@ export interface CaPhase {
 export class CaChange {
   readonly #options: CaChangeOptions;
   #isOverdue = false;
+  /** The old root that the operator lets go. */
+  #finishAsked: string | undefined;
   /** What keeps the old root though no proxy does. */
   #holders: readonly string[] = [];
   #advancing: Promise<void> | undefined;
@@ -89,26 +95,56 @@ export class CaChange {
       : { name: 'new root: it signs, the old one goes', waitingFor };
   }
 
-  /** Looks whether a command left another line, or the word that the old root may go. */
-  async look(): Promise<void> {
-    const { authority, dataDir, logger, passphrase } = this.#options;
-    const offer = await loadOffer(dataDir, {
-      passphrase,
-      trustDomain: authority.trustDomain,
-      nowMs: this.#options.clock.now(),
-    });
-    if (offer !== undefined && authority.change === undefined) {
-      if (!authority.has(offer)) {
-        await authority.beginChange(offer);
-        logger.info({ change: authority.change }, 'another CA was taken over');
-        this.#enterStage();
+  /** Takes the orders about the authority from now on. */
+  takeOrders(desk: OrderDesk): void {
+    desk.register(TAKE_CA, (order) => this.#takeOver(order));
+    desk.register(FINISH_CA, (order) => this.#finish(order));
+    desk.register(ROOT_ALONE, (order) => this.#tellProgress(order));
+  }
+
+  /** Done where that CA was taken over already: it is in `authority.json` since. */
+  async #takeOver({ payload }: Order<PayloadOf<typeof TAKE_CA>>): Promise<Answered<CaProgress>> {
+    const { authority, clock, logger, passphrase } = this.#options;
+    const { trustDomain } = authority;
+    const line = openOffer(payload, { passphrase, trustDomain, nowMs: clock.now() });
+    if (!authority.has(line)) {
+      if (authority.change !== undefined) {
+        return { state: 'waiting', report: { waitingFor: ['the end of another change of root'] } };
       }
-      await removeOffer(dataDir);
-    } else if (offer !== undefined && authority.has(offer)) {
-      // A crash came between taking it over and removing it.
-      await removeOffer(dataDir);
+      await authority.beginChange(line);
+      logger.info({ change: authority.change }, 'another CA was taken over');
+      this.#enterStage();
     }
     await this.advance();
+    return { state: 'done', report: this.#progress() };
+  }
+
+  /** Done where the root is gone. */
+  async #finish({ payload }: Order<{ rootSha256: string }>): Promise<Answered<CaProgress>> {
+    const { authority } = this.#options;
+    if (authority.change?.oldRootSha256 === payload.rootSha256) {
+      this.#finishAsked = payload.rootSha256;
+      await this.advance();
+    }
+    const isGone = authority.change?.oldRootSha256 !== payload.rootSha256;
+    return { state: isGone ? 'done' : 'waiting', report: this.#progress() };
+  }
+
+  async #tellProgress({ payload }: Order<{ rootSha256: string }>): Promise<Answered<CaProgress>> {
+    const { authority } = this.#options;
+    await this.advance();
+    if (authority.change !== undefined) return { state: 'waiting', report: this.#progress() };
+    const [root] = splitPem(authority.trustAnchorsPem).map((der) => sha256Hex(der));
+    if (root === payload.rootSha256) return { state: 'done', report: this.#progress() };
+    throw new MeshError('request-invalid', 'expected that root to stand alone but another does', {
+      hint: 'see `countersign ca show`',
+    });
+  }
+
+  #progress(): CaProgress {
+    const { change } = this.#options.authority;
+    const waitingFor = change === undefined ? [] : [...this.#waitingFor()];
+    return change === undefined ? { waitingFor } : { stage: change.stage, waitingFor };
   }
 
   /** Call whenever a proxy answered, came or went. */
@@ -144,11 +180,10 @@ export class CaChange {
   }
 
   async #tryEnd(): Promise<void> {
-    const { authority, dataDir, logger } = this.#options;
+    const { authority, logger } = this.#options;
     const { change } = authority;
     if (change === undefined) return;
-    const isAsked = await isFinishAsked(dataDir, change.oldRootSha256);
-    if (!isAsked) {
+    if (this.#finishAsked !== change.oldRootSha256) {
       if (this.#waitingProxies().length > 0) return;
       this.#holders = await this.#toHolders();
       if (this.#holders.length > 0) {
@@ -158,7 +193,6 @@ export class CaChange {
     }
     await authority.endChange();
     this.#holders = [];
-    if (isAsked) await removeFinish(dataDir);
     logger.info({ root: change.newRootSha256 }, 'the old root is trusted no more');
     this.#options.onChange();
   }
