@@ -13,9 +13,9 @@ export { LeafStore } from './leaf-store.js';
 export { checkReceived } from './received.js';
 export { type LeafSettings, toRenewAtMs } from './renewal.js';
 export {
-  addRenewalOrder,
-  listRenewalOrders,
-  RENEWAL_ORDERS_FOLDER,
+  adoptRenewalFiles,
+  orderRenewal,
+  RENEW_LEAVES,
   type RenewalOrder,
-  removeRenewalOrder,
+  type RenewalReport,
 } from './renewal-orders.js';

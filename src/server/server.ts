@@ -25,7 +25,7 @@ import {
 } from '../grpc/index.js';
 import { boundInstance, lastHandedOutEndMs } from '../leaves/index.js';
 import { type ProblemJson, toProblemJson } from '../policy/index.js';
-import { CaChange, carryOutRenewals, startSweep } from './ca/index.js';
+import { CaChange, startSweep } from './ca/index.js';
 import { Control } from './control.js';
 import type { Sidecar } from './join/index.js';
 import {
@@ -40,6 +40,7 @@ import {
   toToken,
   XdsPort,
 } from './join/index.js';
+import { takeOrders } from './orders.js';
 import { passIssuerGate, toApplicant } from './revocation/index.js';
 import { openState, type State } from './state.js';
 import { createAdminServer, createApi } from './status/index.js';
@@ -113,6 +114,7 @@ async function compose(options: ServerOptions, closers: Closers): Promise<Runnin
   const basics = { state, control, clock, logger, refusals: new Refusals(clock) };
   const caChange = openCaChange(basics, { passphrase: caPassphrase, closers });
   const parts: Parts = { ...basics, caChange };
+  await takeOrders({ ...parts, random }, closers);
   const xdsAddress = await serveXds(options.xds, parts, closers);
   const adminAddress = await serveAdmin(options.admin, parts, closers);
   control.start();
@@ -145,7 +147,7 @@ function openCaChange(
   { state, control, clock, logger }: Omit<Parts, 'caChange'>,
   { passphrase, closers }: { passphrase: string | undefined; closers: Closers },
 ): CaChange | undefined {
-  const { ownAuthority: authority, dataDir, dataWatch } = state;
+  const { ownAuthority: authority, dataDir } = state;
   if (authority === undefined) return undefined;
   const caChange = new CaChange({
     ...{ authority, dataDir, clock, logger, passphrase },
@@ -154,7 +156,6 @@ function openCaChange(
     onChange: () => control.authorityChanged(),
   });
   closers.defer(() => caChange.stop());
-  dataWatch.onChange(() => caChange.look());
   control.onChange(() => void caChange.advance());
   return caChange;
 }
@@ -204,12 +205,6 @@ async function serveXds(address: HostPort, parts: Parts, closers: Closers): Prom
     onProblem: (err) => logger.error({ err }, 'the xDS port keeps its certificate and anchors'),
   });
   state.dataWatch.onChange(async () => port.refresh());
-  state.dataWatch.onChange(() =>
-    carryOutRenewals({
-      ...{ dataDir: state.dataDir, leaves: state.leaves, logger },
-      nodes: () => control.fleet.view().map(({ stream }) => stream.auth),
-    }),
-  );
   state.dataWatch.onChange(async () => {
     if (await state.tokens.reload()) logger.info({}, 'the token keys changed');
   });

@@ -78,6 +78,7 @@ export class RevocationSource {
       dataDir,
       name: 'revocation-marks.json',
       schema: marksSchema,
+      version: 1,
     });
   }
 
