@@ -13,6 +13,7 @@ export { inParts } from './in-parts.js';
 export type { Logger } from './log.js';
 export { type Random, systemRandom } from './random.js';
 export { RateLimit, type RateLimitOptions } from './rate-limit.js';
+export { Signal } from './signal.js';
 export {
   DAY_MS,
   HOUR_MS,
@@ -22,4 +23,5 @@ export {
   tryDurationMs,
   YEAR_MS,
 } from './time.js';
+export { type Waited, waitUntil } from './wait-until.js';
 export { Watch } from './watch.js';

@@ -1,5 +1,5 @@
 // `wait`: whether the mesh as it stands is in force on every connected proxy, or why it can't be.
-import { type Clock, toPlace } from '../../base/index.js';
+import { type Cancel, type Clock, toPlace, waitUntil } from '../../base/index.js';
 import { type Mesh, type ProblemJson, toProblemJson } from '../../policy/index.js';
 import type { MemberView } from '../fleet/index.js';
 import type { MeshState, Rollout } from '../mesh/index.js';
@@ -55,32 +55,19 @@ export function tryAnswer({
   return undefined;
 }
 
-/** The answer once there is one; `timeout` after `timeoutMs`. */
-export function waitForAnswer(
+/** The answer once there is one; `timeout` after `timeoutMs`, or when the client has left. */
+export async function waitForAnswer(
   input: WaitInput,
   options: {
     readonly clock: Clock;
     readonly timeoutMs: number;
     readonly signal: AbortSignal;
-    readonly onChange: (listener: () => void) => () => void;
+    readonly onChange: (listener: () => void) => Cancel;
   },
 ): Promise<WaitAnswer> {
-  return new Promise((resolve) => {
-    const finish = (answer: WaitAnswer): void => {
-      cancelTimer();
-      cancelListener();
-      resolve(answer);
-    };
-    const look = (): void => {
-      const answer = tryAnswer(input);
-      if (answer !== undefined) finish(answer);
-    };
-    const timeout = (): void => finish(toTimeout(input));
-    const cancelTimer = options.clock.after(options.timeoutMs, timeout);
-    const cancelListener = options.onChange(look);
-    options.signal.addEventListener('abort', timeout, { once: true });
-    look();
-  });
+  const { onChange: subscribe, ...rest } = options;
+  const waited = await waitUntil(() => tryAnswer(input), { ...rest, subscribe });
+  return waited.kind === 'answer' ? waited.value : toTimeout(input);
 }
 
 function toTimeout({ members }: WaitInput): WaitAnswer {

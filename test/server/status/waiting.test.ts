@@ -148,3 +148,12 @@ it('ends when the client goes away', async () => {
   expect(await answer).toMatchObject({ inForce: false, reason: 'timeout' });
   expect([clock.pending, listeners.size]).toEqual([0, 0]);
 });
+
+it('a wait whose client has left before it begins does not live on until its timeout', async () => {
+  const { wait, set, gone, clock, listeners } = setUp();
+  set([member('slow', 'pending')]);
+  gone.abort();
+  const answer = wait(60_000);
+  expect([clock.pending, listeners.size]).toEqual([0, 0]);
+  expect(await answer).toMatchObject({ inForce: false, reason: 'timeout' });
+});
