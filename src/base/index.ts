@@ -10,10 +10,11 @@ export {
   toPlace,
 } from './errors.js';
 export { inParts } from './in-parts.js';
+export { Listeners } from './listeners.js';
 export type { Logger } from './log.js';
 export { type Random, systemRandom } from './random.js';
 export { RateLimit, type RateLimitOptions } from './rate-limit.js';
-export { Signal } from './signal.js';
+export { Rerun } from './rerun.js';
 export {
   DAY_MS,
   HOUR_MS,
@@ -23,5 +24,5 @@ export {
   tryDurationMs,
   YEAR_MS,
 } from './time.js';
-export { type Waited, waitUntil } from './wait-until.js';
+export { type Waited, type WaitUntilOptions, waitUntil } from './wait-until.js';
 export { Watch } from './watch.js';

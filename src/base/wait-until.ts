@@ -1,61 +1,43 @@
 import type { Cancel, Clock } from './clock.js';
 
-/** How a wait ended. */
 export type Waited<T> =
   | { readonly kind: 'answer'; readonly value: T }
   | { readonly kind: 'timeout' }
-  /** Whoever waited is gone. */
+  /** Nobody wants the answer any more. */
   | { readonly kind: 'aborted' };
 
-export interface WaitOptions {
+export interface WaitUntilOptions<T> {
+  /** The answer, once there is one. Must not throw. */
+  readonly look: () => T | undefined;
+  /** Calls back whenever it is worth looking again. */
+  readonly onChange: (listener: () => void) => Cancel;
   readonly clock: Clock;
   readonly timeoutMs: number;
-  /** Calls back whenever another look may find an answer. */
-  readonly subscribe: (listener: () => void) => Cancel;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Looks now, and again at each notice, until there is an answer (anything but undefined), the time
- * is up or the signal is aborted, which it may be already. It leaves no timer and no listener
- * behind, whichever way it ends. Rejects with what `look` throws.
+ * Looks now and at every change, until there is an answer, the time is up or the signal says that
+ * nobody waits any more. Whatever ends it, no timer and no listener stays behind.
  */
-export function waitUntil<T>(
-  look: () => T | undefined,
-  { clock, timeoutMs, subscribe, signal }: WaitOptions,
-): Promise<Waited<T>> {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted === true) {
-      resolve({ kind: 'aborted' });
-      return;
-    }
-    const cancels: Cancel[] = [];
-    let isOver = false;
-    const cleanUp = (): void => {
-      isOver = true;
-      for (const cancel of cancels.splice(0)) cancel();
-    };
+export function waitUntil<T>(options: WaitUntilOptions<T>): Promise<Waited<T>> {
+  const { look, onChange, clock, timeoutMs, signal } = options;
+  if (signal?.aborted === true) return Promise.resolve({ kind: 'aborted' });
+  const first = look();
+  if (first !== undefined) return Promise.resolve({ kind: 'answer', value: first });
+  return new Promise((resolve) => {
+    const abort = (): void => finish({ kind: 'aborted' });
     const finish = (waited: Waited<T>): void => {
-      cleanUp();
+      cancelTimer();
+      cancelListener();
+      signal?.removeEventListener('abort', abort);
       resolve(waited);
     };
-    const tryLook = (): void => {
-      if (isOver) return;
-      try {
-        const value = look();
-        if (value !== undefined) finish({ kind: 'answer', value });
-      } catch (error) {
-        cleanUp();
-        reject(error);
-      }
-    };
-    const abort = (): void => finish({ kind: 'aborted' });
-    signal?.addEventListener('abort', abort);
-    cancels.push(
-      () => signal?.removeEventListener('abort', abort),
-      clock.after(timeoutMs, () => finish({ kind: 'timeout' })),
-      subscribe(tryLook),
-    );
-    tryLook();
+    const cancelTimer = clock.after(timeoutMs, () => finish({ kind: 'timeout' }));
+    const cancelListener = onChange(() => {
+      const value = look();
+      if (value !== undefined) finish({ kind: 'answer', value });
+    });
+    signal?.addEventListener('abort', abort, { once: true });
   });
 }

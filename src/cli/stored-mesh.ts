@@ -60,6 +60,9 @@ export function findService(mesh: Mesh, name: ServiceName): Service {
 }
 
 function toMeant(mesh: Mesh, name: ServiceName): string {
-  const near = closest(name, mesh.services.keys());
+  const services = [...mesh.services.keys()];
+  const shortName = name.split('/').at(-1);
+  const elsewhere = services.filter((other) => other.split('/').at(-1) === shortName);
+  const near = elsewhere.length === 1 ? elsewhere[0] : closest(name, services);
   return near === undefined ? '' : ` (did you mean "${near}"?)`;
 }

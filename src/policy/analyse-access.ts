@@ -1,10 +1,11 @@
 // Rules that contradict themselves or don't do what they seem to: MODEL.md "Access".
 import { needsHttp } from './access.js';
-import type { Tell } from './analyse.js';
 import { isAnyone } from './caller.js';
+import { contradictedField } from './contradiction.js';
 import { mayPass, ruleMatchesCaller } from './decide.js';
 import { meantMethod } from './method.js';
 import type { Caller, RuleFields } from './model.js';
+import type { AddProblem } from './report.js';
 import type { Resolution, ResolvedPort, ResolvedService } from './resolve.js';
 import type { Chain, Scope, ScopedRule } from './scopes.js';
 import type { Path } from './tree.js';
@@ -12,37 +13,38 @@ import type { Path } from './tree.js';
 interface AccessAnalysis {
   readonly resolution: Resolution;
   readonly chains: readonly Chain[];
-  readonly tell: Tell;
+  readonly addProblem: AddProblem;
 }
 
-export function analyseAccess({ resolution, chains, tell }: AccessAnalysis): void {
+export function analyseAccess({ resolution, chains, addProblem }: AccessAnalysis): void {
   for (const chain of chains) {
-    checkLists(chain, tell);
+    checkLists(chain, addProblem);
     const [{ allow, deny }] = chain;
     for (const scoped of [...(allow?.rules ?? []), ...deny]) {
-      checkMethods(scoped, tell);
-      checkTrustDomain(scoped, { trustDomain: resolution.trustDomain, tell });
+      checkMethods(scoped, addProblem);
+      checkContradiction(scoped, { trustDomain: resolution.trustDomain, addProblem });
+      checkTrustDomain(scoped, { trustDomain: resolution.trustDomain, addProblem });
     }
   }
   const byRule = new PortsByRule();
   for (const service of resolution.services) {
-    checkWithoutSidecar(service, tell);
+    checkWithoutSidecar(service, addProblem);
     for (const port of service.ports) {
-      checkOwnRules(port, tell);
+      checkOwnRules(port, addProblem);
       const { trustDomain } = resolution;
       byRule.collect({ name: `${service.service.name}:${port.port.number}`, port, trustDomain });
     }
   }
-  byRule.tell(tell);
+  byRule.reportTo(addProblem);
 }
 
 function ownRules({ allow, deny }: Scope): readonly ScopedRule[] {
   return [...(allow?.rules ?? []), ...deny];
 }
 
-function checkLists([{ path, settings, allow }, ...wider]: Chain, tell: Tell): void {
+function checkLists([{ path, settings, allow }, ...wider]: Chain, addProblem: AddProblem): void {
   if (settings.access === 'allow' && allow !== undefined) {
-    tell([...path, 'access'], {
+    addProblem([...path, 'access'], {
       message: 'expected access deny beside an allow list but got allow',
       hint: 'a list permits what it names and refuses the rest: leave out access, or the list',
     });
@@ -50,18 +52,20 @@ function checkLists([{ path, settings, allow }, ...wider]: Chain, tell: Tell): v
   if (allow?.inherits !== true) return;
   const at = [...path, 'allow', settings.allow?.indexOf('inherit') ?? 0];
   if (wider.length === 0) {
-    tell(at, { message: 'expected a wider scope to inherit from but got none around the mesh' });
+    addProblem(at, {
+      message: 'expected a wider scope to inherit from but got none around the mesh',
+    });
   } else if (wider.every((scope) => scope.allow === undefined)) {
-    tell(at, { severity: 'warning', message: 'no wider scope has an allow list to inherit' });
+    addProblem(at, { severity: 'warning', message: 'no wider scope has an allow list to inherit' });
   }
 }
 
-function checkMethods({ rule, path }: ScopedRule, tell: Tell): void {
+function checkMethods({ rule, path }: ScopedRule, addProblem: AddProblem): void {
   const check = ({ methods = [] }: RuleFields, at: Path): void => {
     for (const [index, method] of methods.entries()) {
       const meant = meantMethod(method);
       if (meant === undefined) continue;
-      tell([...at, 'methods', index], {
+      addProblem([...at, 'methods', index], {
         severity: 'warning',
         message: `"${method}" is an uncommon method (did you mean "${meant}"?)`,
       });
@@ -71,33 +75,51 @@ function checkMethods({ rule, path }: ScopedRule, tell: Tell): void {
   check(rule.not ?? {}, [...path, 'not']);
 }
 
+/** What `not` takes away is all that the rule asks for. */
+function checkContradiction(
+  { rule, path }: ScopedRule,
+  { trustDomain, addProblem }: { trustDomain: string; addProblem: AddProblem },
+): void {
+  const { not } = rule;
+  const field = not && contradictedField(rule, { not, trustDomain });
+  if (field === undefined) return;
+  const all = rule[field] === undefined ? 'everything' : `all of its ${field}`;
+  addProblem([...path, 'not', field], {
+    message: `expected a rule that can match but its not takes away ${all}`,
+    hint: 'leave out the rule, or what its not has too much',
+  });
+}
+
 /**
  * Identities of other trust domains can't connect in this version: such an entry matches nobody.
  */
 function checkTrustDomain(
   { rule, path }: ScopedRule,
-  { trustDomain, tell }: { trustDomain: string; tell: Tell },
+  { trustDomain, addProblem }: { trustDomain: string; addProblem: AddProblem },
 ): void {
   const check = (from: readonly Caller[] = [], at: Path): void => {
     for (const [index, caller] of from.entries()) {
       if (caller.kind !== 'spiffe' || caller.id.startsWith(`spiffe://${trustDomain}/`)) continue;
       const message =
         'no identity of another trust domain can connect: federation is not supported yet';
-      tell([...at, 'from', index], { severity: 'warning', message });
+      addProblem([...at, 'from', index], { severity: 'warning', message });
     }
   };
   check(rule.from, path);
   check(rule.not?.from, [...path, 'not']);
 }
 
-function checkWithoutSidecar({ service, path, chain, ports }: ResolvedService, tell: Tell): void {
+function checkWithoutSidecar(
+  { service, path, chain, ports }: ResolvedService,
+  addProblem: AddProblem,
+): void {
   if (service.sidecar) return;
   const scopes = [chain[0], ...ports.map((port) => port.chain[0])];
   const hasRules = scopes.some(
     ({ settings }) => settings.allow ?? settings.deny ?? settings.access,
   );
   if (!hasRules) return;
-  tell([...path, 'sidecar'], {
+  addProblem([...path, 'sidecar'], {
     severity: 'warning',
     message: "without a sidecar its rules are kept by its callers' sidecars only",
     hint: 'who reaches its address in another way is not asked',
@@ -105,7 +127,7 @@ function checkWithoutSidecar({ service, path, chain, ports }: ResolvedService, t
 }
 
 /** A port's own rules must be ones that it can keep. */
-function checkOwnRules({ port, chain: [scope] }: ResolvedPort, tell: Tell): void {
+function checkOwnRules({ port, chain: [scope] }: ResolvedPort, addProblem: AddProblem): void {
   for (const { rule, path } of ownRules(scope)) {
     for (const [fields, at] of [
       [rule, path],
@@ -115,11 +137,11 @@ function checkOwnRules({ port, chain: [scope] }: ResolvedPort, tell: Tell): void
         for (const key of ['methods', 'paths'] as const) {
           if (fields[key] === undefined) continue;
           const message = `expected ${key} only on http, http2 and grpc ports but got them on tcp`;
-          tell([...at, key], { message });
+          addProblem([...at, key], { message });
         }
       }
       if (port.mode === 'disable' && fields.from?.some((caller) => !isAnyone(caller)) === true) {
-        tell([...at, 'from'], {
+        addProblem([...at, 'from'], {
           message: 'expected only anyone in from on a port with mtls disable but got an identity',
           hint: 'plain text has no identity: use mtls permissive or strict',
         });
@@ -128,7 +150,7 @@ function checkOwnRules({ port, chain: [scope] }: ResolvedPort, tell: Tell): void
   }
 }
 
-/** What goes wrong with one rule at several ports is told once, at the rule. */
+/** What goes wrong with one rule at several ports is reported once, at the rule. */
 class PortsByRule {
   readonly #skipped = new Map<ScopedRule, string[]>();
   readonly #passed = new Map<ScopedRule, string[]>();
@@ -160,16 +182,16 @@ class PortsByRule {
     }
   }
 
-  tell(tell: Tell): void {
+  reportTo(addProblem: AddProblem): void {
     for (const [{ rule, path }, ports] of this.#skipped) {
       const key = needsHttp({ ...rule, not: {} }) ? path : [...path, 'not'];
-      tell(key, {
+      addProblem(key, {
         severity: 'warning',
         message: `a rule with methods or paths has no effect on tcp ports: ${ports.join(', ')}`,
       });
     }
     for (const [{ path }, ports] of this.#passed) {
-      tell([...path, 'from'], {
+      addProblem([...path, 'from'], {
         message:
           'expected an allow rule with from beside a deny rule with from where plain text is ' +
           `accepted but got none at ${ports.join(', ')}: plain text walks past the deny rule`,
@@ -177,13 +199,13 @@ class PortsByRule {
       });
     }
     for (const [{ path }, ports] of this.#neverMatch) {
-      tell([...path, 'from'], {
+      addProblem([...path, 'from'], {
         severity: 'warning',
         message: `a deny rule with from never matches where mtls is disable: ${ports.join(', ')}`,
       });
     }
     for (const [{ path }, ports] of this.#plainExcept) {
-      tell([...path, 'not', 'from'], {
+      addProblem([...path, 'not', 'from'], {
         severity: 'warning',
         message: `callers in plain text are not excepted: ${ports.join(', ')}`,
         hint: 'they have no identity, and the rule permits anyone',

@@ -1,43 +1,40 @@
-// What a mesh says that is wrong or worth knowing though its shape is right: errors that need the
-// resolved settings, warnings, and exemptions.
+// What is wrong or worth knowing in a mesh whose shape is right: errors that only the resolved
+// settings show, warnings, and exemptions.
 import { toPlace } from '../base/index.js';
 import { analyseAccess } from './analyse-access.js';
 import { MESH_PORT } from './keys.js';
-import type { Found, Report } from './report.js';
+import type { AddProblem, Report } from './report.js';
 import type { Resolution, ResolvedService } from './resolve.js';
 import { checkIssuers } from './resolve-issuers.js';
 import { type Chain, resolveTls } from './scopes.js';
 import { SHORT_TTL_MS } from './tls.js';
-import { formatPath, type Path, placeAt, type Tree } from './tree.js';
-
-/** Adds a problem at a path of the mesh. */
-export type Tell = (path: Path, problem: Omit<Found, 'source' | 'path'>) => void;
+import { formatPath, placeAt, type Tree } from './tree.js';
 
 export interface AnalysisInput {
   readonly resolution: Resolution;
   readonly tree: Tree;
   readonly report: Report;
-  /** False where services with mistakes were left out: nothing is said of what seems missing. */
+  /** False where services with mistakes were left out: what seems to be missing is not reported. */
   readonly complete: boolean;
 }
 
 export function analyse({ resolution, tree, report, complete }: AnalysisInput): void {
-  const tell: Tell = (path, problem) =>
+  const addProblem: AddProblem = (path, problem) =>
     report.add({ ...problem, source: placeAt(tree, path), path: formatPath(path) });
   for (const chain of chainsOf(resolution)) {
-    checkTls(chain, tell);
-    checkTtl(chain, tell);
-    checkExemption({ chain, tree, tell });
+    checkTls(chain, addProblem);
+    checkTtl(chain, addProblem);
+    checkExemption({ chain, tree, addProblem });
   }
   for (const service of resolution.services) {
-    checkReachable(service, tell);
-    checkEndpoints(service, tell);
-    checkTargets(service, tell);
+    checkReachable(service, addProblem);
+    checkEndpoints(service, addProblem);
+    checkTargets(service, addProblem);
   }
-  checkServiceAccounts(resolution, tell);
+  checkServiceAccounts(resolution, addProblem);
   checkIssuers(resolution.nodeIssuers, { tree, report });
-  if (complete) checkNamespaces(resolution, { tell, report });
-  analyseAccess({ resolution, tell, chains: chainsOf(resolution) });
+  if (complete) checkNamespaces(resolution, { addProblem, report });
+  analyseAccess({ resolution, addProblem, chains: chainsOf(resolution) });
 }
 
 /** Each scope once, with the wider ones around it. */
@@ -49,63 +46,63 @@ function chainsOf({ mesh, namespaces, services }: Resolution): Chain[] {
   ];
 }
 
-function checkTls(chain: Chain, tell: Tell): void {
+function checkTls(chain: Chain, addProblem: AddProblem): void {
   const [{ path, settings }] = chain;
   const own = settings.tls;
   if (own === undefined) return;
   const { minVersion, maxVersion } = resolveTls(chain);
   if ((own.minVersion ?? own.maxVersion) !== undefined && minVersion > maxVersion) {
     const key = own.maxVersion === undefined ? 'minVersion' : 'maxVersion';
-    tell([...path, 'tls', key], {
+    addProblem([...path, 'tls', key], {
       message: `expected minVersion up to maxVersion but got ${minVersion} and ${maxVersion}`,
       hint: 'set both keys here',
     });
   }
   if ((own.cipherSuites?.length ?? 0) > 0 && minVersion === 'TLSv1_3') {
-    tell([...path, 'tls', 'cipherSuites'], {
+    addProblem([...path, 'tls', 'cipherSuites'], {
       message: 'expected cipherSuites only with minVersion TLSv1_2 but got minVersion TLSv1_3',
       hint: 'TLS 1.3 has suites of its own, all of them strong',
     });
   }
 }
 
-function checkTtl([{ path, certificates }]: Chain, tell: Tell): void {
+function checkTtl([{ path, certificates }]: Chain, addProblem: AddProblem): void {
   const ttlMs = certificates?.ttl;
   if (ttlMs === undefined || ttlMs >= SHORT_TTL_MS) return;
-  tell([...path, 'certificates', 'ttl'], {
+  addProblem([...path, 'certificates', 'ttl'], {
     severity: 'warning',
     message: `certificates that live ${ttlMs / 1000} s end soon after the server stops`,
     hint: 'use 10m or more outside of tests',
   });
 }
 
-function checkExemption(input: { chain: Chain; tree: Tree; tell: Tell }): void {
+function checkExemption(input: { chain: Chain; tree: Tree; addProblem: AddProblem }): void {
   const [{ path, settings }, ...wider] = input.chain;
   if (settings.mtls !== 'disable') return;
   const strict = wider.find((scope) => scope.settings.mtls === 'strict');
   if (strict === undefined) return;
   const place = toPlace(placeAt(input.tree, [...strict.path, 'mtls']));
-  input.tell([...path, 'mtls'], {
+  input.addProblem([...path, 'mtls'], {
     severity: 'exemption',
     message: `disable inside the strict scope of ${place}`,
   });
 }
 
-function checkReachable({ service, path }: ResolvedService, tell: Tell): void {
+function checkReachable({ service, path }: ResolvedService, addProblem: AddProblem): void {
   if (service.sidecar || service.endpoints.length > 0 || service.ports.length === 0) return;
-  tell([...path, 'sidecar'], {
+  addProblem([...path, 'sidecar'], {
     message: 'expected endpoints of a service without a sidecar but got none: nobody could call it',
     hint: 'add endpoints: with its addresses, or leave out its ports',
   });
 }
 
-function checkEndpoints({ service, path, ports }: ResolvedService, tell: Tell): void {
+function checkEndpoints({ service, path, ports }: ResolvedService, addProblem: AddProblem): void {
   if (service.endpoints.length === 0) return;
   const strict = ports.filter(({ port }) => port.mode === 'strict').map(({ port }) => port);
   const [first] = strict;
   if (first !== undefined) {
     const numbers = strict.map(({ number }) => number).join(', ');
-    tell([...path, 'endpoints'], {
+    addProblem([...path, 'endpoints'], {
       message:
         'expected mtls permissive or disable for endpoints without a sidecar but got strict ' +
         `(${toPlace(first.modeSource)}) on port ${numbers}: callers send them nothing`,
@@ -116,22 +113,26 @@ function checkEndpoints({ service, path, ports }: ResolvedService, tell: Tell): 
   for (const [index, { host, port }] of service.endpoints.entries()) {
     const key = `${host.toLowerCase()} ${port ?? ''}`;
     const at = [...path, 'endpoints', index];
-    if (seen.has(key)) tell(at, { message: `expected each endpoint once but got "${host}" again` });
+    if (seen.has(key))
+      addProblem(at, { message: `expected each endpoint once but got "${host}" again` });
     seen.add(key);
     if (port !== undefined && ports.length > 1) {
       const message = `every port of the service leads to port ${port} of this endpoint`;
-      tell(at, { severity: 'warning', message });
+      addProblem(at, { severity: 'warning', message });
     }
   }
 }
 
-function checkTargets({ ports }: ResolvedService, tell: Tell): void {
+function checkTargets({ ports }: ResolvedService, addProblem: AddProblem): void {
   const first = new Map<string, number>();
   for (const { port, path } of ports) {
     if (port.target.port === MESH_PORT) {
       const where = `${MESH_PORT}, where sidecars call each other`;
       const message = `expected a target port other than ${where}`;
-      tell([...path, 'target'], { message, hint: 'a target is where the application listens' });
+      addProblem([...path, 'target'], {
+        message,
+        hint: 'a target is where the application listens',
+      });
     }
     const target = `${port.target.address} ${port.target.port}`;
     const earlier = first.get(target);
@@ -139,14 +140,14 @@ function checkTargets({ ports }: ResolvedService, tell: Tell): void {
       first.set(target, port.number);
       continue;
     }
-    tell(path, {
+    addProblem(path, {
       severity: 'warning',
       message: `ports ${earlier} and ${port.number} have one target: the looser protects it`,
     });
   }
 }
 
-function checkServiceAccounts({ services }: Resolution, tell: Tell): void {
+function checkServiceAccounts({ services }: Resolution, addProblem: AddProblem): void {
   const first = new Map<string, string>();
   for (const { service, path } of services) {
     const earlier = first.get(service.spiffeId);
@@ -154,7 +155,7 @@ function checkServiceAccounts({ services }: Resolution, tell: Tell): void {
       first.set(service.spiffeId, service.name);
       continue;
     }
-    tell(path, {
+    addProblem(path, {
       severity: 'warning',
       message: `${earlier} and ${service.name} are one caller: both are ${service.spiffeId}`,
       hint: 'a rule that names one of them means both; give each a serviceAccount of its own',
@@ -162,12 +163,15 @@ function checkServiceAccounts({ services }: Resolution, tell: Tell): void {
   }
 }
 
-function checkNamespaces(resolution: Resolution, out: { tell: Tell; report: Report }): void {
+function checkNamespaces(
+  resolution: Resolution,
+  out: { addProblem: AddProblem; report: Report },
+): void {
   const used = new Set(resolution.services.map(({ service }) => service.namespace));
   for (const name of resolution.namespaces.keys()) {
     if (used.has(name)) continue;
     const meant = out.report.didYouMean(name, used);
     const message = `no service is in namespace ${name}${meant}`;
-    out.tell(['namespaces', name], { severity: 'warning', message });
+    out.addProblem(['namespaces', name], { severity: 'warning', strict: true, message });
   }
 }

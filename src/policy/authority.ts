@@ -1,9 +1,8 @@
-// `authority:`, the outside CA that signs the mesh's certificates: what its settings may say, and
-// where the files are that it names. Whether they are there is for the server to find out.
+// `authority:`, the outside CA that signs the mesh's certificates: what its settings may be, and
+// where the files that they name are. Whether those files exist is for the server to find out.
 import { dirname, isAbsolute, join } from 'node:path';
 import type { AuthoritySettings } from './model.js';
 import { expected, type Parsed, parsed } from './parsed.js';
-import type { AuthorityText } from './schema.js';
 import { formatPath, type Path, placeAt, type Tree } from './tree.js';
 
 const URL_FORM = 'an https address such as https://ca.example:9000';
@@ -33,7 +32,17 @@ export function tryFilePath(text: string): Parsed<string> {
   return text !== '' && PRINTABLE.test(text) ? parsed(text) : expected('the path of a file');
 }
 
-/** What the mesh says of its CA; undefined: the server's own. */
+/** `authority:` as the schema yields it. */
+interface AuthorityText {
+  readonly stepCa: {
+    readonly url: string;
+    readonly root: string;
+    readonly provisioner: string;
+    readonly key: string;
+  };
+}
+
+/** The CA that the mesh asks for; undefined: the server's own. */
 export function resolveAuthority(
   text: AuthorityText | undefined,
   tree: Tree,

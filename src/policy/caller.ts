@@ -3,7 +3,7 @@ import type { Caller, ServiceName } from './model.js';
 import { LABEL, namespacePrefix, tryNameParts } from './names.js';
 import { expected, type Parsed, parsed } from './parsed.js';
 
-/** As Caller, before the mesh tells a service's SPIFFE ID. */
+/** A Caller before the SPIFFE ID of its service is known. */
 export type CallerText =
   | Exclude<Caller, { readonly kind: 'service' }>
   | { readonly kind: 'service'; readonly service: ServiceName };

@@ -1,5 +1,5 @@
-// The keys of an issuer as a JWK set (RFC 7517 section 5), as far as it can be told from outside of
-// cryptography: its form, and that it has nothing secret in it.
+// The keys of an issuer as a JWK set (RFC 7517 section 5), as far as it can be checked without
+// cryptography: its form, and that it holds nothing secret.
 
 export interface ReadJwks {
   /** Public keys of the kinds that we verify by. */

@@ -1,5 +1,5 @@
-// What the schema cannot say of the names in a mesh: keys that are service names, namespaces and
-// port numbers, and that every name in `from` is one of them.
+// What the schema cannot check about the names in a mesh: keys that are service names, namespaces
+// and port numbers, and that every name in `from` is one of them.
 import { tryPort } from './address.js';
 import { tryCaller } from './caller.js';
 import {

@@ -206,6 +206,8 @@ export type Severity = 'error' | 'warning' | 'exemption';
 /** Something `check` reports. Errors keep a mesh out of force. */
 export interface Problem {
   readonly severity: Severity;
+  /** A warning that `check --strict` takes for an error. */
+  readonly strict?: true;
   readonly source: SourceRef;
   /** `services.payments/ledger.ports.8080.mtls`, or empty for the document. */
   readonly path: string;

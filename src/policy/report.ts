@@ -1,6 +1,7 @@
-// Problems are collected, never thrown: everything wrong with a mesh is told at once.
+// Problems are collected, never thrown: everything wrong with a mesh is reported at once.
 import { closest, type SourceRef } from '../base/index.js';
 import type { Problem, Severity } from './model.js';
+import type { Path } from './tree.js';
 
 /**
  * Comparing each misspelt word with each known name costs their product: stop offering after this
@@ -12,18 +13,24 @@ const LONGEST_WORD = 128;
 
 export interface Found {
   readonly severity?: Severity;
+  /** `check --strict` takes it for an error. */
+  readonly strict?: true;
   readonly source: SourceRef;
   readonly path: string;
   readonly message: string;
   readonly hint?: string | undefined;
 }
 
+/** Adds a problem at a path of the mesh. */
+export type AddProblem = (path: Path, problem: Omit<Found, 'source' | 'path'>) => void;
+
 export class Report {
   readonly #problems: Problem[] = [];
   #suggestions = 0;
 
-  add({ severity = 'error', source, path, message, hint }: Found): void {
-    const problem = { severity, source, path, message };
+  add({ severity = 'error', strict, source, path, message, hint }: Found): void {
+    const asked = strict === undefined ? {} : { strict };
+    const problem = { severity, ...asked, source, path, message };
     this.#problems.push(hint === undefined ? problem : { ...problem, hint });
   }
 

@@ -4,7 +4,7 @@ import { dirname, isAbsolute, join } from 'node:path';
 import { toPlace } from '../base/index.js';
 import { DEFAULT_ALGORITHMS, type IssuerText, isHttps } from './issuer-schema.js';
 import type { NodeIssuer, NodeIssuerKeys } from './model.js';
-import type { Found, Report } from './report.js';
+import type { AddProblem, Report } from './report.js';
 import { formatPath, type Path, placeAt, type Tree } from './tree.js';
 
 const SECTION = 'nodeIssuers';
@@ -47,7 +47,7 @@ export function checkIssuers(
   issuers: readonly NodeIssuer[],
   { tree, report }: { readonly tree: Tree; readonly report: Report },
 ): void {
-  const tell = (path: Path, problem: Omit<Found, 'source' | 'path'>): void =>
+  const addProblem: AddProblem = (path, problem) =>
     report.add({ ...problem, source: placeAt(tree, path), path: formatPath(path) });
   const first = new Map<string, NodeIssuer>();
   for (const [i, issuer] of issuers.entries()) {
@@ -55,11 +55,11 @@ export function checkIssuers(
     const earlier = first.get(issuer.issuer);
     if (earlier !== undefined) {
       const place = toPlace(earlier.source);
-      tell(path, { message: `expected each issuer once but got it at ${place} too` });
+      addProblem(path, { message: `expected each issuer once but got it at ${place} too` });
     }
     first.set(issuer.issuer, earlier ?? issuer);
     if (issuer.keys.kind === 'discovery' && !isDiscoverable(issuer.issuer)) {
-      tell(path, {
+      addProblem(path, {
         message: `expected an https URL to find its keys at but got "${issuer.issuer}"`,
         hint: 'name its keys: jwks: and a file, or an https URL',
       });

@@ -80,7 +80,7 @@ const ruleFields = {
 
 const FIELDS = 'at least one of from, methods and paths';
 const hasField = (fields: object): boolean => Object.keys(fields).length > 0;
-/** A map with an unknown key isn't empty as its author sees it: that key is told alone. */
+/** A map with an unknown key isn't empty as its author sees it: only that key is reported. */
 const fieldsRule = {
   error: FIELDS,
   when: ({ issues }: z.core.ParsePayload): boolean => issues.length === 0,
@@ -184,7 +184,6 @@ export type ServiceText = z.output<typeof serviceSchema>;
 export type PortText = z.output<typeof portMapSchema>;
 export type ScopeText = Pick<PortText, keyof typeof scopeFields>;
 export type CertificatesText = z.output<typeof certificatesSchema>;
-export type AuthorityText = z.output<typeof authoritySchema>;
 export type RuleText = z.output<typeof denyRuleSchema>;
 
 /** The kinds of map in a mesh file, with the keys that each takes. */

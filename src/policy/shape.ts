@@ -5,6 +5,7 @@ import { describe, listOr, type Report } from './report.js';
 import { type MeshText, MODES, meshSchema, SECTION_KEYS, type Section } from './schema.js';
 import { formatPath, type Path, placeAt, type Tree, toPlain, treeAt, valueAt } from './tree.js';
 import { isUnsupportedKey, isUnsupportedValue } from './unsupported.js';
+import { emptyListHint, listHint, protocolHint } from './wording.js';
 
 type Issue = z.core.$ZodIssue;
 
@@ -15,6 +16,8 @@ const MAP_FORMS: Readonly<Record<string, string>> = {
 };
 /** Lists and maps of texts. */
 const TEXTS = ['from', 'methods', 'paths', 'endpoints', 'audiences', 'claims'];
+/** Lists of texts. */
+const LISTS = ['from', 'methods', 'paths', 'endpoints', 'audiences', 'curves', 'cipherSuites'];
 const UNIT_HINT = 'durations have a unit, as in 24h';
 
 interface Shape {
@@ -74,7 +77,7 @@ class Translator {
     this.#add(whole, `unknown key "${key}"${meant}`, meant === '' ? homeOf(key) : undefined);
   }
 
-  /** The branch that fits what was written tells more than "none fits". */
+  /** Problems of the branch that fits what was written say more than "none fits". */
   #union(issue: z.core.$ZodIssueInvalidUnion, path: Path): void {
     const atRoot = ({ code, path: inner }: Issue): boolean =>
       inner.length === 0 && (code === 'invalid_type' || code === 'invalid_value');
@@ -97,12 +100,14 @@ class Translator {
     const value = valueAt(this.tree, wrong.path);
     const key = isPort(wrong.path) ? 'protocol' : String(wrong.path.at(-1));
     if (isUnsupportedValue(key, value)) {
-      this.#add(wrong.path, `${key} ${describe(value)} is not supported yet`);
+      const hint = key === 'protocol' ? protocolHint(value) : undefined;
+      this.#add(wrong.path, `${key} ${describe(value)} is not supported yet`, hint);
       return;
     }
     const meant = this.report.didYouMean(value, wrong.words);
     const message = `expected ${wrong.expectation} but got ${describe(value)}${meant}`;
-    this.#add(wrong.path, message, this.#modeHint(wrong.path));
+    const hint = key === 'protocol' && meant === '' ? protocolHint(value) : undefined;
+    this.#add(wrong.path, message, hint ?? this.#modeHint(wrong.path));
   }
 
   /** `mtls: { mode: STRICT }` is how other meshes write it. */
@@ -127,7 +132,7 @@ class Translator {
     return empty && !Array.isArray(value) ? 'an empty map' : describe(value);
   }
 
-  /** An allow rule whose callers stand under a key that was told of already. */
+  /** An allow rule whose callers stand under a key that was reported already. */
   #isMisnamedFrom(path: Path): boolean {
     if (path.at(-1) !== 'from' || valueAt(this.tree, path) !== undefined) return false;
     const rule = treeAt(this.tree, path.slice(0, -1));
@@ -138,7 +143,8 @@ class Translator {
   #hint(path: Path): string | undefined {
     const key = String(path.at(-1));
     const value = valueAt(this.tree, path);
-    if (Array.isArray(value)) return MAP_FORMS[key];
+    if (Array.isArray(value)) return value.length === 0 ? emptyListHint(key) : MAP_FORMS[key];
+    if (LISTS.includes(key)) return listHint(value);
     if (typeof value === 'number' && key === 'ttl') return UNIT_HINT;
     if (typeof value === 'number' && key === 'target') return `write 127.0.0.1:${value}`;
     return this.#quote(path);

@@ -25,7 +25,7 @@ export const MESH_SIZE_LIMIT = 2 * 1024 * 1024;
 const DEPTH_LIMIT = 64;
 /** Values after aliases are followed. */
 const VALUE_LIMIT = 250_000;
-/** One slip in YAML makes many errors; the first ones tell. */
+/** One slip in YAML causes many errors; the first few show where it is. */
 const SYNTAX_ERROR_LIMIT = 10;
 
 const QUOTE_HINT = '"*" begins an alias in YAML: quote it, as in from: ["*"]';
@@ -119,7 +119,7 @@ class Reader {
   readonly #open = new Set<ParsedNode>();
   #values = 0;
   /**
-   * Set where something is missing from the tree: to check the rest would tell of what isn't
+   * Set where something is missing from the tree: checking the rest would report what isn't
    * wrong.
    */
   #broken = false;

@@ -1,71 +1,73 @@
-import { describe, expect, it } from 'vitest';
-import { Signal, waitUntil } from '../../src/base/index.js';
+import { expect, it } from 'vitest';
+import { Listeners, waitUntil } from '../../src/base/index.js';
 import { ManualClock } from '../fakes/manual-clock.js';
 
-function setUp() {
+const HOUR_MS = 3_600_000;
+
+function start(signal?: AbortSignal) {
   const clock = new ManualClock();
-  const gone = new AbortController();
-  const changes = new Signal();
-  let listeners = 0;
-  let found: string | undefined;
-  const subscribe = (listener: () => void) => {
-    const cancel = changes.subscribe(listener);
-    listeners++;
-    return () => {
-      listeners--;
-      cancel();
-    };
+  const changed = new Listeners();
+  const world: { answer: string | undefined; looks: number } = { answer: undefined, looks: 0 };
+  const listening = { count: 0 };
+  const options = {
+    look: () => {
+      world.looks++;
+      return world.answer;
+    },
+    onChange: (listener: () => void) => {
+      listening.count++;
+      const cancel = changed.add(listener);
+      return () => {
+        listening.count--;
+        cancel();
+      };
+    },
+    clock,
+    timeoutMs: HOUR_MS,
+    signal,
   };
-  const wait = (look: () => string | undefined = () => found) =>
-    waitUntil(look, { clock, timeoutMs: 1_000, subscribe, signal: gone.signal });
-  const find = (value: string): void => {
-    found = value;
-    changes.emit();
-  };
-  return { clock, gone, changes, wait, find, left: () => [clock.pending, listeners] };
+  return { clock, changed, world, listening, wait: () => waitUntil(options) };
 }
 
-describe('a wait', () => {
-  it('is over at once where there is an answer', async () => {
-    const { wait, find, left } = setUp();
-    find('here');
-    expect(await wait()).toEqual({ kind: 'answer', value: 'here' });
-    expect(left()).toEqual([0, 0]);
-  });
+it('answers at once where there is an answer', async () => {
+  const { clock, world, listening, wait } = start();
+  world.answer = 'yes';
+  expect(await wait()).toEqual({ kind: 'answer', value: 'yes' });
+  expect([clock.pending, listening.count]).toEqual([0, 0]);
+});
 
-  it('is over at the notice that finds the answer', async () => {
-    const { wait, find, changes, left } = setUp();
-    const waiting = wait();
-    changes.emit();
-    expect(left()).toEqual([1, 1]);
-    find('late');
-    expect(await waiting).toEqual({ kind: 'answer', value: 'late' });
-    expect(left()).toEqual([0, 0]);
-  });
+it('looks again at each change, until there is an answer', async () => {
+  const { clock, changed, world, listening, wait } = start();
+  const waited = wait();
+  changed.notify();
+  world.answer = 'yes';
+  changed.notify();
+  changed.notify();
+  expect(await waited).toEqual({ kind: 'answer', value: 'yes' });
+  expect([world.looks, clock.pending, listening.count]).toEqual([3, 0, 0]);
+});
 
-  it('is over when the time is up', async () => {
-    const { wait, clock, left } = setUp();
-    const waiting = wait();
-    clock.advance(1_000);
-    expect(await waiting).toEqual({ kind: 'timeout' });
-    expect(left()).toEqual([0, 0]);
-  });
+it('ends when the time is up', async () => {
+  const { clock, listening, wait } = start();
+  const waited = wait();
+  clock.advance(HOUR_MS);
+  expect(await waited).toEqual({ kind: 'timeout' });
+  expect([clock.pending, listening.count]).toEqual([0, 0]);
+});
 
-  it.each(['before it', 'while it waits'])('is over when who waits leaves %s', async (when) => {
-    const { wait, gone, left } = setUp();
-    if (when === 'before it') gone.abort();
-    const waiting = wait();
-    gone.abort();
-    expect(await waiting).toEqual({ kind: 'aborted' });
-    expect(left()).toEqual([0, 0]);
-  });
+it('an aborted wait ends at once, and does not live on until its timeout', async () => {
+  const abort = new AbortController();
+  const { clock, changed, world, listening, wait } = start(abort.signal);
+  const waited = wait();
+  abort.abort();
+  expect(await waited).toEqual({ kind: 'aborted' });
+  expect([clock.pending, listening.count]).toEqual([0, 0]);
+  changed.notify();
+  expect(world.looks).toBe(1);
+});
 
-  it('rejects with what a look throws, and leaves nothing behind', async () => {
-    const { wait, left } = setUp();
-    const waiting = wait(() => {
-      throw new Error('no look');
-    });
-    await expect(waiting).rejects.toThrow('no look');
-    expect(left()).toEqual([0, 0]);
-  });
+it('a wait that was aborted before it began does not begin', async () => {
+  const { clock, world, listening, wait } = start(AbortSignal.abort());
+  expect(await wait()).toEqual({ kind: 'aborted' });
+  expect([world.looks, clock.pending, listening.count]).toEqual([0, 0, 0]);
 });

@@ -90,6 +90,25 @@ describe('check', () => {
     expect(stderr).toMatch(/^<dir>\/mesh\.yaml:4:21 services\.web\.certificates\.ttl: warning: /);
   });
 
+  test('a namespace that no service has passes, but not --strict', async () => {
+    const cli = new Cli();
+    const text =
+      'trustDomain: a\nnamespaces: { shpo: { mtls: strict } }\nservices: { shop/a: {} }\n';
+    cli.write('mesh.yaml', text);
+    const at = '<dir>/mesh.yaml:2:15 namespaces.shpo:';
+    const problem = 'no service is in namespace shpo (did you mean "shop"?)\n';
+    expect(await cli.run('check', '<dir>/mesh.yaml')).toEqual({
+      code: 0,
+      stdout: '<dir>/mesh.yaml: 1 service, 0 ports; 1 warning\n',
+      stderr: `${at} warning: ${problem}`,
+    });
+    expect(await cli.run('check', '<dir>/mesh.yaml', '--strict')).toEqual({
+      code: 1,
+      stdout: '<dir>/mesh.yaml: 1 service, 0 ports; 1 error\n',
+      stderr: `${at} ${problem}`,
+    });
+  });
+
   test('an exemption is listed, and fails --strict only', async () => {
     const cli = new Cli();
     cli.write('mesh.yaml', EXEMPT);

@@ -101,6 +101,12 @@ describe('render', () => {
     });
   });
 
+  test('a service named without its namespace', async () => {
+    const { code, stderr } = await render('ledger');
+    expect(code).toBe(1);
+    expect(stderr).toContain('no service "ledger" (did you mean "payments/ledger"?)\n');
+  });
+
   test('a prefix that is too small for the mesh', async () => {
     const { code, stdout, stderr } = await render('web', '--outbound', '127.65.3.0/30');
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });

@@ -83,6 +83,47 @@ const hinted: [name: string, text: string, ...problems: string[]][] = [
     `${AT}.target: expected an IP address and port but got 9001\n  hint: write 127.0.0.1:9001`,
   ],
   [
+    'one caller for a list of them',
+    `${PORT}        allow: [{ from: web2 }]\n`,
+    'mesh.yaml:7:19 services.web.ports.8080.allow[0].from: expected a list of callers but got ' +
+      '"web2"\n  hint: write [web2]',
+  ],
+  [
+    'one pattern for a list of them',
+    `${PORT}        deny: [{ paths: /x* }]\n`,
+    'mesh.yaml:7:18 services.web.ports.8080.deny[0].paths: expected a list of paths but got ' +
+      '"/x*"\n  hint: write ["/x*"]',
+  ],
+  [
+    'an empty allow list, for nobody',
+    `${PORT}        allow: []\n`,
+    `${AT}.allow: expected at least one entry but got an empty list\n` +
+      '  hint: write access: deny to let nobody in',
+  ],
+  [
+    'an empty deny list',
+    `${PORT}        deny: []\n`,
+    `${AT}.deny: expected at least one entry but got an empty list\n` +
+      '  hint: leave out deny: an empty list would refuse nothing',
+  ],
+  [
+    'the name of a database for its protocol',
+    `${TOP}services: { db: { ports: { 5432: postgres, 6379: { protocol: Redis } } } }`,
+    'mesh.yaml:2:28 services.db.ports.5432: expected http, http2, grpc, tcp or a map but got ' +
+      '"postgres"\n  hint: write tcp',
+    'mesh.yaml:2:52 services.db.ports.6379.protocol: expected http, http2, grpc or tcp but got ' +
+      '"Redis"\n  hint: write tcp',
+  ],
+  [
+    'a protocol whose server speaks first',
+    `${TOP}services: { db: { ports: { 3306: mysql, 25: server-first } } }`,
+    'mesh.yaml:2:28 services.db.ports.3306: expected http, http2, grpc, tcp or a map but got ' +
+      '"mysql"\n  hint: its server speaks first, which tcp carries from sidecar to sidecar: ' +
+      'write tcp',
+    'mesh.yaml:2:41 services.db.ports.25: protocol "server-first" is not supported yet\n' +
+      '  hint: write tcp, which fits protocols whose client speaks first',
+  ],
+  [
     'an empty host as target',
     `${PORT}        target: ":9001"\n`,
     `${AT}.target: ${TARGET} but got ":9001"\n  hint: write 127.0.0.1:9001`,

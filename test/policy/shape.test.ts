@@ -303,7 +303,8 @@ const rejected: [name: string, text: string, ...problems: string[]][] = [
   [
     'an empty list',
     `${TOP}deny: []`,
-    'mesh.yaml:2:1 deny: expected at least one entry but got an empty list',
+    'mesh.yaml:2:1 deny: expected at least one entry but got an empty list\n' +
+      '  hint: leave out deny: an empty list would refuse nothing',
   ],
   [
     'an empty deny rule',

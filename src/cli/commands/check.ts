@@ -19,11 +19,12 @@ interface CheckOptions {
 export function define(command: Command, context: Context): void {
   command
     .addArgument(meshArgument())
-    .option('--strict', 'exit 1 on an exemption too')
+    .option('--strict', 'exit 1 on an exemption and on a namespace without services too')
     .addOption(jsonOption())
     .addHelpText('after', toExample('countersign check mesh.yaml'))
     .action((mesh: string, options: CheckOptions) => {
-      const loaded = options.json === true ? loadForJson(mesh, context) : loadMesh(mesh);
+      const read = options.json === true ? loadForJson(mesh, context) : loadMesh(mesh);
+      const loaded = options.strict === true ? toStrict(read) : read;
       if (options.json === true) printJson(loaded, context);
       else printText(loaded, mesh, context);
       const refused: readonly Severity[] =
@@ -31,6 +32,14 @@ export function define(command: Command, context: Context): void {
       const isRefused = loaded.problems.some(({ severity }) => refused.includes(severity));
       if (isRefused && context.exitCode === 0) context.exitCode = 1;
     });
+}
+
+/** With what is an error to `--strict` as an error. */
+function toStrict(loaded: LoadedMesh): LoadedMesh {
+  const problems = loaded.problems.map((problem) =>
+    problem.strict === true ? { ...problem, severity: 'error' as const } : problem,
+  );
+  return { ...loaded, problems };
 }
 
 /** What can't be read is a problem like others, for a program that reads them; it is wrong use. */

@@ -8,8 +8,7 @@
 // leaves after a deadline, as in every phase; it never lets the old root go, since that would shut
 // it out, and there is no hurry: the operator can say `ca rotate --finish`.
 
-import type { Cancel, Clock, Logger } from '../../base/index.js';
-import { toRfc3339 } from '../../base/index.js';
+import { type Cancel, type Clock, type Logger, Rerun, toRfc3339 } from '../../base/index.js';
 import {
   bundleNotedAtMs,
   isFinishAsked,
@@ -19,7 +18,7 @@ import {
   removeOffer,
 } from '../../ca/index.js';
 import type { DataDir } from '../../data/index.js';
-import { PHASE_DEADLINE_MS, type ProxyState, STORE_RETRY_MS } from '../mesh/index.js';
+import { type ProxyState, STORE_RETRY_MS, Staged } from '../mesh/index.js';
 
 /** What holds on to the old root, beside proxies, is looked at this often. */
 const LOOK_EVERY_MS = 60_000;
@@ -51,39 +50,50 @@ export interface CaPhase {
   readonly waitingFor: readonly string[];
 }
 
+/** The stages of the authority itself, and its end, which is stored and seen like them. */
+type Stage = 'trust' | 'sign' | 'end';
+
 export class CaChange {
   readonly #options: CaChangeOptions;
-  #isOverdue = false;
-  /** What keeps the old root though no proxy does. */
-  #holders: readonly string[] = [];
-  #advancing: Promise<void> | undefined;
-  /** Something happened while it advanced. */
-  #isStale = false;
-  #cancelDeadline: Cancel | undefined;
-  #cancelRetry: Cancel | undefined;
-  #stopped = false;
+  readonly #staged: Staged<Stage>;
+  readonly #advancing = new Rerun(() => this.#advance());
+  /** What keeps the old root though no sidecar does; undefined: not looked at yet. */
+  #holders: readonly string[] | undefined;
+  /** The operator said that the old root may go, whoever needs it. */
+  #isFinishAsked = false;
+  #cancelLook: Cancel | undefined;
 
   constructor(options: CaChangeOptions) {
     this.#options = options;
+    const { authority, clock, logger } = options;
+    this.#staged = new Staged<Stage>({
+      clock,
+      store: (stage) => (stage === 'sign' ? authority.signByNew() : this.#end()),
+      onStoreError: (err) => logger.error({ err }, 'the change of root waits: it is tried again'),
+      onEnter: (stage) => this.#onEnter(stage),
+      isDone: (stage, isOverdue) => this.#isDone(stage, isOverdue),
+      next: (stage) => ({ trust: 'sign', sign: 'end', end: undefined })[stage] as Stage | undefined,
+    });
   }
 
   /** Goes on with a change that was under way. */
   start(): void {
-    if (this.#options.authority.change !== undefined) this.#enterStage();
+    const { change } = this.#options.authority;
+    if (change !== undefined) this.#staged.resume(change.stage);
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true;
-    await this.#advancing;
-    this.#cancelDeadline?.();
-    this.#cancelRetry?.();
+    this.#staged.stop();
+    await this.#advancing.settled();
+    this.#cancelLook?.();
   }
 
   /** The stage that is running; undefined where no root is being changed. */
   get phase(): CaPhase | undefined {
     const { change } = this.#options.authority;
     if (change === undefined) return undefined;
-    const waitingFor = this.#waitingFor();
+    const nodes = this.#waitingNodes(this.#isOverdue);
+    const waitingFor = nodes.length > 0 ? nodes : (this.#holders ?? []);
     return change.stage === 'trust'
       ? { name: 'new root: every proxy trusts it', waitingFor }
       : { name: 'new root: it signs, the old one goes', waitingFor };
@@ -101,7 +111,7 @@ export class CaChange {
       if (!authority.has(offer)) {
         await authority.beginChange(offer);
         logger.info({ change: authority.change }, 'another CA was taken over');
-        this.#enterStage();
+        this.#staged.resume('trust');
       }
       await removeOffer(dataDir);
     } else if (offer !== undefined && authority.has(offer)) {
@@ -111,56 +121,40 @@ export class CaChange {
     await this.advance();
   }
 
-  /** Call whenever a proxy answered, came or went. */
+  /** Call whenever a sidecar answered, came or went. */
   advance(): Promise<void> {
-    this.#isStale = true;
-    this.#advancing ??= this.#advanceAll().finally(() => {
-      this.#advancing = undefined;
-    });
-    return this.#advancing;
+    return this.#advancing.run();
   }
 
-  async #advanceAll(): Promise<void> {
-    while (this.#isStale && !this.#stopped) {
-      this.#isStale = false;
-      try {
-        await this.#step();
-      } catch (err) {
-        this.#options.logger.error({ err }, 'the change of root waits: it is tried again');
-        this.#lookAgainAfter(STORE_RETRY_MS);
-      }
+  async #advance(): Promise<void> {
+    const { state } = this.#staged;
+    if (state.kind === 'stopped') return;
+    try {
+      if (state.kind === 'waiting' && state.stage === 'sign') await this.#lookAtHolders();
+    } catch (err) {
+      this.#options.logger.error({ err }, 'the change of root waits: it is tried again');
+      this.#lookAgainAfter(STORE_RETRY_MS);
     }
+    this.#staged.advance();
+    await this.#staged.settled();
   }
 
-  async #step(): Promise<void> {
-    const { authority } = this.#options;
-    const { change } = authority;
-    if (change?.stage === 'trust' && this.#waitingFor().length === 0) {
-      await authority.signByNew();
-      this.#enterStage();
-    } else if (change?.stage === 'sign') {
-      await this.#tryEnd();
-    }
-  }
-
-  async #tryEnd(): Promise<void> {
-    const { authority, dataDir, logger } = this.#options;
+  async #lookAtHolders(): Promise<void> {
+    const { authority, dataDir } = this.#options;
     const { change } = authority;
     if (change === undefined) return;
-    const isAsked = await isFinishAsked(dataDir, change.oldRootSha256);
-    if (!isAsked) {
-      if (this.#waitingProxies().length > 0) return;
-      this.#holders = await this.#toHolders();
-      if (this.#holders.length > 0) {
-        this.#lookAgainAfter(LOOK_EVERY_MS);
-        return;
-      }
-    }
+    this.#isFinishAsked = await isFinishAsked(dataDir, change.oldRootSha256);
+    if (this.#isFinishAsked || this.#waitingNodes(this.#isOverdue).length > 0) return;
+    this.#holders = await this.#toHolders();
+    if (this.#holders.length > 0) this.#lookAgainAfter(LOOK_EVERY_MS);
+  }
+
+  async #end(): Promise<void> {
+    const { authority, dataDir, logger } = this.#options;
+    const root = authority.change?.newRootSha256;
     await authority.endChange();
-    this.#holders = [];
-    if (isAsked) await removeFinish(dataDir);
-    logger.info({ root: change.newRootSha256 }, 'the old root is trusted no more');
-    this.#options.onChange();
+    if (this.#isFinishAsked) await removeFinish(dataDir);
+    logger.info({ root }, 'the old root is trusted no more');
   }
 
   /** Who still needs the old root though all proxies have leaves of the new one. */
@@ -180,42 +174,43 @@ export class CaChange {
     return holders;
   }
 
-  #waitingFor(): readonly string[] {
-    const nodes = this.#waitingProxies();
-    return nodes.length > 0 ? nodes : this.#holders;
+  #isDone(stage: Stage, isOverdue: boolean): boolean {
+    if (stage === 'end') return true;
+    if (stage === 'sign' && this.#isFinishAsked) return true;
+    if (this.#waitingNodes(isOverdue).length > 0) return false;
+    return stage === 'trust' || this.#holders?.length === 0;
   }
 
-  #waitingProxies(): readonly string[] {
+  get #isOverdue(): boolean {
+    const { state } = this.#staged;
+    return state.kind === 'waiting' && state.isOverdue;
+  }
+
+  #waitingNodes(isOverdue: boolean): readonly string[] {
     const { authority, proxies } = this.#options;
     const isSigning = authority.change?.stage === 'sign';
     return [...proxies()]
       .filter(({ state, isCurrent }) => {
         if (isSigning && !isCurrent) return true;
-        if (state === 'pending') return isSigning || !this.#isOverdue;
+        if (state === 'pending') return isSigning || !isOverdue;
         return state === 'nacked';
       })
       .map(({ node }) => node);
   }
 
-  #enterStage(): void {
-    const { authority, clock, logger, onChange } = this.#options;
-    this.#isOverdue = false;
-    this.#holders = [];
-    this.#cancelDeadline?.();
-    this.#cancelRetry?.();
+  #onEnter(stage: Stage): void {
+    const { authority, logger, onChange } = this.#options;
+    this.#holders = undefined;
+    this.#isFinishAsked = false;
+    this.#cancelLook?.();
     onChange();
-    const { change } = authority;
-    if (change === undefined) return;
-    logger.info({ ...change }, 'the root is being changed');
-    this.#isStale = true;
-    this.#cancelDeadline = clock.after(PHASE_DEADLINE_MS, () => {
-      this.#isOverdue = true;
-      void this.advance();
-    });
+    if (stage === 'end') return;
+    logger.info({ ...authority.change }, 'the root is being changed');
+    void this.advance();
   }
 
   #lookAgainAfter(delayMs: number): void {
-    this.#cancelRetry?.();
-    this.#cancelRetry = this.#options.clock.after(delayMs, () => void this.advance());
+    this.#cancelLook?.();
+    this.#cancelLook = this.#options.clock.after(delayMs, () => void this.advance());
   }
 }

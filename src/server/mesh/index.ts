@@ -1,5 +1,5 @@
 export { MeshProblems, MeshSource, type MeshState } from './mesh-source.js';
-export { PHASE_DEADLINE_MS, type ProxyState, Rollout, STORE_RETRY_MS } from './rollout.js';
+export { type ProxyState, Rollout } from './rollout.js';
 export {
   type RolloutRecord,
   rolloutSchema,
@@ -7,4 +7,5 @@ export {
   toStoredRollout,
   tryRolloutRecord,
 } from './rollout-record.js';
+export { STAGE_DEADLINE_MS, STORE_RETRY_MS, Staged } from './staged.js';
 export { meshFilesSchema, STORED_MESH } from './stored-mesh.js';

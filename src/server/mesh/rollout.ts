@@ -1,34 +1,30 @@
 // Puts meshes in force phase by phase. One phase is in force at a time; the next begins when every
-// connected proxy has acknowledged the one before. A proxy that rejects it stops the rollout there:
-// the fleet stays on what it has, and `status` says why. A proxy that is mute past the deadline
-// stops counting; it is brought up to date when it answers, since it is always sent the newest.
-// A phase is stored before it is entered (rollout-record.ts).
+// connected sidecar has acknowledged the one before. A sidecar that rejects it stops the rollout
+// there: the fleet stays on what it has, and `status` says why. A sidecar that is mute past the
+// deadline stops counting; it is brought up to date when it answers, since it is always sent the
+// newest. A phase is stored before it is entered (staged.ts, rollout-record.ts).
 import assert from 'node:assert';
-import type { Cancel, Clock } from '../../base/index.js';
-import { Watch } from '../../base/index.js';
+import { type Clock, Watch } from '../../base/index.js';
 import type { Mesh } from '../../policy/index.js';
 import { type Phase, planPhases } from './phases.js';
 import type { RolloutRecord } from './rollout-record.js';
+import { Staged } from './staged.js';
 
-/** How long a mute proxy can hold a phase back. */
-export const PHASE_DEADLINE_MS = 30_000;
-/** A phase that can't be stored is tried again this often. */
-export const STORE_RETRY_MS = 5_000;
-
+/** What a sidecar has of what it is to have. */
 export type ProxyState =
   | 'synced'
   | 'pending'
   /** Rejected something, or can't be given it: holds every rollout back. */
   | 'nacked'
   /**
-   * Lacks only listeners whose address it can't bind or hasn't got: that proxy's own trouble, and
+   * Lacks only listeners whose address it can't bind or hasn't got: that sidecar's own trouble, and
    * nobody else's.
    */
   | 'unbound';
 
 export interface RolloutOptions {
   readonly clock: Clock;
-  /** The connected proxies and whether what is in force now is in force on them. */
+  /** The connected sidecars and whether what is in force now is in force on them. */
   readonly proxies: () => Iterable<{ readonly node: string; readonly state: ProxyState }>;
   /** Makes the record durable. Without it phases are entered at once. */
   readonly store?: (record: RolloutRecord) => Promise<void>;
@@ -39,16 +35,14 @@ export interface RolloutOptions {
 
 export class Rollout {
   readonly #options: RolloutOptions;
-  #phases: readonly Phase[] = [];
-  /** The first of `#phases` is what `inForce` says; false while it is being stored. */
-  #isEntered = false;
-  /** Of each entry; a later one makes an earlier one's storing irrelevant. */
-  #entry = 0;
-  #cancelTimer: Cancel | undefined;
-  #isOverdue = false;
-  /** The last mesh that every proxy took, and what was put in force since. */
+  readonly #staged: Staged<Phase>;
+  /** The one that is entered or being stored, and those after it. */
+  #phases: readonly Phase[];
+  /** Phases of before a restart are still as they were stored. */
+  #isStored: boolean;
+  /** The last mesh that every sidecar took, and what was put in force since. */
   #mayBeInForce: readonly Mesh[];
-  /** The mesh in force now; proxies are sent this. */
+  /** The mesh in force now; sidecars are sent this. */
   readonly inForce: Watch<Mesh>;
 
   /** @param before What is in force, or where a server that was killed stood. */
@@ -60,7 +54,16 @@ export class Rollout {
     this.inForce = new Watch(initial);
     this.#mayBeInForce = mayBeInForce;
     this.#phases = phases;
+    this.#isStored = true;
     this.#options = options;
+    this.#staged = new Staged({
+      clock: options.clock,
+      store: () => options.store?.(this.record),
+      onStoreError: (error) => options.onStoreError?.(error),
+      onEnter: ({ mesh }) => this.inForce.set(mesh),
+      isDone: (_phase, isOverdue) => this.#waitingFor(isOverdue).length === 0,
+      next: (done) => this.#next(done),
+    });
   }
 
   /**
@@ -69,8 +72,8 @@ export class Rollout {
    */
   start(wanted: Mesh): void {
     const goal = this.#phases.at(-1)?.mesh;
-    if (this.#entry === 0 && goal?.version === wanted.version) {
-      // The running phase's own mesh is the last that may be in force; `#enter` adds it.
+    if (this.#isStored && goal?.version === wanted.version) {
+      // The running phase's own mesh is the last that may be in force; `#toEnter` adds it.
       this.#mayBeInForce = this.#mayBeInForce.slice(0, -1);
       this.#phases = this.#phases.map((phase) =>
         phase.mesh === goal ? { ...phase, mesh: wanted } : phase,
@@ -78,31 +81,23 @@ export class Rollout {
     } else {
       this.#phases = planPhases(this.#mayBeInForce, wanted);
     }
-    this.#enter();
+    this.#isStored = false;
+    const first = this.#toEnter();
+    if (first !== undefined) this.#staged.begin(first);
   }
 
-  /** The running phase, while another comes after it or a proxy hasn't answered. */
+  /** The running phase, while another comes after it or a sidecar hasn't answered. */
   get phase(): { readonly name: string; readonly waitingFor: readonly string[] } | undefined {
     const [current] = this.#phases;
-    if (current === undefined) return undefined;
-    const waitingFor = [...this.#options.proxies()]
-      .filter(({ state }) => state === 'nacked' || (state === 'pending' && !this.#isOverdue))
-      .map(({ node }) => node);
-    return { name: current.name, waitingFor };
+    const { state } = this.#staged;
+    if (current === undefined || state.kind === 'stopped') return undefined;
+    const isOverdue = state.kind === 'waiting' && state.isOverdue;
+    return { name: current.name, waitingFor: this.#waitingFor(isOverdue) };
   }
 
-  /** Call whenever a proxy answered, came or went. */
+  /** Call whenever a sidecar answered, came or went. */
   advance(): void {
-    while (this.#isEntered && this.phase?.waitingFor.length === 0) {
-      const [done, ...rest] = this.#phases;
-      this.#phases = rest;
-      if (done !== undefined) this.#mayBeInForce = [done.mesh];
-      if (rest.length > 0) this.#enter();
-      else {
-        this.#cancelTimer?.();
-        if (done !== undefined) this.#options.onSettled(done.mesh);
-      }
-    }
+    this.#staged.advance();
   }
 
   /** What to store when the rollout has settled. */
@@ -111,50 +106,26 @@ export class Rollout {
   }
 
   stop(): void {
-    this.#entry++;
-    this.#cancelTimer?.();
-    this.#phases = [];
+    this.#staged.stop();
   }
 
-  #enter(): void {
-    const [current] = this.#phases;
-    if (current === undefined) return;
-    this.#isEntered = false;
-    this.#cancelTimer?.();
-    this.#mayBeInForce = [...this.#mayBeInForce, current.mesh];
-    this.#entry++;
-    this.#storeAndPut(current);
+  #waitingFor(isOverdue: boolean): readonly string[] {
+    return [...this.#options.proxies()]
+      .filter(({ state }) => state === 'nacked' || (state === 'pending' && !isOverdue))
+      .map(({ node }) => node);
   }
 
-  #storeAndPut(current: Phase): void {
-    const entry = this.#entry;
-    const stored = this.#options.store?.(this.record);
-    if (stored === undefined) {
-      this.#put(current);
-      return;
-    }
-    stored.then(
-      () => {
-        if (entry !== this.#entry) return;
-        this.#put(current);
-        this.advance();
-      },
-      (error: unknown) => {
-        if (entry !== this.#entry) return;
-        this.#options.onStoreError?.(error);
-        const again = (): void => this.#storeAndPut(current);
-        this.#cancelTimer = this.#options.clock.after(STORE_RETRY_MS, again);
-      },
-    );
+  #next(done: Phase): Phase | undefined {
+    this.#phases = this.#phases.slice(1);
+    this.#mayBeInForce = [done.mesh];
+    if (this.#phases.length === 0) this.#options.onSettled(done.mesh);
+    return this.#toEnter();
   }
 
-  #put(current: Phase): void {
-    this.#isEntered = true;
-    this.#isOverdue = false;
-    this.#cancelTimer = this.#options.clock.after(PHASE_DEADLINE_MS, () => {
-      this.#isOverdue = true;
-      this.advance();
-    });
-    this.inForce.set(current.mesh);
+  /** The first phase, of whose mesh it must be known from now on that it may be in force. */
+  #toEnter(): Phase | undefined {
+    const [first] = this.#phases;
+    if (first !== undefined) this.#mayBeInForce = [...this.#mayBeInForce, first.mesh];
+    return first;
   }
 }

@@ -1,6 +1,6 @@
-// Before an issuing CA signs its first leaf, every sidecar must have its revocation list: while
-// anything is revoked, Envoy refuses the leaves of a CA that it has no list of. A mute sidecar
-// holds this back for GATE_MS at most. Where nothing is revoked, nothing is waited for.
+// Before an issuing CA signs its first leaf, every proxy must have its revocation list: while
+// anything is revoked, Envoy refuses the leaves of an issuer that it has no list of. A mute proxy
+// holds this back for GATE_MS at most; nothing is revoked: nothing is waited for.
 import { type Cancel, type Clock, waitUntil } from '../../base/index.js';
 import type { ProxyState } from '../mesh/index.js';
 import type { RevocationSource } from './revocation-source.js';
@@ -21,7 +21,7 @@ export async function passIssuerGate(options: IssuerGateOptions): Promise<void> 
   const { revocations, clock, proxies, onChange: subscribe } = options;
   await revocations.renewLists();
   if (revocations.inForce.value.crls === undefined) return;
-  const isPassed = (): true | undefined =>
+  const look = (): true | undefined =>
     [...proxies()].some(({ state }) => state === 'pending') ? undefined : true;
-  await waitUntil(isPassed, { clock, timeoutMs: GATE_MS, subscribe });
+  await waitUntil({ look, onChange, clock, timeoutMs: GATE_MS });
 }

@@ -1,5 +1,5 @@
 // `wait`: whether the mesh as it stands is in force on every connected proxy, or why it can't be.
-import { type Cancel, type Clock, toPlace, waitUntil } from '../../base/index.js';
+import { toPlace, type WaitUntilOptions, waitUntil } from '../../base/index.js';
 import { type Mesh, type ProblemJson, toProblemJson } from '../../policy/index.js';
 import type { MemberView } from '../fleet/index.js';
 import type { MeshState, Rollout } from '../mesh/index.js';
@@ -55,18 +55,12 @@ export function tryAnswer({
   return undefined;
 }
 
-/** The answer once there is one; `timeout` after `timeoutMs`, or when the client has left. */
+/** The answer once there is one; `timeout` after `timeoutMs`, or when nobody wants it any more. */
 export async function waitForAnswer(
   input: WaitInput,
-  options: {
-    readonly clock: Clock;
-    readonly timeoutMs: number;
-    readonly signal: AbortSignal;
-    readonly onChange: (listener: () => void) => Cancel;
-  },
+  options: Omit<WaitUntilOptions<WaitAnswer>, 'look'>,
 ): Promise<WaitAnswer> {
-  const { onChange: subscribe, ...rest } = options;
-  const waited = await waitUntil(() => tryAnswer(input), { ...rest, subscribe });
+  const waited = await waitUntil({ ...options, look: () => tryAnswer(input) });
   return waited.kind === 'answer' ? waited.value : toTimeout(input);
 }
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Mesh } from '../../../src/policy/index.js';
-import { PHASE_DEADLINE_MS, type ProxyState, Rollout } from '../../../src/server/mesh/index.js';
+import { type ProxyState, Rollout, STAGE_DEADLINE_MS } from '../../../src/server/mesh/index.js';
 import { ManualClock } from '../../fakes/manual-clock.js';
 import { meshOf, portOf } from '../../policy/helpers.js';
 
@@ -82,7 +82,7 @@ it('a mute proxy stops counting at the deadline, of each phase anew', () => {
   const fleet = start(DISABLE, ['a', 'mute']);
   fleet.rollout.start(STRICT);
   fleet.set('a', 'synced');
-  fleet.clock.advance(PHASE_DEADLINE_MS - 1);
+  fleet.clock.advance(STAGE_DEADLINE_MS - 1);
   expect(fleet.mode()).toBe('permissive');
   fleet.clock.advance(1);
   expect([fleet.mode(), fleet.rollout.phase?.waitingFor]).toEqual(['strict', ['a', 'mute']]);
@@ -93,7 +93,7 @@ it('a proxy that rejects a phase stops the rollout there, past the deadline too'
   fleet.rollout.start(STRICT);
   fleet.set('a', 'synced');
   fleet.set('b', 'nacked');
-  fleet.clock.advance(10 * PHASE_DEADLINE_MS);
+  fleet.clock.advance(10 * STAGE_DEADLINE_MS);
   expect([fleet.mode(), fleet.rollout.phase?.waitingFor]).toEqual(['permissive', ['b']]);
   fleet.set('b', 'synced');
   expect(fleet.mode()).toBe('strict');
