@@ -5,20 +5,20 @@ import { type Cancel, type Clock, waitUntil } from '../../base/index.js';
 import type { ProxyState } from '../mesh/index.js';
 import type { RevocationSource } from './revocation-source.js';
 
-/** Leaves are renewed long before they end: they can wait this long for their issuing CA. */
+/** Leaves are renewed long before their end: they can wait so long for their issuer. */
 export const GATE_MS = 5_000;
 
 export interface IssuerGateOptions {
-  readonly revocations: Pick<RevocationSource, 'renewLists' | 'inForce'>;
+  readonly revocations: RevocationSource;
   readonly clock: Clock;
   readonly proxies: () => Iterable<{ readonly state: ProxyState }>;
-  /** Calls back when a sidecar connected, answered or left. */
+  /** Calls back when a proxy answered, came or went. */
   readonly onChange: (listener: () => void) => Cancel;
 }
 
-/** Resolves when every connected sidecar has the lists of the issuing CAs as they are now. */
+/** Resolves when every connected proxy has the lists of the issuers as they are now. */
 export async function passIssuerGate(options: IssuerGateOptions): Promise<void> {
-  const { revocations, clock, proxies, onChange: subscribe } = options;
+  const { revocations, clock, proxies, onChange } = options;
   await revocations.renewLists();
   if (revocations.inForce.value.crls === undefined) return;
   const look = (): true | undefined =>
