@@ -111,7 +111,9 @@ export class CaChange {
       if (!authority.has(offer)) {
         await authority.beginChange(offer);
         logger.info({ change: authority.change }, 'another CA was taken over');
-        this.#staged.resume('trust');
+        // Another issuing CA under the same root takes no stages.
+        if (authority.change === undefined) this.#options.onChange();
+        else this.#staged.resume('trust');
       }
       await removeOffer(dataDir);
     } else if (offer !== undefined && authority.has(offer)) {

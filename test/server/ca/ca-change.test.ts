@@ -1,4 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { createLineUnder } from '../../../src/ca/authority-material.js';
 import {
   type CaLine,
   createLine,
@@ -9,6 +10,7 @@ import {
 } from '../../../src/ca/index.js';
 import { lastHandedOutEndMs, recordHandedOut } from '../../../src/leaves/index.js';
 import { CaChange, type CaProxy } from '../../../src/server/ca/index.js';
+import { toIssuer } from '../../../src/x509/issue/index.js';
 import { generateKeys } from '../../../src/x509/keys/index.js';
 import { ManualClock } from '../../fakes/manual-clock.js';
 import { recordingLogger } from '../../fakes/recording-logger.js';
@@ -46,6 +48,12 @@ async function setup() {
     await recordHandedOut(dataDir, { certificate, service: 'web' });
   };
   return { clock, dataDir, logger, world, open, line, handOut, ...(await open()) };
+}
+
+/** Another issuing CA under the root of that line. */
+function sameRoot({ root, rootKeyPem = '' }: CaLine, clock: ManualClock): Promise<CaLine> {
+  const tools = { clock, random: seededRandom('same-root'), keySource: generateKeys };
+  return createLineUnder({ trustDomain: DOMAIN, root: toIssuer(root, rootKeyPem) }, tools);
 }
 
 const proxy = (change: Partial<CaProxy> = {}): CaProxy => ({
@@ -126,7 +134,24 @@ describe('a line that a command left', () => {
     expect(dataDir.files.has('authority-next.json')).toBe(false);
   });
 
-  it('damaged, it changes nothing and is told', async () => {
+  it('with the same root is taken over at once: there is no stage, and none is logged', async () => {
+    const { dataDir, change, authority, line, clock, world, logger } = await setup();
+    await offerLine(dataDir, line);
+    await change.look();
+    const { changes } = world;
+    const logged = logger.lines.length;
+    world.proxies = [proxy()];
+    await offerLine(dataDir, await sameRoot(line, clock));
+    await change.look();
+    expect([authority.trustAnchorsPem, authority.change]).toEqual([line.root.pem, undefined]);
+    expect(world.changes).toBe(changes + 1);
+    expect(logger.lines.slice(logged).map(({ message }) => message)).toEqual([
+      'another CA was taken over',
+    ]);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('damaged, it changes nothing and is reported', async () => {
     const { dataDir, change, authority, line } = await setup();
     const roots = authority.trustAnchorsPem;
     await offerLine(dataDir, line);

@@ -39,7 +39,6 @@ function run(before: Mesh | RolloutRecord) {
       if (failure !== undefined) throw failure;
       records.push(reread(record));
     },
-    onSettled: () => undefined,
   });
   return {
     clock,

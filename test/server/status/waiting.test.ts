@@ -41,9 +41,9 @@ function setUp() {
   const rollout = new Rollout(MESH, {
     clock,
     proxies: () => members.map(({ stream, state }) => ({ node: stream.auth.node, state })),
-    onSettled: (mesh) => {
-      settled = mesh;
-    },
+  });
+  rollout.onSettled((mesh) => {
+    settled = mesh;
   });
   const listeners = new Set<() => void>();
   const gone = new AbortController();
