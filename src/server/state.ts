@@ -9,7 +9,7 @@ import {
   type JsonStore,
   openDataDir,
 } from '../data/index.js';
-import { LeafManager, RENEWAL_ORDERS_FOLDER } from '../leaves/index.js';
+import { createRenewalLog, LeafManager, RENEWAL_ORDERS_FOLDER } from '../leaves/index.js';
 import type { ServiceName } from '../policy/index.js';
 import { REVOCATIONS_FOLDER } from '../revocation/index.js';
 import { createTokenKeys, type TokenKeys } from '../tokens/index.js';
@@ -133,10 +133,13 @@ async function openIdentity(opening: Opening, source: MeshSource): Promise<Ident
   closers.defer(() => credential.close());
   const shutOut = new ShutOut();
   const { authority } = opened;
+  const renewalLog = createRenewalLog({ clock: opening.clock, logger });
+  closers.defer(() => renewalLog.close());
   const leaves = new LeafManager({
     ...identity,
     authority,
     isRevoked: (serialHex) => shutOut.isRevokedSerial(serialHex),
+    onIssued: (renewal) => renewalLog.note(renewal),
     onProblem: ({ node, error, retryAtMs }) =>
       logger.error({ node, err: error, retryAtMs }, 'a certificate could not be renewed'),
   });

@@ -189,7 +189,7 @@ it('a sidecar that is gone is waited for within its grace only', async () => {
   expect(mode()).toBe('strict');
 });
 
-it('what is settled is stored again when the store failed, and nobody learns of it before', async () => {
+it('a settled mesh is stored again when the store failed; nobody learns of it before', async () => {
   const { start, tick, remembered, control, messages } = await setUp();
   remembered.failure = new Error('disk full');
   const permissive = meshIn('permissive');

@@ -1,5 +1,5 @@
-// One stream of a sidecar: how far its certificate is, what it was sent, and what both mean. Each of
-// the two has a state; whatever changes one of them goes through `set`.
+// One stream of a sidecar: how far its certificate is, what it was sent, and what both mean. The
+// certificate and the configuration have a state each; whatever changes one goes through `set`.
 import type { LeafSettings } from '../../leaves/index.js';
 import { type Snapshot, TYPE_URLS } from '../../xds/index.js';
 import type { ProxyState } from '../mesh/index.js';

@@ -134,7 +134,7 @@ describe('a line that a command left', () => {
     expect(dataDir.files.has('authority-next.json')).toBe(false);
   });
 
-  it('with the same root is taken over at once: there is no stage, and none is logged', async () => {
+  it('with the same root is taken over at once: no stage begins, and none is logged', async () => {
     const { dataDir, change, authority, line, clock, world, logger } = await setup();
     await offerLine(dataDir, line);
     await change.look();
