@@ -94,28 +94,6 @@ async function waitReady(child: Child, admin: EnvoyAdmin, timeoutMs: number): Pr
   throw child.failure(`expected ${child.name} to be live but it ended with ${signal ?? code}`);
 }
 
-/**
- * Has Envoy judge a bootstrap (`--mode validate`) without running it: resolves where it accepts it,
- * else MeshError `child-failed` with Envoy's words in the hint.
- */
-export async function validateBootstrap(options: {
-  readonly binary: string;
-  readonly bootstrap: object;
-}): Promise<void> {
-  const folder = await writeTemp(options.bootstrap);
-  try {
-    const child = await startChild({
-      name: 'envoy --mode validate',
-      command: options.binary,
-      args: ['--mode', 'validate', '-c', folder.path, '--log-level', 'error'],
-    });
-    const { code, signal } = await child.exited;
-    if (code !== 0) throw child.failure(`expected a valid bootstrap but got ${signal ?? code}`);
-  } finally {
-    await folder.remove();
-  }
-}
-
 interface Prepared {
   readonly path: string;
   readonly admin: EnvoyAdmin;

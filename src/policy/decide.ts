@@ -33,7 +33,7 @@ export function ruleMatchesCaller(rule: Rule, who: WhoCalls): boolean {
 }
 
 /** Whether all of the rule's fields match, and none of `not`'s. */
-export function ruleMatches(rule: Rule, request: AccessRequest): boolean {
+function ruleMatches(rule: Rule, request: AccessRequest): boolean {
   if (!ruleMatchesCaller(rule, request)) return false;
   const { not = {} } = rule;
   return (

@@ -140,7 +140,7 @@ function kindOf(stats: Stats): string {
 }
 
 /** Whether a mesh folder's file of this name is part of the mesh. */
-export function isMeshName(name: string): boolean {
+function isMeshName(name: string): boolean {
   return name.endsWith('.yaml') && !name.startsWith('.');
 }
 

@@ -9,7 +9,6 @@ export {
   decideAccess,
   mayCall,
   mayPass,
-  ruleMatches,
   ruleMatchesCaller,
   type WhoCalls,
 } from './decide.js';

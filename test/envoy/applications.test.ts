@@ -1,8 +1,9 @@
 import { request as httpRequest } from 'node:http';
 import { connect as http2Connect } from 'node:http2';
 import { beforeAll, expect, test } from 'vitest';
-import type { EnvoyProcess } from '../../src/demo/index.js';
-import { httpCall, tcpExchange } from '../../src/demo/index.js';
+import type { EnvoyProcess } from '../../src/demo/envoy-process.js';
+import { httpCall } from '../../src/demo/http-client.js';
+import { tcpExchange } from '../../src/demo/tcp-client.js';
 import { describeEnvoy, outcome, useHarness } from './harness/index.js';
 import { startMesh, type TestMesh } from './mesh/start-mesh.js';
 

@@ -2,8 +2,9 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
-import type { AddressPool, Child } from '../../src/demo/index.js';
-import { httpShot } from '../../src/demo/index.js';
+import type { AddressPool } from '../../src/demo/addresses.js';
+import type { Child } from '../../src/demo/child.js';
+import { httpShot } from '../../src/demo/load-shots.js';
 import type { ServerStatus } from '../../src/server/status/index.js';
 import { describeEnvoy, eventually, useHarness } from './harness/index.js';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
 import { run } from '../../src/cli/program.js';
-import { type HttpAnswer, httpCall } from '../../src/demo/index.js';
+import { type HttpAnswer, httpCall } from '../../src/demo/http-client.js';
 import type { Io } from '../../src/terminal/index.js';
 import type { KeyType } from '../../src/x509/keys/index.js';
 import { describeEnvoy, outcome, useHarness } from './harness/index.js';

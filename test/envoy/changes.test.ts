@@ -3,9 +3,12 @@ import { once } from 'node:events';
 import { connect } from 'node:tls';
 import { beforeAll, expect, test } from 'vitest';
 import { openDataDir } from '../../src/data/index.js';
-import type { EnvoyProcess, Load } from '../../src/demo/index.js';
-import { httpCall, httpShot, tcpShot } from '../../src/demo/index.js';
+import type { EnvoyProcess } from '../../src/demo/envoy-process.js';
+import { httpCall } from '../../src/demo/http-client.js';
+import type { Load } from '../../src/demo/load.js';
+import { httpShot } from '../../src/demo/load-shots.js';
 import { addRenewalOrder } from '../../src/leaves/index.js';
+import { tcpShot } from '../harness/tcp-shot.js';
 import { describeEnvoy, eventually, outcome, useHarness } from './harness/index.js';
 import { startMesh, type TestMesh, type TestService } from './mesh/start-mesh.js';
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
-import type { Child } from '../../src/demo/index.js';
+import type { Child } from '../../src/demo/child.js';
 import { describeEnvoy, useHarness } from './harness/index.js';
 
 // `countersign demo` as a user runs it: the built command, in a process of its own.

@@ -2,14 +2,12 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import {
-  type EchoAnswer,
-  type EnvoyProcess,
-  envoyVersion,
-  httpShot,
-  tcpShot,
-  validateBootstrap,
-} from '../../src/demo/index.js';
+import type { EchoAnswer } from '../../src/demo/echo-app.js';
+import type { EnvoyProcess } from '../../src/demo/envoy-process.js';
+import { envoyVersion } from '../../src/demo/find-envoy.js';
+import { httpShot } from '../../src/demo/load-shots.js';
+import { tcpShot } from '../harness/tcp-shot.js';
+import { validateBootstrap } from '../harness/validate-bootstrap.js';
 import {
   createForeignCa,
   createHarness,

@@ -1,5 +1,7 @@
 import { beforeAll, expect, test } from 'vitest';
-import { httpCall, httpShot, tcpShot } from '../../src/demo/index.js';
+import { httpCall } from '../../src/demo/http-client.js';
+import { httpShot } from '../../src/demo/load-shots.js';
+import { tcpShot } from '../harness/tcp-shot.js';
 import { describeEnvoy, eventually, useHarness } from './harness/index.js';
 import { startMesh, type TestMesh } from './mesh/start-mesh.js';
 

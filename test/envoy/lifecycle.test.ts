@@ -2,8 +2,11 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
-import type { AddressPool, Child, EnvoyProcess } from '../../src/demo/index.js';
-import { httpCall, httpShot } from '../../src/demo/index.js';
+import type { AddressPool } from '../../src/demo/addresses.js';
+import type { Child } from '../../src/demo/child.js';
+import type { EnvoyProcess } from '../../src/demo/envoy-process.js';
+import { httpCall } from '../../src/demo/http-client.js';
+import { httpShot } from '../../src/demo/load-shots.js';
 import { describeEnvoy, eventually, outcome, useHarness } from './harness/index.js';
 
 // The server as its users run it: the built command, its files, and `kill -9`.

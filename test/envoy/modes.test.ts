@@ -1,6 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { EnvoyProcess, HttpAnswer, TlsOptions } from '../../src/demo/index.js';
-import { httpCall } from '../../src/demo/index.js';
+import type { EnvoyProcess } from '../../src/demo/envoy-process.js';
+import type { HttpAnswer } from '../../src/demo/http-client.js';
+import { httpCall } from '../../src/demo/http-client.js';
+import type { TlsOptions } from '../../src/demo/tls-client.js';
 import {
   createForeignCa,
   describeEnvoy,

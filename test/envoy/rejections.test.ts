@@ -1,7 +1,7 @@
 import { createSecureServer } from 'node:http2';
 import { beforeAll, expect, test } from 'vitest';
-import type { EnvoyProcess } from '../../src/demo/index.js';
-import { httpCall } from '../../src/demo/index.js';
+import type { EnvoyProcess } from '../../src/demo/envoy-process.js';
+import { httpCall } from '../../src/demo/http-client.js';
 import { describeEnvoy, eventually, outcome, useHarness } from './harness/index.js';
 import { startMesh, type TestMesh } from './mesh/start-mesh.js';
 

@@ -5,8 +5,12 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
 import { createLine, loadAuthority, offerLine } from '../../src/ca/index.js';
 import { openDataDir } from '../../src/data/index.js';
-import type { EnvoyProcess, Load } from '../../src/demo/index.js';
-import { httpCall, httpShot, openSocket, tcpShot, withDeadline } from '../../src/demo/index.js';
+import type { EnvoyProcess } from '../../src/demo/envoy-process.js';
+import { httpCall } from '../../src/demo/http-client.js';
+import type { Load } from '../../src/demo/load.js';
+import { httpShot } from '../../src/demo/load-shots.js';
+import { openSocket } from '../../src/demo/tcp-client.js';
+import { withDeadline } from '../../src/demo/wait.js';
 import { LeafStore, recordHandedOut } from '../../src/leaves/index.js';
 import {
   addRevocation,
@@ -15,6 +19,7 @@ import {
 } from '../../src/revocation/index.js';
 import { parseSpiffeId } from '../../src/spiffe/index.js';
 import { generateKeys } from '../../src/x509/keys/index.js';
+import { tcpShot } from '../harness/tcp-shot.js';
 import { describeEnvoy, eventually, outcome, useHarness } from './harness/index.js';
 import { type RawTls, rawRequest } from './mesh/raw-tls.js';
 import {

@@ -11,13 +11,15 @@ import {
   writeFinish,
 } from '../../src/ca/index.js';
 import { type DataDir, openDataDir } from '../../src/data/index.js';
-import type { EnvoyProcess, Load } from '../../src/demo/index.js';
-import { httpShot, tcpShot } from '../../src/demo/index.js';
+import type { EnvoyProcess } from '../../src/demo/envoy-process.js';
+import type { Load } from '../../src/demo/load.js';
+import { httpShot } from '../../src/demo/load-shots.js';
 import { recordHandedOut } from '../../src/leaves/index.js';
 import { parseSpiffeId } from '../../src/spiffe/index.js';
 import { signCertificate, toKeyIdHex, toSubjectDer } from '../../src/x509/issue/sign.js';
 import { generateKeys } from '../../src/x509/keys/index.js';
 import { readCertificate, splitPem, toPem } from '../../src/x509/read/index.js';
+import { tcpShot } from '../harness/tcp-shot.js';
 import { describeEnvoy, eventually, httpsGet, outcome, useHarness } from './harness/index.js';
 import { startMesh, type TestMesh, type TestService } from './mesh/start-mesh.js';
 

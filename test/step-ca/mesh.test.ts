@@ -2,7 +2,9 @@
 // under load, and while the CA is gone those in force stay.
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { type EnvoyProcess, httpCall, httpShot } from '../../src/demo/index.js';
+import type { EnvoyProcess } from '../../src/demo/envoy-process.js';
+import { httpCall } from '../../src/demo/http-client.js';
+import { httpShot } from '../../src/demo/load-shots.js';
 import { describeEnvoy, eventually, outcome, useHarness } from '../envoy/harness/index.js';
 import { startMesh, type TestMesh, type TestService } from '../envoy/mesh/start-mesh.js';
 import { describeStepCa } from './require-step-ca.js';

@@ -5,7 +5,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '../../src/base/index.js';
 import type { TokenAlgorithm } from '../../src/ca/step-ca/provisioner-key.js';
-import { type Child, startChild } from '../../src/demo/index.js';
+import { type Child, startChild } from '../../src/demo/child.js';
 import type { CertificateTemplate } from '../../src/x509/issue/index.js';
 import type { KeyType } from '../../src/x509/keys/index.js';
 import { createOutsideCa, type OutsideCa } from '../ca/outside-ca.js';

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { it } from 'vitest';
-import { validateBootstrap } from '../../src/demo/index.js';
 import { describeEnvoy } from '../envoy/harness/index.js';
+import { validateBootstrap } from '../harness/validate-bootstrap.js';
 import { meshOf } from '../policy/helpers.js';
 import { toGoldenBootstrap } from './golden-bootstrap.js';
 import { translate } from './translated.js';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { validateBootstrap } from '../../src/demo/index.js';
 import { describeEnvoy } from '../envoy/harness/index.js';
+import { validateBootstrap } from '../harness/validate-bootstrap.js';
 import { toGoldenBootstrap } from './golden-bootstrap.js';
 import { goldenCases, parseGolden, readGoldens } from './golden-cases.js';
 

@@ -21,7 +21,7 @@ export interface HostPort {
   readonly port: number;
 }
 
-export function toText({ host, port }: HostPort): string {
+function toText({ host, port }: HostPort): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 

@@ -71,7 +71,7 @@ function toTimeout({ members }: WaitInput): WaitAnswer {
   return { inForce: false, reason: 'timeout', nacks: [], problems: [], waitingFor };
 }
 
-export function toNacks({ stream, troubles }: MemberView): Nack[] {
+function toNacks({ stream, troubles }: MemberView): Nack[] {
   const { node } = stream.auth;
   const own = troubles.map((error) => ({ node, type: 'lds', error }));
   const rejected = stream.state().flatMap(({ typeUrl, rejection, pending }) => {

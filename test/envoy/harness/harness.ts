@@ -4,24 +4,21 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach } from 'vitest';
 import { systemClock } from '../../../src/base/index.js';
+import { type AddressPool, createAddressPool } from '../../../src/demo/addresses.js';
+import { type Child, type ChildOptions, startChild } from '../../../src/demo/child.js';
 import {
-  type AddressPool,
-  type Child,
-  type ChildOptions,
-  createAddressPool,
   type EchoApp,
   type EchoHttpOptions,
   type EchoOptions,
+  startEchoHttp,
+} from '../../../src/demo/echo-app.js';
+import { startEchoTcp } from '../../../src/demo/echo-tcp.js';
+import {
   type EnvoyOptions,
   type EnvoyProcess,
-  type Load,
-  type LoadOptions,
-  startChild,
-  startEchoHttp,
-  startEchoTcp,
   startEnvoy,
-  startLoad,
-} from '../../../src/demo/index.js';
+} from '../../../src/demo/envoy-process.js';
+import { type Load, type LoadOptions, startLoad } from '../../../src/demo/load.js';
 import { keepOutput, PRINTS_TOKENS } from '../../secrets/output.js';
 import { Cleanup } from './cleanup.js';
 

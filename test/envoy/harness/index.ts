@@ -1,4 +1,5 @@
-export { eventually, tcpExchange } from '../../../src/demo/index.js';
+export { tcpExchange } from '../../../src/demo/tcp-client.js';
+export { eventually } from '../../../src/demo/wait.js';
 export {
   createForeignCa,
   type ForeignCa,

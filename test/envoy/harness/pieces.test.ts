@@ -6,25 +6,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { MeshError } from '../../../src/base/index.js';
-import {
-  type AddressPool,
-  boundToUs,
-  createAddressPool,
-  type EchoAnswer,
-  envoyVersion,
-  eventually,
-  findEnvoy,
-  httpCall,
-  httpShot,
-  LogRing,
-  startChild,
-  startEchoHttp,
-  startEchoTcp,
-  startLoad,
-  tcpExchange,
-  tcpShot,
-  withDeadline,
-} from '../../../src/demo/index.js';
+import { type AddressPool, createAddressPool } from '../../../src/demo/addresses.js';
+import { startChild } from '../../../src/demo/child.js';
+import { type EchoAnswer, startEchoHttp } from '../../../src/demo/echo-app.js';
+import { startEchoTcp } from '../../../src/demo/echo-tcp.js';
+import { envoyVersion, findEnvoy } from '../../../src/demo/find-envoy.js';
+import { httpCall } from '../../../src/demo/http-client.js';
+import { startLoad } from '../../../src/demo/load.js';
+import { httpShot } from '../../../src/demo/load-shots.js';
+import { LogRing } from '../../../src/demo/log-ring.js';
+import { boundToUs } from '../../../src/demo/reaper.js';
+import { tcpExchange } from '../../../src/demo/tcp-client.js';
+import { eventually, withDeadline } from '../../../src/demo/wait.js';
+import { tcpShot } from '../../harness/tcp-shot.js';
 import { Cleanup, createForeignCa, requireEnvoy } from './index.js';
 
 let cleanup: Cleanup;
