@@ -37,7 +37,7 @@ const NOTHING_REVOKED: RevocationState = {
   certificates: [],
 };
 
-async function setUp(before = meshIn('disable')) {
+async function createParts(before: Mesh) {
   const clock = new ManualClock();
   const logger = recordingLogger();
   const leaves = new FakeLeaves();
@@ -48,40 +48,40 @@ async function setUp(before = meshIn('disable')) {
   });
   const indexes = await createOutboundIndexes(new MemoryStore());
   await indexes.ensure(before.services.keys());
-  const records = new MemoryStore<RolloutRecord>();
-  const remembered = new MemoryStore<Mesh>();
   const shutOut = new ShutOut();
   const revocations = new Watch<RevocationState>(NOTHING_REVOKED);
+  const authority = { trustAnchorsPem: 'anchors' };
+  return { before, clock, logger, leaves, registry, indexes, shutOut, revocations, authority };
+}
+
+async function setUp(before = meshIn('disable')) {
+  const parts = await createParts(before);
+  const { clock, logger } = parts;
+  const records = new MemoryStore<RolloutRecord>();
+  const remembered = new MemoryStore<Mesh>();
   const closers = new Closers();
   onTestFinished(() => closers.close());
-  const authority = { trustAnchorsPem: 'anchors' };
-  const control = createControl(
-    {
-      ...{ clock, logger, before, authority, leaves, registry, indexes, shutOut, revocations },
-      storeRollout: (record) => records.write(record),
-      remember: (mesh) => remembered.write(mesh),
-    },
-    closers,
-  );
+  const storeRollout = (record: RolloutRecord) => records.write(record);
+  const remember = (mesh: Mesh) => remembered.write(mesh);
+  const control = createControl({ ...parts, storeRollout, remember }, closers);
+  const { fleet, rollout } = control;
   let looks = 0;
   control.pacing.changes.add(() => {
     looks++;
   });
-  const { fleet } = control;
-  const tick = async (ms = GATHER_MS): Promise<void> => {
-    await settle();
-    clock.advance(ms);
-    await settle();
-  };
   return {
-    ...{ clock, logger, leaves, registry, records, remembered, shutOut, revocations, closers },
-    ...{ control, authority, tick },
+    ...{ ...parts, control, closers, records, remembered },
     looks: () => looks,
-    mode: () => portOf(control.rollout.inForce.value, 'ledger:8080').mode,
+    mode: () => portOf(rollout.inForce.value, 'ledger:8080').mode,
     messages: () => logger.lines.map(({ message }) => message),
+    async tick(ms = GATHER_MS) {
+      await settle();
+      clock.advance(ms);
+      await settle();
+    },
     async start(mesh: Mesh) {
-      control.rollout.start(mesh);
-      control.rollout.advance();
+      rollout.start(mesh);
+      rollout.advance();
       await settle();
     },
     open(service: string, address: string) {

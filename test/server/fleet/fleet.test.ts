@@ -26,23 +26,36 @@ function snapshotOf(text: string): Snapshot {
   return new Map([[TYPE_URLS.listener, createResourceSet([listener])]]);
 }
 
-function setUp() {
-  const clock = new ManualClock();
-  const logger = recordingLogger();
-  const leaves = new FakeLeaves();
-  const world = { mesh: meshIn('24h'), text: 'one', unplaced: [] as string[], isShutOut: false };
-  const forgotten: string[] = [];
-  let failure: Error | undefined;
+/** What the mesh, the revocations and the translation say: the test's to change. */
+function createWorld() {
+  return {
+    mesh: meshIn('24h'),
+    text: 'one',
+    unplaced: [] as string[],
+    isShutOut: false,
+    failure: undefined as Error | undefined,
+    forgotten: [] as string[],
+  };
+}
+
+function createPublisher(world: ReturnType<typeof createWorld>) {
   const snapshots = new Map<string, Snapshot>();
-  const publisher = {
+  return {
     toPublication() {
-      if (failure !== undefined) throw failure;
+      if (world.failure !== undefined) throw world.failure;
       const snapshot = snapshots.get(world.text) ?? snapshotOf(world.text);
       snapshots.set(world.text, snapshot);
       return { snapshot, unplaced: world.unplaced as never[] };
     },
-    forget: ({ node }: { node: string }) => void forgotten.push(node),
+    forget: ({ node }: { node: string }) => void world.forgotten.push(node),
   };
+}
+
+function createFleet() {
+  const clock = new ManualClock();
+  const logger = recordingLogger();
+  const leaves = new FakeLeaves();
+  const world = createWorld();
   const registry = new SidecarRegistry({
     clock,
     store: new MemoryStore(),
@@ -51,16 +64,22 @@ function setUp() {
     },
   });
   const members = new Members({ clock, leaves });
-  let changes = 0;
-  members.changes.add(() => {
-    changes++;
-  });
   const fleet = new Fleet({
-    ...{ logger, members, leaves, registry, publisher },
+    ...{ logger, members, leaves, registry, publisher: createPublisher(world) },
     mesh: () => world.mesh,
     assertAdmitted: () => {
       if (world.isShutOut) throw SHUT_OUT;
     },
+  });
+  return { clock, logger, leaves, world, registry, members, fleet };
+}
+
+function setUp() {
+  const parts = createFleet();
+  const { logger, members, fleet } = parts;
+  let changes = 0;
+  members.changes.add(() => {
+    changes++;
   });
   const open = (service = 'web', address = '10.0.0.1'): FakeStream => {
     const peer = new FakeStream(fakeSidecar(service, address));
@@ -68,11 +87,8 @@ function setUp() {
     return peer;
   };
   return {
-    ...{ clock, logger, leaves, world, forgotten, registry, members, fleet, open },
+    ...{ ...parts, open },
     changes: () => changes,
-    fail(error: Error | undefined) {
-      failure = error;
-    },
     async join(service?: string, address?: string) {
       const peer = open(service, address);
       await settle();
@@ -157,19 +173,21 @@ describe('what is published', () => {
   });
 
   it('a translation that throws keeps the last configuration, until one succeeds', async () => {
-    const { fleet, join, take, fail, states, troubles, messages } = setUp();
+    const { world, fleet, join, take, states, troubles, messages } = setUp();
     const peer = await join();
     take(peer);
-    fail(new Error('no translation'));
+    world.failure = new Error('no translation');
     fleet.publish();
     expect([peer.sent.length, states()]).toEqual([1, ['nacked']]);
     expect(troubles()).toEqual(['internal error: it keeps its last configuration']);
     expect(messages()).toContain('a sidecar keeps its last configuration');
-    fail(undefined);
+    world.failure = undefined;
     fleet.publish();
     expect([peer.sent.length, states(), troubles()]).toEqual([1, ['synced'], []]);
   });
+});
 
+describe('what a sidecar lacks', () => {
   it('a NACK is the state and goes to the log; a bind failure is one sidecar’s own', async () => {
     const { join, take, reject, states, messages } = setUp();
     const peer = await join();
@@ -199,8 +217,10 @@ describe('what is published', () => {
     fleet.publish();
     expect([states(), troubles()]).toEqual([['synced'], []]);
   });
+});
 
-  it('goes to a node whose leaf was renewed, and to no other', async () => {
+describe('a renewed leaf', () => {
+  it('goes to its node, and to no other', async () => {
     const { world, fleet, join } = setUp();
     const [a, b] = [await join('web', '10.0.0.1'), await join('web', '10.0.0.2')];
     world.text = 'two';
@@ -249,7 +269,7 @@ describe('leaves', () => {
 
 describe('a sidecar that leaves', () => {
   it('is forgotten with its last stream: a newer stream supersedes it', async () => {
-    const { fleet, join, take, members, leaves, forgotten } = setUp();
+    const { world, fleet, join, take, members, leaves } = setUp();
     const old = await join();
     const next = await join();
     take(next);
@@ -257,9 +277,9 @@ describe('a sidecar that leaves', () => {
       [next.stream, 'synced'],
     ]);
     fleet.onDisconnect(old.stream);
-    expect([forgotten, leaves.released, members.view().length]).toEqual([[], [], 1]);
+    expect([world.forgotten, leaves.released, members.view().length]).toEqual([[], [], 1]);
     fleet.onDisconnect(next.stream);
-    expect([forgotten, leaves.released, members.view().length]).toEqual([
+    expect([world.forgotten, leaves.released, members.view().length]).toEqual([
       ['web~10.0.0.1'],
       ['web~10.0.0.1'],
       0,
