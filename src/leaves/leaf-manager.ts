@@ -78,7 +78,7 @@ export class LeafManager {
   }
 
   /**
-   * The node is gone: its leaf is renewed no more. The file stays, for its return, until the leaf
+   * The node is gone: its leaf is no longer renewed. The file stays, for its return, until the leaf
    * ends.
    */
   release(node: NodeId): void {
@@ -106,7 +106,7 @@ export class LeafManager {
 
   /**
    * A new leaf for a node, whatever the age of the one it has; whether there is one. `onRenewed`
-   * tells of it. Where it can't be had now it is tried again as at any renewal.
+   * reports it. Where it can't be had now it is tried again as at any renewal.
    */
   async renewNow(node: NodeId): Promise<boolean> {
     const entry = this.#entries.get(node);

@@ -91,7 +91,7 @@ function openPort(
     onRefusal: (peer, error) => {
       refusals.note(peer, error);
       const fields = { peer, reason: error.message, hint: error.hint };
-      refusalLog.warn(fields, 'a handshake is no good');
+      refusalLog.warn(fields, 'a handshake failed');
     },
     onProblem: (err) => logger.error({ err }, 'the xDS port keeps its certificate and anchors'),
   });

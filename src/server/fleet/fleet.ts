@@ -198,7 +198,7 @@ function logNack(
   );
   const resources = rejection.resources.map(({ name }) => name);
   const fields = { node: stream.auth.node, typeUrl, resources, sources };
-  logger.error({ ...fields, reason: rejection.message }, 'a proxy rejected its configuration');
+  logger.error({ ...fields, reason: rejection.message }, 'a sidecar rejected its configuration');
 }
 
 function isSame(old: Snapshot | undefined, next: Snapshot): boolean {

@@ -91,7 +91,10 @@ function toTtlMs(validityS: number, longestMs: number): number {
   throw new MeshError('request-invalid', message);
 }
 
-/** A renewed certificate is bound as the one before it was, and remembers how the line began. */
+/**
+ * A renewed certificate is bound as the one before it was, and remembers what the first one was had
+ * for.
+ */
 async function toHandingOut(
   dataDir: DataDir,
   certificate: LeafCertificate,

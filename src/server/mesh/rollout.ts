@@ -94,7 +94,7 @@ export class Rollout {
     return { name: current.name, waitingFor: this.#waitingFor(isOverdue) };
   }
 
-  /** Call whenever a sidecar answered, came or went. */
+  /** Call whenever a sidecar connected, answered or left. */
   advance(): void {
     this.#staged.advance();
   }

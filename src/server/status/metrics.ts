@@ -57,7 +57,7 @@ export function toMetrics(input: StatusInput): string {
   return metrics.map(toText).join('') + toHorizonMetrics(horizon) + toRefusedText(refusals);
 }
 
-/** A counter by code; a code that nobody met has no line. */
+/** A counter by code; a code that has not occurred has no line. */
 function toRefusedText(refusals: RefusalView): string {
   const name = 'countersign_refused_total';
   const lines = [...refusals.counts()]

@@ -194,7 +194,7 @@ describe('what a sidecar lacks', () => {
     take(peer);
     reject(peer, 'no such filter');
     expect(states()).toEqual(['nacked']);
-    expect(messages()).toContain('a proxy rejected its configuration');
+    expect(messages()).toContain('a sidecar rejected its configuration');
     reject(peer, 'cannot bind 10.0.0.1:15443');
     expect(states()).toEqual(['unbound']);
     take(peer);
