@@ -103,7 +103,6 @@ export async function createLine(trustDomain: string, tools: AuthorityTools): Pr
     expected: {
       kind: 'authority',
       spiffeId: trustDomainId,
-      dnsNames: [],
       pathLength: ROOT_PATH_LENGTH,
       ...periodFrom(nowMs, ROOT_LIFETIME_MS),
     },
@@ -142,7 +141,6 @@ async function createIssuer(
     expected: {
       kind: 'authority',
       spiffeId: trustDomainId,
-      dnsNames: [],
       pathLength: 0,
       ...periodFrom(nowMs, INTERMEDIATE_LIFETIME_MS),
     },
@@ -326,7 +324,7 @@ function toCrossPem(options: {
     },
     keys: undefined,
     issuer: toIssuer(old.root, old.rootKeyPem),
-    expected: { kind: 'authority', spiffeId, dnsNames: [], pathLength: below, ...ALWAYS },
+    expected: { kind: 'authority', spiffeId, pathLength: below, ...ALWAYS },
   });
   return toPem(issued.facts.der);
 }
