@@ -110,7 +110,6 @@ export async function createCaChain(trustDomain: string, tools: AuthorityTools):
     expected: {
       kind: 'authority',
       spiffeId: trustDomainId,
-      dnsNames: [],
       pathLength: ROOT_PATH_LENGTH,
       ...periodFrom(nowMs, ROOT_LIFETIME_MS),
     },
@@ -149,7 +148,6 @@ async function createIssuer(
     expected: {
       kind: 'authority',
       spiffeId: trustDomainId,
-      dnsNames: [],
       pathLength: 0,
       ...periodFrom(nowMs, INTERMEDIATE_LIFETIME_MS),
     },
@@ -333,7 +331,7 @@ function toCrossPem(options: {
     },
     keys: undefined,
     issuer: toIssuer(old.root, old.rootKeyPem),
-    expected: { kind: 'authority', spiffeId, dnsNames: [], pathLength: below, ...ALWAYS },
+    expected: { kind: 'authority', spiffeId, pathLength: below, ...ALWAYS },
   });
   return toPem(issued.facts.der);
 }

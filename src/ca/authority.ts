@@ -5,7 +5,7 @@
 // behind it, which is why issuing is asynchronous. The root itself is changed in stages, which the
 // server paces (authority-material.ts).
 
-import { MeshError, SECOND_MS, toRfc3339 } from '../base/index.js';
+import { type Cancel, MeshError, SECOND_MS, toRfc3339 } from '../base/index.js';
 import type { KeyType, SpiffeId } from '../spiffe/index.js';
 import {
   type CrlAuthority,
@@ -150,7 +150,7 @@ export class LocalAuthority implements Authority {
   /** Stored, and about to be used. */
   #next: AuthorityMaterial | undefined;
   #changing: Promise<void> = Promise.resolve();
-  #gate: () => Promise<void> = () => Promise.resolve();
+  readonly #preparations = new Set<() => Promise<void>>();
 
   constructor(material: AuthorityMaterial, tools: LocalAuthorityTools) {
     this.trustDomain = material.trustDomain;
@@ -169,9 +169,10 @@ export class LocalAuthority implements Authority {
     sign: async (request) => this.#issuers().map((issuer) => issueCrl(request, issuer)),
   };
 
-  /** Waited for when there is a new issuing CA, before it signs its first leaf. */
-  guardIssuers(gate: () => Promise<void>): void {
-    this.#gate = gate;
+  /** Each is awaited when there is a new issuing CA, before that signs its first leaf. */
+  onNewIssuer(prepare: () => Promise<void>): Cancel {
+    this.#preparations.add(prepare);
+    return () => this.#preparations.delete(prepare);
   }
 
   /** Those of stored material, although it may not be in use yet. */
@@ -311,7 +312,7 @@ export class LocalAuthority implements Authority {
       await this.#tools.save(next);
       try {
         this.#next = next;
-        if (hasNewIssuer(this.#material, next)) await this.#gate();
+        if (hasNewIssuer(this.#material, next)) await this.#prepareNewIssuer();
         this.#material = next;
       } finally {
         this.#next = undefined;
@@ -319,6 +320,10 @@ export class LocalAuthority implements Authority {
     });
     this.#changing = done.catch(() => undefined);
     return done;
+  }
+
+  async #prepareNewIssuer(): Promise<void> {
+    await Promise.all([...this.#preparations].map((prepare) => prepare()));
   }
 
   /** The trusted root that a chain (leaf first) leads to; the one that signs now where it may. */

@@ -1,9 +1,9 @@
-// Repeating until told to stop. A stop that comes between two pauses is kept.
-import type { Cancel } from '../base/index.js';
+// Repeating until the process is asked to stop. A stop that comes between two pauses is kept.
+import { type Cancel, Listeners, waitUntil } from '../base/index.js';
 import type { Io } from '../terminal/index.js';
 
 export interface Repetition {
-  /** Waits; false at once where the process was told to stop, or as soon as it is. */
+  /** Waits; false at once where the process was asked to stop, or as soon as it is. */
   pause(delayMs: number): Promise<boolean>;
   /** Hears of stops no more. */
   end(): void;
@@ -12,21 +12,20 @@ export interface Repetition {
 /** Hears of a stop from now on. */
 export function startRepetition({ clock, onStop }: Pick<Io, 'clock' | 'onStop'>): Repetition {
   let stopped = false;
-  let wake: (() => void) | undefined;
+  const stops = new Listeners();
   const end: Cancel = onStop(() => {
     stopped = true;
-    wake?.();
+    stops.notify();
   });
   return {
-    pause(delayMs) {
-      if (stopped) return Promise.resolve(false);
-      return new Promise((resolve) => {
-        const cancel = clock.after(delayMs, () => resolve(true));
-        wake = () => {
-          cancel();
-          resolve(false);
-        };
+    async pause(delayMs) {
+      const { kind } = await waitUntil({
+        look: () => (stopped ? true : undefined),
+        onChange: (listener) => stops.add(listener),
+        clock,
+        timeoutMs: delayMs,
       });
+      return kind === 'timeout';
     },
     end,
   };

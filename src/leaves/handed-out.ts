@@ -35,7 +35,7 @@ const schema = z.strictObject({
   node: z.string().refine(isNodeId).optional(),
   /** What its holder showed for it; absent where it was made on the data folder. */
   credential: credential.optional(),
-  /** Where that was a certificate: what the first before it was had for, where known. */
+  /** Where that was a certificate: what the first before it was had for, as far as is known. */
   origin: credential.optional(),
 });
 

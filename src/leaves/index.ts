@@ -12,6 +12,7 @@ export { LeafManager } from './leaf-manager.js';
 export { LeafStore } from './leaf-store.js';
 export { checkReceived } from './received.js';
 export { type LeafSettings, toRenewAtMs } from './renewal.js';
+export { createRenewalLog } from './renewal-log.js';
 export {
   adoptRenewalFiles,
   orderRenewal,

@@ -1,6 +1,7 @@
-// One file per node under `leaves/`, so that a restarted server serves the same leaves and no proxy
-// sees a new certificate for it. The node's id may hold any characters: the file is named by its
-// hash and holds the id. What is read is checked again (key, names, signatures) before it is used.
+// One file per node under `leaves/`, so that a restarted server serves the same leaves and no
+// sidecar sees a new certificate for it. The node's id may hold any characters: the file is named
+// by its hash and holds the id. What is read is checked again (key, names, signatures) before it is
+// used.
 import { z } from 'zod';
 import { inParts } from '../base/index.js';
 import type { Leaf } from '../ca/index.js';
@@ -75,7 +76,7 @@ export class LeafStore {
   }
 
   /**
-   * What every node may hold. Damaged files are told: what they held is not known.
+   * What every node may hold. Damaged files are named: what they held is not known.
    * @throws MeshError data-unreadable
    */
   async certificates(

@@ -21,7 +21,7 @@ export type RenewalReason =
   | 'issuer-gone'
   /** Its root is being replaced. */
   | 'root-changed'
-  /** Peers are told to refuse it. */
+  /** Peers are to refuse it. */
   | 'revoked'
   /** Somebody asked for a new one. */
   | 'asked'
@@ -39,7 +39,7 @@ export interface RenewalState {
   readonly leaf: Leaf | undefined;
   readonly settings: LeafSettings;
   readonly nowMs: number;
-  /** Whether the leaf's chain ends at a root that peers are told to trust. */
+  /** Whether the leaf's chain ends at a root that peers are to trust. */
   readonly trusted: boolean;
   /** Whether that root is the one that leaves are issued under now. */
   readonly current: boolean;

@@ -28,12 +28,12 @@ export async function takeOrders(options: OrdersOptions, closers: Closers): Prom
   caChange?.takeOrders(desk);
   takeRenewalOrders(desk, {
     ...{ leaves, logger },
-    nodes: () => control.fleet.view().map(({ stream }) => stream.auth),
+    nodes: () => control.members.view().map(({ stream }) => stream.auth),
     missing: () => registry.missing(),
   });
   desk.register(TAKE_REVOCATIONS, async () => {
     await revocations.check();
-    return { state: 'done', report: { proxies: control.fleet.view().length } };
+    return { state: 'done', report: { proxies: control.members.view().length } };
   });
   desk.register(TAKE_TOKEN_KEYS, async () => {
     if (await tokens.reload()) logger.info({}, 'the token keys changed');
@@ -46,6 +46,6 @@ export async function takeOrders(options: OrdersOptions, closers: Closers): Prom
     });
   }
   dataWatch.onChange(() => desk.look());
-  closers.defer(control.onChange(() => desk.nudge()));
+  closers.defer(control.pacing.changes.add(() => desk.nudge()));
   closers.defer(() => desk.stop());
 }

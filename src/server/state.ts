@@ -1,7 +1,6 @@
 // What the data folder holds, opened and checked: all that must outlive the server.
 import { isIP } from 'node:net';
 import type { Clock, Closers, Logger, Random } from '../base/index.js';
-import type { Authority } from '../ca/index.js';
 import { loadOrCreateServerCredential, type ServerCredential } from '../ca/xds/index.js';
 import {
   createJsonStore,
@@ -11,7 +10,7 @@ import {
   openDataDir,
 } from '../data/index.js';
 import { ORDERS_FOLDER } from '../data/orders/index.js';
-import { LeafManager } from '../leaves/index.js';
+import { createRenewalLog, LeafManager } from '../leaves/index.js';
 import type { ServiceName } from '../policy/index.js';
 import { REVOCATIONS_FOLDER } from '../revocation/index.js';
 import { createTokenKeys, type TokenKeys } from '../tokens/index.js';
@@ -24,7 +23,6 @@ import { type OpenedAuthority, openAuthority } from './ca/index.js';
 import { registrySchema, SidecarRegistry } from './fleet/index.js';
 import {
   MeshSource,
-  type MeshState,
   meshFilesSchema,
   ROLLOUT_VERSION,
   type RolloutRecord,
@@ -33,7 +31,7 @@ import {
   type StoredRollout,
   toRolloutRecord,
 } from './mesh/index.js';
-import { RevocationSource } from './revocation/index.js';
+import { RevocationSource, ShutOut } from './revocation/index.js';
 
 export interface State extends OpenedAuthority {
   readonly source: MeshSource;
@@ -46,6 +44,8 @@ export interface State extends OpenedAuthority {
   readonly rollout: RolloutRecord | undefined;
   readonly rolloutStore: JsonStore<StoredRollout>;
   readonly leaves: LeafManager;
+  /** Who is shut out, as `revocations` last read it. */
+  readonly shutOut: ShutOut;
   readonly revocations: RevocationSource;
   /** Commands change the data folder beside the server. */
   readonly dataWatch: DataWatch;
@@ -61,7 +61,6 @@ export interface StateOptions {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: Random;
-  readonly onMesh: (state: MeshState) => void;
 }
 
 /**
@@ -108,14 +107,13 @@ async function openSource({ dataDir, closers, ...options }: Opening): Promise<Me
     path: options.meshPath,
     clock: options.clock,
     store: meshStore,
-    onChange: options.onMesh,
   });
   closers.defer(() => source.stop());
   return source;
 }
 
 type IdentityState = OpenedAuthority &
-  Pick<State, 'tokens' | 'credential' | 'leaves' | 'revocations'>;
+  Pick<State, 'tokens' | 'credential' | 'leaves' | 'shutOut' | 'revocations'>;
 
 async function openIdentity(opening: Opening, source: MeshSource): Promise<IdentityState> {
   const { identity, logger, closers } = opening;
@@ -135,29 +133,33 @@ async function openIdentity(opening: Opening, source: MeshSource): Promise<Ident
     }),
   ]);
   closers.defer(() => credential.close());
-  const revocations = await openRevocations(opening, { source, authority: opened.authority });
+  const shutOut = new ShutOut();
+  const { authority } = opened;
+  const renewalLog = createRenewalLog({ clock: opening.clock, logger });
+  closers.defer(() => renewalLog.close());
   const leaves = new LeafManager({
     ...identity,
-    authority: opened.authority,
-    isRevoked: (serialHex) => revocations.isRevokedSerial(serialHex),
+    authority,
+    isRevoked: (serialHex) => shutOut.isRevokedSerial(serialHex),
+    onIssued: (renewal) => renewalLog.note(renewal),
     onProblem: ({ node, error, retryAtMs }) =>
       logger.error({ node, err: error, retryAtMs }, 'a certificate could not be renewed'),
   });
   closers.defer(() => leaves.close());
-  revocations.guard(leaves);
-  return { ...opened, tokens, credential, leaves, revocations };
+  const revocations = await openRevocations(opening, { source, authority, leaves, shutOut });
+  return { ...opened, tokens, credential, leaves, shutOut, revocations };
 }
 
 async function openRevocations(
   { dataDir, clock, logger, closers }: Opening,
-  { source, authority }: { readonly source: MeshSource; readonly authority: Authority },
+  { source, ...parts }: Pick<State, 'source' | 'authority' | 'leaves' | 'shutOut'>,
 ): Promise<RevocationSource> {
   const { remembered } = source;
   const revocations = await RevocationSource.open({
     dataDir,
     clock,
     logger,
-    authority,
+    ...parts,
     meshes: () => [...(remembered === undefined ? [] : [remembered]), source.state.mesh],
   });
   closers.defer(() => revocations.settled());

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { type Authority, type Leaf, loadOrCreateAuthority } from '../../src/ca/index.js';
 import { LeafManager, type LeafSettings, toRenewAtMs } from '../../src/leaves/index.js';
-import type { LeafProblem } from '../../src/leaves/leaf-manager.js';
+import type { LeafProblem } from '../../src/leaves/leaf-renewer.js';
 import { toNodeId } from '../../src/spiffe/index.js';
 import { ManualClock } from '../fakes/manual-clock.js';
 import { seededRandom } from '../fakes/seeded-random.js';

@@ -41,7 +41,7 @@ async function createIssuer(key: KeyType = 'ecdsa-p256'): Promise<Issuer> {
     keys,
     issuer: 'self',
     expected: {
-      ...{ kind: 'authority', spiffeId: trustDomainId, dnsNames: [], pathLength: ROOT_PATH_LENGTH },
+      ...{ kind: 'authority', spiffeId: trustDomainId, pathLength: ROOT_PATH_LENGTH },
       ...periodFrom(NOW_MS, ROOT_LIFETIME_MS),
     },
   });

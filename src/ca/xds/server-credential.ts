@@ -166,7 +166,7 @@ async function loadServer(
     facts,
     issuer: anchor.facts,
     privateKeyPem,
-    expected: { kind: 'server', spiffeId: undefined, dnsNames: facts.dnsNames, ...ALWAYS },
+    expected: { kind: 'server', dnsNames: facts.dnsNames, ...ALWAYS },
   });
   if (problems.length === 0) return found;
   throw damaged({ dataDir, name: SERVER_FILE, what: problems.join('; ') });
@@ -190,7 +190,6 @@ async function issueServer(options: ServerCredentialOptions, anchor: Issuer): Pr
     issuer: anchor,
     expected: {
       kind: 'server',
-      spiffeId: undefined,
       dnsNames,
       ...periodFrom(nowMs, XDS_SERVER_LIFETIME_MS),
     },

@@ -41,7 +41,6 @@ export async function loadOrCreateAnchor(options: XdsAnchorOptions): Promise<Iss
     expected: {
       kind: 'authority',
       spiffeId: undefined,
-      dnsNames: [],
       pathLength: 0,
       ...periodFrom(nowMs, XDS_ANCHOR_LIFETIME_MS),
     },
@@ -62,7 +61,6 @@ async function loadAnchor(dataDir: DataDir): Promise<Issuer | undefined> {
     expected: {
       kind: 'authority',
       spiffeId: undefined,
-      dnsNames: [],
       pathLength: 0,
       earliestBeginMs: Number.NEGATIVE_INFINITY,
       latestEndMs: Number.POSITIVE_INFINITY,

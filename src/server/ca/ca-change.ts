@@ -1,12 +1,12 @@
-// Paces a change of root, so that it fails no request (DESIGN.md "Phases"): every proxy trusts both
-// roots before anybody shows a leaf of the new one; every proxy has such a leaf, and every
+// Paces a change of root, so that it fails no request (DESIGN.md "Phases"): every sidecar trusts
+// both roots before anybody shows a leaf of the new one; every sidecar has such a leaf, and every
 // certificate handed out under the old root has ended, before the old one goes. The stages
 // themselves are the authority's, which stores each before it is seen; a server that was killed
 // goes on where it was.
 //
-// Who counts: a proxy that is connected, or was a moment ago. A mute one stops holding back the new
-// leaves after a deadline, as in every phase; it never lets the old root go, since that would shut
-// it out, and there is no hurry: the operator can say `ca rotate --finish`.
+// Who counts: a sidecar that is connected, or was a moment ago. A mute one stops holding back the
+// new leaves after a deadline, as in every phase; it never lets the old root go, since that would
+// shut it out, and there is no hurry: the operator can say `ca rotate --finish`.
 
 import {
   type Cancel,
@@ -32,7 +32,7 @@ import { sha256Hex } from '../../x509/keys/index.js';
 import { splitPem } from '../../x509/read/index.js';
 import { type ProxyState, STORE_RETRY_MS, Staged } from '../mesh/index.js';
 
-/** What holds on to the old root, beside proxies, is looked at this often. */
+/** What needs the old root, beside sidecars, is looked at this often. */
 const LOOK_EVERY_MS = MINUTE_MS;
 
 export interface CaProxy {
@@ -52,7 +52,7 @@ export interface CaChangeOptions {
   readonly proxies: () => Iterable<CaProxy>;
   /** When the last certificate that was handed out before this time ends, ms since the epoch. */
   readonly handedOutEndMs: (beforeMs: number) => Promise<number | undefined>;
-  /** The trust anchors are others, or leaves are issued by another CA chain. */
+  /** The trust anchors have changed, or leaves are issued by another CA. */
   readonly onChange: () => void;
 }
 
@@ -128,7 +128,9 @@ export class CaChange {
       }
       await authority.beginChange(chain);
       logger.info({ change: authority.change }, 'another CA was taken over');
-      this.#staged.resume('trust');
+      // Another issuing CA under the same root takes no stages.
+      if (authority.change === undefined) this.#options.onChange();
+      else this.#staged.resume('trust');
     }
     await this.advance();
     return { state: 'done', report: this.#progress() };
@@ -162,7 +164,7 @@ export class CaChange {
     return { stage: change.stage, waitingFor: [...this.#waitingFor()] };
   }
 
-  /** Call whenever a sidecar answered, came or went. */
+  /** Call whenever a sidecar connected, answered or left. */
   advance(): Promise<void> {
     return this.#advancing.run();
   }
@@ -193,7 +195,7 @@ export class CaChange {
     logger.info({ root }, 'the old root is trusted no more');
   }
 
-  /** Who still needs the old root though all proxies have leaves of the new one. */
+  /** Who still needs the old root though all sidecars have leaves of the new one. */
   async #toHolders(): Promise<readonly string[]> {
     const { authority, clock, dataDir, handedOutEndMs } = this.#options;
     const { change } = authority;

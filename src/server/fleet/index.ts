@@ -1,3 +1,4 @@
-export { Fleet, type MemberView } from './fleet.js';
+export { Fleet } from './fleet.js';
+export { Members, type MemberView } from './members.js';
 export { Publisher, type PublisherInput } from './publisher.js';
 export { registrySchema, SidecarRegistry } from './registry.js';

@@ -1,8 +1,8 @@
 // The connected sidecars are the registry: a sidecar that has acknowledged its listeners is an
-// endpoint of its service; when its stream is gone for longer than the grace, it is no more. The
-// grace keeps a restarting server, or a moment's loss of the control connection, from emptying
-// anybody's endpoints; the table is stored, and after a start every endpoint has the grace to come
-// back.
+// endpoint of its service; when its stream has been gone for longer than the grace, it no longer
+// is. The grace keeps a restarting server, or a moment's loss of the control connection, from
+// emptying anybody's endpoints; the table is stored, and after a start every endpoint has the grace
+// to come back.
 import { z } from 'zod';
 import { type Clock, MeshError, MINUTE_MS, Watch } from '../../base/index.js';
 import type { JsonStore } from '../../data/index.js';
@@ -53,7 +53,7 @@ interface Held extends RegistryEntry {
 export interface RegistryOptions {
   readonly clock: Clock;
   readonly store: JsonStore<readonly RegistryEntry[]>;
-  /** Told of a failed write; the table in memory goes on. */
+  /** A write failed; the table in memory goes on. */
   readonly onStoreError: (error: unknown) => void;
 }
 
@@ -62,7 +62,7 @@ export class SidecarRegistry {
   readonly #held = new Map<string, Held>();
   /** Ready endpoints by service; a new map at each change. */
   readonly endpoints = new Watch<Registry>(new Map());
-  /** How many nodes are gone for good: who waits for a missing one looks again. */
+  /** How many nodes have gone for good: whoever waits for a missing one looks again. */
   readonly departed = new Watch(0);
 
   constructor(options: RegistryOptions) {
@@ -86,7 +86,7 @@ export class SidecarRegistry {
   }
 
   /**
-   * A stream of the node opens. `serves` false: it has no port, so its address is nobody's concern.
+   * A stream of the node opens. `serves` false: it has no port, so nobody calls its address.
    * @throws MeshError address-in-use where a sidecar of another service has the address.
    */
   open(entry: RegistryEntry, serves: boolean): void {
@@ -120,7 +120,7 @@ export class SidecarRegistry {
     if (held.streams === 0) this.#startGrace(held, GONE_GRACE_MS);
   }
 
-  /** These are no endpoints any more, at once and without a grace: they are shut out. */
+  /** They stop being endpoints at once, without a grace: they are shut out. */
   evict(predicate: (entry: RegistryEntry) => boolean): void {
     const evicted = [...this.#held.values()].filter(predicate);
     for (const held of evicted) {

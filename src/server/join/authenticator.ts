@@ -24,7 +24,7 @@ export interface AuthenticatorOptions {
 
 /**
  * They say nothing of the credential, or that it is genuine: a sidecar that is shut out tries again
- * for ever, maybe from an address that others share.
+ * forever, maybe from an address that others share.
  */
 const NO_FAILURES: ReadonlySet<ErrorCode> = new Set([
   'resource-limit',

@@ -44,7 +44,7 @@ export class FailureLimit {
     remember({ set: this.#good, key: toFingerprint(caller), most: MAX_GOOD });
   }
 
-  /** It wasn't, or is no more. */
+  /** It wasn't good, or no longer is. */
   failed(caller: Caller): void {
     this.#good.delete(toFingerprint(caller));
     const key = toKey(caller.address);

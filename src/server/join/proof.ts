@@ -1,8 +1,8 @@
 // What a caller of the xDS port has proved: of which service it is, and by what. Proofs are our own
-// tokens, JWTs of an issuer that mesh.yaml trusts, and client certificates of the mesh. Whoever
-// shows a token and a certificate is who the token says, and the certificate may not contradict it.
-// One place decides whose token it is, by the `iss` that it claims, before anything is verified:
-// each issuer's tokens are then verified by that issuer's keys and rules alone.
+// tokens, JWTs of an outside issuer that mesh.yaml trusts, and client certificates of the mesh.
+// Whoever shows a token and a certificate is who the token says, and the certificate may not
+// contradict it. One place decides whose token it is, by the `iss` that it claims, before anything
+// is verified: each issuer's tokens are then verified by that issuer's keys and rules alone.
 import { MeshError } from '../../base/index.js';
 import type { Caller } from '../../grpc/index.js';
 import { type Mesh, type ServiceName, tryServiceName } from '../../policy/index.js';
@@ -30,7 +30,7 @@ export interface IssuerProof {
   readonly expiresAtMs: number;
 }
 
-/** The issuers that the mesh in force trusts. */
+/** The outside issuers that the mesh in force trusts. */
 export interface TokenIssuers {
   has(issuer: string): boolean;
   /** @throws MeshError token-invalid, token-expired, token-key-unknown, issuer-unreachable */
@@ -56,7 +56,7 @@ export interface ProofOptions {
   readonly instanceOf?: (serialHex: string) => Promise<string | undefined>;
 }
 
-/** The longest of any issuer: outside tokens carry claims of their own. */
+/** The longest token of anybody: those of outside issuers carry claims of their own. */
 const MAX_PEEKED_BYTES = 16_384;
 
 /**

@@ -1,6 +1,6 @@
 import type { Clock, Logger } from '../../base/index.js';
 
-/** A refused proxy tries again for ever: the same refusal is logged once in this time. */
+/** A refused sidecar tries again forever: the same refusal is logged once in this time. */
 const QUIET_MS = 600_000;
 /** Beyond this many different refusals the oldest is forgotten. */
 const MAX_REMEMBERED = 1_000;

@@ -1,6 +1,6 @@
-// Who was refused, by which rule and how often: for `status` and metrics. Refused proxies try again
-// for ever, so equal refusals of one address are one entry. Nothing secret: a MeshError's message
-// never repeats a credential.
+// Who was refused, by which rule and how often: for `status` and metrics. Refused sidecars try
+// again forever, so equal refusals of one address are one entry. Nothing secret: a MeshError's
+// message never repeats a credential.
 import { type Clock, type ErrorCode, MeshError } from '../../base/index.js';
 
 export interface Refusal {

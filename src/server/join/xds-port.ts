@@ -2,7 +2,7 @@
 // handshake is done (grpc-js' connection injector). Its certificate, of the xDS anchor, and the
 // anchors that vouch for client certificates change without a restart and without dropping a
 // stream. A client certificate is asked for and not required: one that the anchors don't vouch for
-// is as good as none. Handshakes that end because the client doesn't trust our anchor are told:
+// is as good as none. Handshakes that end because the client doesn't trust our anchor are reported:
 // they are all that is seen of sidecars whose server has lost its data folder.
 import { type AddressInfo, Socket } from 'node:net';
 import {
@@ -26,7 +26,7 @@ function toText({ host, port }: HostPort): string {
 }
 
 export function createGrpcServer(): Server {
-  // It writes to stderr by itself what it also tells its caller.
+  // By itself it writes to stderr what it also reports to its caller.
   setLogVerbosity(logVerbosity.NONE);
   return new Server(serverOptions());
 }
@@ -87,7 +87,7 @@ export class XdsPort {
       socket.once('close', () => this.#sockets.delete(socket));
     });
     this.#tls.on('secureConnection', (socket) => {
-      // A connection that breaks is told by its session; without a listener it would be a crash.
+      // A connection that breaks is noticed by its session; without a listener it would be a crash.
       socket.on('error', () => undefined);
       this.#noteCertificate(socket);
       injector.injectConnection(socket);

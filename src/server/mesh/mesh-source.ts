@@ -5,7 +5,7 @@ import assert from 'node:assert';
 import { createHash } from 'node:crypto';
 import { type FSWatcher, statSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
-import { type Cancel, type Clock, MeshError } from '../../base/index.js';
+import { type Cancel, type Clock, Listeners, MeshError } from '../../base/index.js';
 import type { JsonStore } from '../../data/index.js';
 import {
   changedAuthority,
@@ -37,8 +37,6 @@ export interface MeshSourceOptions {
   readonly path: string;
   readonly clock: Clock;
   readonly store: JsonStore<MeshFiles>;
-  /** Called on each change of the file's content, good or not. */
-  readonly onChange: (state: MeshState) => void;
 }
 
 export class MeshSource {
@@ -49,6 +47,7 @@ export class MeshSource {
   #watcher: FSWatcher | undefined;
   #cancelPoll: Cancel | undefined;
   #cancelSettle: Cancel | undefined;
+  readonly #listeners = new Listeners<[state: MeshState]>();
 
   private constructor(
     options: MeshSourceOptions,
@@ -87,6 +86,11 @@ export class MeshSource {
     return this.#state;
   }
 
+  /** Calls back on each change of the file's content, good or not. */
+  onChange(listener: (state: MeshState) => void): Cancel {
+    return this.#listeners.add(listener);
+  }
+
   /** Begins to notice changes. */
   start(): void {
     const { path, clock } = this.#options;
@@ -111,7 +115,7 @@ export class MeshSource {
 
   /** Looks at the file now. */
   check(): void {
-    const { path, clock, onChange } = this.#options;
+    const { path, clock } = this.#options;
     const changed = tryRead(path, this.#seen);
     if (changed === undefined) return;
     const read = this.#keepIdentities(changed);
@@ -120,7 +124,7 @@ export class MeshSource {
       read.mesh === undefined
         ? { ...this.#state, problems: read.problems }
         : { ...read, mesh: read.mesh, loadedAtMs: clock.now() };
-    onChange(this.#state);
+    this.#listeners.notify(this.#state);
   }
 
   /** Stores the files of a mesh that is wholly in force, for the next start. */

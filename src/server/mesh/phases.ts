@@ -1,6 +1,6 @@
 // A change of mode is carried out as phases, so that it fails no request (DESIGN.md, "Phases"). A
 // mesh is put in force step by step; each step waits until the one before is in force on every
-// connected proxy.
+// connected sidecar.
 //   from DISABLE: the port accepts both under its old rules and its callers move to the mesh port
 //                 → new mode and rules (rules with identities would refuse callers that still come
 //                 in plain text)
@@ -18,7 +18,7 @@ export interface Phase {
 
 /**
  * The steps to the wanted mesh; the last is the wanted one itself. `before` are the meshes that may
- * still be in force on some proxy: more than one where an edit overtakes a phase that nobody has
+ * still be in force on some sidecar: more than one where an edit overtakes a phase that nobody has
  * finished.
  */
 export function planPhases(before: readonly Mesh[], wanted: Mesh): readonly Phase[] {

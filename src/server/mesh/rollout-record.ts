@@ -1,4 +1,4 @@
-// Where a rollout stands, as the data folder has it: what may be in force on some proxy, and the
+// Where a rollout stands, as the data folder has it: what may be in force on some sidecar, and the
 // phases that are left, the running one first. It is stored before a phase is entered, so that a
 // server that is killed resumes that phase: it neither opens again what the phase had closed, nor
 // forgets that callers may still be on their way.

@@ -4,7 +4,7 @@
 // deadline stops counting; it is brought up to date when it answers, since it is always sent the
 // newest. A phase is stored before it is entered (staged.ts, rollout-record.ts).
 import assert from 'node:assert';
-import { type Clock, Watch } from '../../base/index.js';
+import { type Cancel, type Clock, Listeners, Watch } from '../../base/index.js';
 import type { Mesh } from '../../policy/index.js';
 import { type Phase, planPhases } from './phases.js';
 import type { RolloutRecord } from './rollout-record.js';
@@ -29,8 +29,6 @@ export interface RolloutOptions {
   /** Makes the record durable. Without it phases are entered at once. */
   readonly store?: (record: RolloutRecord) => Promise<void>;
   readonly onStoreError?: (error: unknown) => void;
-  /** A mesh is wholly in force: everything before it may be forgotten. */
-  readonly onSettled: (mesh: Mesh) => void;
 }
 
 export class Rollout {
@@ -44,6 +42,7 @@ export class Rollout {
   #mayBeInForce: readonly Mesh[];
   /** The mesh in force now; sidecars are sent this. */
   readonly inForce: Watch<Mesh>;
+  readonly #settled = new Listeners<[mesh: Mesh]>();
 
   /** @param before What is in force, or where a server that was killed stood. */
   constructor(before: Mesh | RolloutRecord, options: RolloutOptions) {
@@ -95,9 +94,14 @@ export class Rollout {
     return { name: current.name, waitingFor: this.#waitingFor(isOverdue) };
   }
 
-  /** Call whenever a sidecar answered, came or went. */
+  /** Call whenever a sidecar connected, answered or left. */
   advance(): void {
     this.#staged.advance();
+  }
+
+  /** Calls back when a mesh is wholly in force: everything before it may be forgotten. */
+  onSettled(listener: (mesh: Mesh) => void): Cancel {
+    return this.#settled.add(listener);
   }
 
   /** What to store when the rollout has settled. */
@@ -118,7 +122,7 @@ export class Rollout {
   #next(done: Phase): Phase | undefined {
     this.#phases = this.#phases.slice(1);
     this.#mayBeInForce = [done.mesh];
-    if (this.#phases.length === 0) this.#options.onSettled(done.mesh);
+    if (this.#phases.length === 0) this.#settled.notify(done.mesh);
     return this.#toEnter();
   }
 

@@ -69,7 +69,7 @@ export class Staged<S> {
     this.#wait(stage);
   }
 
-  /** Call whenever something may have changed of what it waits for. */
+  /** Call whenever something that it waits for may have changed. */
   advance(): void {
     while (this.#state.kind === 'waiting') {
       const { stage, isOverdue } = this.#state;

@@ -1,7 +1,7 @@
 // Revocations as an input: read at start, before anything is served, and again whenever the data
 // folder changes. From the moment that one is read nobody whom it names is admitted or certified;
 // then the revocation lists and marks are stored; then all of it is in force at once, and
-// published. What can't be read or stored is told and tried again at the next look; what was in
+// published. What can't be read or stored is reported and tried again at the next look; what was in
 // force stays.
 import { type Clock, HOUR_MS, type Logger, type MeshError, Watch } from '../../base/index.js';
 import type { Authority } from '../../ca/index.js';
@@ -9,8 +9,6 @@ import { createJsonStore, type DataDir, type DurableStore } from '../../data/ind
 import { type LeafManager, listHandedOutFiles } from '../../leaves/index.js';
 import type { Mesh } from '../../policy/index.js';
 import {
-  type Applicant,
-  assertNotRevoked,
   CrlStore,
   type Crls,
   findCertificates,
@@ -20,12 +18,11 @@ import {
   loadRevocations,
   type Revocations,
   type RevokedCertificate,
-  toRevocationKey,
-  toRevokedError,
 } from '../../revocation/index.js';
 import { splitNodeId } from '../../spiffe/index.js';
 import type { Period } from '../../x509/read/index.js';
 import { type Marks, marksSchema, NO_MARKS, nextMarks } from './revocation-marks.js';
+import type { ShutOut } from './shut-out.js';
 
 export interface RevocationState {
   readonly list: Revocations;
@@ -41,6 +38,10 @@ export interface RevocationSourceOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly authority: Authority;
+  /** Leaves of revoked nodes are no longer made; revoked ones of others are replaced. */
+  readonly leaves: Pick<LeafManager, 'releaseWhere' | 'renewRevoked'>;
+  /** Kept up to date with what is read. */
+  readonly shutOut: ShutOut;
   /** Meshes that may be in force. */
   readonly meshes: () => readonly Mesh[];
 }
@@ -58,13 +59,9 @@ export class RevocationSource {
   readonly #options: RevocationSourceOptions;
   readonly #crlStore: CrlStore | undefined;
   readonly #marksStore: DurableStore<Marks>;
-  /** What applicants are held against: as read, ahead of what is published. */
-  #list: Revocations = new Map();
-  #revokedSerials: ReadonlyMap<string, RevokedCertificate> = new Map();
   /** Of what `inForce` was made. */
   #seen = '';
   #lookAgainMs = Number.NEGATIVE_INFINITY;
-  #leaves: LeafManager | undefined;
   readonly inForce = new Watch<RevocationState>(NOTHING);
 
   private constructor(options: RevocationSourceOptions) {
@@ -89,28 +86,10 @@ export class RevocationSource {
     return source;
   }
 
-  /** Leaves of revoked nodes are made no more; revoked ones of others are replaced. */
-  guard(leaves: LeafManager): void {
-    this.#leaves = leaves;
-  }
-
-  /** @throws MeshError revoked */
-  assertAdmitted(applicant: Applicant): void {
-    assertNotRevoked(this.#list, applicant);
-    // The certificate of a node that is shut out, shown under another node's name.
-    const certificate = this.#revokedSerials.get(applicant.certificateSerialHex ?? '');
-    if (certificate !== undefined) throw toRevokedError(certificate.reason);
-  }
-
   /** When the revocation lists in force begin and end; undefined: none are. */
   get crlPeriod(): Period | undefined {
     const { crls } = this.inForce.value;
     return crls && { beginsAtMs: crls.thisUpdateMs, endsAtMs: crls.nextUpdateMs };
-  }
-
-  /** Whether a certificate is revoked by its serial; its node may have another. */
-  isRevokedSerial(serialHex: string): boolean {
-    return this.#list.has(toRevocationKey({ kind: 'serial', subject: serialHex }));
   }
 
   /** Looks at the data folder now. @throws MeshError what keeps a change from being in force */
@@ -138,22 +117,22 @@ export class RevocationSource {
   }
 
   async #take(): Promise<void> {
-    const { dataDir, clock, meshes } = this.#options;
+    const { dataDir, clock, meshes, leaves, shutOut } = this.#options;
     const list = await loadRevocations(dataDir);
-    this.#list = list;
+    shutOut.setList(list);
     // A leaf that is being made must be in the store before its serial is looked for there.
-    await this.#leaves?.releaseWhere(
+    await leaves.releaseWhere(
       (node) => findRevocation(list, { node, service: splitNodeId(node).service }) !== undefined,
     );
-    await this.#leaves?.renewRevoked();
+    await leaves.renewRevoked();
     const certificates = await this.#findCertificates(list);
-    this.#revokedSerials = new Map(certificates.map((one) => [one.serialHex, one]));
+    shutOut.setCertificates(certificates);
     const nowMs = clock.now();
     const crls = await this.#crlStore?.ensure(certificates, nowMs);
     const before = (await this.#marksStore.read()) ?? NO_MARKS;
     const marks = nextMarks(before, {
       revocations: list.values(),
-      serviceOf: (serialHex) => this.#revokedSerials.get(serialHex)?.service,
+      serviceOf: (serialHex) => shutOut.serviceOf(serialHex),
       meshes: meshes(),
     });
     if (marks !== before) await this.#marksStore.write(marks);

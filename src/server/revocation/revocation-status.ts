@@ -1,4 +1,5 @@
-// How far each revocation is: a proxy has it in force when it has all that it was sent since.
+// How far each revocation is: it is in force on a sidecar that has taken all that it was sent
+// since.
 import { toRfc3339 } from '../../base/index.js';
 import type { Revocation, RevocationKind } from '../../revocation/index.js';
 import type { ProxyState } from '../mesh/index.js';
@@ -26,7 +27,7 @@ export interface RevocationStatusInput {
 
 export function toRevocationStatuses(input: RevocationStatusInput): readonly RevocationStatus[] {
   const { revocations, members, missing } = input;
-  // A proxy that lacks only a listener which it can't bind has everything else.
+  // A sidecar that lacks only a listener which it can't bind has everything else.
   const inForce = members.filter(({ state }) => state === 'synced' || state === 'unbound').length;
   const proxies = { inForce, of: members.length + missing };
   return [...revocations.list.values()].map((revocation) => ({

@@ -22,7 +22,7 @@ export interface WarningStatus {
   readonly node?: string;
 }
 
-/** Of one kind so many are told one by one. */
+/** So many of one kind are listed one by one. */
 const TOLD = 20;
 
 export function toHorizonStatus(end: HorizonEnd | undefined): HorizonStatus | null {
@@ -38,19 +38,19 @@ export function toProxyHorizon(
   return end === undefined ? null : { at: toRfc3339(end.atMs), what: end.what };
 }
 
-/** Of a kind that many proxies have, the first ones and how many more. */
+/** Of a kind that many sidecars have, the first ones and how many more. */
 export function toWarningStatus(warnings: readonly HorizonWarning[]): readonly WarningStatus[] {
   return HORIZON_KINDS.flatMap((what) => {
     const own = warnings.filter((warning) => warning.what === what);
-    const told = own
+    const listed = own
       .slice(0, TOLD)
       .map(({ text, node }) => (node === undefined ? { text } : { text, node }));
-    const more = own.length - told.length;
-    return more === 0 ? told : [...told, { text: `${what} of ${more} more proxies, as above` }];
+    const more = own.length - listed.length;
+    return more === 0 ? listed : [...listed, { text: `${what} of ${more} more proxies, as above` }];
   });
 }
 
-/** For Prometheus. A kind of which there is none has no sample, and no samples are no family. */
+/** For Prometheus. A kind that does not occur has no sample, and no samples are no family. */
 export function toHorizonFamilies({ first, byKind, warnings }: Horizon): readonly Family[] {
   const ends = HORIZON_KINDS.flatMap((what) => {
     const end = byKind.get(what);

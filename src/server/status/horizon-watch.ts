@@ -1,5 +1,5 @@
 // The outage horizon of this server as it is: it gathers the ends, and logs a warning when one is
-// near that should be far. Of each kind once on entering, when it has come to further proxies, and
+// near that should be far. Of each kind once on entering, when it has spread to more sidecars, and
 // daily: a mesh whose certificates are no longer renewed has thousands of them. Looked at every
 // hour by the time of day, since one long timer would not count a machine's sleep.
 import { type Cancel, type Clock, DAY_MS, HOUR_MS, type Logger } from '../../base/index.js';
@@ -37,14 +37,14 @@ interface KnownLeaf {
   readonly ends: LeafEnds;
 }
 
-interface Told {
+interface Warned {
   readonly atMs: number;
   readonly nodes: ReadonlySet<string>;
 }
 
 const CHECK_EVERY_MS = HOUR_MS;
 const REPEAT_AFTER_MS = DAY_MS;
-/** Proxies named in one line of the log. */
+/** So many sidecars are named in one line of the log. */
 const NAMED = 5;
 /** Of a leaf whose service is no longer declared. */
 const DEFAULT_RENEW_AT = 0.5;
@@ -52,7 +52,7 @@ const NO_LEAF: LeafEnds = { leaf: undefined, issuer: undefined, root: undefined 
 
 export class HorizonWatch {
   readonly #options: HorizonWatchOptions;
-  readonly #told = new Map<HorizonKind, Told>();
+  readonly #warned = new Map<HorizonKind, Warned>();
   readonly #leaves = new WeakMap<Leaf, KnownLeaf>();
   #chains: ChainReader | undefined;
   #cancelTimer: Cancel | undefined;
@@ -93,7 +93,7 @@ export class HorizonWatch {
     const { warnings } = this.current();
     for (const what of HORIZON_KINDS) {
       const own = warnings.filter((warning) => warning.what === what);
-      if (own.length === 0) this.#told.delete(what);
+      if (own.length === 0) this.#warned.delete(what);
       else this.#warn(what, own);
     }
   }
@@ -102,11 +102,11 @@ export class HorizonWatch {
     const { clock, logger } = this.#options;
     const nowMs = clock.now();
     const nodes = new Set(warnings.map(({ node }) => node ?? ''));
-    const told = this.#told.get(what);
-    const isNews = told === undefined || [...nodes].some((node) => !told.nodes.has(node));
+    const warned = this.#warned.get(what);
+    const isNews = warned === undefined || [...nodes].some((node) => !warned.nodes.has(node));
     // By its distance: a clock that was set back must not silence it.
-    if (!isNews && Math.abs(nowMs - told.atMs) < REPEAT_AFTER_MS) return;
-    this.#told.set(what, { atMs: nowMs, nodes });
+    if (!isNews && Math.abs(nowMs - warned.atMs) < REPEAT_AFTER_MS) return;
+    this.#warned.set(what, { atMs: nowMs, nodes });
     const [first] = warnings;
     const named = [...nodes].filter((node) => node !== '').slice(0, NAMED);
     const proxies = named.length === 0 ? {} : { proxies: nodes.size, nodes: named };

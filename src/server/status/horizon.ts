@@ -1,8 +1,8 @@
 // The outage horizon: what would fail first, and when, if the server stopped now. Pure: ends in,
 // answers out. Each kind of end has a lead, the time before it from which it is near: by then the
-// server should have renewed it, or the operator must act (decision 017). Leaf, issuer, root and
-// CRL end traffic. Token and the xDS port's own certificates matter only to a sidecar that connects
-// again: an open stream is never cut by them, and with the server stopped there is none.
+// server should have renewed it, or the operator must act (decision 017). Leaf, issuing CA, root
+// and CRL end traffic. Token and the xDS port's own certificates matter only to a sidecar that
+// connects again: an open stream is never cut by them, and with the server stopped there is none.
 import { DAY_MS, toRfc3339 } from '../../base/index.js';
 import type { Period } from '../../x509/read/index.js';
 
@@ -16,7 +16,7 @@ export const HORIZON_KINDS = [
   'xds-anchor',
 ] as const;
 
-/** In the order in which ends at the same time are told: the cause before what it brings down. */
+/** In the order in which ends at the same time are listed: the cause before what it brings down. */
 export type HorizonKind = (typeof HORIZON_KINDS)[number];
 
 export interface HorizonEnd {
@@ -38,7 +38,7 @@ export interface NodeEnds {
   readonly node: string;
   /** Undefined while it has none. */
   readonly leaf: (Period & { readonly renewAtMs: number }) | undefined;
-  /** Of the issuers in its chain, the first to end. */
+  /** Of the CAs in its chain below the root, the first to end. */
   readonly issuer: Period | undefined;
   readonly root: Period | undefined;
   /**
@@ -112,13 +112,13 @@ function toOwnEnds({ node, leaf, token }: NodeEnds): Known[] {
   ];
 }
 
-/** Thousands of nodes stand under the same issuer and root: those are `remembered`. */
+/** Thousands of nodes stand under the same issuing CA and root: those are `remembered`. */
 function toEndsAbove(
   { issuer, root }: NodeEnds,
   longestMs: number,
   remembered: Map<Period, Known>,
 ): Known[] {
-  // An issuer of ours is replaced at half its life; leaves under it may then live on.
+  // An issuing CA of ours is replaced at half its life; leaves under it may then live on.
   const issuerMs = Math.max(1.25 * longestMs, ROTATION_MS);
   const rootMs = Math.max(2 * longestMs, ROTATION_MS);
   return [
@@ -189,7 +189,7 @@ function longestLeafMs({ nodes }: HorizonInput): number {
 }
 
 /**
- * What only matters to who connects again, and has ended, fails nothing more: a warning tells it.
+ * What only matters to who connects again, and has ended, fails nothing more: a warning says so.
  */
 function firstOf(ends: readonly Known[], nowMs: number): Known | undefined {
   return ends
@@ -218,15 +218,15 @@ function toEnd({ atMs, what, node }: HorizonEnd): HorizonEnd {
   return node === undefined ? { atMs, what } : { atMs, what, node };
 }
 
-/** Everybody's (an issuer, a root) once, however many nodes stand under it. */
+/** Everybody's (an issuing CA, a root) once, however many nodes stand under it. */
 function toWarnings(ends: readonly Known[], nowMs: number): readonly HorizonWarning[] {
-  const told = new Map<string, HorizonWarning>();
+  const warnings = new Map<string, HorizonWarning>();
   for (const end of ends) {
     if (nowMs < end.nearAtMs) continue;
     const key = JSON.stringify([end.what, end.node ?? end.atMs]);
-    if (!told.has(key)) told.set(key, { ...toEnd(end), text: toText(end, nowMs) });
+    if (!warnings.has(key)) warnings.set(key, { ...toEnd(end), text: toText(end, nowMs) });
   }
-  return [...told.values()].sort(
+  return [...warnings.values()].sort(
     (a, b) => HORIZON_KINDS.indexOf(a.what) - HORIZON_KINDS.indexOf(b.what) || compare(a, b),
   );
 }

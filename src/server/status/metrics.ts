@@ -63,7 +63,7 @@ export function toMetrics(input: StatusInput): string {
   ]);
 }
 
-/** A counter by code; a code that nobody met has no sample. */
+/** A counter by code; a code that has not occurred has no sample. */
 function toRefusedFamily(refusals: RefusalView): Family {
   const samples = [...refusals.counts()]
     .sort(([a], [b]) => (a < b ? -1 : 1))

@@ -98,7 +98,7 @@ export interface StatusInput {
   readonly caPhase?: CaPhase | undefined;
   readonly refusals: RefusalView;
   readonly revocations: RevocationState;
-  /** Proxies that may come back within their grace. */
+  /** Sidecars that may come back within their grace. */
   readonly missing: number;
 }
 
@@ -161,7 +161,7 @@ function toProxyStatus(member: MemberView, horizon: Horizon): ProxyStatus {
   };
 }
 
-/** @param lacks There is something of this type that the proxy needs and hasn't asked for yet. */
+/** @param lacks There is something of this type that the sidecar needs and hasn't asked for yet. */
 function toTypeStatus(standing: Standing, lacks: boolean): TypeStatus {
   if (standing.state === 'absent') return { state: lacks ? 'pending' : 'synced', version: '' };
   const { state, version = '' } = standing;

@@ -1,4 +1,4 @@
-// `wait`: whether the mesh as it stands is in force on every connected proxy, or why it can't be.
+// `wait`: whether the mesh as it stands is in force on every connected sidecar, or why it can't be.
 import { toPlace, type WaitUntilOptions, waitUntil } from '../../base/index.js';
 import { type Mesh, type ProblemJson, toProblemJson } from '../../policy/index.js';
 import type { Rejection } from '../../xds/index.js';
@@ -44,7 +44,7 @@ export function tryAnswer({
   const errors = problems.filter(({ severity }) => severity === 'error').map(toProblemJson);
   const empty = { inForce: false, nacks: [], problems: [], waitingFor: [] } as const;
   if (errors.length > 0) return { ...empty, reason: 'problems', problems: errors };
-  // The newest mesh is on its way to the proxies: what they rejected before it is no answer.
+  // The newest mesh is on its way to the sidecars: what they rejected before it is no answer.
   if (rollout.inForce.value.version !== mesh.version) return undefined;
   const all = members();
   const nacks = all.flatMap(toNacks);

@@ -1,3 +1,8 @@
 export { caProblems } from './ca-rules.js';
 export { type ClientIdentity, verifyClientCertificate } from './client-certificate.js';
-export { assertCertificate, certificateProblems, type Expectation } from './validate.js';
+export {
+  assertCertificate,
+  certificateProblems,
+  type Expectation,
+  type ExpectedLeaf,
+} from './validate.js';

@@ -16,21 +16,37 @@ import {
 } from '../read/index.js';
 
 /** What a certificate was asked to be. */
-export interface Expectation {
-  /**
-   * `workload`: an X.509-SVID, server and client. `outside-workload`: one by a CA that is not
-   * ours, which may put the identity's name into the subject and mark RSA keys for encipherment.
-   * `server`: server only, with no identity but names. `authority`: a CA.
-   */
-  readonly kind: 'workload' | 'outside-workload' | 'server' | 'authority';
-  /** The SPIFFE ID; undefined: it must carry none. */
-  readonly spiffeId: string | undefined;
-  readonly dnsNames: readonly string[];
-  /** For an authority. */
-  readonly pathLength?: number;
-  /** The period it must lie within, beside its issuer's. */
+export type Expectation = ExpectedPeriod & (ExpectedLeaf | ExpectedServer | ExpectedAuthority);
+
+/** The period that it must lie within, beside its issuer's. */
+interface ExpectedPeriod {
   readonly earliestBeginMs: number;
   readonly latestEndMs: number;
+}
+
+/**
+ * `workload`: an X.509-SVID, server and client. `outside-workload`: one by a CA that is not ours,
+ * which may put the identity's name into the subject and mark RSA keys for encipherment.
+ */
+export interface ExpectedLeaf {
+  readonly kind: 'workload' | 'outside-workload';
+  readonly spiffeId: string;
+  readonly dnsNames: readonly string[];
+}
+
+/** Server only, with no identity but names: the xDS port's. */
+interface ExpectedServer {
+  readonly kind: 'server';
+  readonly dnsNames: readonly string[];
+}
+
+/** A root, or an issuing CA. */
+export interface ExpectedAuthority {
+  readonly kind: 'authority';
+  /** The ID of its trust domain; undefined: it speaks for none, as the xDS port's anchor. */
+  readonly spiffeId: string | undefined;
+  /** How many CAs may follow below it. */
+  readonly pathLength: number;
 }
 
 export interface Subject {
@@ -151,12 +167,14 @@ function belongsTo(facts: CertificateFacts, privateKeyPem: string): boolean {
 
 /** X509-SVID section 2 (exactly one URI SAN) and RFC 5280 4.2.1.6. */
 function* identityProblems(facts: CertificateFacts, expected: Expectation): Iterable<string> {
-  const uris = expected.spiffeId === undefined ? [] : [expected.spiffeId];
+  const spiffeId = expected.kind === 'server' ? undefined : expected.spiffeId;
+  const dnsNames = expected.kind === 'authority' ? [] : expected.dnsNames;
+  const uris = spiffeId === undefined ? [] : [spiffeId];
   if (!sameNames(facts.uris, uris)) {
     yield `expected URI names ${list(uris)} but got ${list(facts.uris)}`;
   }
-  if (!sameNames(facts.dnsNames, expected.dnsNames)) {
-    yield `expected DNS names ${list(expected.dnsNames)} but got ${list(facts.dnsNames)}`;
+  if (!sameNames(facts.dnsNames, dnsNames)) {
+    yield `expected DNS names ${list(dnsNames)} but got ${list(facts.dnsNames)}`;
   }
   if (facts.otherNames > 0) yield `expected no names of other kinds but got ${facts.otherNames}`;
   if (facts.ipsHex.length > 0 && expected.kind !== 'server') {
@@ -173,9 +191,11 @@ function* identityProblems(facts: CertificateFacts, expected: Expectation): Iter
 }
 
 /** X509-SVID section 2: the subject is no second identity. */
-function* commonNameProblems(facts: CertificateFacts, expected: Expectation): Iterable<string> {
-  const { spiffeId, dnsNames } = expected;
-  const ids = spiffeId === undefined ? [] : [spiffeId, toCommonName(spiffeId)];
+function* commonNameProblems(
+  facts: CertificateFacts,
+  { spiffeId, dnsNames }: ExpectedLeaf,
+): Iterable<string> {
+  const ids = [spiffeId, toCommonName(spiffeId)];
   for (const name of readCommonNames(facts)) {
     if (ids.includes(name) || dnsNames.includes(name)) continue;
     yield `expected no common name but the identity's but got ${JSON.stringify(name)}`;
@@ -183,14 +203,11 @@ function* commonNameProblems(facts: CertificateFacts, expected: Expectation): It
 }
 
 /** X509-SVID section 3: a workload's ID has a path, a signing certificate's has none. */
-function* pathProblems({ kind, spiffeId }: Expectation): Iterable<string> {
-  const isWorkload = kind === 'workload' || kind === 'outside-workload';
-  if (spiffeId === undefined) {
-    if (isWorkload) yield 'expected a SPIFFE ID to ask for but got none';
-    return;
-  }
+function* pathProblems(expected: Expectation): Iterable<string> {
+  if (expected.kind === 'server' || expected.spiffeId === undefined) return;
+  const { kind, spiffeId } = expected;
   const hasPath = isWorkloadId(spiffeId);
-  if (isWorkload && !hasPath) {
+  if (kind !== 'authority' && !hasPath) {
     yield `expected a workload's SPIFFE ID, with a path, but got ${spiffeId}`;
   }
   if (kind === 'authority' && hasPath) {
@@ -219,7 +236,10 @@ function* endEntityProblems(
 }
 
 /** X509-SVID sections 3 and 4, RFC 5280 4.2.1.9. */
-function* authorityProblems(facts: CertificateFacts, expected: Expectation): Iterable<string> {
+function* authorityProblems(
+  facts: CertificateFacts,
+  expected: ExpectedAuthority,
+): Iterable<string> {
   if (!facts.isCa) yield 'expected a CA but got none';
   if (facts.extensions.get(EXTENSION_OID.basicConstraints)?.critical !== true) {
     yield 'expected critical basic constraints but got none';

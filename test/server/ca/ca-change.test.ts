@@ -1,4 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { createCaChainUnder } from '../../../src/ca/authority-material.js';
 import {
   askFinish,
   type CaChain,
@@ -10,6 +11,7 @@ import {
 import { createOrderStore, OrderDesk } from '../../../src/data/orders/index.js';
 import { lastHandedOutEndMs, recordHandedOut } from '../../../src/leaves/index.js';
 import { CaChange, type CaProxy } from '../../../src/server/ca/index.js';
+import { toIssuer } from '../../../src/x509/issue/index.js';
 import { generateKeys } from '../../../src/x509/keys/index.js';
 import { ManualClock } from '../../fakes/manual-clock.js';
 import { recordingLogger } from '../../fakes/recording-logger.js';
@@ -56,6 +58,12 @@ async function setup() {
   };
   const orders = { offer, finish, waiting };
   return { clock, dataDir, logger, world, open, chain, handOut, ...orders, ...(await open()) };
+}
+
+/** Another issuing CA under the root of that chain. */
+function sameRoot({ root, rootKeyPem = '' }: CaChain, clock: ManualClock): Promise<CaChain> {
+  const tools = { clock, random: seededRandom('same-root'), keySource: generateKeys };
+  return createCaChainUnder({ trustDomain: DOMAIN, root: toIssuer(root, rootKeyPem) }, tools);
 }
 
 const proxy = (change: Partial<CaProxy> = {}): CaProxy => ({
@@ -136,7 +144,27 @@ describe('a chain that a command left', () => {
     expect(waiting()).toEqual([]);
   });
 
-  it('damaged, it changes nothing and is told', async () => {
+  it('with the same root is taken over at once: no stage begins, and none is logged', async () => {
+    const { change, authority, chain, clock, world, logger, look, offer } = await setup();
+    await offer(chain);
+    await look();
+    const { changes } = world;
+    const logged = logger.lines.length;
+    world.proxies = [proxy()];
+    await offer(await sameRoot(chain, clock));
+    await look();
+    expect([authority.trustAnchorsPem, authority.change]).toEqual([chain.root.pem, undefined]);
+    expect(world.changes).toBe(changes + 1);
+    expect(logger.lines.slice(logged).map(({ message }) => message)).toContain(
+      'another CA was taken over',
+    );
+    expect(logger.lines.slice(logged).map(({ message }) => message)).not.toContain(
+      'the root is being changed',
+    );
+    expect([change.phase, clock.pending]).toEqual([undefined, 0]);
+  });
+
+  it('damaged, it changes nothing and is reported', async () => {
     const { dataDir, authority, chain, look, offer, waiting, logger } = await setup();
     const roots = authority.trustAnchorsPem;
     await offer(chain);

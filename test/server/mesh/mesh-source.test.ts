@@ -20,8 +20,11 @@ function setUp(text: string | undefined, stored?: readonly MeshFile[]) {
   const changes: MeshState[] = [];
   const write = (next: string): void => writeFileSync(path, next);
   if (text !== undefined) write(text);
-  const open = (): Promise<MeshSource> =>
-    MeshSource.open({ path, clock, store, onChange: (state) => changes.push(state) });
+  const open = async (): Promise<MeshSource> => {
+    const source = await MeshSource.open({ path, clock, store });
+    source.onChange((state) => changes.push(state));
+    return source;
+  };
   return { path, clock, store, changes, write, open };
 }
 

@@ -40,7 +40,6 @@ function run(before: Mesh | RolloutRecord) {
       if (failure !== undefined) throw failure;
       records.push(reread(record));
     },
-    onSettled: () => undefined,
   });
   return {
     clock,

@@ -18,8 +18,8 @@ function start(initial: Mesh, nodes: readonly string[]) {
   const rollout = new Rollout(initial, {
     clock,
     proxies: () => [...states].map(([node, state]) => ({ node, state })),
-    onSettled: (mesh) => settled.push(mesh),
   });
+  rollout.onSettled((mesh) => settled.push(mesh));
   rollout.inForce.onChange(() => {
     for (const node of states.keys()) states.set(node, 'pending');
   });

@@ -7,7 +7,7 @@ import {
   removeRevocation,
 } from '../../../src/revocation/index.js';
 import type { ProxyState } from '../../../src/server/mesh/index.js';
-import { passIssuerGate, RevocationSource } from '../../../src/server/revocation/index.js';
+import { passIssuerGate, RevocationSource, ShutOut } from '../../../src/server/revocation/index.js';
 import { GATE_MS } from '../../../src/server/revocation/issuer-gate.js';
 import { parseSpiffeId } from '../../../src/spiffe/index.js';
 import { ManualClock } from '../../fakes/manual-clock.js';
@@ -39,18 +39,20 @@ async function setup() {
   const { authority } = await loadOrCreateAuthority({ dataDir, clock, random, trustDomain });
   const open = async () => {
     const meshes = () => [MESH];
-    const source = await RevocationSource.open({ dataDir, clock, logger, authority, meshes });
+    const shutOut = new ShutOut();
     const leaves = new LeafManager({
       ...{ dataDir, clock, random, authority },
-      isRevoked: (serialHex) => source.isRevokedSerial(serialHex),
+      isRevoked: (serialHex) => shutOut.isRevokedSerial(serialHex),
       onProblem: () => undefined,
     });
-    source.guard(leaves);
+    const source = await RevocationSource.open({
+      ...{ dataDir, clock, logger, authority, meshes, leaves, shutOut },
+    });
     let changes = 0;
     source.inForce.onChange(() => {
       changes++;
     });
-    return { source, leaves, changes: () => changes };
+    return { source, leaves, shutOut, changes: () => changes };
   };
   const revoke = (subject: RevocationSubject) =>
     addRevocation(dataDir, { ...subject, revokedAtMs: clock.now() });
@@ -87,27 +89,27 @@ describe('revocations', () => {
   });
 
   it('shut out whom they name, and certify them no more', async () => {
-    const { source, leaves, revoke } = await setup();
+    const { source, shutOut, leaves, revoke } = await setup();
     await leaves.ensure('web~one', SETTINGS);
     await leaves.ensure('store~one', SETTINGS);
     await revoke({ kind: 'instance', subject: 'web~one' });
     await source.check();
-    const error = await meshErrorOf(() => source.assertAdmitted({ node: 'web~one' }));
+    const error = await meshErrorOf(() => shutOut.assertAdmitted({ node: 'web~one' }));
     expect(error.code).toBe('revoked');
-    source.assertAdmitted({ node: 'web~two', service: 'web' });
+    shutOut.assertAdmitted({ node: 'web~two', service: 'web' });
     expect(leaves.get('web~one')).toBeUndefined();
     expect(leaves.get('store~one')).toBeDefined();
   });
 
   it('of an instance refuse its certificate under any other name', async () => {
-    const { source, leaves, revoke } = await setup();
+    const { source, shutOut, leaves, revoke } = await setup();
     const { serialHex } = await leaves.ensure('web~one', SETTINGS);
     await revoke({ kind: 'instance', subject: 'web~one' });
     await source.check();
     const applicant = { service: 'web', node: 'web~two', certificateSerialHex: serialHex } as const;
-    const error = await meshErrorOf(() => source.assertAdmitted(applicant));
+    const error = await meshErrorOf(() => shutOut.assertAdmitted(applicant));
     expect(error.message).toContain('instance "web~one" is revoked');
-    source.assertAdmitted({ ...applicant, certificateSerialHex: '0a' });
+    shutOut.assertAdmitted({ ...applicant, certificateSerialHex: '0a' });
   });
 
   it('take in a leaf that was being made, and what is handed out later', async () => {
@@ -139,7 +141,7 @@ describe('revocations', () => {
   });
 
   it('taken back leave nothing but the mark', async () => {
-    const { source, leaves, revoke, dataDir } = await setup();
+    const { source, shutOut, leaves, revoke, dataDir } = await setup();
     await leaves.ensure('web~one', SETTINGS);
     await revoke(WEB);
     await source.check();
@@ -152,11 +154,11 @@ describe('revocations', () => {
       crls: undefined,
       certificates: [],
     });
-    source.assertAdmitted({ service: 'web' });
+    shutOut.assertAdmitted({ service: 'web' });
   });
 
   it('whose list can not be stored refuse at once, and are in force when it can', async () => {
-    const { source, leaves, revoke, dataDir } = await setup();
+    const { source, shutOut, leaves, revoke, dataDir } = await setup();
     await leaves.ensure('web~one', SETTINGS);
     await revoke(WEB);
     dataDir.beforeWrite = () => {
@@ -164,7 +166,7 @@ describe('revocations', () => {
     };
     expect((await meshErrorOf(() => source.check())).code).toBe('data-unwritable');
     expect(source.inForce.value.list.size).toBe(0);
-    expect((await meshErrorOf(() => source.assertAdmitted(WEB_APPLICANT))).code).toBe('revoked');
+    expect((await meshErrorOf(() => shutOut.assertAdmitted(WEB_APPLICANT))).code).toBe('revoked');
     dataDir.beforeWrite = () => undefined;
     await source.check();
     expect(source.inForce.value.list.size).toBe(1);
@@ -193,7 +195,7 @@ describe('a new issuing CA', () => {
     const { source, revoke, clock, authority } = made;
     const listeners = new Set<() => void>();
     let asked = 0;
-    authority.guardIssuers(() => {
+    authority.onNewIssuer(() => {
       asked++;
       return passIssuerGate({
         revocations: source,

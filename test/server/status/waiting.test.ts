@@ -44,9 +44,9 @@ function setUp() {
   const rollout = new Rollout(MESH, {
     clock,
     proxies: () => members.map(({ stream, state }) => ({ node: stream.auth.node, state })),
-    onSettled: (mesh) => {
-      settled = mesh;
-    },
+  });
+  rollout.onSettled((mesh) => {
+    settled = mesh;
   });
   const listeners = new Set<() => void>();
   const gone = new AbortController();
@@ -150,4 +150,13 @@ it('ends when the client goes away', async () => {
   gone.abort();
   expect(await answer).toMatchObject({ inForce: false, reason: 'timeout' });
   expect([clock.pending, listeners.size]).toEqual([0, 0]);
+});
+
+it('a wait whose client has left before it begins does not live on until its timeout', async () => {
+  const { wait, set, gone, clock, listeners } = setUp();
+  set([member('slow', 'pending')]);
+  gone.abort();
+  const answer = wait(60_000);
+  expect([clock.pending, listeners.size]).toEqual([0, 0]);
+  expect(await answer).toMatchObject({ inForce: false, reason: 'timeout' });
 });

@@ -1,5 +1,6 @@
-// A document of an issuer, fetched with every limit that a stranger's server needs: a timeout, a
-// size, https alone and no redirect (which could lead to plain http, or to a neighbour of ours).
+// A document of an outside issuer, fetched with every limit that a stranger's server needs: a
+// timeout, a size, https alone and no redirect (which could lead to plain http, or to a neighbour
+// of ours).
 import { type Clock, MeshError, systemErrorCode } from '../../../base/index.js';
 import { MAX_JWKS_BYTES } from '../../../policy/index.js';
 
@@ -15,7 +16,7 @@ export interface FetchTools {
 
 export const FETCH_TIMEOUT_MS = 5_000;
 
-/** @throws MeshError issuer-unreachable, which names no URL: peers are told its message. */
+/** @throws MeshError issuer-unreachable, which names no URL: peers see its message. */
 export async function fetchText(url: string, { fetch, clock }: FetchTools): Promise<string> {
   const abort = new AbortController();
   const cancel = clock.after(FETCH_TIMEOUT_MS, () => abort.abort());

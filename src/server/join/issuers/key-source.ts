@@ -1,7 +1,7 @@
-// The public keys of one issuer, as they are now: of a file, which is looked at again whenever it
-// may have changed, or of a URL, which is fetched again when it is old, or when a token names a key
-// that isn't there. What is broken or unreachable leaves the last good keys in force; those of a
-// URL for a day.
+// The public keys of one outside issuer, as they are now: of a file, which is looked at again
+// whenever it may have changed, or of a URL, which is fetched again when it is old, or when a token
+// names a key that isn't there. What is broken or unreachable leaves the last good keys in force;
+// those of a URL for a day.
 import { readFile, stat } from 'node:fs/promises';
 import { type Clock, DAY_MS, systemErrorCode } from '../../../base/index.js';
 import {
@@ -33,7 +33,7 @@ export interface KeySourceTools extends FetchTools {
 export const MAX_AGE_MS = 600_000;
 /** Between two fetches, whatever tokens name and whether or not the last one failed. */
 export const COOLDOWN_MS = 30_000;
-/** For so long the last good keys outlive an issuer that can't be reached. */
+/** The last good keys outlive for this long an issuer that can't be reached. */
 export const LONGEST_STALE_MS = DAY_MS;
 const DISCOVERY = '/.well-known/openid-configuration';
 
@@ -90,7 +90,7 @@ class FileKeys implements KeySource {
     const seen = typeof found === 'string' ? found : `${found.ino} ${found.size} ${found.mtimeMs}`;
     if (seen === this.#seen) return;
     this.#seen = seen;
-    // Where it is stays in the cause, for the log: peers are told the message.
+    // Where it is stays in the cause, for the log: peers see the message.
     const isGood = typeof found !== 'string' && found.isFile() && found.size <= MAX_JWKS_BYTES;
     const text = isGood ? await readFile(this.#path, 'utf8') : '';
     const problem = isGood ? jwksProblem(text) : `expected a file of keys but got ${seen}`;

@@ -45,7 +45,7 @@ export class NodeIssuers implements TokenIssuers {
   /** Looks at key files again; what is wrong is logged, and the last good keys stay. */
   async check(): Promise<void> {
     for (const { issuer, source } of this.#current().values()) {
-      await source.check().catch((error: unknown) => this.#tell(issuer.issuer, error));
+      await source.check().catch((error: unknown) => this.#report(issuer.issuer, error));
     }
   }
 
@@ -68,11 +68,11 @@ export class NodeIssuers implements TokenIssuers {
 
   #create({ issuer, keys }: NodeIssuer): KeySource {
     const { clock, fetch = globalThis.fetch as Fetch } = this.#options;
-    const onProblem = (error: unknown): void => this.#tell(issuer, error);
+    const onProblem = (error: unknown): void => this.#report(issuer, error);
     return createKeySource(keys, { clock, fetch, onProblem });
   }
 
-  #tell(issuer: string, err: unknown): void {
+  #report(issuer: string, err: unknown): void {
     const fixed = "an issuer's keys can't be had: the last good ones stay";
     this.#options.logger.error({ issuer, err }, fixed);
   }

@@ -1,0 +1,42 @@
+// One node that is present: what its leaf is and should be, and the work on it, one piece after the
+// other.
+import type { Leaf } from '../ca/index.js';
+import type { NodeId } from '../spiffe/index.js';
+import type { LeafSettings } from './renewal.js';
+
+export class LeafEntry {
+  readonly node: NodeId;
+  settings: LeafSettings;
+  leaf: Leaf | undefined;
+  trusted = false;
+  /** Its root is the one that signs now. */
+  current = false;
+  /** Somebody asked for a new leaf. */
+  asked = false;
+  /** Until then a failed issue is not repeated. */
+  retryAtMs = 0;
+  failures = 0;
+  /** It is being renewed by time. */
+  renewing = false;
+  #work: Promise<void> = Promise.resolve();
+
+  constructor(node: NodeId, settings: LeafSettings) {
+    this.node = node;
+    this.settings = settings;
+  }
+
+  /** Resolves when what was enqueued so far is done. Never rejects. */
+  get work(): Promise<void> {
+    return this.#work;
+  }
+
+  /** Does this when everything before it is done. */
+  enqueue<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#work.then(work);
+    this.#work = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    return result;
+  }
+}

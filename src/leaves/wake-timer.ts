@@ -1,0 +1,32 @@
+import type { Cancel, Clock } from '../base/index.js';
+
+/** One timer for many who want to be woken: it fires at the earliest time that was asked for. */
+export class WakeTimer {
+  readonly #clock: Clock;
+  readonly #wake: () => void;
+  #cancel: Cancel = () => undefined;
+  /** When it fires; infinite: it isn't set. */
+  #atMs = Number.POSITIVE_INFINITY;
+  #isStopped = false;
+
+  constructor(clock: Clock, wake: () => void) {
+    this.#clock = clock;
+    this.#wake = wake;
+  }
+
+  /** Wakes at this time of day, or earlier where somebody asked for that. */
+  wakeAt(atMs: number): void {
+    if (this.#isStopped || this.#atMs <= atMs) return;
+    this.#cancel();
+    this.#atMs = atMs;
+    this.#cancel = this.#clock.after(Math.max(0, atMs - this.#clock.now()), () => {
+      this.#atMs = Number.POSITIVE_INFINITY;
+      this.#wake();
+    });
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancel();
+  }
+}

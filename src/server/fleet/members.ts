@@ -1,0 +1,82 @@
+// Who is connected, and in what state each is. It does nothing by itself: `Fleet` writes it, and
+// whoever paces a change or shows the fleet reads it.
+import { type Clock, Listeners, toRfc3339 } from '../../base/index.js';
+import type { Leaf } from '../../ca/index.js';
+import type { LeafManager } from '../../leaves/index.js';
+import type { Snapshot } from '../../xds/index.js';
+import type { ProxyState } from '../mesh/index.js';
+import { Member } from './member.js';
+import { type SidecarKey, toKey } from './registry.js';
+import type { SidecarStream } from './sidecar-stream.js';
+
+/** What an operator is shown of one stream. */
+export interface MemberView {
+  readonly stream: SidecarStream;
+  readonly leaf: Leaf | undefined;
+  /** What the sidecar is to have; undefined before its certificate is there. */
+  readonly snapshot: Snapshot | undefined;
+  readonly state: ProxyState;
+  /** Why it doesn't have all of that, beside what Envoy itself rejected. */
+  readonly troubles: readonly string[];
+}
+
+export interface MembersOptions {
+  readonly clock: Pick<Clock, 'now'>;
+  readonly leaves: Pick<LeafManager, 'get'>;
+}
+
+export class Members implements Iterable<Member> {
+  readonly #options: MembersOptions;
+  readonly #members = new Map<SidecarStream, Member>();
+  /** A sidecar connected, answered or left. */
+  readonly changes = new Listeners();
+
+  constructor(options: MembersOptions) {
+    this.#options = options;
+  }
+
+  /** A copy: a stream may be closed while it is gone through. */
+  [Symbol.iterator](): Iterator<Member> {
+    return [...this.#members.values()].values();
+  }
+
+  add(stream: SidecarStream): Member {
+    const member = new Member(stream);
+    this.#members.set(stream, member);
+    return member;
+  }
+
+  /** Undefined for a stream that was refused, or is closed. */
+  of(stream: SidecarStream): Member | undefined {
+    return this.#members.get(stream);
+  }
+
+  /** Whether it was there. */
+  delete(stream: SidecarStream): boolean {
+    return this.#members.delete(stream);
+  }
+
+  hasNode(node: string): boolean {
+    return [...this.#members.keys()].some(({ auth }) => auth.node === node);
+  }
+
+  hasSidecar(sidecar: SidecarKey): boolean {
+    const key = toKey(sidecar);
+    return [...this.#members.keys()].some(({ auth }) => toKey(auth) === key);
+  }
+
+  /** Each connected sidecar once: of several streams of one, the newest. */
+  view(): readonly MemberView[] {
+    const newest = new Map<string, Member>();
+    for (const member of this.#members.values()) newest.set(toKey(member.stream.auth), member);
+    return [...newest.values()].map((member) => this.#toView(member));
+  }
+
+  #toView({ stream, sent, troubles, state }: Member): MemberView {
+    const leaf = this.#options.leaves.get(stream.auth.node);
+    const view = { stream, snapshot: sent?.snapshot, leaf, state, troubles };
+    if (leaf === undefined || leaf.notAfterMs > this.#options.clock.now()) return view;
+    const ended = `its certificate ended ${toRfc3339(leaf.notAfterMs)}`;
+    return { ...view, state: 'nacked', troubles: [...troubles, ended] };
+  }
+}

@@ -1,0 +1,18 @@
+import type { Clock, Logger } from '../base/index.js';
+import type { CaChange } from './ca/index.js';
+import type { Control } from './control.js';
+import type { Refusals } from './join/index.js';
+import type { State } from './state.js';
+import type { HorizonWatch } from './status/index.js';
+
+/** What the two ports serve from. */
+export interface Parts {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly state: State;
+  readonly control: Control;
+  readonly horizon: HorizonWatch;
+  /** Undefined where the CA is an outside one. */
+  readonly caChange: CaChange | undefined;
+  readonly refusals: Refusals;
+}

@@ -1,0 +1,42 @@
+// Who is shut out, as the newest look at the data folder found it: everybody who admits or
+// certifies asks this. It is ahead of what is published; revocation-source.ts alone writes it.
+import {
+  type Applicant,
+  assertNotRevoked,
+  type Revocations,
+  type RevokedCertificate,
+  toRevocationKey,
+  toRevokedError,
+} from '../../revocation/index.js';
+
+export class ShutOut {
+  #list: Revocations = new Map();
+  #certificates: ReadonlyMap<string, RevokedCertificate> = new Map();
+
+  setList(list: Revocations): void {
+    this.#list = list;
+  }
+
+  /** The certificates that the list makes worthless. */
+  setCertificates(certificates: readonly RevokedCertificate[]): void {
+    this.#certificates = new Map(certificates.map((one) => [one.serialHex, one]));
+  }
+
+  /** @throws MeshError revoked */
+  assertAdmitted(applicant: Applicant): void {
+    assertNotRevoked(this.#list, applicant);
+    // The certificate of a node that is shut out, shown under another node's name.
+    const certificate = this.#certificates.get(applicant.certificateSerialHex ?? '');
+    if (certificate !== undefined) throw toRevokedError(certificate.reason);
+  }
+
+  /** Whether a certificate is revoked by its serial; its node may have another. */
+  isRevokedSerial(serialHex: string): boolean {
+    return this.#list.has(toRevocationKey({ kind: 'serial', subject: serialHex }));
+  }
+
+  /** The service of a revoked certificate, where it is known. */
+  serviceOf(serialHex: string): string | undefined {
+    return this.#certificates.get(serialHex)?.service;
+  }
+}

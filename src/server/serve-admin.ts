@@ -1,0 +1,90 @@
+// The admin port: what the commands ask of the running server.
+import type { Server as HttpServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type Closers, systemErrorCode } from '../base/index.js';
+import { type HostPort, toListenError, toToken } from './join/index.js';
+import type { Parts } from './parts.js';
+import type { State } from './state.js';
+import { createAdminServer, createApi } from './status/index.js';
+
+export async function serveAdmin(
+  address: HostPort,
+  parts: Parts,
+  closers: Closers,
+): Promise<HostPort> {
+  const { state, control, horizon, clock, logger, caChange, refusals } = parts;
+  const { rollout, members, publishing, pacing, settled } = control;
+  const server = createAdminServer({
+    routes: createApi({
+      clock,
+      indexes: state.indexes,
+      status: () => {
+        const view = members.view();
+        return {
+          meshState: state.source.state,
+          rollout,
+          members: view,
+          horizon: horizon.current(view),
+          caPhase: caChange?.phase,
+          refusals,
+          revocations: state.revocations.inForce.value,
+          missing: state.registry.missing().length,
+        };
+      },
+      wait: {
+        meshState: () => state.source.state,
+        members: () => members.view(),
+        rollout,
+        // Not while endpoints are about to be published.
+        settled: () => (publishing.isStale ? undefined : settled.value),
+      },
+      checkInputs: () => {
+        state.source.check();
+        return state.dataWatch.check();
+      },
+      onChange: (listener) => pacing.changes.add(listener),
+    }),
+    authorize: (authorization) => isAdmin(state, authorization),
+    onError: (err) => logger.error({ err }, 'an admin request failed'),
+  });
+  closers.defer(() => stopListening(server));
+  return listen(server, address);
+}
+
+type AdminState = Pick<State, 'tokens' | 'shutOut'>;
+
+/** @throws MeshError token-missing, token-invalid, token-expired, revoked */
+export function verifyAdmin(
+  { tokens, shutOut }: AdminState,
+  authorization: string | undefined,
+): void {
+  const { id } = tokens.verify(toToken(authorization), { audience: 'countersign-admin' });
+  shutOut.assertAdmitted({ tokenId: id });
+}
+
+function isAdmin(state: AdminState, authorization: string | undefined): boolean {
+  try {
+    verifyAdmin(state, authorization);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function listen(server: HttpServer, address: HostPort): Promise<HostPort> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => {
+      reject(systemErrorCode(error) === undefined ? error : toListenError(address, error));
+    });
+    server.listen(address.port, address.host, () => {
+      resolve({ host: address.host, port: (server.address() as AddressInfo).port });
+    });
+  });
+}
+
+function stopListening(server: HttpServer): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}

@@ -1,0 +1,128 @@
+// The xDS port: discovery for sidecars, and certificates for everybody else.
+import type { Closers } from '../base/index.js';
+import { attachCertificates, CERTIFICATE_SERVICE } from '../grpc/certificates/index.js';
+import {
+  AGGREGATED_SERVICE,
+  attachClientStatus,
+  attachDiscovery,
+  attachHealth,
+  attachReflection,
+  CLIENT_STATUS_SERVICE,
+  HEALTH_SERVICE,
+  type ServiceRegistry,
+  shutdown,
+} from '../grpc/index.js';
+import { boundInstance } from '../leaves/index.js';
+import { startSweep } from './ca/index.js';
+import {
+  Authenticator,
+  createCertificateService,
+  createGrpcServer,
+  createRefusalLog,
+  type HostPort,
+  NodeIssuers,
+  type Sidecar,
+  XdsPort,
+} from './join/index.js';
+import type { Parts } from './parts.js';
+import { toApplicant } from './revocation/index.js';
+import { verifyAdmin } from './serve-admin.js';
+
+/** `shutdown` drains by address: the xDS port has one. */
+const XDS_ADDRESS = 'xds';
+/** How long streams may take to end on a stop. */
+const STOP_GRACE_MS = 2_000;
+
+export async function serveXds(
+  address: HostPort,
+  parts: Parts,
+  closers: Closers,
+): Promise<HostPort> {
+  const { state, control, clock, logger } = parts;
+  const server = createGrpcServer();
+  const refusalLog = createRefusalLog(logger, clock);
+  const authenticator = createAuthenticator(parts);
+  const discovery = attachDiscovery<Sidecar>(server, {
+    clock,
+    logger: refusalLog,
+    authenticate: (peer) => authenticator.sidecar(peer),
+    hooks: control.fleet,
+  });
+  attachCertificateService(server, authenticator, { parts, closers });
+  const services = [AGGREGATED_SERVICE.name, CERTIFICATE_SERVICE, CLIENT_STATUS_SERVICE];
+  const health = attachHealth(server, { services });
+  attachReflection(server, { services: [...services, HEALTH_SERVICE] });
+  attachClientStatus(server, {
+    discovery,
+    logger,
+    authorizeStatus: ({ authorization }) => verifyAdmin(state, authorization),
+  });
+  const port = openPort(server, parts);
+  watchData(port, parts);
+  const stopped = { server: port.stoppable, addresses: [XDS_ADDRESS], discovery, health };
+  closers.defer(() => shutdown({ ...stopped, clock, graceMs: STOP_GRACE_MS }));
+  return port.listen(address);
+}
+
+function createAuthenticator({ state, control, clock, logger, refusals }: Parts): Authenticator {
+  const { inForce } = control.rollout;
+  const issuers = new NodeIssuers({ issuers: () => inForce.value.nodeIssuers, clock, logger });
+  state.dataWatch.onChange(() => issuers.check());
+  return new Authenticator({
+    clock,
+    refusals,
+    tokens: state.tokens,
+    issuers,
+    instanceOf: (serialHex) => boundInstance(state.dataDir, serialHex),
+    mesh: () => inForce.value,
+    assertAdmitted: (proved) => state.shutOut.assertAdmitted(toApplicant(proved)),
+  });
+}
+
+function openPort(
+  grpc: ReturnType<typeof createGrpcServer>,
+  { state, clock, logger, refusals }: Parts,
+): XdsPort {
+  const refusalLog = createRefusalLog(logger, clock);
+  return new XdsPort({
+    grpc,
+    credential: state.credential,
+    clientAnchorsPem: () => state.authority.trustAnchorsPem,
+    onRefusal: (peer, error) => {
+      refusals.note(peer, error);
+      const fields = { peer, reason: error.message, hint: error.hint };
+      refusalLog.warn(fields, 'a handshake failed');
+    },
+    onProblem: (err) => logger.error({ err }, 'the xDS port keeps its certificate and anchors'),
+  });
+}
+
+/** What a command may have left in the data folder for this port. */
+function watchData(port: XdsPort, { state, logger }: Parts): void {
+  const { dataWatch, tokens } = state;
+  dataWatch.onChange(async () => port.refresh());
+  dataWatch.onChange(async () => {
+    if (await tokens.reload()) logger.info({}, 'the token keys changed');
+  });
+}
+
+function attachCertificateService(
+  server: ServiceRegistry,
+  authenticator: Authenticator,
+  { parts, closers }: { readonly parts: Parts; readonly closers: Closers },
+): void {
+  const { state, control, clock, logger } = parts;
+  const { authority, dataDir } = state;
+  attachCertificates(server, {
+    logger: createRefusalLog(logger, clock),
+    issue: createCertificateService({
+      clock,
+      logger,
+      authority,
+      dataDir,
+      mesh: () => control.rollout.inForce.value,
+      prove: (caller) => authenticator.caller(caller),
+    }),
+  });
+  closers.defer(startSweep({ dataDir, clock, logger }));
+}

@@ -1,0 +1,74 @@
+import type { MeshError } from '../../src/base/index.js';
+import type { DiscoveryStream } from '../../src/grpc/index.js';
+import { serviceName } from '../../src/policy/index.js';
+import { DEFAULT_OUTBOUND, parseOutboundPrefix } from '../../src/server/addresses/index.js';
+import type { Sidecar } from '../../src/server/join/index.js';
+import { type Rejection, type Snapshot, TYPE_URLS } from '../../src/xds/index.js';
+
+export function fakeSidecar(service: string, address: string): Sidecar {
+  return {
+    node: `${service}~${address}`,
+    service: serviceName(service),
+    address,
+    outbound: parseOutboundPrefix(DEFAULT_OUTBOUND),
+    credential: { kind: 'token', id: 'id', expiresAtMs: 0 },
+  };
+}
+
+type Stream = DiscoveryStream<Sidecar>;
+
+/** A sidecar's connection in memory: it takes or rejects what it was sent when the test says so. */
+export class FakeStream {
+  readonly sent: Snapshot[] = [];
+  /** Undefined while it is open; `ok` where it was closed without an error. */
+  closed: MeshError | 'ok' | undefined;
+  #taken: Snapshot | undefined;
+  #rejection: Rejection | undefined;
+  readonly stream: Stream;
+
+  constructor(sidecar: Sidecar) {
+    this.stream = {
+      id: 1,
+      auth: sidecar,
+      node: {
+        id: sidecar.node,
+        cluster: sidecar.service,
+        metadata: {},
+        userAgentName: 'envoy',
+        userAgentVersion: '1.40.0',
+      },
+      variant: 'delta',
+      typeUrl: undefined,
+      peerAddress: sidecar.address,
+      connectedAtMs: 0,
+      setSnapshot: (snapshot: Snapshot) => void this.sent.push(snapshot),
+      close: (error?: MeshError) => {
+        this.closed = error ?? 'ok';
+      },
+      state: () =>
+        this.#rejection === undefined
+          ? []
+          : [{ typeUrl: TYPE_URLS.listener, pending: false, rejection: this.#rejection }],
+      resources: () => [],
+      isInForce: ({ typeUrl, name, version }: { typeUrl: string; name: string; version: string }) =>
+        this.#taken?.get(typeUrl)?.resources.get(name)?.version === version,
+      isSynced: () => this.#taken !== undefined && this.#taken === this.sent.at(-1),
+    } as unknown as Stream;
+  }
+
+  get newest(): Snapshot | undefined {
+    return this.sent.at(-1);
+  }
+
+  /** It has all that it was sent last. */
+  take(): void {
+    this.#taken = this.newest;
+    this.#rejection = undefined;
+  }
+
+  /** It rejects its listeners, by these words. */
+  reject(message: string): Rejection {
+    this.#rejection = { message, version: 'v', resources: [] };
+    return this.#rejection;
+  }
+}

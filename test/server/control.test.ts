@@ -1,0 +1,275 @@
+// The control loop without a server, a port or a disk.
+import { expect, it, onTestFinished } from 'vitest';
+import { Closers, Watch } from '../../src/base/index.js';
+import type { Mesh } from '../../src/policy/index.js';
+import { addRevocation, loadRevocations } from '../../src/revocation/index.js';
+import { createOutboundIndexes } from '../../src/server/addresses/index.js';
+import { authorityChanged, createControl, toCaProxies } from '../../src/server/control.js';
+import { SidecarRegistry } from '../../src/server/fleet/index.js';
+import {
+  type RolloutRecord,
+  STAGE_DEADLINE_MS,
+  STORE_RETRY_MS,
+} from '../../src/server/mesh/index.js';
+import { GATHER_MS } from '../../src/server/publishing.js';
+import { type RevocationState, ShutOut } from '../../src/server/revocation/index.js';
+import { TYPE_URLS } from '../../src/xds/index.js';
+import { FakeLeaves } from '../fakes/fake-leaves.js';
+import { FakeStream, fakeSidecar } from '../fakes/fake-stream.js';
+import { ManualClock } from '../fakes/manual-clock.js';
+import { MemoryStore } from '../fakes/memory-store.js';
+import { recordingLogger } from '../fakes/recording-logger.js';
+import { settle } from '../fakes/settle.js';
+import { meshOf, portOf } from '../policy/helpers.js';
+import { MemoryDataDir } from '../x509/tools.js';
+
+const meshIn = (mode: string): Mesh =>
+  meshOf(`trustDomain: shop.example
+services:
+  web: {}
+  ledger:
+    allow: [ { from: [web, anyone] } ]
+    ports: { 8080: { protocol: http, mtls: ${mode} } }`);
+const NOTHING_REVOKED: RevocationState = {
+  list: new Map(),
+  marks: { seen: [], inbound: {}, outbound: {} },
+  crls: undefined,
+  certificates: [],
+};
+
+async function createParts(before: Mesh) {
+  const clock = new ManualClock();
+  const logger = recordingLogger();
+  const leaves = new FakeLeaves();
+  const registry = new SidecarRegistry({
+    clock,
+    store: new MemoryStore(),
+    onStoreError: () => undefined,
+  });
+  const indexes = await createOutboundIndexes(new MemoryStore());
+  await indexes.ensure(before.services.keys());
+  const shutOut = new ShutOut();
+  const revocations = new Watch<RevocationState>(NOTHING_REVOKED);
+  const authority = { trustAnchorsPem: 'anchors' };
+  return { before, clock, logger, leaves, registry, indexes, shutOut, revocations, authority };
+}
+
+async function setUp(before = meshIn('disable')) {
+  const parts = await createParts(before);
+  const { clock, logger } = parts;
+  const records = new MemoryStore<RolloutRecord>();
+  const remembered = new MemoryStore<Mesh>();
+  const closers = new Closers();
+  onTestFinished(() => closers.close());
+  const storeRollout = (record: RolloutRecord) => records.write(record);
+  const remember = (mesh: Mesh) => remembered.write(mesh);
+  const control = createControl({ ...parts, storeRollout, remember }, closers);
+  const { fleet, rollout } = control;
+  let looks = 0;
+  control.pacing.changes.add(() => {
+    looks++;
+  });
+  return {
+    ...{ ...parts, control, closers, records, remembered },
+    looks: () => looks,
+    mode: () => portOf(rollout.inForce.value, 'ledger:8080').mode,
+    messages: () => logger.lines.map(({ message }) => message),
+    async tick(ms = GATHER_MS) {
+      await settle();
+      clock.advance(ms);
+      await settle();
+    },
+    async start(mesh: Mesh) {
+      rollout.start(mesh);
+      rollout.advance();
+      await settle();
+    },
+    open(service: string, address: string) {
+      const peer = new FakeStream(fakeSidecar(service, address));
+      fleet.onConnect(peer.stream);
+      return peer;
+    },
+    take(...peers: FakeStream[]) {
+      for (const peer of peers) {
+        peer.take();
+        const typeUrl = TYPE_URLS.listener;
+        fleet.onUpdate(peer.stream, { kind: 'acked', typeUrl, version: 'v', taken: [] });
+      }
+    },
+    endpointsOf: (peer: FakeStream) => peer.newest?.get(TYPE_URLS.endpoint)?.resources.size ?? 0,
+  };
+}
+
+it('many sidecars that join at once are one push to the others, and one look', async () => {
+  const { open, take, tick, looks, control } = await setUp();
+  const web = open('web', '10.0.0.1');
+  await tick();
+  take(web);
+  await tick();
+  const pushes = web.sent.length;
+  const before = looks();
+  const ledgers = Array.from({ length: 20 }, (_, i) => open('ledger', `10.0.1.${i + 1}`));
+  await settle();
+  take(...ledgers);
+  expect([web.sent.length, control.publishing.isStale]).toEqual([pushes, true]);
+  await tick();
+  expect([web.sent.length, looks(), control.publishing.isStale]).toEqual([
+    pushes + 1,
+    before + 1,
+    false,
+  ]);
+});
+
+it('the longer publishing takes, the longer endpoints are gathered', async () => {
+  const { open, take, tick, clock, control } = await setUp();
+  const web = open('web', '10.0.0.1');
+  await tick();
+  // Publishing takes 100 ms by this clock.
+  const { setSnapshot } = web.stream;
+  Object.assign(web.stream, {
+    setSnapshot(...args: Parameters<typeof setSnapshot>) {
+      clock.jump(100);
+      setSnapshot(...args);
+    },
+  });
+  const [one, two] = [open('ledger', '10.0.1.1'), open('ledger', '10.0.1.2')];
+  await settle();
+  take(one);
+  await tick();
+  const pushes = web.sent.length;
+  take(two);
+  await tick(299);
+  expect([web.sent.length, control.publishing.isStale]).toEqual([pushes, true]);
+  await tick(1);
+  expect([web.sent.length, control.publishing.isStale]).toEqual([pushes + 1, false]);
+});
+
+it('a phase advances on answers, is stored before it is entered, and settles', async () => {
+  const strict = meshIn('strict');
+  const { open, take, tick, start, mode, records, remembered, control, messages } = await setUp();
+  const ledger = open('ledger', '10.0.1.1');
+  await tick();
+  take(ledger);
+  await tick();
+  await start(strict);
+  expect([mode(), records.value?.phases.length]).toEqual(['permissive', 2]);
+  take(ledger);
+  expect(mode(), 'answers are gathered').toBe('permissive');
+  await tick();
+  expect([mode(), control.settled.value]).toEqual(['strict', undefined]);
+  take(ledger);
+  await tick();
+  expect([control.settled.value, remembered.value]).toEqual([strict, strict]);
+  expect([records.value?.phases, control.rollout.phase]).toEqual([[], undefined]);
+  expect(messages()).toContain('mesh in force');
+});
+
+it('a mute sidecar holds a phase until its deadline', async () => {
+  const { open, tick, start, mode } = await setUp();
+  open('ledger', '10.0.1.1');
+  await tick();
+  await start(meshIn('strict'));
+  await tick(STAGE_DEADLINE_MS - 1);
+  expect(mode()).toBe('permissive');
+  await tick(1);
+  expect(mode()).toBe('strict');
+});
+
+it('a sidecar that is gone is waited for within its grace only', async () => {
+  const { open, take, tick, start, mode, control } = await setUp();
+  const ledger = open('ledger', '10.0.1.1');
+  await tick();
+  take(ledger);
+  control.fleet.onDisconnect(ledger.stream);
+  await tick();
+  await start(meshIn('strict'));
+  expect([mode(), control.rollout.phase?.waitingFor]).toEqual(['permissive', ['ledger~10.0.1.1']]);
+  await tick(10_000);
+  await tick();
+  expect(mode()).toBe('strict');
+});
+
+it('a settled mesh is stored again when the store failed; nobody learns of it before', async () => {
+  const { start, tick, remembered, control, messages } = await setUp();
+  remembered.failure = new Error('disk full');
+  const permissive = meshIn('permissive');
+  await start(permissive);
+  await tick();
+  expect([control.settled.value, control.rollout.phase]).toEqual([undefined, undefined]);
+  expect(messages()).toContain('the mesh in force could not be stored: it is tried again');
+  remembered.failure = undefined;
+  await tick(STORE_RETRY_MS);
+  expect([control.settled.value, remembered.value]).toEqual([permissive, permissive]);
+});
+
+it('what was settled is not stored once another mesh is in force', async () => {
+  const { start, tick, remembered, control } = await setUp();
+  remembered.failure = new Error('disk full');
+  await start(meshIn('permissive'));
+  await tick();
+  remembered.failure = undefined;
+  const strict = meshIn('strict');
+  await start(strict);
+  await tick(2 * STORE_RETRY_MS);
+  expect([control.settled.value, remembered.writes]).toEqual([strict, 1]);
+});
+
+it('revocations end streams and endpoints at once, and are published', async () => {
+  const { open, take, tick, shutOut, revocations, registry, endpointsOf } = await setUp();
+  const [web, ledger] = [open('web', '10.0.0.1'), open('ledger', '10.0.1.1')];
+  await tick();
+  take(web, ledger);
+  await tick();
+  expect([endpointsOf(web), registry.endpoints.value.size]).toEqual([1, 2]);
+  const dataDir = new MemoryDataDir();
+  await addRevocation(dataDir, { kind: 'service', subject: 'ledger', revokedAtMs: 0 });
+  const list = await loadRevocations(dataDir);
+  shutOut.setList(list);
+  revocations.set({ ...NOTHING_REVOKED, list });
+  expect([web.closed, (ledger.closed as { code?: string } | undefined)?.code]).toEqual([
+    undefined,
+    'revoked',
+  ]);
+  expect([...registry.endpoints.value.keys()]).toEqual(['web']);
+});
+
+it('a renewed leaf, and other trust anchors, reach whom they concern', async () => {
+  const { open, take, tick, leaves, authority, control, looks } = await setUp();
+  const [one, two] = [open('web', '10.0.0.1'), open('web', '10.0.0.2')];
+  await tick();
+  take(one, two);
+  await tick();
+  const sent = (): number[] => [one.sent.length, two.sent.length];
+  const [a = 0, b = 0] = sent();
+  leaves.renew('web~10.0.0.1');
+  expect(sent()).toEqual([a + 1, b]);
+  authority.trustAnchorsPem = 'both anchors';
+  const before = looks();
+  authorityChanged(control, leaves);
+  expect([...sent(), leaves.reconsidered, looks()]).toEqual([a + 2, b + 1, 1, before + 1]);
+});
+
+it('a change of the trust anchors waits for those that may come back too', async () => {
+  const { open, take, tick, control, registry, leaves } = await setUp();
+  const [web, ledger] = [open('web', '10.0.0.1'), open('ledger', '10.0.1.1')];
+  await tick();
+  take(web, ledger);
+  control.fleet.onDisconnect(ledger.stream);
+  await tick();
+  take(web);
+  expect(toCaProxies(control, { registry, leaves })).toEqual([
+    { node: 'web~10.0.0.1', state: 'synced', isCurrent: true },
+    { node: 'ledger~10.0.1.1', state: 'pending', isCurrent: true },
+  ]);
+});
+
+it('closing leaves no timer', async () => {
+  const { open, tick, start, clock, closers, registry, remembered } = await setUp();
+  remembered.failure = new Error('disk full');
+  await start(meshIn('permissive'));
+  open('ledger', '10.0.1.1');
+  await tick(1);
+  await closers.close();
+  registry.stop();
+  expect(clock.pending).toBe(0);
+});
