@@ -1,3 +1,4 @@
+export { issueIssuingCa, issueRoot } from './authorities.js';
 export {
   CRL_RENEW_AT_MS,
   type CrlAuthority,
@@ -12,15 +13,7 @@ export {
   authorityFields,
   BACKDATE_MS,
   type CertificateTemplate,
-  type CommonOptions,
-  INTERMEDIATE_LIFETIME_MS,
-  type IssuerPeriod,
-  intermediateTemplate,
-  LONGEST_LEAF_MS,
   leafTemplate,
   periodWithin,
-  ROOT_LIFETIME_MS,
-  ROOT_PATH_LENGTH,
-  rootTemplate,
   toSerialHex,
 } from './template.js';
