@@ -181,7 +181,7 @@ export function toIssuers({ current, retired, change }: AuthorityMaterial): read
   return [current.issuer, ...other, ...retired.map(({ issuer }) => issuer)];
 }
 
-/** The roots that peers trust, the one that signs now first. */
+/** The roots that everybody trusts, the one that signs now first. */
 export function toRoots({ current, change }: AuthorityMaterial): readonly Issued[] {
   return change === undefined ? [current.root] : [current.root, change.other.root];
 }

@@ -1,5 +1,5 @@
-// The CAs of a trust domain: a root that signs itself, and an issuing CA below it. Each has a key of
-// its own, and is judged like everything that is issued.
+// The CAs of a trust domain: a root that signs itself, and an issuing CA below it. Each has a key
+// of its own, and is judged like everything that is issued.
 import type { Random } from '../../base/index.js';
 import { toTrustDomainId } from '../../spiffe/index.js';
 import type { KeyPair } from '../keys/index.js';

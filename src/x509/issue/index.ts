@@ -5,7 +5,6 @@ export {
   compareSerials,
   crlProblems,
   issueCrl,
-  type RevokedSerial,
 } from './crl.js';
 export { createCsr, toCsrPem } from './csr.js';
 export { type Issued, type Issuer, issueCertificate, periodFrom, toIssuer } from './issue.js';

@@ -45,7 +45,7 @@ export interface IssuerPeriod {
   readonly notAfterMs: number;
 }
 
-/** Clocks of peers run apart: certificates begin this long before they are issued. */
+/** Clocks run apart: certificates begin this long before they are issued. */
 export const BACKDATE_MS = 5 * MINUTE_MS;
 /** A root outlives any plan: replacing it is a phased rotation. */
 export const ROOT_LIFETIME_MS = 10 * YEAR_MS;
