@@ -1,8 +1,8 @@
 // Where the authority lives between starts: one file with everything in it. The file appears by one
 // link or one rename, so that a crash at any step leaves no authority or a whole one, and of two
 // processes that make it at once one wins and the other takes over the winner's. What is found is
-// checked before use and never overwritten: a mesh whose root is replaced unnoticed has lost every
-// peer.
+// checked before use and never overwritten: where a mesh's root is replaced unnoticed, nobody
+// trusts anybody.
 import { type Clock, MeshError, type Random } from '../base/index.js';
 import { createJsonStore, type DataDir, type DurableStore, damaged } from '../data/index.js';
 import { generateKeys, type KeySource } from '../x509/keys/index.js';

@@ -39,7 +39,7 @@ export interface Crls {
   readonly pem: string;
   /** When they began. */
   readonly thisUpdateMs: number;
-  /** When they end, and every peer with them is refused. */
+  /** When they end, and every sidecar that holds them refuses all certificates. */
   readonly nextUpdateMs: number;
   /** When they are to be signed anew. */
   readonly renewAtMs: number;

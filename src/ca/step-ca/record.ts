@@ -1,7 +1,7 @@
 // What the data folder remembers of the outside CA, so that commands use the same one beside the
 // server, from any folder they are called in, and so that a start notices when the mesh's roots
-// were swapped: peers that still trust only the former ones would refuse every new leaf. Nothing in
-// it is secret; the key stays where mesh.yaml says.
+// were swapped: verifiers that still trust only the former ones would refuse every new leaf.
+// Nothing in it is secret; the key stays where mesh.yaml says.
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { createJsonStore, type DataDir } from '../../data/index.js';
