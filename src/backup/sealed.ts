@@ -4,7 +4,7 @@
 //   | ciphertext | tag 16 | SHA-256 of all before 32
 //
 // scrypt (RFC 7914) makes 64 bytes of the passphrase: an AES-256-GCM key, and an HMAC key. `check`
-// is the HMAC of the header before it, and tells a wrong passphrase from a changed file; the
+// is the HMAC of the header before it, which shows whether the passphrase or the file is wrong; the
 // header with it is the cipher's associated data. The last 32 bytes need no passphrase: they find
 // damage before scrypt is asked. Who opens must not trust anything of it before the tag holds.
 import {
@@ -92,7 +92,7 @@ export async function unseal(file: Buffer, passphrase: string): Promise<Buffer> 
   }
 }
 
-/** All that can be told without the passphrase. */
+/** All that is known without the passphrase. */
 function checkForm(file: Buffer): void {
   // As much of the magic as there is: a file that ends within it is one cut short.
   if (!file.subarray(0, MAGIC.length).equals(MAGIC.subarray(0, file.length))) {

@@ -87,7 +87,7 @@ async function readEntries(path: string) {
   }
 }
 
-/** By name, of the files that must be of one moment: what tells that it was not replaced. */
+/** By name, of the files that must be of one moment: what shows that it was not replaced. */
 async function fingerprint(path: string): Promise<ReadonlyMap<string, string>> {
   const { names } = await listFolder(path);
   const found = new Map<string, string>();

@@ -247,7 +247,7 @@ export class LocalAuthority implements Authority {
     await this.#update((material) => signByOther(material, this.#tools.clock.now()));
   }
 
-  /** From `sign` to the end: the old root is trusted no more. @throws MeshError data-unwritable */
+  /** From `sign` to the end: the old root goes. @throws MeshError data-unwritable */
   async endChange(): Promise<void> {
     await this.#update(endChange);
   }

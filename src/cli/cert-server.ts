@@ -70,7 +70,7 @@ export function createServerSource(options: ServerSourceOptions): CertSource {
 
 type Ask = (credential: CallerCredential) => Promise<readonly string[]>;
 
-/** The first credential that the server takes; what the last was refused for is told. */
+/** The first credential that the server takes; the error says why the last was refused. */
 async function askInTurn(
   tried: readonly Promise<CallerCredential | undefined>[],
   ask: Ask,

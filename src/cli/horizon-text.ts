@@ -18,13 +18,13 @@ export function toHorizonLines(
   { horizon, warnings }: Pick<ServerStatus, 'horizon' | 'warnings'>,
   nowMs: number,
 ): string[] {
-  const told = warnings.map(({ text }) => `warning: ${text}`);
-  if (horizon === null) return told;
+  const texts = warnings.map(({ text }) => `warning: ${text}`);
+  if (horizon === null) return texts;
   const { at, what, node } = horizon;
   const whose = node === null ? '' : ` of ${node}`;
   const only = !JOINING.includes(what) ? '' : ' (it could not join again)';
   const end = `${WORDS[what]}${whose} at ${at}${only}`;
   const leftMs = Date.parse(at) - nowMs;
   const left = leftMs <= 0 ? `ENDED ${toSpan(-leftMs)} ago` : `in ${toSpan(leftMs)}`;
-  return [`if the server stopped now, the first thing to fail: ${end}, ${left}`, ...told];
+  return [`if the server stopped now, the first thing to fail: ${end}, ${left}`, ...texts];
 }

@@ -1,5 +1,5 @@
 // How commands put an order to the server of a data folder and hear what it says. Nothing is
-// assumed from silence: whoever gets no answer is told so.
+// assumed from silence: whoever gets no answer sees that.
 import { type Clock, MeshError, MINUTE_MS, type Random } from '../base/index.js';
 import type { DataDir } from '../data/index.js';
 import {

@@ -5,7 +5,7 @@ import type { Io } from '../terminal/index.js';
 export interface Repetition {
   /** Waits; false at once where the process was asked to stop, or as soon as it is. */
   pause(delayMs: number): Promise<boolean>;
-  /** Hears of stops no more. */
+  /** No longer listens for stops. */
   end(): void;
 }
 

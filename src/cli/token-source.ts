@@ -85,8 +85,8 @@ async function checkToken(
   } catch (error) {
     if (!(error instanceof MeshError) || error.code === 'token-wrong-service') throw error;
     const { code, message, hint } = error;
-    const told = hint === undefined ? {} : { hint };
-    const shown = new MeshError(code, `${path}: ${message}`, told);
+    const hinted = hint === undefined ? {} : { hint };
+    const shown = new MeshError(code, `${path}: ${message}`, hinted);
     writeLine(stderr, formatError(shown).replace(/^error/, 'warning'));
   }
 }

@@ -10,7 +10,7 @@ const POLL_MS = 2_000;
 /** A command may write several files: look when it has been quiet for this long. */
 const SETTLE_MS = 20;
 
-/** Reads again what it knows of the folder. What it throws is told and changes nothing. */
+/** Reads again what it knows of the folder. What it throws is reported and changes nothing. */
 export type Look = () => Promise<void>;
 
 export interface DataWatchOptions {
@@ -24,7 +24,7 @@ export interface DataWatchOptions {
 
 export class DataWatch {
   readonly #options: DataWatchOptions;
-  /** Each with what it last failed by: that is told once, not at every look. */
+  /** Each with its last failure, which is reported once and not at every look. */
   readonly #looks = new Map<Look, string | undefined>();
   readonly #watchers = new Map<string, FSWatcher>();
   #cancelPoll: Cancel | undefined;

@@ -1,6 +1,6 @@
 // Closed-loop load: each of `concurrency` workers sends, waits for the answer, pauses, and sends
 // again, so that a slow mesh gets fewer requests instead of a growing queue. It ends by itself at
-// `total`, or when told.
+// `total`, or when stopped.
 import { type Clock, MeshError, systemClock } from '../base/index.js';
 import { delay, withDeadline } from './wait.js';
 

@@ -2,7 +2,7 @@
 import { MeshError, toSeconds } from '../base/index.js';
 import { type Output, toTable, writeLine } from '../terminal/index.js';
 
-/** How one step tells what it does and sees. */
+/** How one step reports what it does and sees. */
 export interface Notes {
   /** What is being done, before it is. */
   does(text: string): void;

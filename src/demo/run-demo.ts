@@ -17,7 +17,7 @@ import {
 } from './run-demo-steps.js';
 
 export interface DemoOptions {
-  /** Leaves it running after the last step, until the process is told to stop. */
+  /** Leaves it running after the last step, until the process is asked to stop. */
   readonly keep: boolean;
   readonly io: Pick<Io, 'stdout' | 'clock' | 'random' | 'onStop'>;
 }

@@ -1,5 +1,5 @@
 // Client status discovery (CSDS, v3) from the state of the open streams: who is connected, what
-// each asked for, took and rejected. It tells what the whole mesh looks like, so a caller has to be
+// each asked for, took and rejected. It shows what the whole mesh looks like, so a caller has to be
 // authorized, at each request. A secret is reported without its content.
 // Protocol: envoy/service/status/v3/csds.proto.
 import type { ServerDuplexStream, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';

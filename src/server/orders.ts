@@ -42,7 +42,7 @@ export async function takeOrders(options: OrdersOptions, closers: Closers): Prom
   });
   for (const adopt of [adoptCaFiles, adoptRenewalFiles]) {
     await adopt(dataDir, { store, clock, random }).catch((err: unknown) => {
-      logger.error({ err }, 'what an earlier version left in the data folder is no good');
+      logger.error({ err }, 'orders that an earlier version left could not be taken over');
     });
   }
   dataWatch.onChange(() => desk.look());

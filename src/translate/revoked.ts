@@ -12,7 +12,7 @@ type Policy = envoy.config.rbac.v3.Policy;
 export interface Revoked {
   /** SPIFFE IDs that every server refuses, in a stable order. */
   readonly deniedIds: readonly string[];
-  /** Services that nobody is told how to reach. */
+  /** Services of which nobody learns how to reach them. */
   readonly services: ReadonlySet<ServiceName>;
   /**
    * By a service's port (`toClusterName`): differs from what it was where connections that the

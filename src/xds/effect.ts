@@ -10,7 +10,7 @@ export type SessionEvent =
   | { readonly kind: 'snapshot'; readonly snapshot: Snapshot }
   /** The time of an `alarm` effect is over. */
   | { readonly kind: 'alarm'; readonly typeUrl: string; readonly nonce: string }
-  /** The transport takes no more for now. */
+  /** The transport takes nothing more for now. */
   | { readonly kind: 'pause' }
   /** The transport takes more again. */
   | { readonly kind: 'resume' }

@@ -1,4 +1,4 @@
-// What a stream asks of one type: everything (`*`), names, or both. Applying a request tells which
+// What a stream asks of one type: everything (`*`), names, or both. Applying a request yields which
 // names are owed an answer, whether or not their content is new to the client. Rules: xDS protocol,
 // "How the client specifies what resources to return", "Unsubscribing From Resources", "Subscribing
 // to Resources" (delta).

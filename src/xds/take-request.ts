@@ -17,7 +17,7 @@ import {
 import { applyInterest } from './subscription.js';
 import { ORDER } from './type-urls.js';
 
-/** The session once it has taken the request. A request that is no good ends it, with `fail`. */
+/** The session once it has taken the request. An invalid request ends it, with `fail`. */
 export function takeRequest(session: Session, request: Request): Step {
   const url = typeOf(session, request);
   if (url instanceof MeshError) return fail(session, url);

@@ -220,7 +220,7 @@ function printIssued(obtained: Obtained, order: Order, { stdout }: Context): voi
   writeLine(stdout, `${spiffeId} serial ${serial}, ends ${notAfter}`);
 }
 
-/** The first certificate must succeed; later failures are told and tried again. */
+/** The first certificate must succeed; later failures are reported and tried again. */
 async function watch(source: CertSource, order: Order, context: Context): Promise<void> {
   const { clock } = context;
   const repetition = startRepetition(context);

@@ -52,8 +52,8 @@ function loadForJson(path: string, context: Context): LoadedMesh {
     context.exitCode = 2;
     const problem = { severity: 'error', path: '', message } as const;
     const source = { file: path, line: 1, column: 1 };
-    const told = hint === undefined ? {} : { hint };
-    return { mesh: undefined, problems: [{ ...problem, source, ...told }], files: [] };
+    const hinted = hint === undefined ? {} : { hint };
+    return { mesh: undefined, problems: [{ ...problem, source, ...hinted }], files: [] };
   }
 }
 

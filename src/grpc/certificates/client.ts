@@ -114,7 +114,7 @@ function exchange(Service: ServiceClientConstructor, call: CertificateCall): Pro
   });
 }
 
-/** The other direction of status.ts, as far as a status tells. */
+/** The other direction of status.ts, as far as a status says. */
 const CODES: ReadonlyMap<status, ErrorCode> = new Map<status, ErrorCode>([
   [status.UNAUTHENTICATED, 'token-invalid'],
   [status.PERMISSION_DENIED, 'token-wrong-service'],

@@ -192,7 +192,7 @@ export class CaChange {
     const { authority, logger } = this.#options;
     const root = authority.change?.newRootSha256;
     await authority.endChange();
-    logger.info({ root }, 'the old root is trusted no more');
+    logger.info({ root }, 'the old root is no longer trusted');
   }
 
   /** Who still needs the old root though all sidecars have leaves of the new one. */

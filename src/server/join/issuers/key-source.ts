@@ -67,7 +67,7 @@ class FileKeys implements KeySource {
       this.#seen = undefined;
       await this.check();
     }
-    if (this.#keys === undefined) throw unreachable('a file that is no good');
+    if (this.#keys === undefined) throw unreachable('a file that can not be used');
     return this.#keys;
   }
 
@@ -95,7 +95,7 @@ class FileKeys implements KeySource {
     const text = isGood ? await readFile(this.#path, 'utf8') : '';
     const problem = isGood ? jwksProblem(text) : `expected a file of keys but got ${seen}`;
     if (problem !== undefined) {
-      throw unreachable('a file that is no good', new Error(`${this.#path}: ${problem}`));
+      throw unreachable('a file that can not be used', new Error(`${this.#path}: ${problem}`));
     }
     this.#keys = readJwks(text)?.keys;
   }
