@@ -48,7 +48,12 @@ export class FakeStream {
       state: () =>
         this.#rejection === undefined
           ? []
-          : [{ typeUrl: TYPE_URLS.listener, pending: false, rejection: this.#rejection }],
+          : [
+              {
+                typeUrl: TYPE_URLS.listener,
+                standing: { state: 'nacked', rejection: this.#rejection, retrying: false },
+              },
+            ],
       resources: () => [],
       isInForce: ({ typeUrl, name, version }: { typeUrl: string; name: string; version: string }) =>
         this.#taken?.get(typeUrl)?.resources.get(name)?.version === version,
