@@ -32,9 +32,9 @@ const ownProtos = readdirSync(join(root, 'protos'), { recursive: true })
   .sort();
 /**
  * The older name of reflection says the same in the same bytes: described, but without code of its
- * own.
+ * own. A service alone is for clients that load the text of these files.
  */
-const wireProtos = ownProtos.filter((file) => !file.endsWith('-alpha.proto'));
+const wireProtos = ownProtos.filter((file) => !/-(alpha|service)\.proto$/.test(file));
 
 function inputsHash() {
   const hash = createHash('sha256');

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** The text that test/envoy/harness puts into the name of what it skips. */
+/** The text that test/harness puts into the name of what it skips. */
 const SKIPPED_ENVOY = '[skipped:';
 const file = fileURLToPath(new URL('../.cache/test-results.json', import.meta.url));
 

@@ -1,2 +1,2 @@
 export { createBackup, findInterrupted, openBackup, restoreFolder } from './backup.js';
-export { readPassphrase } from './passphrase.js';
+export { readPassphrase, requireStrong } from './passphrase.js';

@@ -36,7 +36,6 @@ export const ERROR_CODES = {
   'resource-limit': 'a stated limit was reached',
   'request-invalid': 'a discovery request breaks the xDS protocol',
   'snapshot-dangling': 'a snapshot refers to resources that it lacks',
-  'stream-superseded': 'a newer stream of the same sidecar has taken the place of this one',
   'server-stopping': 'the server is shutting down',
   'server-unreachable': 'the server does not answer',
   'server-error': 'the server answered a command with an error',

@@ -21,6 +21,9 @@ export {
   MINUTE_MS,
   SECOND_MS,
   toRfc3339,
+  toSeconds,
+  toSecondsAndNanos,
+  toSpan,
   tryDurationMs,
   YEAR_MS,
 } from './time.js';

@@ -1,4 +1,5 @@
 import type { Clock } from './clock.js';
+import { toSeconds } from './time.js';
 
 export interface RateLimitOptions {
   readonly clock: Clock;
@@ -33,7 +34,7 @@ export class RateLimit {
     const nowMs = clock.now();
     const elapsedMs = Math.max(0, nowMs - this.#filledAtMs);
     this.#filledAtMs = nowMs;
-    this.#tokens = Math.min(burst, this.#tokens + (elapsedMs * perSecond) / 1_000);
+    this.#tokens = Math.min(burst, this.#tokens + toSeconds(elapsedMs) * perSecond);
     return this.#tokens >= 1;
   }
 }

@@ -7,28 +7,28 @@ import { MeshError } from '../base/index.js';
 import type { Issued, Issuer } from '../x509/issue/index.js';
 import { encryptKey, openKey } from '../x509/keys/index.js';
 import { readCertificate, splitPem } from '../x509/read/index.js';
-import type { AuthorityMaterial, CaChange, CaLine, RetiredIssuer } from './authority-material.js';
+import type { AuthorityMaterial, CaChain, CaChange, RetiredIssuer } from './authority-material.js';
 
 const pair = z.strictObject({ certificatePem: z.string(), privateKeyPem: z.string() });
-const line = {
+const chain = {
   root: z.strictObject({ certificatePem: z.string(), privateKeyPem: z.string().optional() }),
   intermediate: pair,
   /** Certificates between them. */
   upperPem: z.string().optional(),
 };
 
-/** A line of its own: what `ca import` leaves for the server to take over. */
-export const lineSchema = z.strictObject({ version: z.literal(1), ...line });
+/** A chain of its own: what `ca import` leaves for the server to take over. */
+export const caChainSchema = z.strictObject({ version: z.literal(1), ...chain });
 
 export const authoritySchema = z.strictObject({
   version: z.union([z.literal(1), z.literal(2)]),
   trustDomain: z.string(),
-  ...line,
+  ...chain,
   retired: z.array(z.strictObject({ ...pair.shape, retiredAtMs: z.number() })).optional(),
   change: z
     .strictObject({
       stage: z.enum(['trust', 'sign']),
-      ...line,
+      ...chain,
       crossPem: z.string(),
       sinceMs: z.number(),
       beganAtMs: z.number(),
@@ -37,7 +37,7 @@ export const authoritySchema = z.strictObject({
 });
 
 export type StoredAuthority = z.infer<typeof authoritySchema>;
-type StoredLine = Pick<StoredAuthority, 'root' | 'intermediate' | 'upperPem'>;
+type StoredCaChain = Pick<StoredAuthority, 'root' | 'intermediate' | 'upperPem'>;
 
 /**
  * @param passphrase Opens keys that are encrypted.
@@ -48,7 +48,7 @@ export function toMaterial(stored: StoredAuthority, passphrase?: string): Author
   const { trustDomain, retired = [], change } = stored;
   return {
     trustDomain,
-    current: toLine(stored, passphrase),
+    current: toCaChain(stored, passphrase),
     retired: retired.map(({ retiredAtMs, ...one }): RetiredIssuer => {
       return { issuer: toIssuer(one, passphrase), retiredAtMs };
     }),
@@ -61,8 +61,8 @@ export function hasOpenKey(stored: StoredAuthority): boolean {
   return JSON.stringify(stored).includes('BEGIN PRIVATE KEY');
 }
 
-/** A line as it was stored. @throws as `toMaterial` */
-export function toLine(stored: StoredLine, passphrase?: string): CaLine {
+/** A chain as it was stored. @throws as `toMaterial` */
+export function toCaChain(stored: StoredCaChain, passphrase?: string): CaChain {
   const { root, intermediate, upperPem = '' } = stored;
   const rootKeyPem =
     root.privateKeyPem === undefined ? undefined : openKey(root.privateKeyPem, passphrase);
@@ -78,7 +78,7 @@ function toChange(
   { stage, crossPem, sinceMs, beganAtMs, ...other }: NonNullable<StoredAuthority['change']>,
   passphrase: string | undefined,
 ): CaChange {
-  return { stage, crossPem, sinceMs, beganAtMs, other: toLine(other, passphrase) };
+  return { stage, crossPem, sinceMs, beganAtMs, other: toCaChain(other, passphrase) };
 }
 
 function toIssued(pem: string): Issued {
@@ -101,7 +101,7 @@ export function serializeAuthority(material: AuthorityMaterial, passphrase?: str
   const stored: StoredAuthority = {
     version: 2,
     trustDomain,
-    ...fromLine(current, passphrase),
+    ...fromCaChain(current, passphrase),
     retired: retired.map(({ issuer, retiredAtMs }) => {
       return { ...fromIssuer(issuer, passphrase), retiredAtMs };
     }),
@@ -110,9 +110,9 @@ export function serializeAuthority(material: AuthorityMaterial, passphrase?: str
   return `${JSON.stringify(stored, undefined, 1)}\n`;
 }
 
-/** A line of its own as a file's content. */
-export function serializeLine(next: CaLine, passphrase?: string): string {
-  const stored: z.infer<typeof lineSchema> = { version: 1, ...fromLine(next, passphrase) };
+/** A chain of its own as a file's content. */
+export function serializeCaChain(next: CaChain, passphrase?: string): string {
+  const stored: z.infer<typeof caChainSchema> = { version: 1, ...fromCaChain(next, passphrase) };
   return `${JSON.stringify(stored, undefined, 1)}\n`;
 }
 
@@ -120,13 +120,13 @@ function fromChange(
   { stage, other, crossPem, sinceMs, beganAtMs }: CaChange,
   passphrase: string | undefined,
 ): NonNullable<StoredAuthority['change']> {
-  return { stage, ...fromLine(other, passphrase), crossPem, sinceMs, beganAtMs };
+  return { stage, ...fromCaChain(other, passphrase), crossPem, sinceMs, beganAtMs };
 }
 
-function fromLine(
-  { root, rootKeyPem, issuer, upperPem }: CaLine,
+function fromCaChain(
+  { root, rootKeyPem, issuer, upperPem }: CaChain,
   passphrase: string | undefined,
-): StoredLine {
+): StoredCaChain {
   const rootKey =
     rootKeyPem === undefined ? {} : { privateKeyPem: encryptKey(rootKeyPem, passphrase) };
   return {

@@ -1,17 +1,18 @@
-// What an authority is made of: the line that signs (a root, and below it the CA that issues), CAs
-// that issued before, and, while the root is being changed, a second line. Plain data, made and
+// What an authority is made of: the CA chain that signs (a root, and below it the issuing CA), CAs
+// that issued before, and, while the root is being changed, a second CA chain. Plain data, made and
 // changed here by pure steps, and judged here when it comes back from the disk; who stores and uses
 // it is not this file's matter.
 //
-// A change of root has two stages (DESIGN.md "Phases"): `trust`: peers trust both roots, the old
-// line signs; `sign`: peers trust both, the new line signs, and its chains end with the new root as
-// signed by the old one, for clients that know only that. At its end the old root is gone.
+// A change of root has two stages (DESIGN.md "Phases"): `trust`: everybody trusts both roots, and
+// the old CA chain signs; `sign`: everybody trusts both, the new one signs, and its leaves come
+// with the new root as signed by the old one, for clients that know only that. At its end the old
+// root is gone.
 
 import { createPublicKey } from 'node:crypto';
 import type { Clock, Random } from '../base/index.js';
 import { SECOND_MS } from '../base/index.js';
-import { toTrustDomainId } from '../spiffe/index.js';
-import { caProblems, isSignedBy } from '../x509/check/index.js';
+import { type KeyType, toTrustDomainId } from '../spiffe/index.js';
+import { caProblems } from '../x509/check/index.js';
 import {
   INTERMEDIATE_LIFETIME_MS,
   type Issued,
@@ -26,8 +27,14 @@ import {
   toIssuer,
   toSerialHex,
 } from '../x509/issue/index.js';
-import type { KeySource, KeyType } from '../x509/keys/index.js';
-import { type CertificateFacts, readCertificate, splitPem, toPem } from '../x509/read/index.js';
+import type { KeySource } from '../x509/keys/index.js';
+import {
+  type CertificateFacts,
+  isSignedBy,
+  readCertificate,
+  splitPem,
+  toPem,
+} from '../x509/read/index.js';
 
 export interface AuthorityTools {
   readonly clock: Clock;
@@ -36,7 +43,7 @@ export interface AuthorityTools {
 }
 
 /** A root and the CA below it that issues leaves. */
-export interface CaLine {
+export interface CaChain {
   readonly root: Issued;
   /** Its key, where we have it: without it the issuing CA can't be renewed here. */
   readonly rootKeyPem: string | undefined;
@@ -53,8 +60,8 @@ export interface RetiredIssuer {
 
 export interface CaChange {
   readonly stage: 'trust' | 'sign';
-  /** The line that will sign (`trust`), or that signed (`sign`). */
-  readonly other: CaLine;
+  /** The chain that will sign (`trust`), or that signed (`sign`). */
+  readonly other: CaChain;
   /** The new root as signed by the old one, PEM; empty where the old root can't. */
   readonly crossPem: string;
   /** When the stage began. */
@@ -66,7 +73,7 @@ export interface CaChange {
 /** What an authority consists of. */
 export interface AuthorityMaterial {
   readonly trustDomain: string;
-  readonly current: CaLine;
+  readonly current: CaChain;
   readonly retired: readonly RetiredIssuer[];
   readonly change: CaChange | undefined;
 }
@@ -82,12 +89,12 @@ export async function createMaterial(
   trustDomain: string,
   tools: AuthorityTools,
 ): Promise<AuthorityMaterial> {
-  const current = await createLine(trustDomain, tools);
+  const current = await createCaChain(trustDomain, tools);
   return { trustDomain, current, retired: [], change: undefined };
 }
 
 /** A new root with an issuing CA below it. */
-export async function createLine(trustDomain: string, tools: AuthorityTools): Promise<CaLine> {
+export async function createCaChain(trustDomain: string, tools: AuthorityTools): Promise<CaChain> {
   const trustDomainId = toTrustDomainId(trustDomain);
   const nowMs = tools.clock.now();
   const keys = await tools.keySource(AUTHORITY_KEY);
@@ -107,14 +114,14 @@ export async function createLine(trustDomain: string, tools: AuthorityTools): Pr
       ...periodFrom(nowMs, ROOT_LIFETIME_MS),
     },
   });
-  return createLineUnder({ trustDomain, root: toIssuer(issued, keys.privateKeyPem) }, tools);
+  return createCaChainUnder({ trustDomain, root: toIssuer(issued, keys.privateKeyPem) }, tools);
 }
 
 /** A new issuing CA below a root whose key is here. */
-export async function createLineUnder(
+export async function createCaChainUnder(
   { trustDomain, root }: { readonly trustDomain: string; readonly root: Issuer },
   tools: AuthorityTools,
-): Promise<CaLine> {
+): Promise<CaChain> {
   const issuer = await createIssuer(trustDomain, root, tools);
   const { facts, pem, privateKeyPem } = root;
   return { root: { facts, pem }, rootKeyPem: privateKeyPem, issuer, upperPem: '' };
@@ -166,12 +173,12 @@ export async function renewIssuer(
 }
 
 /**
- * The first stage of a change to another line; with the root that is in force already only the
+ * The first stage of a change to another chain; with the root that is in force already only the
  * issuing CA is another, which needs no stages.
  */
 export function beginChange(
   material: AuthorityMaterial,
-  next: CaLine,
+  next: CaChain,
   tools: Pick<AuthorityTools, 'clock' | 'random'>,
 ): AuthorityMaterial {
   const nowMs = tools.clock.now();
@@ -191,7 +198,7 @@ export function beginChange(
   return { ...material, change: { stage: 'trust', other: next, crossPem, ...times } };
 }
 
-/** The second stage: the new line signs. */
+/** The second stage: the new chain signs. */
 export function signByOther(material: AuthorityMaterial, nowMs: number): AuthorityMaterial {
   const { current, change } = material;
   if (change?.stage !== 'trust') return material;
@@ -230,20 +237,20 @@ export function toChainPem({ current, change }: AuthorityMaterial): string {
 /** What is wrong with stored material at `nowMs`; none where it can be used. */
 export function materialProblems(material: AuthorityMaterial, nowMs: number): readonly string[] {
   const { trustDomain, current, change } = material;
-  const lines = change === undefined ? [current] : [current, change.other];
-  return lines.flatMap((line) => lineProblems(line, { trustDomain, nowMs }));
+  const chains = change === undefined ? [current] : [current, change.other];
+  return chains.flatMap((chain) => caChainProblems(chain, { trustDomain, nowMs }));
 }
 
 /**
- * What is wrong with a line, the root first. The end of what can be replaced below the root is no
+ * What is wrong with a chain, the root first. The end of what can be replaced below the root is no
  * problem before it is to sign.
  */
-export function lineProblems(
-  { root, rootKeyPem, issuer, upperPem }: CaLine,
+export function caChainProblems(
+  { root, rootKeyPem, issuer, upperPem }: CaChain,
   options: {
     readonly trustDomain: string;
     readonly nowMs: number;
-    /** The line is a root alone, below which an issuing CA is still to be made. */
+    /** The chain is a root alone, below which an issuing CA is still to be made. */
     readonly isRoot?: boolean;
   },
 ): readonly string[] {
@@ -293,8 +300,8 @@ function withRetired(
  */
 function toCrossPem(options: {
   readonly trustDomain: string;
-  readonly old: CaLine;
-  readonly next: CaLine;
+  readonly old: CaChain;
+  readonly next: CaChain;
   readonly nowMs: number;
   readonly random: Random;
 }): string {

@@ -1,12 +1,13 @@
 // How a command asks the server for another authority: by a file in the data folder, since only the
-// server may change the authority's own file while it runs. `authority-next.json` holds the line to
-// change to; it appears whole and once, and goes when it has been taken into `authority.json`.
+// server may change the authority's own file while it runs. `authority-next.json` holds the CA
+// chain to change to; it appears whole and once, and goes when it has been taken into
+// `authority.json`.
 // `authority-finish.json` is the operator's word that an old root may go.
 import { z } from 'zod';
 import { MeshError } from '../base/index.js';
 import { type DataDir, damaged, parseStored } from '../data/index.js';
-import { lineSchema, serializeLine, toLine } from './authority-file.js';
-import { type CaLine, lineProblems } from './authority-material.js';
+import { caChainSchema, serializeCaChain, toCaChain } from './authority-file.js';
+import { type CaChain, caChainProblems } from './authority-material.js';
 
 const NEXT = 'authority-next.json';
 const FINISH = 'authority-finish.json';
@@ -18,10 +19,10 @@ const bundlesSchema = z.strictObject({ version: z.literal(1), atMs: z.number() }
 /** @throws MeshError request-invalid where another waits already; data-unwritable */
 export async function offerLine(
   dataDir: DataDir,
-  line: CaLine,
+  chain: CaChain,
   passphrase?: string,
 ): Promise<void> {
-  if (await dataDir.create(NEXT, serializeLine(line, passphrase))) return;
+  if (await dataDir.create(NEXT, serializeCaChain(chain, passphrase))) return;
   const message = `expected no change of CA to wait in ${dataDir.path} but there is one`;
   throw new MeshError('request-invalid', message, {
     hint: `the server takes it over when it runs; remove ${NEXT} to withdraw it`,
@@ -29,7 +30,7 @@ export async function offerLine(
 }
 
 /**
- * The line that waits, checked.
+ * The chain that waits, checked.
  * @throws MeshError data-damaged, passphrase-missing, passphrase-wrong
  */
 export async function loadOffer(
@@ -39,12 +40,12 @@ export async function loadOffer(
     readonly trustDomain: string;
     readonly nowMs: number;
   },
-): Promise<CaLine | undefined> {
-  const stored = await parseStored({ dataDir, name: NEXT, schema: lineSchema });
+): Promise<CaChain | undefined> {
+  const stored = await parseStored({ dataDir, name: NEXT, schema: caChainSchema });
   if (stored === undefined) return undefined;
-  const line = toLine(stored, options.passphrase);
-  const problems = lineProblems(line, options);
-  if (problems.length === 0) return line;
+  const chain = toCaChain(stored, options.passphrase);
+  const problems = caChainProblems(chain, options);
+  if (problems.length === 0) return chain;
   throw damaged({ dataDir, name: NEXT, what: problems.join('; ') });
 }
 

@@ -18,7 +18,7 @@ import {
 import {
   type AuthorityMaterial,
   type AuthorityTools,
-  type CaLine,
+  type CaChain,
   createMaterial,
   materialProblems,
 } from './authority-material.js';
@@ -83,15 +83,15 @@ export async function loadAuthority(
 }
 
 /**
- * Makes an authority of a line that somebody brought; false where the folder has one already.
+ * Makes an authority of a chain that somebody brought; false where the folder has one already.
  * @throws MeshError data-unwritable
  */
 export async function createAuthority(
   options: AuthorityOptions & { readonly trustDomain: string },
-  line: CaLine,
+  chain: CaChain,
 ): Promise<boolean> {
   const { dataDir, trustDomain, passphrase } = options;
-  const material = { trustDomain, current: line, retired: [], change: undefined };
+  const material = { trustDomain, current: chain, retired: [], change: undefined };
   return dataDir.create(FILE, serializeAuthority(material, passphrase));
 }
 

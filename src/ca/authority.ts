@@ -6,8 +6,7 @@
 // server paces (authority-material.ts).
 
 import { type Cancel, MeshError, SECOND_MS, toRfc3339 } from '../base/index.js';
-import type { SpiffeId } from '../spiffe/index.js';
-import { isSignedBy } from '../x509/check/index.js';
+import type { KeyType, SpiffeId } from '../spiffe/index.js';
 import {
   type CrlAuthority,
   type Issued,
@@ -18,13 +17,18 @@ import {
   periodFrom,
   toSerialHex,
 } from '../x509/issue/index.js';
-import { type KeyPair, type KeyType, sha256Hex } from '../x509/keys/index.js';
-import { type CertificateFacts, readCertificate, splitPem } from '../x509/read/index.js';
+import { type KeyPair, sha256Hex } from '../x509/keys/index.js';
+import {
+  type CertificateFacts,
+  isSignedBy,
+  readCertificate,
+  splitPem,
+} from '../x509/read/index.js';
 import {
   type AuthorityMaterial,
   type AuthorityTools,
   beginChange,
-  type CaLine,
+  type CaChain,
   endChange,
   renewIssuer,
   signByOther,
@@ -196,8 +200,8 @@ export class LocalAuthority implements Authority {
 
   describe(): readonly AuthorityInfo[] {
     const { current, change } = this.#material;
-    const lines = change === undefined ? [current] : [current, change.other];
-    return lines.flatMap(({ root, issuer }) => [
+    const chains = change === undefined ? [current] : [current, change.other];
+    return chains.flatMap(({ root, issuer }) => [
       toInfo('root', root),
       toInfo('intermediate', issuer),
     ]);
@@ -214,22 +218,22 @@ export class LocalAuthority implements Authority {
     return { stage, sinceMs, beganAtMs, oldRootSha256, newRootSha256 };
   }
 
-  /** Whether that line is in force, or on its way. */
-  has(line: CaLine): boolean {
+  /** Whether that chain is in force, or on its way. */
+  has(chain: CaChain): boolean {
     const { current, change } = this.#material;
     const own = change === undefined ? [current] : [current, change.other];
     return own.some(({ issuer, root }) => {
-      const isRoot = root.facts.der.equals(line.root.facts.der);
-      return isRoot && issuer.facts.der.equals(line.issuer.facts.der);
+      const isRoot = root.facts.der.equals(chain.root.facts.der);
+      return isRoot && issuer.facts.der.equals(chain.issuer.facts.der);
     });
   }
 
   /**
-   * Begins the change to another line: its root is trusted from now on. Where that is the root in
+   * Begins the change to another chain: its root is trusted from now on. Where that is the root in
    * force, only the issuing CA changes, at once.
    * @throws MeshError request-invalid where a change is under way; data-unwritable
    */
-  async beginChange(next: CaLine): Promise<void> {
+  async beginChange(next: CaChain): Promise<void> {
     await this.#update((material) => {
       if (material.change === undefined) return beginChange(material, next, this.#tools);
       throw new MeshError('request-invalid', 'expected no change of root to be under way', {
@@ -238,7 +242,7 @@ export class LocalAuthority implements Authority {
     });
   }
 
-  /** From `trust` to `sign`: the new line signs. @throws MeshError data-unwritable */
+  /** From `trust` to `sign`: the new chain signs. @throws MeshError data-unwritable */
   async signByNew(): Promise<void> {
     await this.#update((material) => signByOther(material, this.#tools.clock.now()));
   }

@@ -1,19 +1,24 @@
-// A CA that somebody brings, from PEM to a line that can sign: a root with its key, below which an
+// A CA that somebody brings, from PEM to a chain that can sign: a root with its key, below which an
 // issuing CA is made here; or an intermediate with its key and the certificates up to its root,
 // whose own key stays where it is. Everything that is wrong is said at once, each in its own words,
-// and a leaf is issued on trial, by all rules, before the line is called good.
+// and a leaf is issued on trial, by all rules, before the chain is called good.
 import { MeshError, MINUTE_MS } from '../base/index.js';
 import { toSpiffeId, tryTrustDomain } from '../spiffe/index.js';
-import { isSignedBy } from '../x509/check/index.js';
 import { toIssuer } from '../x509/issue/index.js';
 import { openKey } from '../x509/keys/index.js';
-import { type CertificateFacts, readCertificate, splitPem, toPem } from '../x509/read/index.js';
+import {
+  type CertificateFacts,
+  isSignedBy,
+  readCertificate,
+  splitPem,
+  toPem,
+} from '../x509/read/index.js';
 import { LocalAuthority } from './authority.js';
 import {
   type AuthorityTools,
-  type CaLine,
-  createLineUnder,
-  lineProblems,
+  type CaChain,
+  caChainProblems,
+  createCaChainUnder,
 } from './authority-material.js';
 
 /** As files hold it. */
@@ -36,21 +41,21 @@ export function trustDomainOfCa(certificatePem: string): string | undefined {
 }
 
 /**
- * The line of a brought CA; nothing is stored.
+ * The chain of a brought CA; nothing is stored.
  * @throws MeshError certificate-invalid with all that is wrong; passphrase-missing,
  * passphrase-wrong
  */
-export async function importLine(
+export async function importCaChain(
   ca: BroughtCa,
   { trustDomain, tools }: { readonly trustDomain: string; readonly tools: AuthorityTools },
-): Promise<CaLine> {
+): Promise<CaChain> {
   const privateKeyPem = openKey(ca.privateKeyPem, ca.passphrase);
   const path = toPath([...splitPem(ca.certificatePem), ...splitChain(ca.chainPem)]);
   const [first] = path;
   const root = path.at(-1);
   if (first === undefined || root === undefined) throw refused(['expected a certificate']);
   const nowMs = tools.clock.now();
-  const brought: CaLine = {
+  const brought: CaChain = {
     root: { facts: root, pem: toPem(root.der) },
     rootKeyPem: first === root ? privateKeyPem : undefined,
     issuer: toIssuer({ facts: first, pem: toPem(first.der) }, privateKeyPem),
@@ -59,12 +64,14 @@ export async function importLine(
       .map(({ der }) => toPem(der))
       .join(''),
   };
-  const problems = lineProblems(brought, { trustDomain, nowMs, isRoot: first === root });
+  const problems = caChainProblems(brought, { trustDomain, nowMs, isRoot: first === root });
   if (problems.length > 0) throw refused(problems);
-  const line =
-    first === root ? await createLineUnder({ trustDomain, root: brought.issuer }, tools) : brought;
-  await tryLine(line, trustDomain, tools);
-  return line;
+  const chain =
+    first === root
+      ? await createCaChainUnder({ trustDomain, root: brought.issuer }, tools)
+      : brought;
+  await tryCaChain(chain, trustDomain, tools);
+  return chain;
 }
 
 function splitChain(chainPem: string | undefined): readonly Buffer[] {
@@ -90,8 +97,12 @@ function toPath(ders: readonly Buffer[]): readonly CertificateFacts[] {
 }
 
 /** Issues a leaf on trial: what the rules of issuing refuse must be known before, not after. */
-async function tryLine(line: CaLine, trustDomain: string, tools: AuthorityTools): Promise<void> {
-  const material = { trustDomain, current: line, retired: [], change: undefined };
+async function tryCaChain(
+  chain: CaChain,
+  trustDomain: string,
+  tools: AuthorityTools,
+): Promise<void> {
+  const material = { trustDomain, current: chain, retired: [], change: undefined };
   const authority = new LocalAuthority(material, {
     ...tools,
     renews: false,

@@ -9,7 +9,7 @@ export {
   LocalAuthority,
   toInfo,
 } from './authority.js';
-export { type CaLine, createLine } from './authority-material.js';
+export { type CaChain, createCaChain } from './authority-material.js';
 export {
   bundleNotedAtMs,
   isFinishAsked,
@@ -27,4 +27,4 @@ export {
   loadOrCreateAuthority,
   readTrustDomain,
 } from './authority-store.js';
-export { importLine, trustDomainOfCa } from './ca-import.js';
+export { importCaChain, trustDomainOfCa } from './ca-import.js';

@@ -10,9 +10,10 @@ import { XDS_SERVER_NAME } from '../ca/xds/index.js';
 import type { CallerCredential } from '../grpc/certificates/index.js';
 import { checkReceived } from '../leaves/index.js';
 import type { ServiceName } from '../policy/index.js';
+import type { KeyType } from '../spiffe/index.js';
 import type { Context } from '../terminal/index.js';
 import { createCsr, toCsrPem } from '../x509/issue/index.js';
-import { generateKeys, type KeyType } from '../x509/keys/index.js';
+import { generateKeys } from '../x509/keys/index.js';
 import type { CertSource } from './cert-source.js';
 import { formatHostPort, type HostPort, usage } from './options.js';
 

@@ -1,6 +1,6 @@
 // The outage horizon and its warnings, for people.
+import { toSpan } from '../base/index.js';
 import type { HorizonStatus, ServerStatus } from '../server/status/index.js';
-import { toSpan } from './time-text.js';
 
 const WORDS: Readonly<Record<HorizonStatus['what'], string>> = {
   root: 'the root',

@@ -9,8 +9,8 @@ import {
   type CertificateHolder,
   findCertificates,
   type RevocationSubject,
-  toNodeService,
 } from '../revocation/index.js';
+import { splitNodeId, splitNodeText } from '../spiffe/index.js';
 import { loadStoredMesh } from './stored-mesh.js';
 
 /**
@@ -25,7 +25,7 @@ export async function checkSubject(
   const { certificates } = await findCertificates(dataDir, nowMs);
   if (kind === 'serial') return toSerialNotes(subject, certificates);
   const mesh = await tryMesh(dataDir);
-  const service = kind === 'service' ? subject : toNodeService(subject);
+  const service = kind === 'service' ? subject : splitNodeText(subject).service;
   refuseUnknownService(service, { mesh, certificates });
   if (kind === 'service') return toSharedNotes(service, mesh);
   refuseUnknownNode(subject, certificates);
@@ -65,14 +65,15 @@ function refuseUnknownService(
 const INSTANCES_TOLD = 10;
 
 function refuseUnknownNode(node: string, certificates: readonly CertificateHolder[]): void {
-  const service = toNodeService(node);
+  const { service, instance = '' } = splitNodeText(node);
   const nodes = certificates.filter((one) => one.service === service).map((one) => one.node);
-  const known = new Set(nodes.filter((one) => one !== undefined));
-  if (known.has(node)) return;
-  const instances = [...known].map((one) => one.slice(service.length + 1));
-  const near = closest(node.slice(service.length + 1), instances);
+  const instances = [
+    ...new Set(nodes.flatMap((one) => (one === undefined ? [] : [splitNodeId(one).instance]))),
+  ];
+  if (instances.includes(instance)) return;
+  const near = closest(instance, instances);
   const meant = near === undefined ? '' : ` (did you mean "${near}"?)`;
-  const message = `no instance "${node.slice(service.length + 1)}" of "${service}"`;
+  const message = `no instance "${instance}" of "${service}"`;
   const shown = instances.slice(0, INSTANCES_TOLD).join(', ');
   throw new MeshError('service-unknown', `${message} has a certificate${meant}`, {
     hint:

@@ -1,6 +1,6 @@
 // The server's log: JSON lines for machines, one readable line each where a person watches.
 import pino from 'pino';
-import type { Logger } from '../base/index.js';
+import { type Logger, toRfc3339 } from '../base/index.js';
 import type { Output } from '../terminal/index.js';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -28,7 +28,7 @@ export function createLogger(output: Output, level: LogLevel): Logger {
 /** `12:34:56.789 info  sidecar connected node="web~127.0.0.2"` of a JSON line. */
 function toReadable(line: string): string {
   const { level, time, msg, ...fields } = JSON.parse(line) as Record<string, unknown>;
-  const clock = new Date(Number(time)).toISOString().slice(11, 23);
+  const clock = toRfc3339(Number(time)).slice(11, 23);
   const shown = Object.entries(fields).map(([name, value]) => ` ${name}=${toText(value)}`);
   return `${clock} ${String(level).padEnd(5)} ${String(msg)}${shown.join('')}\n`;
 }

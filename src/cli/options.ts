@@ -3,6 +3,7 @@
 import { isIP } from 'node:net';
 import { Argument, Option } from 'commander';
 import { MeshError, tryDurationMs } from '../base/index.js';
+import { INSTANCE_RULE, tryInstance } from '../spiffe/index.js';
 import { DEFAULT_DATA_WORDS, toDefaultData } from './default-data.js';
 
 export const DEFAULT_XDS = '127.0.0.1:18000';
@@ -157,15 +158,13 @@ export function meshArgument(): Argument {
   return new Argument('<mesh>', 'mesh.yaml, or a folder of *.yaml').argParser(textReader('<mesh>'));
 }
 
-const INSTANCE = /^[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,126}[A-Za-z0-9])?$/;
-
 /** `--instance`: the part of a node's id after `~`. */
 export function instanceOption(description: string): Option {
   return new Option('--instance <name>', description).argParser(
     reader({
       name: '--instance',
-      expected: 'a name of at most 128 letters, digits, dots, dashes, colons and underscores',
-      read: (text) => (INSTANCE.test(text) ? text : undefined),
+      expected: INSTANCE_RULE,
+      read: tryInstance,
     }),
   );
 }

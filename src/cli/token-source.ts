@@ -4,6 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { MeshError, systemErrorCode } from '../base/index.js';
+import { toNodeId } from '../spiffe/index.js';
 import { type Io, writeLine } from '../terminal/index.js';
 import { createTokenKeys } from '../tokens/index.js';
 import { TOKEN_SECRET, type TokenSource } from '../translate/bootstrap/index.js';
@@ -26,7 +27,7 @@ export interface TokenSourceRequest extends NodeTokenRequest {
  */
 export async function provideToken(request: TokenSourceRequest): Promise<TokenSource> {
   const { tokenFile, service, instance, stderr, random } = request;
-  const holder = instance === undefined ? service : `${service}~${instance}`;
+  const holder = instance === undefined ? service : toNodeId({ service, instance });
   if (tokenFile === undefined) {
     const signed = await signNodeToken(request);
     writeLine(stderr, describeToken(signed, holder));

@@ -7,7 +7,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { type Clock, MeshError, systemErrorCode } from '../base/index.js';
+import { type Clock, MeshError, systemErrorCode, toSeconds } from '../base/index.js';
 import { writeHint } from './data-errors.js';
 
 export interface DataLock {
@@ -59,7 +59,8 @@ export async function waitForDataLock(path: string, clock: Clock): Promise<DataL
   if (status === 0) return { release: () => closeSync(fd) };
   closeSync(fd);
   if (status !== null) throw cannotLock(path, `flock's exit status ${status}`);
-  const message = `expected ${path} to be free within ${LONGEST_WAIT_MS / 1000} s but it is held`;
+  const longest = `${toSeconds(LONGEST_WAIT_MS)} s`;
+  const message = `expected ${path} to be free within ${longest} but it is held`;
   throw new MeshError('data-locked', message, {
     hint: 'another command changes the same file, or hangs: see which, and try again',
   });

@@ -1,12 +1,14 @@
 // Temporary files that a killed process has left in the data folder. They may hold parts of keys,
 // and nobody comes for them. Commands write beside a running server: only what is too old to be a
 // write under way is removed.
+
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { HOUR_MS } from '../base/index.js';
 import { TEMPORARY } from './data-folder.js';
 
 /** A write takes milliseconds; a machine may have slept in the middle of one. */
-export const STALE_AFTER_MS = 3_600_000;
+export const STALE_AFTER_MS = HOUR_MS;
 
 /**
  * Removes them from the folder and the folders in it; how many. Best effort: what can't be removed

@@ -13,6 +13,8 @@ export interface ChildOptions {
   readonly cwd?: string;
   /** The whole environment; default: ours. */
   readonly env?: NodeJS.ProcessEnv;
+  /** Default ignore: it reads an end of file. */
+  readonly stdin?: 'ignore' | 'pipe';
   /** How many of its newest output lines are kept; default 5000. */
   readonly logLines?: number;
   readonly clock?: Clock;
@@ -53,6 +55,11 @@ export class Child {
         resolve(this.#exit);
       });
     });
+  }
+
+  /** Its ends of the pipes; the outputs are text, of which `log` keeps the newest lines. */
+  get streams(): Pick<ChildProcess, 'stdin' | 'stdout' | 'stderr'> {
+    return this.#process;
   }
 
   /** How it ended; undefined while it runs. */
@@ -116,17 +123,18 @@ export class Child {
   }
 }
 
-/** Starts a program; MeshError `child-failed` where that can't be done. It has no stdin. */
+/** Starts a program; MeshError `child-failed` where that can't be done. */
 export async function startChild(options: ChildOptions): Promise<Child> {
-  const { name, cwd, env, logLines, clock = systemClock } = options;
+  const { name, cwd, env, stdin = 'ignore', logLines, clock = systemClock } = options;
   const { command, args } = boundToUs(options.command, options.args);
   const spawned = spawn(command, [...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [stdin, 'pipe', 'pipe'],
     ...(cwd === undefined ? {} : { cwd }),
     ...(env === undefined ? {} : { env }),
   });
   const ring = new LogRing(logLines === undefined ? {} : { limit: logLines });
   for (const stream of [spawned.stdout, spawned.stderr]) {
+    if (stream === null) continue;
     const writer = ring.writer();
     stream.setEncoding('utf8');
     stream.on('data', (text: string) => writer.write(text));

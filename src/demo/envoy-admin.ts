@@ -12,14 +12,6 @@ interface SocketAddress {
   readonly socket_address?: { readonly address: string; readonly port_value: number };
 }
 
-export interface ClusterStatus {
-  readonly name: string;
-  readonly host_statuses?: readonly {
-    readonly address: SocketAddress;
-    readonly health_status: { readonly eds_health_status?: string };
-  }[];
-}
-
 export interface CertificateStatus {
   readonly path?: string;
   readonly serial_number: string;
@@ -47,7 +39,7 @@ export class EnvoyAdmin {
   /** Whether Envoy says LIVE: the first configuration of every kind it waits for has arrived. */
   async ready(): Promise<boolean> {
     try {
-      const { status, body } = await this.#call('GET', '/ready');
+      const { status, body } = await this.#call('/ready');
       return status === 200 && body.trim() === 'LIVE';
     } catch {
       return false;
@@ -77,13 +69,6 @@ export class EnvoyAdmin {
     return this.#json('/config_dump?include_eds');
   }
 
-  async clusters(): Promise<readonly ClusterStatus[]> {
-    const answer = await this.#json<{ cluster_statuses?: ClusterStatus[] }>(
-      '/clusters?format=json',
-    );
-    return answer.cluster_statuses ?? [];
-  }
-
   async listeners(): Promise<readonly ListenerStatus[]> {
     const answer = await this.#json<{ listener_statuses?: ListenerStatus[] }>(
       '/listeners?format=json',
@@ -104,17 +89,6 @@ export class EnvoyAdmin {
     }));
   }
 
-  /** `version`, `state` and `command_line_options` among others. */
-  serverInfo(): Promise<Readonly<Record<string, unknown>>> {
-    return this.#json('/server_info');
-  }
-
-  /** Sets the level of every logger, or of one (`rbac`, `connection`, `upstream`, …). */
-  async logging(level: string, logger?: string): Promise<void> {
-    const query = logger === undefined ? `level=${level}` : `${logger}=${level}`;
-    await this.#post(`/logging?${query}`);
-  }
-
   /** Every stat in Envoy's text form, for a dump. */
   statsText(): Promise<string> {
     return this.#get('/stats');
@@ -125,24 +99,16 @@ export class EnvoyAdmin {
   }
 
   async #get(path: string): Promise<string> {
-    return this.#expect('GET', path);
-  }
-
-  async #post(path: string): Promise<void> {
-    await this.#expect('POST', path);
-  }
-
-  async #expect(method: string, path: string): Promise<string> {
-    const { status, body } = await this.#call(method, path);
+    const { status, body } = await this.#call(path);
     if (status === 200) return body;
     const text = body.slice(0, 200).trim();
     throw new MeshError(
       'child-failed',
-      `expected 200 from Envoy's admin for ${method} ${path} but got ${status} "${text}"`,
+      `expected 200 from Envoy's admin for GET ${path} but got ${status} "${text}"`,
     );
   }
 
-  #call(method: string, path: string): Promise<HttpAnswer> {
-    return httpCall({ address: this.address, port: this.port, method, path });
+  #call(path: string): Promise<HttpAnswer> {
+    return httpCall({ address: this.address, port: this.port, path });
   }
 }

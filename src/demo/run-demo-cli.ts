@@ -2,12 +2,12 @@
 // the demo shows is what a user gets.
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { MeshError } from '../base/index.js';
+import { MeshError, MINUTE_MS } from '../base/index.js';
 import { type Child, startChild } from './child.js';
 import { boundToUs, forget, reapOnExit } from './reaper.js';
 
 const MAIN = fileURLToPath(new URL('../cli/main.js', import.meta.url));
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = MINUTE_MS;
 
 /** What the command wrote to stdout; MeshError `child-failed` where it doesn't exit with 0. */
 export function countersign(args: readonly string[]): Promise<string> {

@@ -1,5 +1,5 @@
 // What the demo prints: steps, each with what is done and what was observed, and a summary.
-import { MeshError } from '../base/index.js';
+import { MeshError, toSeconds } from '../base/index.js';
 import { type Output, toTable, writeLine } from '../terminal/index.js';
 
 /** How one step tells what it does and sees. */
@@ -87,7 +87,7 @@ export class DemoReport {
       this.line(`   ${this.#paint(mark, mark === 'FAIL' ? 'red' : 'green')}${row.slice(4)}`);
     }
     const good = this.#results.filter(({ ok }) => ok).length;
-    const seconds = (tookMs / 1000).toFixed(1);
+    const seconds = toSeconds(tookMs).toFixed(1);
     this.line('');
     this.line(`${good} of ${this.#results.length} steps showed what they should, in ${seconds} s`);
   }

@@ -2,6 +2,7 @@
 // `client_status` the client's, as far as its answers tell: `xds_config` is what the client has
 // taken, and what it rejected stands in `error_state`. `version_info` is the resource's own
 // version, since that of a response says nothing of one resource.
+import { toSecondsAndNanos } from '../base/index.js';
 import type { countersign } from '../gen/wire.js';
 import {
   isJsonObject,
@@ -20,7 +21,7 @@ const CLIENT_STATUS = { requested: 1, 'does-not-exist': 2, acked: 3, rejected: 4
 /** envoy.service.status.v3.ConfigStatus */
 const CONFIG_STATUS = { synced: 1, 'not-sent': 2, stale: 3, rejected: 4 } as const;
 
-/** `contentOf`: what of a resource's content may be told. */
+/** `contentOf`: what of a resource's content may be shown. */
 export type ContentOf = (typeUrl: string, resource: Resource) => countersign.wire.Any | undefined;
 
 export function toClientConfig(
@@ -53,9 +54,7 @@ function toGenericConfig(status: ResourceStatus, contentOf: ContentOf): GenericX
 }
 
 function toTimestamp(ms: number | undefined): countersign.wire.Timestamp | undefined {
-  if (ms === undefined) return undefined;
-  const seconds = Math.floor(ms / 1_000);
-  return { seconds, nanos: Math.round((ms - seconds * 1_000) * 1_000_000) };
+  return ms === undefined ? undefined : toSecondsAndNanos(ms);
 }
 
 function toWireNode(node: Node): countersign.wire.Node {

@@ -7,12 +7,13 @@ import { MeshError } from '../base/index.js';
 import { countersign } from '../gen/wire.js';
 import { TYPE_URLS } from '../xds/index.js';
 import { toClientConfig } from './client-config.js';
-import type { Logger, ServiceRegistry } from './discovery.js';
+import type { ServiceRegistry } from './discovery.js';
 import type { DiscoveryStream } from './handle.js';
+import type { Logger } from './host.js';
 import { toNodePredicate } from './matcher.js';
 import { toMethod } from './method.js';
 import { type AnyCall, type Caller, toCaller } from './peer.js';
-import { isTold, toStatus } from './status.js';
+import { isForPeer, toStatus } from './status.js';
 
 const { wire } = countersign;
 
@@ -54,7 +55,7 @@ export function attachClientStatus(server: ServiceRegistry, options: ClientStatu
     return respond(bytes, options);
   };
   const toRefusal = (error: unknown): ReturnType<typeof toStatus> => {
-    if (!isTold(error)) options.logger?.error({ err: error }, 'a client status request failed');
+    if (!isForPeer(error)) options.logger?.error({ err: error }, 'a client status request failed');
     return toStatus(error);
   };
   server.addService(DEFINITION, {
@@ -119,7 +120,7 @@ function decode(bytes: Buffer): countersign.wire.ClientStatusRequest {
   }
 }
 
-/** Which contents may be told, and how much of them. */
+/** Which contents may be shown, and how much of them. */
 class ContentBudget {
   readonly #confidential: ReadonlySet<string>;
   readonly #maxBytes: number;

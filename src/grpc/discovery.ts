@@ -2,39 +2,15 @@
 // Messages pass as the bytes that they are: the protocol core decodes and encodes them.
 import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { type Clock, MeshError, systemClock } from '../base/index.js';
-import type { Request, Response, Variant } from '../xds/index.js';
-import type { DiscoveryStream, StreamId, StreamKind, StreamUpdate } from './handle.js';
+import type { Variant } from '../xds/index.js';
+import type { DiscoveryStream, StreamId, StreamKind } from './handle.js';
+import type { DiscoveryHooks, HookName, Host, Logger } from './host.js';
 import { DEFAULT_DISCOVERY_LIMITS, type DiscoveryLimits } from './limits.js';
 import { toMethod } from './method.js';
 import { type DiscoveryCall, type Peer, peerAddress } from './peer.js';
 import { AGGREGATED_SERVICE, type DiscoveryService } from './services.js';
 import { toStatus } from './status.js';
 import { Stream } from './stream.js';
-
-/** The methods of a pino logger that are used here. */
-export interface Logger {
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
-
-/**
- * Told of what happens, in that order; nothing waits for them. A hook that throws, or whose promise
- * is rejected, is logged and breaks no stream. Each may set a snapshot or close the stream.
- */
-export interface DiscoveryHooks<A> {
-  /** After authentication, before the first request is answered. */
-  onConnect?(stream: DiscoveryStream<A>): void;
-  /** Each request, ACK and NACK as it came, before it is looked at. */
-  onRequest?(stream: DiscoveryStream<A>, request: Request): void;
-  /** Each response, once it was handed to the transport: the peer may not have it yet. */
-  onResponse?(stream: DiscoveryStream<A>, response: Response): void;
-  /** What a request turned out to be: after it, and after what it made us send. */
-  onUpdate?(stream: DiscoveryStream<A>, update: StreamUpdate): void;
-  /** Once; the stream takes and sends nothing any more. */
-  onDisconnect?(stream: DiscoveryStream<A>): void;
-}
-
-type HookName = keyof DiscoveryHooks<never>;
 
 export interface DiscoveryOptions<A> {
   /** Default: the system's. */
@@ -61,16 +37,6 @@ export interface Discovery<A> {
 /** The part of grpc-js' Server that is needed. */
 export interface ServiceRegistry {
   addService(service: ServiceDefinition, implementation: UntypedServiceImplementation): void;
-}
-
-/** What streams share. */
-export interface Host<A> {
-  readonly clock: Clock;
-  readonly limits: DiscoveryLimits;
-  readonly logger: Logger | undefined;
-  authenticate(peer: Peer): A | Promise<A>;
-  call(name: HookName, hook: (hooks: DiscoveryHooks<A>) => unknown): void;
-  remove(stream: Stream<A>): void;
 }
 
 /** Serves the discovery services of `options.services` (ADS), SotW and delta, on `server`. */
@@ -152,17 +118,23 @@ class StreamRegistry<A> implements Discovery<A>, Host<A> {
     return this.#options.authenticate(peer);
   }
 
-  call(name: HookName, hook: (hooks: DiscoveryHooks<A>) => unknown): void {
+  call(
+    name: HookName,
+    hook: (hooks: DiscoveryHooks<A>) => unknown,
+    failed?: (error: unknown) => void,
+  ): void {
     const { hooks } = this.#options;
     if (hooks?.[name] === undefined) return;
-    const failed = (err: unknown): void =>
+    const fail = (err: unknown): void => {
       this.logger?.error({ err, hook: name }, 'a discovery hook failed');
+      failed?.(err);
+    };
     try {
       // An async function may stand where one without a result is asked for.
       const result = hook(hooks);
-      if (result instanceof Promise) result.catch(failed);
+      if (result instanceof Promise) result.catch(fail);
     } catch (err) {
-      failed(err);
+      fail(err);
     }
   }
 

@@ -1,5 +1,5 @@
 // The gRPC health service (Check, List and Watch). It needs no token, so that load balancers can
-// ask, and it says nothing but whether a service of this server serves.
+// ask, and it reveals nothing but whether a service of this server serves.
 // Protocol: github.com/grpc/grpc, doc/health-checking.md; List: gRFC A90.
 import {
   type ServerUnaryCall,
@@ -18,9 +18,9 @@ const { HealthCheckRequest, HealthCheckResponse, HealthListResponse } = grpc.hea
 export type HealthStatus = 'serving' | 'not-serving';
 
 export interface Health {
-  /** The state of a service, or of the whole server (`''`); those who watch it are told. */
+  /** The state of a service, or of the whole server (`''`); those who watch it hear of it. */
   set(service: string, state: HealthStatus): void;
-  /** Everything is `not-serving` from now on; watches are told so and end. */
+  /** Everything is `not-serving` from now on; watches get that and end. */
   drain(): void;
 }
 
@@ -71,8 +71,8 @@ export function attachHealth(server: ServiceRegistry, options: HealthOptions = {
 
 class HealthService implements Health {
   readonly #states = new Map<string, HealthStatus>();
-  /** Each with the service that it is about and the status that it was told last. */
-  readonly #watches = new Map<Watch, { readonly service: string; told: number }>();
+  /** Each with the service that it is about and the status that was sent last. */
+  readonly #watches = new Map<Watch, { readonly service: string; sent: number }>();
   readonly #maxWatches: number;
   #draining = false;
 
@@ -122,7 +122,7 @@ class HealthService implements Health {
     }
     const forget = (): void => void this.#watches.delete(call);
     for (const event of ['cancelled', 'error', 'close']) call.on(event, forget);
-    this.#watches.set(call, { service, told: -1 });
+    this.#watches.set(call, { service, sent: -1 });
     call.on('drain', () => this.#tell(call));
     this.#tell(call);
   }
@@ -136,14 +136,14 @@ class HealthService implements Health {
     return new MeshError('resource-limit', `expected at most ${this.#maxWatches} watches`);
   }
 
-  /** The newest status, where it isn't what was told last; to a slow reader when it reads again. */
+  /** The newest status, where it isn't what was sent last; to a slow reader when it reads again. */
   #tell(call: Watch): void {
     const watch = this.#watches.get(call);
     if (watch === undefined || call.writableNeedDrain) return;
     const state = this.#states.get(watch.service);
     const next = state === undefined ? SERVICE_UNKNOWN : SERVING_STATUS[state];
-    if (next === watch.told) return;
-    watch.told = next;
+    if (next === watch.sent) return;
+    watch.sent = next;
     call.write(encode(next));
   }
 }

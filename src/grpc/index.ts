@@ -6,9 +6,7 @@ export {
 export {
   attachDiscovery,
   type Discovery,
-  type DiscoveryHooks,
   type DiscoveryOptions,
-  type Logger,
   type ServiceRegistry,
 } from './discovery.js';
 export type { DiscoveryStream, StreamId, StreamKind, StreamUpdate } from './handle.js';
@@ -19,6 +17,7 @@ export {
   type HealthOptions,
   type HealthStatus,
 } from './health.js';
+export type { DiscoveryHooks, Logger } from './host.js';
 export { DEFAULT_DISCOVERY_LIMITS, type DiscoveryLimits, serverOptions } from './limits.js';
 export type { Caller, Peer } from './peer.js';
 export { attachReflection, type ReflectionOptions } from './reflection.js';

@@ -1,4 +1,4 @@
-// Who is at the other end, as far as the transport knows, and what it says of itself.
+// Who is at the other end, as far as the transport knows, and what it claims to be.
 import type { Metadata, ServerDuplexStream } from '@grpc/grpc-js';
 import type { Node, Variant } from '../xds/index.js';
 

@@ -2,8 +2,10 @@
 // the session seen resource by resource, for people and for CSDS.
 import {
   EMPTY_SET,
+  isUnderWay,
   type Rejection,
   type Resource,
+  rejectionOf,
   type Snapshot,
   type TypeReport,
 } from '../xds/index.js';
@@ -27,7 +29,8 @@ export interface ResourceStatus {
    */
   readonly state: 'requested' | 'does-not-exist' | 'acked' | 'rejected';
   /**
-   * Whether the peer has just what the snapshot says, nothing but something else, or not been told.
+   * Whether the peer has just what the snapshot says, something else, or hasn't been sent
+   * anything.
    */
   readonly delivery: 'synced' | 'stale' | 'not-sent' | 'rejected';
   /** Of what the peer has taken; empty where it has taken nothing. */
@@ -58,7 +61,7 @@ export function toResourceStatuses(input: StatusInput): readonly ResourceStatus[
 /** Every name that the peer asked for, has taken or rejected. */
 function namesOf(report: TypeReport, snapshot: Snapshot | undefined): readonly string[] {
   const names = new Set([...report.names, ...report.acked.keys()]);
-  for (const { name } of report.rejection?.resources ?? []) names.add(name);
+  for (const { name } of rejectionOf(report)?.resources ?? []) names.add(name);
   const set = report.wildcard ? snapshot?.get(report.typeUrl) : undefined;
   for (const name of set?.resources.keys() ?? []) names.add(name);
   return [...names].sort();
@@ -69,11 +72,11 @@ function toStatus(
   report: TypeReport,
   { snapshot, times }: StatusInput,
 ): ResourceStatus {
-  const { typeUrl, pending } = report;
+  const { typeUrl } = report;
   const acked = report.acked.get(name);
   const wanted = (snapshot?.get(typeUrl) ?? EMPTY_SET).resources.get(name);
   const known = times.get(typeUrl);
-  const rejected = rejectedResource(name, report.rejection, acked?.version);
+  const rejected = rejectedResource(name, rejectionOf(report), acked?.version);
   const common = {
     typeUrl,
     name,
@@ -94,7 +97,7 @@ function toStatus(
   if (wanted === undefined && snapshot !== undefined) {
     return { ...common, state: 'does-not-exist', delivery: 'not-sent' };
   }
-  const sent = wanted !== undefined && pending && report.sentVersion !== '';
+  const sent = wanted !== undefined && isUnderWay(report) && report.sentVersion !== undefined;
   return { ...common, state: 'requested', delivery: sent ? 'stale' : 'not-sent' };
 }
 

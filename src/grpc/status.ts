@@ -1,5 +1,5 @@
-// MeshError codes as gRPC statuses: the one table of this edge. What isn't in it is our own affair
-// and goes out as "internal error".
+// MeshError codes as gRPC statuses: the one table of this edge. What isn't in it is a fault of
+// our own and goes out as "internal error".
 import { status } from '@grpc/grpc-js';
 import { type ErrorCode, MeshError } from '../base/index.js';
 
@@ -21,14 +21,13 @@ const CODES: ReadonlyMap<ErrorCode, status> = new Map<ErrorCode, status>([
   ['csr-wrong-identity', status.PERMISSION_DENIED],
   ['service-unknown', status.FAILED_PRECONDITION],
   ['address-in-use', status.ALREADY_EXISTS],
-  ['stream-superseded', status.ABORTED],
   ['resource-limit', status.RESOURCE_EXHAUSTED],
   ['request-invalid', status.INVALID_ARGUMENT],
   ['timeout', status.DEADLINE_EXCEEDED],
   ['server-stopping', status.UNAVAILABLE],
 ]);
 
-/** What a peer is told of a thrown value. */
+/** What a peer gets to know of a thrown value. */
 export function toStatus(error: unknown): Status {
   const code = error instanceof MeshError ? CODES.get(error.code) : undefined;
   if (code === undefined || !(error instanceof MeshError)) {
@@ -37,7 +36,7 @@ export function toStatus(error: unknown): Status {
   return { code, details: error.message };
 }
 
-/** Whether a peer is told what went wrong: otherwise it is for the log only. */
-export function isTold(error: unknown): boolean {
+/** Whether a peer gets to know what went wrong: otherwise it is for the log only. */
+export function isForPeer(error: unknown): boolean {
   return error instanceof MeshError && CODES.has(error.code);
 }

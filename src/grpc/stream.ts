@@ -1,12 +1,14 @@
-// One open stream: feeds a session's events and performs its effects. A stream is `waiting` for its
-// first request, then `joining` while the host authenticates it (its further requests wait in the
-// transport), then `open`, then `closed`; nothing is sent before `open` or after `closed`.
+// One open stream: feeds a session's events and performs its effects. Nothing is sent before the
+// stream is `open` or after it is `closed`. A failure of our own (a step or an encoder that throws)
+// ends the stream with "internal error", so that the peer comes back and starts afresh: a stream
+// that goes on without having sent what its session counts as sent would be mute.
 import { type Cancel, MeshError, RateLimit } from '../base/index.js';
 import {
   createSession,
   decodeRequest,
   type Effect,
   encodeResponse,
+  heldOf,
   isInForce,
   isSynced,
   type Node,
@@ -18,11 +20,19 @@ import {
   toReports,
 } from '../xds/index.js';
 import { AnswerTimes } from './answer-times.js';
-import type { Host } from './discovery.js';
 import type { DiscoveryStream, StreamId, StreamKind, StreamUpdate } from './handle.js';
+import type { DiscoveryHooks, Host } from './host.js';
 import { type DiscoveryCall, peerAddress, toCaller } from './peer.js';
 import { toResourceStatuses } from './resource-status.js';
-import { isTold, toStatus } from './status.js';
+import { isForPeer, toStatus } from './status.js';
+
+type Phase<A> =
+  /** For its first request. */
+  | { readonly kind: 'waiting' }
+  /** The host authenticates it; its further requests wait in the transport. */
+  | { readonly kind: 'joining' }
+  | { readonly kind: 'open'; readonly handle: DiscoveryStream<A> }
+  | { readonly kind: 'closed' };
 
 export class Stream<A> {
   readonly #id: StreamId;
@@ -30,17 +40,16 @@ export class Stream<A> {
   readonly #host: Host<A>;
   readonly #kind: StreamKind;
   readonly #address: string;
-  readonly #session: Session;
+  #session: Session;
   readonly #requests: RateLimit;
   /** Written, and not taken by the transport yet. */
   #unreadBytes = 0;
   #paused = false;
-  /** Handed to the transport; hooks are told next. */
+  /** Handed to the transport; hooks hear of them next. */
   readonly #sent: Response[] = [];
   #stepping = false;
   readonly #times = new Map<string, AnswerTimes>();
-  #phase: 'waiting' | 'joining' | 'open' | 'closed' = 'waiting';
-  #handle: DiscoveryStream<A> | undefined;
+  #phase: Phase<A> = { kind: 'waiting' };
   #cancelDeadline: Cancel;
   readonly #alarms = new Set<Cancel>();
 
@@ -74,13 +83,14 @@ export class Stream<A> {
     return this.#address;
   }
 
+  /** Of an open stream. */
   get handle(): DiscoveryStream<A> | undefined {
-    return this.#handle;
+    return this.#phase.kind === 'open' ? this.#phase.handle : undefined;
   }
 
   /** Ends the stream with the error's status, or with OK. */
   close(error?: unknown): void {
-    if (this.#phase === 'closed') return;
+    if (this.#phase.kind === 'closed') return;
     this.#closed();
     if (this.#call.cancelled) return;
     if (error === undefined) this.#call.end();
@@ -88,26 +98,25 @@ export class Stream<A> {
   }
 
   #closed(): void {
-    if (this.#phase === 'closed') return;
-    const handle = this.#handle;
-    this.#phase = 'closed';
+    if (this.#phase.kind === 'closed') return;
+    const { handle } = this;
+    this.#phase = { kind: 'closed' };
     this.#cancelDeadline();
     for (const cancel of this.#alarms) cancel();
     this.#alarms.clear();
-    step(this.#session, { kind: 'end' });
     this.#host.remove(this);
-    if (handle !== undefined)
-      this.#host.call('onDisconnect', (hooks) => hooks.onDisconnect?.(handle));
+    if (handle === undefined) return;
+    this.#host.call('onDisconnect', (hooks) => hooks.onDisconnect?.(handle));
   }
 
   #receive(bytes: Buffer): void {
-    if (this.#phase === 'closed') return;
+    if (this.#phase.kind === 'closed') return;
     try {
       this.#checkLimits(bytes);
-      const withNode = this.#phase === 'waiting';
+      const withNode = this.#phase.kind === 'waiting';
       const { limits } = this.#host;
       const { request, node } = decodeRequest(bytes, { ...this.#kind, limits, withNode });
-      if (this.#phase === 'open') this.#take(request);
+      if (this.#phase.kind === 'open') this.#take(request, this.#phase.handle);
       else this.#join(request, node);
     } catch (error) {
       this.#refuse(error);
@@ -131,16 +140,15 @@ export class Stream<A> {
     if (node === undefined) {
       throw new MeshError('request-invalid', 'expected a node in the first request but got none');
     }
-    this.#phase = 'joining';
+    this.#phase = { kind: 'joining' };
     this.#cancelDeadline();
     this.#call.pause();
     const accept = (auth: A): void => {
-      if (this.#phase !== 'joining') return;
-      this.#phase = 'open';
+      if (this.#phase.kind !== 'joining') return;
       const handle = this.#createHandle(node, auth);
-      this.#handle = handle;
-      this.#host.call('onConnect', (hooks) => hooks.onConnect?.(handle));
-      this.#take(request);
+      this.#phase = { kind: 'open', handle };
+      this.#connect(handle);
+      this.#take(request, handle);
       this.#call.resume();
     };
     Promise.resolve(this.#host.authenticate({ ...toCaller(this.#call), ...this.#kind, node }))
@@ -148,52 +156,68 @@ export class Stream<A> {
       .catch((error: unknown) => this.#refuse(error));
   }
 
+  #connect(handle: DiscoveryStream<A>): void {
+    const connect = (hooks: DiscoveryHooks<A>): unknown => hooks.onConnect?.(handle);
+    this.#host.call('onConnect', connect, (error) => {
+      // The host never got to say what this peer is to have, and nobody else will.
+      if (this.#session.snapshot === undefined) this.close(error);
+    });
+  }
+
   #refuse(error: unknown): void {
     const { logger } = this.#host;
     const fields = { stream: this.#id, peer: this.#address };
-    if (isTold(error))
+    if (!isForPeer(error)) logger?.error({ ...fields, err: error }, 'stream failed');
+    else if (this.#phase.kind !== 'closed') {
       logger?.warn({ ...fields, reason: toStatus(error).details }, 'stream refused');
-    else logger?.error({ ...fields, err: error }, 'stream failed');
+    }
     this.close(error);
   }
 
-  #take(request: Request): void {
+  #take(request: Request, handle: DiscoveryStream<A>): void {
     const { typeUrl } = request;
-    const handle = this.#handle;
-    if (handle === undefined) return;
+    // A hook may have closed the stream: after onDisconnect no hook is called.
+    if (this.#phase.kind !== 'open') return;
     this.#host.call('onRequest', (hooks) => hooks.onRequest?.(handle, request));
     const effects = this.#step({ kind: 'request', request });
+    if (this.#phase.kind !== 'open') return;
     const answer = effects.find((effect) => effect.kind === 'acked' || effect.kind === 'nacked');
     const update: StreamUpdate = answer ?? { kind: 'request', typeUrl };
     this.#host.call('onUpdate', (hooks) => hooks.onUpdate?.(handle, update));
   }
 
+  /** Never throws, whoever calls it: a request, the host, a timer or the transport. */
   #step(event: SessionEvent): readonly Effect[] {
-    if (this.#phase !== 'open') return [];
+    if (this.#phase.kind !== 'open') return [];
     const nested = this.#stepping;
     this.#stepping = true;
-    const effects = step(this.#session, event);
-    for (const effect of effects) this.#perform(effect);
-    if (nested) return effects;
-    this.#tellSent();
-    this.#stepping = false;
-    return effects;
+    try {
+      const { session, effects } = step(this.#session, event);
+      this.#session = session;
+      for (const effect of effects) this.#perform(effect);
+      if (!nested) this.#reportSent();
+      return effects;
+    } catch (error) {
+      this.#refuse(error);
+      return [];
+    } finally {
+      this.#stepping = nested;
+    }
   }
 
-  /** Once all is performed: a hook may step the session itself, and is told of that here too. */
-  #tellSent(): void {
-    const handle = this.#handle;
+  /** Once all is performed: a hook may step the session itself, and hears of that here too. */
+  #reportSent(): void {
     for (let sent = this.#sent.shift(); sent !== undefined; sent = this.#sent.shift()) {
-      const response = sent;
-      if (handle === undefined || this.#phase === 'closed') continue;
+      const [response, { handle }] = [sent, this];
+      if (handle === undefined) continue;
       this.#host.call('onResponse', (hooks) => hooks.onResponse?.(handle, response));
     }
   }
 
   #perform(effect: Effect): void {
+    if (this.#phase.kind !== 'open') return;
     switch (effect.kind) {
       case 'send':
-        if (this.#phase !== 'open') return;
         this.#write(encodeResponse(this.#kind.variant, effect.response));
         this.#sent.push(effect.response);
         return;
@@ -241,7 +265,7 @@ export class Stream<A> {
     const { typeUrl } = effect;
     const times = this.#times.get(typeUrl) ?? new AnswerTimes();
     const nowMs = this.#host.clock.now();
-    const held = this.#session.types.get(typeUrl)?.held;
+    const held = heldOf(this.#session, typeUrl);
     if (effect.kind === 'nacked') times.reject(nowMs);
     else if (held !== undefined) times.take(effect.taken, held, nowMs);
     this.#times.set(typeUrl, times);
@@ -267,7 +291,7 @@ export class Stream<A> {
           times: this.#times,
         }),
       isInForce: (resource) => isInForce(this.#session, resource),
-      isSynced: () => this.#phase === 'open' && isSynced(this.#session),
+      isSynced: () => this.#phase.kind === 'open' && isSynced(this.#session),
     };
   }
 }

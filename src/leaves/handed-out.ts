@@ -1,17 +1,20 @@
 // What was handed out to holders of keys that are not sidecars': one file per certificate,
 // `handed-out/<serial>.json` in the data folder, stored before its holder gets it. A revocation
 // finds the serial here, and a root stays trusted until the last of these has ended.
+
 import { z } from 'zod';
+import { DAY_MS, MINUTE_MS } from '../base/index.js';
 import type { LeafCertificate } from '../ca/index.js';
 import type { DataDir } from '../data/index.js';
 import { parseStored } from '../data/index.js';
+import { isNodeId, type NodeId, splitNodeId } from '../spiffe/index.js';
 import { sha256Hex } from '../x509/keys/index.js';
 import { splitPem } from '../x509/read/index.js';
 
 const FOLDER = 'handed-out';
 const NAME = /^[0-9a-f]+\.json$/;
 /** An ended certificate stays listed for this long. */
-const KEEP_ENDED_MS = 24 * 3_600_000;
+const KEEP_ENDED_MS = DAY_MS;
 
 const hex = z.string().regex(/^[0-9a-f]+$/);
 const credential = z.discriminatedUnion('kind', [
@@ -31,10 +34,10 @@ const schema = z.strictObject({
   /** Of the leaf; absent in files of earlier versions. */
   fingerprintSha256: hex.optional(),
   /** `service~instance` where what its holder showed is bound to an instance. */
-  node: z.string().optional(),
+  node: z.string().refine(isNodeId).optional(),
   /** What its holder showed for it; absent where it was made on the data folder. */
   credential: credential.optional(),
-  /** Where that was a certificate: what the first before it was had for, as far as is known. */
+  /** Where that was a certificate: what the first before it was had for, where known. */
   origin: credential.optional(),
 });
 
@@ -45,7 +48,7 @@ export type HandedOutCredential = z.infer<typeof credential>;
 export interface HandingOut {
   readonly certificate: LeafCertificate;
   readonly service: string;
-  readonly node?: string;
+  readonly node?: NodeId;
   readonly credential?: HandedOutCredential;
   readonly origin?: HandedOutCredential;
 }
@@ -98,11 +101,11 @@ export async function boundInstance(
   serialHex: string,
 ): Promise<string | undefined> {
   const node = (await findHandedOut(dataDir, serialHex))?.node;
-  return node?.split('~').slice(1).join('~');
+  return node === undefined ? undefined : splitNodeId(node).instance;
 }
 
 /** A command may have read the authority just before it changed. */
-const ISSUING_MARGIN_MS = 60_000;
+const ISSUING_MARGIN_MS = MINUTE_MS;
 
 /**
  * When the last of those ends that were issued before a time, ms since the epoch; undefined where

@@ -1,7 +1,7 @@
 // One node that is present: what its leaf is and should be, and the work on it, one piece after the
 // other.
 import type { Leaf } from '../ca/index.js';
-import type { NodeId } from './leaf-store.js';
+import type { NodeId } from '../spiffe/index.js';
 import type { LeafSettings } from './renewal.js';
 
 export class LeafEntry {

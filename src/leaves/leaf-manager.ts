@@ -8,9 +8,10 @@ import assert from 'node:assert';
 import { type Cancel, HOUR_MS, Listeners, SECOND_MS } from '../base/index.js';
 import type { Leaf } from '../ca/index.js';
 import type { DataDir } from '../data/index.js';
+import type { NodeId } from '../spiffe/index.js';
 import { LeafEntry } from './leaf-entry.js';
 import { LeafRenewer, type LeafRenewerOptions } from './leaf-renewer.js';
-import { LeafStore, type NodeId } from './leaf-store.js';
+import { LeafStore } from './leaf-store.js';
 import type { LeafSettings } from './renewal.js';
 import { WakeTimer } from './wake-timer.js';
 

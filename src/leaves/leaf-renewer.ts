@@ -4,8 +4,9 @@
 // pauses.
 import { type Clock, MeshError, type Random, SECOND_MS } from '../base/index.js';
 import type { Authority, Leaf } from '../ca/index.js';
+import type { NodeId } from '../spiffe/index.js';
 import type { LeafEntry } from './leaf-entry.js';
-import type { LeafStore, NodeId } from './leaf-store.js';
+import type { LeafStore } from './leaf-store.js';
 import { isUsable, planRenewal, type RenewalReason, type RenewalState } from './renewal.js';
 
 export interface LeafProblem {

@@ -6,13 +6,10 @@ import { z } from 'zod';
 import { inParts } from '../base/index.js';
 import type { Leaf } from '../ca/index.js';
 import { type DataDir, damaged, parseStored } from '../data/index.js';
-import { parseSpiffeId } from '../spiffe/index.js';
+import { isNodeId, KEY_TYPES, type NodeId, parseSpiffeId } from '../spiffe/index.js';
 import { certificateProblems } from '../x509/check/index.js';
 import { sha256Hex } from '../x509/keys/index.js';
 import { readCertificate, splitPem } from '../x509/read/index.js';
-
-/** A node's own name, as the server composes it: `payments/ledger~10.0.0.3`. */
-export type NodeId = string;
 
 const FOLDER = 'leaves';
 const NAME = /^[0-9a-f]{32}\.json$/;
@@ -21,10 +18,10 @@ const READ_AT_ONCE = 64;
 
 const schema = z.strictObject({
   version: z.literal(1),
-  node: z.string(),
+  node: z.string().refine(isNodeId),
   spiffeId: z.string(),
   dnsNames: z.array(z.string()),
-  keyType: z.enum(['ecdsa-p256', 'ecdsa-p384', 'rsa-2048', 'rsa-3072']),
+  keyType: z.enum(KEY_TYPES),
   serialHex: z.string(),
   notBeforeMs: z.number(),
   notAfterMs: z.number(),

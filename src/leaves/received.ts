@@ -5,8 +5,12 @@
 import { createPrivateKey } from 'node:crypto';
 import { MeshError, toRfc3339 } from '../base/index.js';
 import { parseSpiffeId, type SpiffeId } from '../spiffe/index.js';
-import { isSignedBy } from '../x509/check/index.js';
-import { type CertificateFacts, readCertificate, splitPem } from '../x509/read/index.js';
+import {
+  type CertificateFacts,
+  isSignedBy,
+  readCertificate,
+  splitPem,
+} from '../x509/read/index.js';
 
 export interface Received {
   /** The leaf first, then its intermediates. */

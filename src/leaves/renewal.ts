@@ -4,7 +4,7 @@
 // nodes, yet a restart does not roll it again.
 
 import type { Leaf, LeafRequest } from '../ca/index.js';
-import type { KeyType } from '../x509/keys/index.js';
+import type { KeyType } from '../spiffe/index.js';
 import { sha256Hex } from '../x509/keys/index.js';
 
 export interface LeafSettings extends LeafRequest {

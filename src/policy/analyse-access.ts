@@ -1,4 +1,5 @@
 // Rules that contradict themselves or don't do what they seem to: MODEL.md "Access".
+import { trustDomainPrefix } from '../spiffe/index.js';
 import { needsHttp } from './access.js';
 import { isAnyone } from './caller.js';
 import { contradictedField } from './contradiction.js';
@@ -99,7 +100,8 @@ function checkTrustDomain(
 ): void {
   const check = (from: readonly Caller[] = [], at: Path): void => {
     for (const [index, caller] of from.entries()) {
-      if (caller.kind !== 'spiffe' || caller.id.startsWith(`spiffe://${trustDomain}/`)) continue;
+      if (caller.kind !== 'spiffe' || caller.id.startsWith(trustDomainPrefix(trustDomain)))
+        continue;
       const message =
         'no identity of another trust domain can connect: federation is not supported yet';
       addProblem([...at, 'from', index], { severity: 'warning', message });

@@ -1,6 +1,6 @@
 // What is wrong or worth knowing in a mesh whose shape is right: errors that only the resolved
 // settings show, warnings, and exemptions.
-import { toPlace } from '../base/index.js';
+import { toPlace, toSeconds } from '../base/index.js';
 import { analyseAccess } from './analyse-access.js';
 import { MESH_PORT } from './keys.js';
 import type { AddProblem, Report } from './report.js';
@@ -71,7 +71,7 @@ function checkTtl([{ path, certificates }]: Chain, addProblem: AddProblem): void
   if (ttlMs === undefined || ttlMs >= SHORT_TTL_MS) return;
   addProblem([...path, 'certificates', 'ttl'], {
     severity: 'warning',
-    message: `certificates that live ${ttlMs / 1000} s end soon after the server stops`,
+    message: `certificates that live ${toSeconds(ttlMs)} s end soon after the server stops`,
     hint: 'use 10m or more outside of tests',
   });
 }

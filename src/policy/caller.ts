@@ -1,6 +1,12 @@
 // The entries of a rule's `from`: who they name, and whom they match.
+import {
+  isWorkloadId,
+  isWorkloadIdPrefix,
+  namespacePrefix,
+  trustDomainPrefix,
+} from '../spiffe/index.js';
 import type { Caller, ServiceName } from './model.js';
-import { LABEL, namespacePrefix, tryNameParts } from './names.js';
+import { LABEL, tryNameParts } from './names.js';
 import { expected, type Parsed, parsed } from './parsed.js';
 
 /** A Caller before the SPIFFE ID of its service is known. */
@@ -9,18 +15,6 @@ export type CallerText =
   | { readonly kind: 'service'; readonly service: ServiceName };
 
 const WHAT = 'a service, "namespace/*", "*", "spiffe://…" or anyone';
-/**
- * SPIFFE-ID section 2: a trust domain, then segments without empty ones, without a slash at the
- * end.
- */
-const SPIFFE_ID = /^spiffe:\/\/[a-z0-9._-]{1,255}(?:\/[A-Za-z0-9._-]+)+$/;
-/**
- * The same up to a star, which stands after the trust domain's slash: else it would cross
- * domains.
- */
-const SPIFFE_PREFIX = /^spiffe:\/\/[a-z0-9._-]{1,255}(?:\/[A-Za-z0-9._-]+)*\/[A-Za-z0-9._-]*$/;
-/** SPIFFE-ID section 2.3. */
-const SPIFFE_ID_LIMIT = 2048;
 
 export function tryCaller(text: string): Parsed<CallerText> {
   if (text === 'anyone') return parsed({ kind: 'anyone' });
@@ -42,10 +36,10 @@ export function tryCaller(text: string): Parsed<CallerText> {
 
 function trySpiffe(text: string): Parsed<CallerText> {
   const prefix = text.endsWith('*');
+  // A star before the trust domain's slash would cross domains.
   const id = prefix ? text.slice(0, -1) : text;
-  const fits = (prefix ? SPIFFE_PREFIX : SPIFFE_ID).test(id) && id.length <= SPIFFE_ID_LIMIT;
-  const dots = id.split('/').some((segment) => segment === '.' || segment === '..');
-  if (fits && !dots) return parsed({ kind: 'spiffe', id, prefix });
+  if (prefix ? isWorkloadIdPrefix(id) : isWorkloadId(id))
+    return parsed({ kind: 'spiffe', id, prefix });
   return expected(
     'a SPIFFE ID with a path, "*" only at its end and after the trust domain\'s slash',
   );
@@ -69,7 +63,7 @@ export function callerMatches(caller: Caller, { spiffeId, trustDomain }: WhoCall
   if (spiffeId === undefined) return false;
   switch (caller.kind) {
     case 'mesh':
-      return spiffeId.startsWith(`spiffe://${trustDomain}/`);
+      return spiffeId.startsWith(trustDomainPrefix(trustDomain));
     case 'namespace':
       return spiffeId.startsWith(namespacePrefix(trustDomain, caller.namespace));
     case 'service':

@@ -1,8 +1,9 @@
 // Rules that can match nobody and nothing: what a field asks for, the same field of `not` takes
 // away. As an allow rule it grants nothing, as a deny rule it refuses nothing.
+import { namespacePrefix, trustDomainPrefix } from '../spiffe/index.js';
 import { callerMatches } from './caller.js';
 import type { Caller, PathPattern, RuleFields } from './model.js';
-import { namespacePrefix } from './names.js';
+
 import { pathMatches } from './path-pattern.js';
 
 type Field = keyof RuleFields;
@@ -37,7 +38,7 @@ function covers(outer: Caller, inner: Caller, trustDomain: string): boolean {
     case 'namespace':
       return hasPrefix(outer, namespacePrefix(trustDomain, inner.namespace), trustDomain);
     case 'mesh':
-      return hasPrefix(outer, `spiffe://${trustDomain}/`, trustDomain);
+      return hasPrefix(outer, trustDomainPrefix(trustDomain), trustDomain);
   }
 }
 
@@ -47,7 +48,7 @@ function hasPrefix(outer: Caller, prefix: string, trustDomain: string): boolean 
     case 'anyone':
       return true;
     case 'mesh':
-      return prefix.startsWith(`spiffe://${trustDomain}/`);
+      return prefix.startsWith(trustDomainPrefix(trustDomain));
     case 'namespace':
       return prefix.startsWith(namespacePrefix(trustDomain, outer.namespace));
     case 'spiffe':

@@ -1,6 +1,7 @@
 // Access, decided: for one request, or for whether any request of a caller could pass. Translation,
 // `explain` and the analysis share these, so they can't disagree.
 
+import { trustDomainPrefix } from '../spiffe/index.js';
 import { needsHttp } from './access.js';
 import { callerMatches, type WhoCalls } from './caller.js';
 import type { Mesh, Port, PortAccess, Rule, RuleFields, Service } from './model.js';
@@ -71,7 +72,7 @@ export function mayPass(access: PortAccess, who: WhoCalls): boolean {
 
 /** Another trust domain's identity is served only where an allow rule names it. */
 function isForeign({ spiffeId, trustDomain }: WhoCalls): boolean {
-  return spiffeId !== undefined && !spiffeId.startsWith(`spiffe://${trustDomain}/`);
+  return spiffeId !== undefined && !spiffeId.startsWith(trustDomainPrefix(trustDomain));
 }
 
 export interface Call {

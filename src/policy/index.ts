@@ -18,7 +18,7 @@ export { jwksProblem, MAX_JWKS_BYTES, readJwks } from './jwks.js';
 export { MESH_PORT } from './keys.js';
 export { formatProblem, type LoadedMesh, type MeshFile, parseMesh } from './load.js';
 export type * from './model.js';
-export { namespacePrefix, serviceName, toSpiffeId, tryServiceName } from './names.js';
+export { serviceName, tryServiceName } from './names.js';
 export { pathMatches, templateRegex } from './path-pattern.js';
 export { type ProblemJson, toProblemJson } from './problem-json.js';
 export { meshSchema } from './schema.js';

@@ -1,15 +1,15 @@
 // What the schema cannot check about the names in a mesh: keys that are service names, namespaces
 // and port numbers, and that every name in `from` is one of them.
+import {
+  isPathSegment,
+  isTrustDomain,
+  serviceAccountPrefix,
+  toSpiffeId,
+  trustDomainPrefix,
+} from '../spiffe/index.js';
 import { tryPort } from './address.js';
 import { tryCaller } from './caller.js';
-import {
-  DEFAULT_NAMESPACE,
-  namespacePrefix,
-  RESERVED_NAMES,
-  toSpiffeId,
-  tryLabel,
-  tryNameParts,
-} from './names.js';
+import { DEFAULT_NAMESPACE, RESERVED_NAMES, tryLabel, tryNameParts } from './names.js';
 import type { Parsed } from './parsed.js';
 import { describe, listOr, type Report } from './report.js';
 import {
@@ -152,7 +152,8 @@ class KeyChecker {
   /** Identities of this trust domain are those of the declared services. */
   #spiffeId(path: Path, { id, prefix }: { id: string; prefix: boolean }): void {
     const trustDomain = valueAt(this.tree, ['trustDomain']);
-    if (typeof trustDomain !== 'string' || !id.startsWith(`spiffe://${trustDomain}/`)) return;
+    if (typeof trustDomain !== 'string' || !isTrustDomain(trustDomain)) return;
+    if (!id.startsWith(trustDomainPrefix(trustDomain))) return;
     this.#identities ??= this.#declaredIdentities(trustDomain);
     const { services, namespaces } = this.#identities;
     if (prefix) {
@@ -173,10 +174,11 @@ class KeyChecker {
       const { namespace, shortName } = parts.value;
       const written = valueAt(this.tree, [...path, 'serviceAccount']);
       const serviceAccount = typeof written === 'string' ? written : shortName;
-      services.add(toSpiffeId({ trustDomain, namespace, serviceAccount }));
+      if (isPathSegment(serviceAccount))
+        services.add(toSpiffeId({ trustDomain, namespace, serviceAccount }));
     }
     const known = [DEFAULT_NAMESPACE, ...this.#namespaces];
-    const namespaces = known.map((namespace) => namespacePrefix(trustDomain, namespace));
+    const namespaces = known.map((namespace) => serviceAccountPrefix(trustDomain, namespace));
     return { services, namespaces };
   }
 

@@ -2,6 +2,7 @@
 // (narrowest wins). Closed unions and plain data; translation reads only this. Each thing remembers
 // the place it came from, so that a proxy's rejection names a line of mesh.yaml.
 import type { SourceRef } from '../base/index.js';
+import type { KeyType } from '../spiffe/index.js';
 
 /** A service as the user writes it: `web` (namespace default) or `payments/ledger`. */
 export type ServiceName = string & { readonly __brand: 'ServiceName' };
@@ -11,7 +12,6 @@ export type Mode = 'strict' | 'permissive' | 'disable';
 export type Protocol = 'http' | 'http2' | 'grpc' | 'tcp';
 export type TlsVersion = 'TLSv1_2' | 'TLSv1_3';
 export type Curve = 'X25519MLKEM768' | 'X25519' | 'P-256' | 'P-384';
-export type KeyType = 'ecdsa-p256' | 'ecdsa-p384' | 'rsa-2048' | 'rsa-3072';
 
 export interface TlsSettings {
   readonly minVersion: TlsVersion;

@@ -1,6 +1,7 @@
-// Names of services and what follows from them: SPIFFE IDs and DNS names. Labels are RFC 1123's
+// Names of services, and the DNS names that follow from them. Labels are RFC 1123's
 // (section 2.1 with RFC 1035's length), in lower case.
 import { MeshError } from '../base/index.js';
+import { isTrustDomain } from '../spiffe/index.js';
 import type { ServiceName } from './model.js';
 import { expected, type Parsed, parsed } from './parsed.js';
 
@@ -10,8 +11,6 @@ export const RESERVED_NAMES: readonly string[] = ['anyone', 'inherit', 'mesh'];
 
 export const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const LABEL_RULE = 'a name is 1 to 63 lower case letters, digits and dashes, no dash at an end';
-/** SPIFFE-ID section 2.1: at most 255 bytes of these. */
-const TRUST_DOMAIN = /^[a-z0-9._-]{1,255}$/;
 
 export interface NameParts {
   readonly name: ServiceName;
@@ -62,10 +61,10 @@ export function serviceName(text: string): ServiceName {
 }
 
 export function tryTrustDomain(text: string): Parsed<string> {
-  if (TRUST_DOMAIN.test(text)) return parsed(text);
+  if (isTrustDomain(text)) return parsed(text);
   return expected(
     'a trust domain of at most 255 lower case letters, digits, dots, dashes and underscores',
-    TRUST_DOMAIN.test(text.toLowerCase()) ? `write ${text.toLowerCase()}` : undefined,
+    isTrustDomain(text.toLowerCase()) ? `write ${text.toLowerCase()}` : undefined,
   );
 }
 
@@ -73,22 +72,6 @@ export function tryTrustDomain(text: string): Parsed<string> {
 export function tryLabel(text: string, what: string): Parsed<string> {
   if (LABEL.test(text)) return parsed(text);
   return expected(`${what} of at most 63 lower case letters, digits and dashes`, LABEL_RULE);
-}
-
-export interface IdentityParts {
-  readonly trustDomain: string;
-  readonly namespace: string;
-  readonly serviceAccount: string;
-}
-
-/** MODEL.md "Identity". */
-export function toSpiffeId({ trustDomain, namespace, serviceAccount }: IdentityParts): string {
-  return `${namespacePrefix(trustDomain, namespace)}${serviceAccount}`;
-}
-
-/** What the SPIFFE IDs of a namespace's services begin with. */
-export function namespacePrefix(trustDomain: string, namespace: string): string {
-  return `spiffe://${trustDomain}/ns/${namespace}/sa/`;
 }
 
 /** Names that a service's leaf carries beside its SPIFFE ID (MODEL.md "Identity"). */

@@ -1,5 +1,7 @@
 // From the validated text to the resolved mesh: every default applied, every scope folded in.
+
 import { strict as assert } from 'node:assert';
+import { toSpiffeId } from '../spiffe/index.js';
 import { type EffectiveAccess, resolveAccess } from './access.js';
 import { resolveAuthority } from './authority.js';
 import type { CallerText } from './caller.js';
@@ -12,7 +14,7 @@ import type {
   ServiceName,
   StaticEndpoint,
 } from './model.js';
-import { type NameParts, toDnsNames, toSpiffeId, tryNameParts } from './names.js';
+import { type NameParts, toDnsNames, tryNameParts } from './names.js';
 import { compareText } from './report.js';
 import { resolveIssuers } from './resolve-issuers.js';
 import type { MeshText, PortText, ServiceText } from './schema.js';

@@ -6,6 +6,7 @@
 
 import { z } from 'zod';
 import { tryDurationMs } from '../base/index.js';
+import { KEY_TYPES } from '../spiffe/index.js';
 import { tryEndpoint, tryTarget } from './address.js';
 import { tryAuthorityUrl, tryFilePath, tryProvisioner } from './authority.js';
 import { tryCaller } from './caller.js';
@@ -18,7 +19,6 @@ import { list, oneOf, text } from './schema-parts.js';
 import {
   CIPHER_SUITES,
   CURVES,
-  KEY_TYPES,
   LONGEST_TTL_MS,
   RENEW_AT,
   SHORTEST_TTL_MS,

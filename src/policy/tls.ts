@@ -1,10 +1,10 @@
 // What TLS settings may say. The suites are those of Mozilla's "intermediate" profile that stock
 // Envoy (BoringSSL) offers: forward secrecy and an AEAD, nothing weaker.
-import type { CertificateSettings, Curve, KeyType, TlsSettings, TlsVersion } from './model.js';
+import { DAY_MS } from '../base/index.js';
+import type { CertificateSettings, Curve, TlsSettings, TlsVersion } from './model.js';
 
 export const TLS_VERSIONS: readonly TlsVersion[] = ['TLSv1_2', 'TLSv1_3'];
 export const CURVES: readonly Curve[] = ['X25519MLKEM768', 'X25519', 'P-256', 'P-384'];
-export const KEY_TYPES: readonly KeyType[] = ['ecdsa-p256', 'ecdsa-p384', 'rsa-2048', 'rsa-3072'];
 
 /** OpenSSL names. */
 export const CIPHER_SUITES: readonly string[] = ['ECDSA', 'RSA'].flatMap((key) =>
@@ -21,13 +21,13 @@ export const DEFAULT_TLS: TlsSettings = {
 };
 
 export const SHORTEST_TTL_MS = 10_000;
-export const LONGEST_TTL_MS = 90 * 86_400_000;
+export const LONGEST_TTL_MS = 90 * DAY_MS;
 /** Under this a control plane's restart is felt: warned about. */
 export const SHORT_TTL_MS = 600_000;
 export const RENEW_AT = { min: 0.1, max: 0.9 } as const;
 
 export const DEFAULT_CERTIFICATES: CertificateSettings = {
-  ttlMs: 86_400_000,
+  ttlMs: DAY_MS,
   renewAt: 0.5,
   key: 'ecdsa-p256',
 };

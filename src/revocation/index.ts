@@ -7,7 +7,6 @@ export {
   type RevocationKind,
   type RevocationSubject,
   type Revocations,
-  toNodeService,
   toRevocationKey,
   toRevokedError,
   toSubjectText,

@@ -1,5 +1,6 @@
 // What can be shut out, and whether somebody is. Pure: `revocation-store.ts` keeps them.
 import { MeshError, toRfc3339 } from '../base/index.js';
+import type { NodeId } from '../spiffe/index.js';
 
 export type RevocationKind =
   /** A service as a whole: its tokens, its certificates, its identity. */
@@ -32,7 +33,7 @@ export function toRevocationKey({ kind, subject }: RevocationSubject): string {
 export interface Applicant {
   /** Undefined: no service's, such as an administrator. */
   readonly service?: string | undefined;
-  readonly node?: string | undefined;
+  readonly node?: NodeId | undefined;
   readonly tokenId?: string | undefined;
   readonly certificateSerialHex?: string | undefined;
 }
@@ -97,9 +98,4 @@ export function tryParseSerialHex(text: string): string | undefined {
   const whole = plain.length % 2 === 0 ? plain : `0${plain}`;
   const serial = whole.replace(/^(00)+/, '');
   return serial === '' || serial.length > 40 ? undefined : serial;
-}
-
-/** The service of a node id. */
-export function toNodeService(node: string): string {
-  return node.split('~', 1)[0] ?? '';
 }

@@ -1,12 +1,12 @@
 // From revocations to the certificates that they shut out: every leaf that a node may hold (the
 // present one and those before it that have not ended) and every certificate that was handed out.
-// Ended ones are left out at
-// the end: they are refused without us.
+// Ended ones are left out at the end: they are refused without us.
 
 import type { DataDir } from '../data/index.js';
 import { LeafStore, listHandedOut } from '../leaves/index.js';
+import { type NodeId, splitNodeId } from '../spiffe/index.js';
 import { compareSerials, type RevokedSerial } from '../x509/issue/index.js';
-import { findRevocation, type Revocation, type Revocations, toNodeService } from './revocation.js';
+import { findRevocation, type Revocation, type Revocations } from './revocation.js';
 
 /** A certificate that somebody holds, or held. */
 export interface CertificateHolder {
@@ -14,7 +14,7 @@ export interface CertificateHolder {
   readonly notAfterMs: number;
   readonly service: string;
   /** Undefined: handed out to a client without a sidecar. */
-  readonly node: string | undefined;
+  readonly node: NodeId | undefined;
   /** Serial of the certificate that its holder showed for it. */
   readonly obtainedBy?: string | undefined;
 }
@@ -42,7 +42,7 @@ export async function findCertificates(
 }> {
   const { nodes, damaged } = await new LeafStore(dataDir).certificates(nowMs);
   const leaves = nodes.flatMap(({ node, certificates }) =>
-    certificates.map((one) => ({ ...one, node, service: toNodeService(node) })),
+    certificates.map((one) => ({ ...one, node, service: splitNodeId(node).service })),
   );
   const handedOut = (await listHandedOut(dataDir)).map(
     ({ serialHex, notAfterMs, service, node, credential }) => ({
@@ -90,13 +90,13 @@ function toObtainedLater(certificates: readonly CertificateHolder[]): Iterable<C
   const bySerial = new Map(certificates.map((one) => [one.serialHex, one]));
   const ordered = new Set<CertificateHolder>();
   for (const certificate of certificates) {
-    const line: CertificateHolder[] = [];
+    const earlier: CertificateHolder[] = [];
     let at: CertificateHolder | undefined = certificate;
-    while (at !== undefined && !ordered.has(at) && !line.includes(at)) {
-      line.push(at);
+    while (at !== undefined && !ordered.has(at) && !earlier.includes(at)) {
+      earlier.push(at);
       at = bySerial.get(at.obtainedBy ?? '');
     }
-    for (const one of line.reverse()) ordered.add(one);
+    for (const one of earlier.reverse()) ordered.add(one);
   }
   return ordered;
 }

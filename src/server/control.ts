@@ -6,6 +6,7 @@ import type { Authority } from '../ca/index.js';
 import type { LeafManager } from '../leaves/index.js';
 import type { Mesh } from '../policy/index.js';
 import { findRevocation } from '../revocation/index.js';
+import type { NodeId } from '../spiffe/index.js';
 import type { OutboundIndexes } from './addresses/index.js';
 import type { CaProxy } from './ca/index.js';
 import {
@@ -146,7 +147,7 @@ function toProxies({
 }: {
   readonly members: Members;
   readonly registry: SidecarRegistry;
-}): { readonly node: string; readonly state: ProxyState }[] {
+}): { readonly node: NodeId; readonly state: ProxyState }[] {
   const connected = members.view().map(({ stream, state }) => ({ node: stream.auth.node, state }));
   return [...connected, ...registry.missing().map((node) => ({ node, state: 'pending' as const }))];
 }

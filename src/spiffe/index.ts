@@ -1,8 +1,25 @@
+export { KEY_TYPES, type KeyType } from './key-type.js';
 export {
+  INSTANCE_RULE,
+  isNodeId,
+  type NodeId,
+  splitNodeId,
+  splitNodeText,
+  toNodeId,
+  tryInstance,
+} from './node-id.js';
+export {
+  isPathSegment,
+  isTrustDomain,
+  isWorkloadId,
+  isWorkloadIdPrefix,
+  namespacePrefix,
   parseSpiffeId,
   type SpiffeId,
+  serviceAccountPrefix,
   splitSpiffeId,
   toSpiffeId,
   toTrustDomainId,
+  trustDomainPrefix,
   tryTrustDomain,
 } from './spiffe-id.js';

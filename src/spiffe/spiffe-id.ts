@@ -24,7 +24,7 @@ const TRUST_DOMAIN = /^[a-z0-9._-]+$/;
 const SEGMENT = /^[a-zA-Z0-9._-]+$/;
 
 /** What is wrong with a trust domain (`shop.example`); undefined where nothing is. */
-export function trustDomainProblem(text: string): string | undefined {
+function trustDomainProblem(text: string): string | undefined {
   if (text === '') return 'expected a trust domain but got nothing';
   if (text.length > MAX_TRUST_DOMAIN_BYTES) {
     const most = MAX_TRUST_DOMAIN_BYTES;
@@ -37,13 +37,39 @@ export function trustDomainProblem(text: string): string | undefined {
 /**
  * What is wrong with one path segment (a namespace, a service account); undefined where nothing is.
  */
-export function segmentProblem(text: string): string | undefined {
+function segmentProblem(text: string): string | undefined {
   if (text === '') return 'expected a path segment but got an empty one';
   if (text === '.' || text === '..')
     return `expected a path segment but got ${JSON.stringify(text)}`;
   if (SEGMENT.test(text)) return undefined;
   const got = JSON.stringify(text);
   return `expected a path segment of letters, digits, ".", "_" and "-" but got ${got}`;
+}
+
+export function isTrustDomain(text: string): boolean {
+  return trustDomainProblem(text) === undefined;
+}
+
+/** Whether a text can be a namespace or a service account in an ID. */
+export function isPathSegment(text: string): boolean {
+  return segmentProblem(text) === undefined;
+}
+
+/** Whether a text is a SPIFFE ID of something within a trust domain. */
+export function isWorkloadId(text: string): boolean {
+  try {
+    return splitSpiffeId(text).path !== '';
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Whether IDs within one trust domain may begin with this text: up to a slash all of it is as in an
+ * ID, and after that come the first characters of a segment, if any.
+ */
+export function isWorkloadIdPrefix(text: string): boolean {
+  return isWorkloadId(text) || (text.endsWith('/') && isWorkloadId(`${text}-`));
 }
 
 /**
@@ -83,6 +109,21 @@ export function splitSpiffeId(text: string): SpiffeIdParts {
   return { trustDomain, path };
 }
 
+/** What the IDs of a trust domain's workloads begin with. */
+export function trustDomainPrefix(trustDomain: string): string {
+  return `${SCHEME}${trustDomain}/`;
+}
+
+/** What the IDs of a namespace begin with. */
+export function namespacePrefix(trustDomain: string, namespace: string): string {
+  return `${trustDomainPrefix(trustDomain)}ns/${namespace}/`;
+}
+
+/** What the IDs of a namespace's service accounts begin with. */
+export function serviceAccountPrefix(trustDomain: string, namespace: string): string {
+  return `${namespacePrefix(trustDomain, namespace)}sa/`;
+}
+
 /**
  * `spiffe://<trustDomain>/ns/<namespace>/sa/<serviceAccount>`.
  * @throws MeshError identity-invalid where a part breaks a rule.
@@ -97,7 +138,7 @@ export function toSpiffeId(options: {
   const problem =
     trustDomainProblem(trustDomain) ?? segmentProblem(namespace) ?? segmentProblem(serviceAccount);
   if (problem !== undefined) throw invalid(problem);
-  return parseSpiffeId(`${SCHEME}${trustDomain}/ns/${namespace}/sa/${serviceAccount}`);
+  return parseSpiffeId(`${serviceAccountPrefix(trustDomain, namespace)}${serviceAccount}`);
 }
 
 /**
@@ -113,7 +154,7 @@ export function toTrustDomainId(trustDomain: string): SpiffeId {
 /** The trust domain of a URI that is the ID of one; undefined for any other text. */
 export function tryTrustDomain(uri: string): string | undefined {
   const trustDomain = uri.startsWith(SCHEME) ? uri.slice(SCHEME.length) : '';
-  return trustDomainProblem(trustDomain) === undefined ? trustDomain : undefined;
+  return isTrustDomain(trustDomain) ? trustDomain : undefined;
 }
 
 function invalid(message: string): MeshError {

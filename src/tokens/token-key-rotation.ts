@@ -1,7 +1,7 @@
 // Replacing the key that signs tokens: a new one is put in front, and the older ones verify for an
 // overlap in which every sidecar gets a new token. No end is ever put off: a key that was to be
 // good until Friday stays good until Friday, however often another rotation follows.
-import { MeshError } from '../base/index.js';
+import { DAY_MS, MeshError } from '../base/index.js';
 import {
   changeTokenKeys,
   loadTokenKeys,
@@ -20,7 +20,7 @@ export interface TokenKeyInfo {
 }
 
 /** An ended key is kept this long, so that its tokens are told from those of another server. */
-const KEEP_ENDED_MS = 400 * 24 * 3_600_000;
+const KEEP_ENDED_MS = 400 * DAY_MS;
 
 /**
  * Puts a new key in front; all keys then, the new one first.

@@ -6,6 +6,7 @@
 import { createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import { z } from 'zod';
 import { MeshError, SECOND_MS, toRfc3339 } from '../base/index.js';
+import { tryInstance } from '../spiffe/index.js';
 
 export type TokenAudience = 'countersign-xds' | 'countersign-admin';
 
@@ -76,7 +77,10 @@ const claims = z.strictObject({
   iss: z.literal(TOKEN_ISSUER),
   aud: z.enum(['countersign-xds', 'countersign-admin']),
   sub: z.string().min(1),
-  instance: z.string().min(1).optional(),
+  instance: z
+    .string()
+    .refine((text) => tryInstance(text) !== undefined)
+    .optional(),
   iat: seconds,
   exp: seconds,
   jti: z.string().min(1),

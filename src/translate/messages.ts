@@ -1,4 +1,5 @@
 // Small pieces of protobuf that every feature needs: Any, durations, addresses, ADS config sources.
+import { toSecondsAndNanos } from '../base/index.js';
 import { type Encoder, envoy, type google } from '../gen/envoy.js';
 
 type Any = google.protobuf.Any;
@@ -17,7 +18,7 @@ export const NO_LIMIT: google.protobuf.Duration = { seconds: 0 };
 
 /** Protobuf duration of a whole number of milliseconds. */
 export function toDuration(ms: number): google.protobuf.Duration {
-  return { seconds: Math.floor(ms / 1000), nanos: (ms % 1000) * 1_000_000 };
+  return toSecondsAndNanos(ms);
 }
 
 export function toTcpAddress(address: string, port: number): envoy.config.core.v3.Address {

@@ -1,8 +1,9 @@
 // Access rules as Envoy RBAC. One filter has one action, so there are two: `deny` (a match
 // refuses), then `allow` (no match refuses). A rule becomes one policy: its fields are conditions
 // that must all hold, `not`'s must each fail. Principals are URI SANs that TLS verified, so they
-// never match a caller in plain text. What can't be expressed must grant less: an `allow` rule is
-// then left out, never widened.
+// never match a caller in plain text.
+
+import assert from 'node:assert';
 import { envoy } from '../gen/envoy.js';
 import {
   type Caller,
@@ -13,6 +14,7 @@ import {
   type RuleFields,
   templateRegex,
 } from '../policy/index.js';
+import { namespacePrefix, trustDomainPrefix } from '../spiffe/index.js';
 
 import { toRevokedPolicies } from './revoked.js';
 
@@ -28,7 +30,7 @@ const ANY_PERMISSION: Permission = { any: true };
 
 export interface RbacContext {
   readonly trustDomain: string;
-  /** TCP ports know no methods and paths: a rule with such fields can't be decided there. */
+  /** TCP ports know no methods and paths: none of their rules has such fields. */
   readonly http: boolean;
   /** SPIFFE IDs that are refused everywhere. */
   readonly deniedIds: readonly string[];
@@ -55,7 +57,8 @@ export function toAllowRules(port: Port, context: RbacContext): Rbac {
 function toPolicies(rules: readonly Rule[], context: RbacContext): { [name: string]: Policy } {
   const policies: { [name: string]: Policy } = {};
   for (const [index, rule] of rules.entries()) {
-    if (!context.http && needsHttp(rule)) continue;
+    // The policy leaves such rules out of the access of a TCP port, and reports them.
+    assert(context.http || !needsHttp(rule), 'a rule of a TCP port asks for no method or path');
     policies[`rule-${index}`] = toPolicy(rule, context);
   }
   return policies;
@@ -85,9 +88,9 @@ function toPrincipal(caller: Caller, { trustDomain }: RbacContext): Principal {
     case 'anyone':
       return ANY_PRINCIPAL;
     case 'mesh':
-      return toIdentity({ prefix: `spiffe://${trustDomain}/` });
+      return toIdentity({ prefix: trustDomainPrefix(trustDomain) });
     case 'namespace':
-      return toIdentity({ prefix: `spiffe://${trustDomain}/ns/${caller.namespace}/` });
+      return toIdentity({ prefix: namespacePrefix(trustDomain, caller.namespace) });
     case 'service':
       return toIdentity({ exact: caller.spiffeId });
     case 'spiffe':

@@ -2,8 +2,10 @@
 // touches no listener and no cluster; the bytes of those references never change. Minimum and
 // maximum version are both always written: an upstream context with a minimum of 1.3 and no maximum
 // fails every handshake (Envoy's client default is a maximum of 1.2; measured, DESIGN.md).
+
 import { envoy } from '../gen/envoy.js';
 import type { TlsSettings, TlsVersion } from '../policy/index.js';
+import { trustDomainPrefix } from '../spiffe/index.js';
 import { ADS_OR_WAIT, toAny } from './messages.js';
 import { ANCHORS_SECRET, IDENTITY_SECRET } from './names.js';
 
@@ -25,7 +27,7 @@ export function toExactSan(spiffeId: string): SanMatcher {
 
 /** Peers whose URI SAN is any identity of the trust domain. */
 export function toTrustDomainSan(trustDomain: string): SanMatcher {
-  return { sanType: SAN_TYPE.URI, matcher: { prefix: `spiffe://${trustDomain}/` } };
+  return { sanType: SAN_TYPE.URI, matcher: { prefix: trustDomainPrefix(trustDomain) } };
 }
 
 function toCommonContext(

@@ -2,8 +2,8 @@
 // share this; they differ in how it is sent (SotW: the whole of `next`; delta: `changed` and
 // `removed`).
 import { EMPTY_SET, type Resource, type ResourceSet } from './resource.js';
+import { type Held, REMOVED, type TypeState } from './state.js';
 import { covers } from './subscription.js';
-import { type Held, REMOVED, type TypeState } from './type-state.js';
 
 export interface Diff {
   /** The resources of the snapshot that the subscription covers. */
@@ -15,7 +15,7 @@ export interface Diff {
   /** Names that the client may hold and that are gone. */
   readonly removed: readonly string[];
   /**
-   * Like `removed`, but their removal was rejected once: told again only along with something else.
+   * Like `removed`, but their removal was rejected once: sent again only along with something else.
    */
   readonly removedAgain: readonly string[];
   /** Names asked for that neither exist nor are held. */
@@ -122,13 +122,13 @@ function findRemoved(
 }
 
 /** The resource that the client took before it rejected a newer one, where we have its bytes. */
-export function lastGood(type: TypeState, name: string): Resource | undefined {
+function lastGood(type: TypeState, name: string): Resource | undefined {
   const held = type.held.get(name);
   return held !== undefined && 'value' in held ? held : undefined;
 }
 
 /**
- * What the client holds once it has taken what `diff` says; `kept` are names whose removal waits.
+ * What the client holds once it has taken what is in `diff`; `kept` are names whose removal waits.
  * The snapshot's own map where nothing is held back, so that equal state is shared and not copied.
  */
 export function toNext(

@@ -1,6 +1,7 @@
 // Responses as bytes, without encoding any resource twice. A protobuf message is a concatenation of
 // fields (https://protobuf.dev/programming-guides/encoding), so a resource's field is a short
 // header, kept once per resource and variant, and the resource's own bytes, shared by all streams.
+import { toSecondsAndNanos } from '../base/index.js';
 import type { Variant } from './request.js';
 import type { Resource } from './resource.js';
 import type { Response } from './response.js';
@@ -94,8 +95,7 @@ function toHead({ name, version, ttlMs }: Resource): Buffer {
 }
 
 function toDuration(ms: number): Buffer {
-  const seconds = Math.floor(ms / 1_000);
-  const nanos = (ms % 1_000) * 1_000_000;
+  const { seconds, nanos } = toSecondsAndNanos(ms);
   return Buffer.from([
     DURATION.seconds << 3,
     ...varint(seconds),

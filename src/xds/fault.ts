@@ -1,5 +1,5 @@
 // Which resources a client's error text names. Envoy rejects clusters and listeners one by one and
-// says so
+// names them
 // (source/common/upstream/cds_api_impl.cc, source/common/listener_manager/lds_api.cc):
 //   Error adding/updating cluster(s) a: <reason>, b: <reason>
 //   Error adding/updating listener(s) a: <reason>\nb: <reason>\n
@@ -8,7 +8,7 @@
 
 const HEADING = /^Error adding\/updating (?:cluster|listener)\(s\) /;
 
-/** Those of `candidates` that the text says are at fault; none where it doesn't say. */
+/** Those of `candidates` that the text blames; none where it blames nothing by name. */
 export function namesAtFault(
   message: string,
   candidates: ReadonlySet<string>,

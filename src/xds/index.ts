@@ -1,9 +1,28 @@
-export * from './cache/index.js';
+export {
+  type CacheHooks,
+  type CacheStream,
+  createLinearCache,
+  createSnapshotCache,
+  type LinearCache,
+  type LinearCacheOptions,
+  type LinearChange,
+  type SnapshotCache,
+  type SnapshotCacheOptions,
+} from './cache/index.js';
 export { type Dangling, findDangling } from './consistency.js';
+export type { Effect, SessionEvent, Step } from './effect.js';
 export { encodeResponse } from './encode.js';
 export { DEFAULT_SESSION_LIMITS, type SessionLimits } from './limits.js';
 export { isJsonObject, type Json, type JsonObject, type Node } from './node.js';
-export { isInForce, isSynced, type TypeReport, toReports } from './report.js';
+export {
+  heldOf,
+  isInForce,
+  isSynced,
+  isUnderWay,
+  rejectionOf,
+  type TypeReport,
+  toReports,
+} from './report.js';
 export {
   type DecodedRequest,
   type DecodeOptions,
@@ -25,6 +44,7 @@ export {
   type SnapshotEntry,
 } from './resource.js';
 export type { Response } from './response.js';
-export { createSession, type Effect, type Session, type SessionEvent, step } from './session.js';
-export type { Rejection } from './type-state.js';
+export type { Absent, Nacked, Pending, Standing, Synced } from './standing.js';
+export { createSession, type Rejection, type Session } from './state.js';
+export { step } from './step.js';
 export { ORDER, TYPE_URLS, type TypeTraits, traitsOf } from './type-urls.js';

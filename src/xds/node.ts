@@ -1,4 +1,4 @@
-// Who a client says that it is. Only what the server uses is kept: Envoy's first request is about
+// Who a client claims to be. Only what the server uses is kept: Envoy's first request is about
 // 62 kB, nearly all of it the list of its extensions, which is skipped while decoding and never
 // retained.
 import type { countersign } from '../gen/wire.js';
@@ -18,7 +18,7 @@ export interface Node {
   readonly cluster: string;
   readonly metadata: JsonObject;
   readonly userAgentName: string;
-  /** `1.40.0`, of `user_agent_version` or of `user_agent_build_version`; empty where not told. */
+  /** `1.40.0`, of `user_agent_version` or of `user_agent_build_version`; empty where not given. */
   readonly userAgentVersion: string;
   /** Well-known names such as `xds.config.supports-resource-ttl`. */
   readonly clientFeatures?: readonly string[];

@@ -3,42 +3,48 @@
 // waits until nothing in force on the client can use it; and a change may make another type's
 // resource due again.
 import type { Diff } from './diff.js';
+import { type Effect, quietStep, type Step } from './effect.js';
 import type { Resource } from './resource.js';
-import type { Effect, Session } from './session.js';
+import {
+  changeSession,
+  changeType,
+  type Session,
+  type TypeState,
+  typeIn,
+  withType,
+} from './state.js';
 import { covers } from './subscription.js';
-import type { TypeState } from './type-state.js';
-
-export interface Blocking {
-  /** Types that wait themselves. */
-  readonly blocked: ReadonlySet<string>;
-  readonly effects: Effect[];
-}
 
 /**
- * Whether a type that must be in place before this one isn't yet; asks for an alarm where it is
- * slow.
+ * Whether a type that must be in place before this one isn't yet. `blocked` are types that wait
+ * themselves.
  */
 export function isBlocked(
   session: Session,
-  type: TypeState,
-  { blocked, effects }: Blocking,
+  { traits }: TypeState,
+  blocked: ReadonlySet<string>,
 ): boolean {
-  watchSlow(session, type, effects);
-  return type.traits.after.some((url) => {
-    const inFlight = session.types.get(url)?.inFlight;
+  return traits.after.some((url) => {
+    const inFlight = typeIn(session, url)?.inFlight;
     return (inFlight !== undefined && !inFlight.overdue) || blocked.has(url);
   });
 }
 
 /** Asks for an alarm for each unanswered response that this type waits for. */
-export function watchSlow(session: Session, { traits }: TypeState, effects: Effect[]): void {
+export function watchSlow(session: Session, { traits }: TypeState): Step {
+  let watched = session;
+  const effects: Effect[] = [];
   for (const typeUrl of traits.after) {
-    const inFlight = session.types.get(typeUrl)?.inFlight;
-    if (inFlight === undefined || inFlight.overdue || inFlight.alarmed) continue;
-    inFlight.alarmed = true;
-    const { nonce } = inFlight;
+    const type = typeIn(watched, typeUrl);
+    if (type?.inFlight === undefined || type.inFlight.overdue || type.inFlight.alarmed) continue;
+    watched = withType(
+      watched,
+      changeType(type, { inFlight: { ...type.inFlight, alarmed: true } }),
+    );
+    const { nonce } = type.inFlight;
     effects.push({ kind: 'alarm', typeUrl, nonce, afterMs: timeoutOf(session, typeUrl) });
   }
+  return effects.length === 0 ? quietStep(session) : { session: watched, effects };
 }
 
 function timeoutOf({ limits }: Session, typeUrl: string): number {
@@ -49,12 +55,15 @@ function timeoutOf({ limits }: Session, typeUrl: string): number {
  * A client that comes with resources from an earlier stream: what it hasn't asked for yet may use
  * them. It asks for everything at the start, so a while later what it hasn't asked for isn't there.
  */
-export function startResuming(session: Session, { typeUrl }: TypeState, effects: Effect[]): void {
-  if (session.resuming !== undefined || session.typeUrl !== undefined) return;
-  session.alarms += 1;
-  const nonce = `resume-${session.alarms}`;
-  session.resuming = { nonce, over: false };
-  effects.push({ kind: 'alarm', typeUrl, nonce, afterMs: session.limits.orderTimeoutMs });
+export function startResuming(session: Session, { typeUrl }: TypeState): Step {
+  if (session.resuming !== undefined || session.typeUrl !== undefined) return quietStep(session);
+  const alarms = session.alarms + 1;
+  const nonce = `resume-${alarms}`;
+  const afterMs = session.limits.orderTimeoutMs;
+  return {
+    session: changeSession(session, { alarms, resuming: { nonce, over: false } }),
+    effects: [{ kind: 'alarm', typeUrl, nonce, afterMs }],
+  };
 }
 
 /**
@@ -63,7 +72,7 @@ export function startResuming(session: Session, { typeUrl }: TypeState, effects:
  */
 export function isUsable(session: Session, { references = [] }: Resource): boolean {
   return references.every(({ typeUrl, name }) => {
-    const type = session.types.get(typeUrl);
+    const type = typeIn(session, typeUrl);
     if (type === undefined || !type.traits.absenceDeletes || type.held.has(name)) return true;
     return type.inFlight?.overdue === true && type.inFlight.next.has(name);
   });
@@ -71,43 +80,43 @@ export function isUsable(session: Session, { references = [] }: Resource): boole
 
 /**
  * Whether nothing that is in force on the client can use what this type would remove. Unlike an
- * addition, a removal never goes ahead because of a deadline or of a rejection: what is too much
+ * addition, a removal never goes ahead because of a deadline or a rejection: a resource too many
  * does no harm.
  */
 export function mayRemove(
   session: Session,
   type: TypeState,
-  pending: ReadonlyMap<string, Diff>,
+  due: ReadonlyMap<string, Diff>,
 ): boolean {
   return type.traits.removeAfter.every((url) => {
-    const user = session.types.get(url);
+    const user = typeIn(session, url);
     if (user === undefined) return session.resuming === undefined || session.resuming.over;
     const { inFlight, rejection, waiting } = user;
-    return inFlight === undefined && rejection === undefined && !waiting && !pending.has(url);
+    return inFlight === undefined && rejection === undefined && !waiting && !due.has(url);
   });
 }
 
 /**
  * What waits in the client for just this change is due again, right after it: what the resource
- * refers to, and where it doesn't say, what has its name.
+ * refers to, and where it names nothing, what has its own name.
+ * Returns the type that is due again, if any.
  */
 export function renew(
   session: Session,
   { traits, held }: TypeState,
   changed: readonly Resource[],
 ): TypeState | undefined {
-  const type = traits.renews === undefined ? undefined : session.types.get(traits.renews);
+  const type = traits.renews === undefined ? undefined : typeIn(session, traits.renews);
   if (type === undefined) return undefined;
+  const owed = new Set(type.owed);
   for (const resource of changed) {
     if (held.get(resource.name)?.version === resource.version) continue;
     for (const name of namesOf(resource, type.typeUrl)) {
       const sentBefore = type.held.has(name) || type.inFlight?.next.has(name) === true;
-      if (!sentBefore || !covers(type.subscription, name)) continue;
-      type.owed.add(name);
-      type.dirty = true;
+      if (sentBefore && covers(type.subscription, name)) owed.add(name);
     }
   }
-  return type;
+  return owed.size === type.owed.size ? undefined : changeType(type, { owed, dirty: true });
 }
 
 function namesOf({ name, references = [] }: Resource, typeUrl: string): readonly string[] {

@@ -1,38 +1,48 @@
 // What a stream's state means to whoever asks: an operator (`status`) or a phase that waits for the
 // fleet.
-import type { Session } from './session.js';
-import type { Rejection } from './type-state.js';
+import { type Absent, type Standing, standingOf } from './standing.js';
+import { type Rejection, type Session, typeIn } from './state.js';
 import { traitsOf } from './type-urls.js';
 
+/** A type that the client has asked for. */
 export interface TypeReport {
   readonly typeUrl: string;
   readonly wildcard: boolean;
   /** Names subscribed to beside the wildcard. */
   readonly names: ReadonlySet<string>;
-  /** Version of the newest response; empty before the first. */
-  readonly sentVersion: string;
-  /** Version that the client last took; empty before it took one. */
-  readonly ackedVersion: string;
-  /** Something is unanswered, or waits to be sent. */
-  readonly pending: boolean;
-  /** What the client rejected and that still stands in the snapshot. */
-  readonly rejection: Rejection | undefined;
-  /** What the client has taken, by name. A view: copy what must outlive the next event. */
+  /** What the client has of the type. */
+  readonly standing: Exclude<Standing, Absent>;
+  /** Version of the newest response; undefined before the first. */
+  readonly sentVersion: string | undefined;
+  /** What the client has taken, by name. */
   readonly acked: ReadonlyMap<string, { readonly version: string }>;
 }
 
-/** State of each subscribed type, in send order. */
+/** Each subscribed type, in send order. */
 export function toReports(session: Session): readonly TypeReport[] {
-  return [...session.types.values()].map((type) => ({
+  return session.types.map((type) => ({
     typeUrl: type.typeUrl,
     wildcard: type.subscription.wildcard,
     names: type.subscription.names,
-    sentVersion: type.sentVersion,
-    ackedVersion: type.ackedVersion,
-    pending: type.inFlight !== undefined || type.dirty || type.waiting,
-    rejection: type.rejection,
+    standing: standingOf(type),
+    sentVersion: type.lastSent?.version,
     acked: type.held,
   }));
+}
+
+/** What the client rejected of a type and that still stands in the snapshot. */
+export function rejectionOf({ standing }: TypeReport): Rejection | undefined {
+  return standing.state === 'nacked' ? standing.rejection : undefined;
+}
+
+/** Whether something that the client asked for is on its way to it, or waits for its turn. */
+export function isUnderWay({ standing }: TypeReport): boolean {
+  return standing.state === 'pending' || (standing.state === 'nacked' && standing.retrying);
+}
+
+/** What the client has taken of a type, by name. */
+export function heldOf(session: Session, typeUrl: string): TypeReport['acked'] | undefined {
+  return typeIn(session, typeUrl)?.held;
 }
 
 /**
@@ -42,7 +52,7 @@ export function isInForce(
   session: Session,
   resource: { readonly typeUrl: string; readonly name: string; readonly version: string },
 ): boolean {
-  const held = session.types.get(resource.typeUrl)?.held.get(resource.name);
+  const held = typeIn(session, resource.typeUrl)?.held.get(resource.name);
   return held?.version === resource.version;
 }
 
@@ -56,10 +66,7 @@ export function isSynced(session: Session): boolean {
   for (const [typeUrl, set] of session.snapshot) {
     if (session.typeUrl !== undefined && session.typeUrl !== typeUrl) continue;
     const whole = traitsOf(typeUrl).absenceDeletes && set.resources.size > 0;
-    if (whole && !session.types.has(typeUrl)) return false;
+    if (whole && typeIn(session, typeUrl) === undefined) return false;
   }
-  return [...session.types.values()].every(
-    ({ inFlight, dirty, waiting, rejection }) =>
-      inFlight === undefined && !dirty && !waiting && rejection === undefined,
-  );
+  return session.types.every((type) => standingOf(type).state === 'synced');
 }

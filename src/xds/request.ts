@@ -1,4 +1,4 @@
-// A discovery request, decoded: what both protocol variants say in common, and what each says of
+// A discovery request, decoded: what both protocol variants have in common, and how each states
 // its subscription. Only the fields that the server reads are decoded
 // (protos/countersign/wire.proto).
 import { MeshError } from '../base/index.js';
@@ -11,7 +11,7 @@ const { wire } = countersign;
 /** `sotw`: each response holds all that is asked for. `delta`: only what changed. */
 export type Variant = 'sotw' | 'delta';
 
-/** What a request says of its subscription, per variant. */
+/** What a request asks for, in the terms of its variant. */
 export type Interest =
   | {
       readonly variant: 'sotw';

@@ -32,13 +32,13 @@ export interface ResourceSet {
   readonly resources: ReadonlyMap<string, Resource>;
   /** By default a hash over names and versions. */
   readonly version: string;
-  /** The version was given: clients that see a part of the set are told it too. */
+  /** The version was given: clients that see a part of the set get it too. */
   readonly versionGiven?: true;
   /** The least of its resources' TTLs; undefined where none has one. */
   readonly shortestTtlMs?: number | undefined;
 }
 
-/** By type URL. A type that is absent is one that the server says nothing of: empty. */
+/** By type URL. A type that isn't in it is empty. */
 export type Snapshot = ReadonlyMap<string, ResourceSet>;
 
 /** Hex digits of a version: 64 bits of SHA-256. */

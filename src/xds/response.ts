@@ -1,9 +1,8 @@
-// What a response says, per variant: SotW holds the whole of what the client is to have, delta what
-// changed and what is gone.
+// What a response carries, per variant: SotW holds the whole of what the client is to have, delta
+// what changed and what is gone.
 import type { Diff } from './diff.js';
 import { type Resource, versionOf } from './resource.js';
-import type { Session } from './session.js';
-import type { Held, TypeState } from './type-state.js';
+import type { Held, Session, TypeState } from './state.js';
 
 export interface Response {
   readonly typeUrl: string;
@@ -13,7 +12,7 @@ export interface Response {
   /** Delta: names that are gone or don't exist. Empty in SotW. */
   readonly removed: readonly string[];
   /**
-   * Delta: resources of which only the TTL is said again. Empty in SotW, which repeats them whole.
+   * Delta: resources of which only the TTL is renewed. Empty in SotW, which repeats them whole.
    */
   readonly heartbeats: readonly Resource[];
 }
@@ -30,15 +29,15 @@ export interface Draft {
 export function toResponse(session: Session, draft: Draft): Response {
   const { type, diff, next, nonce, heartbeats } = draft;
   const { typeUrl } = type;
+  const version = versionFor(session, type, { content: next, whole: next === diff.desired });
   if (session.variant === 'sotw') {
-    const version = versionFor(session, type, { content: next, whole: next === diff.desired });
     const resources = [...next.values()].filter((held) => 'value' in held);
     return { typeUrl, nonce, version, resources, removed: [], heartbeats: [] };
   }
   return {
     typeUrl,
     nonce,
-    version: session.snapshot?.get(typeUrl)?.version ?? versionOf(next),
+    version,
     resources: [...diff.changed, ...diff.again],
     removed: [...diff.removed, ...diff.removedAgain, ...diff.missing],
     heartbeats,
@@ -46,23 +45,24 @@ export function toResponse(session: Session, draft: Draft): Response {
 }
 
 /**
- * SotW: the version of exactly what a response leaves the client with, or the one that was given
- * for it.
+ * SotW: the version of exactly what the client is left with, or the one that was given for it.
+ * Delta: that of the whole set, for people to read.
  */
-function versionFor(
-  session: Session,
+export function versionFor(
+  { variant, snapshot }: Session,
   { typeUrl }: TypeState,
   { content, whole }: { content: ReadonlyMap<string, Held>; whole: boolean },
 ): string {
-  const set = session.snapshot?.get(typeUrl);
-  const isKnown = set !== undefined && (set.resources === content || (set.versionGiven && whole));
+  const set = snapshot?.get(typeUrl);
+  if (set === undefined) return versionOf(content);
+  const isKnown = variant === 'delta' || set.resources === content || (set.versionGiven && whole);
   return isKnown ? set.version : versionOf(content);
 }
 
 /**
  * SotW: whether a client that names this version on a new stream surely holds just `content`. A
- * version that was given says nothing of which names were held then, and what has a TTL may have
- * gone meanwhile.
+ * version that was given doesn't tell which names were held then, and what has a TTL may have
+ * expired meanwhile.
  */
 export function isHeldBy(
   session: Session,

@@ -6,79 +6,87 @@
 import { namesAtFault } from './fault.js';
 import type { Resource, ResourceSet } from './resource.js';
 import {
+  changeType,
   forgetUncovered,
   type InFlight,
   NO_NAMES,
+  type Parked,
   REMOVED,
   type Rejection,
   type TypeState,
-} from './type-state.js';
+} from './state.js';
 
 /** Rejected trials in a row after which all that is still suspect stays parked. */
 const MAX_FAILED_TRIALS = 64;
 
-/** The client took the response under way; returns the names of what is new to it in that. */
-export function settleAck(type: TypeState, inFlight: InFlight): readonly string[] {
-  settle(type);
+/** The type once the client took a response; `taken` names what is new to the client in it. */
+export function settleAck(
+  before: TypeState,
+  inFlight: InFlight,
+): { readonly type: TypeState; readonly taken: readonly string[] } {
   const taken = inFlight.changed.filter(({ name, version }) => {
-    return type.held.get(name)?.version !== version;
+    return before.held.get(name)?.version !== version;
   });
-  type.ackedVersion = inFlight.version;
-  type.held = inFlight.next;
-  forgetUncovered(type);
-  for (const { name } of inFlight.changed) type.parked.delete(name);
-  for (const name of inFlight.removed) type.parked.delete(name);
-  updateRejection(type);
-  return taken.map(({ name }) => name);
+  const { version, next: held, changed, removed } = inFlight;
+  const parked = withoutNames(withoutNames(before.parked, changed.map(toName)), removed);
+  const type = forgetUncovered(settle(before, { version, held, parked }));
+  return { type: updateRejection(type), taken: taken.map(toName) };
 }
 
 /**
- * The client rejected the response under way. What the client had taken before at the same version
- * isn't at fault. A removal is only suspect where there is nothing else.
+ * The type once the client rejected a response. What the client had taken before at the same
+ * version isn't at fault. A removal is only suspect where there is nothing else.
  */
-export function settleNack(type: TypeState, inFlight: InFlight, message: string): Rejection {
-  settle(type);
+export function settleNack(
+  before: TypeState,
+  inFlight: InFlight,
+  message: string,
+): { readonly type: TypeState; readonly rejection: Rejection } {
   const { changed, removed, version } = inFlight;
   const suspects = changed.filter((resource) => {
-    return type.held.get(resource.name)?.version !== resource.version;
+    return before.held.get(resource.name)?.version !== resource.version;
   });
   const names = new Set(suspects.map(({ name }) => name));
   // What is known of them from now on replaces what was to be tried before.
-  type.trials = type.trials
+  const trials = before.trials
     .map((group) => group.filter((name) => !names.has(name)))
     .filter((group) => group.length > 0);
-  const faulty = findFaulty(type, suspects, message);
-  for (const resource of faulty ?? suspects) {
-    type.parked.set(resource.name, { version: resource.version, resource });
+  const found = findFaulty(settle(before, { trials }), suspects, message);
+  const parked = new Map<string, Parked>(before.parked);
+  for (const resource of found.faulty) {
+    parked.set(resource.name, { version: resource.version, resource });
   }
-  if (faulty === undefined) type.trials.unshift(...halve([...names]));
-  if (suspects.length === 0)
-    for (const name of removed) type.parked.set(name, { version: REMOVED });
-  forgetUncovered(type);
+  if (suspects.length === 0) for (const name of removed) parked.set(name, { version: REMOVED });
+  const type = forgetUncovered(changeType(found.type, { parked }));
   const rejection = toRejection(type, { message, version });
-  type.rejection = rejection;
-  return rejection;
+  return { type: withRejection(type, rejection), rejection };
 }
 
-function settle(type: TypeState): void {
-  type.inFlight = undefined;
-  type.dirty = true;
-  type.trying = NO_NAMES;
+/** The type without a response under way, and with other changes. */
+function settle(type: TypeState, changes: Partial<TypeState>): TypeState {
+  return Object.assign(
+    changeType(type, { inFlight: undefined, dirty: true, trying: NO_NAMES }),
+    changes,
+  );
 }
 
-/** What of the suspects is at fault; undefined where it takes trials to know. */
+function toName({ name }: Resource): string {
+  return name;
+}
+
+/** What of the suspects is to be held back, and the trials that are to find out where it is. */
 function findFaulty(
   type: TypeState,
   suspects: readonly Resource[],
   message: string,
-): readonly Resource[] | undefined {
-  if (suspects.length <= 1 || type.traits.allOrNone) return suspects;
-  const names = namesAtFault(message, new Set(suspects.map(({ name }) => name)));
-  if (names.size > 0) return suspects.filter(({ name }) => names.has(name));
-  type.failedTrials += 1;
-  if (type.failedTrials <= MAX_FAILED_TRIALS) return undefined;
-  type.trials = [];
-  return suspects;
+): { readonly type: TypeState; readonly faulty: readonly Resource[] } {
+  if (suspects.length <= 1 || type.traits.allOrNone) return { type, faulty: suspects };
+  const candidates = suspects.map(({ name }) => name);
+  const names = namesAtFault(message, new Set(candidates));
+  if (names.size > 0) return { type, faulty: suspects.filter(({ name }) => names.has(name)) };
+  const failedTrials = type.failedTrials + 1;
+  const trials = failedTrials <= MAX_FAILED_TRIALS ? [...halve(candidates), ...type.trials] : [];
+  return { type: changeType(type, { failedTrials, trials }), faulty: suspects };
 }
 
 function halve<T>(list: readonly T[]): [readonly T[], readonly T[]] {
@@ -86,25 +94,31 @@ function halve<T>(list: readonly T[]): [readonly T[], readonly T[]] {
   return [list.slice(0, middle), list.slice(middle)];
 }
 
-/** Lets the next group that is still as it was rejected be sent again. */
-export function startTrial(type: TypeState, set: ResourceSet | undefined): void {
-  if (type.trying.size > 0) return;
-  for (let group = type.trials.shift(); group !== undefined; group = type.trials.shift()) {
+/** The type with the next group that is still as it was rejected free to be sent again. */
+export function startTrial(type: TypeState, set: ResourceSet | undefined): TypeState {
+  if (type.trying.size > 0 || type.trials.length === 0) return type;
+  for (const [at, group] of type.trials.entries()) {
     const names = group.filter((name) => {
       const version = type.parked.get(name)?.version;
       return version !== undefined && version === set?.resources.get(name)?.version;
     });
     if (names.length === 0) continue;
-    type.trying = new Set(names);
-    return;
+    return changeType(type, { trying: new Set(names), trials: type.trials.slice(at + 1) });
   }
+  return changeType(type, { trials: [] });
 }
 
-/** Says of the rejection what is parked now; without anything parked there is none. */
-export function updateRejection(type: TypeState): void {
+/** The type with its rejection as what is parked now has it; without anything parked, with none. */
+export function updateRejection(type: TypeState): TypeState {
   const { rejection, parked } = type;
-  if (rejection === undefined) return;
-  type.rejection = parked.size === 0 ? undefined : toRejection(type, rejection);
+  if (rejection === undefined) return type;
+  if (parked.size === 0) return changeType(type, { rejection: undefined });
+  return withRejection(type, toRejection(type, rejection));
+}
+
+function withRejection(type: TypeState, rejection: Rejection): TypeState {
+  const failedTrials = rejection.searching === true ? type.failedTrials : 0;
+  return changeType(type, { rejection, failedTrials });
 }
 
 function toRejection(
@@ -112,7 +126,17 @@ function toRejection(
   { message, version }: Pick<Rejection, 'message' | 'version'>,
 ): Rejection {
   const resources = [...type.parked.values()].flatMap(({ resource }) => resource ?? []);
-  if (type.trials.length > 0) return { message, version, resources, searching: true };
-  type.failedTrials = 0;
-  return { message, version, resources };
+  const known = { message, version, resources };
+  return type.trials.length > 0 ? { ...known, searching: true } : known;
+}
+
+/** The same map where none of the names is in it. */
+export function withoutNames<T>(
+  map: ReadonlyMap<string, T>,
+  names: Iterable<string>,
+): ReadonlyMap<string, T> {
+  if (map.size === 0) return map;
+  const left = new Map(map);
+  for (const name of names) left.delete(name);
+  return left.size === map.size ? map : left;
 }

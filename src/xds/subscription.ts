@@ -1,4 +1,4 @@
-// What a stream asks of one type: everything (`*`), names, or both. Applying a request says which
+// What a stream asks of one type: everything (`*`), names, or both. Applying a request tells which
 // names are owed an answer, whether or not their content is new to the client. Rules: xDS protocol,
 // "How the client specifies what resources to return", "Unsubscribing From Resources", "Subscribing
 // to Resources" (delta).
@@ -8,29 +8,27 @@ import type { TypeTraits } from './type-urls.js';
 export const WILDCARD = '*';
 
 export interface Subscription {
-  wildcard: boolean;
-  names: ReadonlySet<string>;
+  readonly wildcard: boolean;
+  readonly names: ReadonlySet<string>;
   /** Names (or `*`) were given once: a request without names no longer means everything. */
-  explicit: boolean;
+  readonly explicit: boolean;
 }
 
 export interface SubscriptionChange {
+  /** From now on. */
+  readonly subscription: Subscription;
   /** Names that must be answered. */
   readonly owed: readonly string[];
   /** The wildcard was asked for (again): an answer is due, even one without resources. */
   readonly wildcardOwed: boolean;
   /**
-   * Something was given up: what the client holds beyond the subscription is its own affair now.
+   * Something was given up: what the client holds beyond the subscription no longer concerns us.
    */
   readonly narrowed: boolean;
 }
 
-const NO_NAMES: ReadonlySet<string> = new Set();
-const UNCHANGED: SubscriptionChange = { owed: [], wildcardOwed: false, narrowed: false };
-
-export function createSubscription(): Subscription {
-  return { wildcard: false, names: NO_NAMES, explicit: false };
-}
+/** Of a client that has asked for nothing yet. */
+export const NO_SUBSCRIPTION: Subscription = { wildcard: false, names: new Set(), explicit: false };
 
 export interface ApplyOptions {
   readonly interest: Interest;
@@ -39,44 +37,46 @@ export interface ApplyOptions {
   readonly first: boolean;
 }
 
-/** Applies a request to `subscription`, in place. */
-export function applyInterest(
-  subscription: Subscription,
-  options: ApplyOptions,
-): SubscriptionChange {
-  const { interest } = options;
-  if (interest.variant === 'sotw') return applyNames(subscription, interest.names, options.traits);
+/** What a request makes of the subscription. */
+export function applyInterest(before: Subscription, options: ApplyOptions): SubscriptionChange {
+  const { interest, traits } = options;
+  if (interest.variant === 'sotw') return applyNames(before, interest.names, traits);
   const { subscribe, unsubscribe } = interest;
   if (subscribe.length > 0 || unsubscribe.length > 0) {
-    return applyDelta(subscription, { subscribe, unsubscribe });
+    return applyDelta(before, { subscribe, unsubscribe });
   }
-  if (!options.first || !options.traits.wildcard) return UNCHANGED;
-  subscription.wildcard = true;
-  return { owed: [], wildcardOwed: true, narrowed: false };
+  return options.first && traits.wildcard ? toWildcard(before) : unchanged(before);
+}
+
+function unchanged(subscription: Subscription): SubscriptionChange {
+  return { subscription, owed: [], wildcardOwed: false, narrowed: false };
+}
+
+/** The legacy form of `*`. */
+function toWildcard(before: Subscription): SubscriptionChange {
+  const subscription = { ...before, wildcard: true };
+  return { subscription, owed: [], wildcardOwed: true, narrowed: false };
 }
 
 /** SotW: the list is the whole subscription. */
 function applyNames(
-  subscription: Subscription,
+  before: Subscription,
   list: readonly string[],
   traits: TypeTraits,
 ): SubscriptionChange {
-  const { names: before, wildcard: had } = subscription;
-  if (list.length === 0 && !subscription.explicit) {
-    if (had || !traits.wildcard) return UNCHANGED;
-    subscription.wildcard = true;
-    return { owed: [], wildcardOwed: true, narrowed: false };
+  if (list.length === 0 && !before.explicit) {
+    return before.wildcard || !traits.wildcard ? unchanged(before) : toWildcard(before);
   }
-  subscription.explicit = true;
   const names = new Set(list);
   const wildcard = names.delete(WILDCARD);
-  const owed = [...names].filter((name) => !before.has(name));
-  subscription.wildcard = wildcard;
-  subscription.names = names;
+  const owed = [...names].filter((name) => !before.names.has(name));
+  const isSame = owed.length === 0 && names.size === before.names.size;
+  if (isSame && wildcard === before.wildcard && before.explicit) return unchanged(before);
   return {
+    subscription: { wildcard, names, explicit: true },
     owed,
-    wildcardOwed: wildcard && !had,
-    narrowed: (had && !wildcard) || names.size < before.size + owed.length,
+    wildcardOwed: wildcard && !before.wildcard,
+    narrowed: (before.wildcard && !wildcard) || names.size < before.names.size + owed.length,
   };
 }
 
@@ -85,26 +85,26 @@ interface DeltaLists {
   readonly unsubscribe: readonly string[];
 }
 
-function applyDelta(subscription: Subscription, lists: DeltaLists): SubscriptionChange {
-  const names = new Set(subscription.names);
+function applyDelta(before: Subscription, lists: DeltaLists): SubscriptionChange {
+  const names = new Set(before.names);
   const owed = new Set<string>();
+  let { wildcard } = before;
   let narrowed = false;
   let wildcardOwed = false;
   for (const name of lists.unsubscribe) {
     if (name === WILDCARD) {
-      narrowed ||= subscription.wildcard;
-      subscription.wildcard = false;
+      narrowed ||= wildcard;
+      wildcard = false;
     } else if (names.delete(name)) {
       narrowed = true;
-      // The client can't know whether the wildcard still covers that name, so it is told.
-      if (subscription.wildcard) owed.add(name);
+      // The client can't know whether the wildcard still covers that name, so it gets an answer.
+      if (wildcard) owed.add(name);
     }
   }
-  if (!subscription.wildcard) owed.clear();
+  if (!wildcard) owed.clear();
   for (const name of lists.subscribe) {
-    subscription.explicit = true;
     if (name === WILDCARD) {
-      subscription.wildcard = true;
+      wildcard = true;
       wildcardOwed = true;
     } else {
       names.add(name);
@@ -112,8 +112,9 @@ function applyDelta(subscription: Subscription, lists: DeltaLists): Subscription
       owed.add(name);
     }
   }
-  subscription.names = names;
-  return { owed: [...owed], wildcardOwed, narrowed };
+  const explicit = before.explicit || lists.subscribe.length > 0;
+  const subscription = { wildcard, names, explicit };
+  return { subscription, owed: [...owed], wildcardOwed, narrowed };
 }
 
 /** Whether the subscription covers that name. */

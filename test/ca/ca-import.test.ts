@@ -1,6 +1,6 @@
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { type CaLine, importLine, trustDomainOfCa } from '../../src/ca/index.js';
+import { type CaChain, importCaChain, trustDomainOfCa } from '../../src/ca/index.js';
 import type { CertificateTemplate } from '../../src/x509/issue/index.js';
 import { signCertificate, toKeyIdHex, toSubjectDer } from '../../src/x509/issue/sign.js';
 import { generateKeys, type KeyPair } from '../../src/x509/keys/index.js';
@@ -77,13 +77,13 @@ const INTERMEDIATE: Brought = {
   chainPem: toRoot() + toMiddle(),
 };
 
-function load(ca: Brought): Promise<CaLine> {
+function load(ca: Brought): Promise<CaChain> {
   const tools = {
     clock: new ManualClock(NOW_MS),
     random: seededRandom('import'),
     keySource: generateKeys,
   };
-  return importLine(ca, { trustDomain: 'shop.example', tools });
+  return importCaChain(ca, { trustDomain: 'shop.example', tools });
 }
 
 const encrypted = createPrivateKey(rootKeys.privateKeyPem)
@@ -122,12 +122,12 @@ const ACCEPTED: readonly (readonly [string, Brought])[] = [
 
 describe('a brought CA is taken', () => {
   it.each(ACCEPTED)('%s', async (_name, brought) => {
-    const line = await load(brought);
-    expect(line.issuer.facts.isCa).toBe(true);
-    expect(line.root.facts.issuerDer.equals(line.root.facts.subjectDer)).toBe(true);
+    const chain = await load(brought);
+    expect(chain.issuer.facts.isCa).toBe(true);
+    expect(chain.root.facts.issuerDer.equals(chain.root.facts.subjectDer)).toBe(true);
     const isRoot =
       brought.certificatePem.split('BEGIN').length === 2 && brought.chainPem === undefined;
-    expect(line.rootKeyPem === undefined).toBe(!isRoot);
+    expect(chain.rootKeyPem === undefined).toBe(!isRoot);
   });
 });
 

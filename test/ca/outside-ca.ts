@@ -2,11 +2,12 @@
 // SPIFFE IDs. Encoded by our own encoder; what is wrong with a certificate is up to the test.
 import { strict as assert } from 'node:assert';
 import { createPrivateKey, sign as signBytes, X509Certificate } from 'node:crypto';
+import type { KeyType } from '../../src/spiffe/index.js';
 import { readChildren, readDer } from '../../src/x509/der/der-reader.js';
 import { derBitString, derSequence } from '../../src/x509/der/der-writer.js';
 import type { CertificateTemplate } from '../../src/x509/issue/index.js';
 import { signCertificate, toKeyIdHex, toSubjectDer } from '../../src/x509/issue/sign.js';
-import { generateKeys, type KeyPair, type KeyType } from '../../src/x509/keys/index.js';
+import { generateKeys, type KeyPair } from '../../src/x509/keys/index.js';
 import { splitPem, toPem } from '../../src/x509/read/index.js';
 
 export interface OutsideIssuer {

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { createLine, loadAuthority, loadOrCreateAuthority } from '../../src/ca/index.js';
+import { createCaChain, loadAuthority, loadOrCreateAuthority } from '../../src/ca/index.js';
 import { generateKeys } from '../../src/x509/keys/index.js';
 import { readCertificate, splitPem, toPem } from '../../src/x509/read/index.js';
 import { ManualClock } from '../fakes/manual-clock.js';
@@ -27,7 +27,7 @@ async function setup(passphrase?: string) {
   const random = seededRandom('root-change');
   const options = { dataDir, clock, random, trustDomain: DOMAIN, passphrase };
   const { authority } = await loadOrCreateAuthority(options);
-  const next = await createLine(DOMAIN, { clock, random, keySource: generateKeys });
+  const next = await createCaChain(DOMAIN, { clock, random, keySource: generateKeys });
   const reload = () => loadAuthority(options);
   return { dataDir, clock, options, authority, next, reload };
 }
@@ -112,7 +112,7 @@ describe('a change of root', () => {
     const { authority, next, clock } = await setup();
     await authority.beginChange(next);
     const tools = { clock, random: seededRandom('third'), keySource: generateKeys };
-    const third = await createLine(DOMAIN, tools);
+    const third = await createCaChain(DOMAIN, tools);
     const error = await meshErrorOf(() => authority.beginChange(third));
     expect(error.message).toBe('expected no change of root to be under way');
     expect(count(authority.trustAnchorsPem)).toBe(2);

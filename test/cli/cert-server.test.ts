@@ -102,6 +102,19 @@ describe('cert --xds', () => {
     });
   });
 
+  test('--p12: a PKCS #12 file of the same certificate', async () => {
+    const { xdsAddress } = await prepare();
+    const p12 = ['--p12', '<dir>/web.p12'];
+    const { code } = await cli.run(...order(xdsAddress.port, ...BY_TOKEN, ...p12));
+    expect(code).toBe(0);
+    const from = ['-in', cli.path('web.p12'), '-passin', `file:${cli.path('web.p12.password')}`];
+    const argv = ['pkcs12', ...from, '-nokeys', '-clcerts'];
+    const leaf = execFileSync('openssl', argv, { stdio: ['ignore', 'pipe', 'ignore'] });
+    expect(new X509Certificate(leaf).serialNumber).toBe(
+      new X509Certificate(read('cert.pem')).serialNumber,
+    );
+  });
+
   test("another service's token: told, and nothing is written", async () => {
     const { xdsAddress } = await prepare();
     await token('web');

@@ -4,8 +4,8 @@ import { beforeAll, expect, test } from 'vitest';
 import type { EnvoyProcess } from '../../src/demo/envoy-process.js';
 import { httpCall } from '../../src/demo/http-client.js';
 import { tcpExchange } from '../../src/demo/tcp-client.js';
-import { describeEnvoy, outcome, useHarness } from './harness/index.js';
-import { startMesh, type TestMesh } from './mesh/start-mesh.js';
+import { describeEnvoy, outcome, useHarness } from '../harness/index.js';
+import { startMesh, type TestMesh } from '../harness/start-mesh.js';
 
 // What applications must not notice: Envoy's defaults that break them, and what rules must not
 // miss.

@@ -1,16 +1,14 @@
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
 import type { AddressPool } from '../../src/demo/addresses.js';
 import type { Child } from '../../src/demo/child.js';
 import { httpShot } from '../../src/demo/load-shots.js';
 import type { ServerStatus } from '../../src/server/status/index.js';
-import { describeEnvoy, eventually, useHarness } from './harness/index.js';
+import { describeEnvoy, eventually, useHarness } from '../harness/index.js';
 
 // A server that is lost with its data folder, and made again from a backup: its sidecars, with the
 // token and the anchor that they have had all along, never notice more than a pause of the server.
-const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const PORT = 8080;
 
 await describeEnvoy('a server made again from a backup', {}, ({ binary }) => {
@@ -22,26 +20,11 @@ await describeEnvoy('a server made again from a backup', {}, ({ binary }) => {
   let server: Child;
   let target: { address: string; port: number };
 
-  const run = async (...args: string[]): Promise<string> => {
-    const out = join(dir, 'stdout');
-    const child = await harness.child({
-      name: `countersign ${args[0]}`,
-      command: 'sh',
-      args: ['-c', `exec "$0" "$@" > '${out}'`, process.execPath, CLI, ...args, '--data', 'data'],
-      cwd: dir,
-    });
-    const { code } = await child.exited;
-    if (code !== 0) throw child.failure(`expected exit 0 but got ${code}`);
-    return readFile(out, 'utf8');
-  };
+  const run = (...argv: string[]): Promise<string> =>
+    harness.command([...argv, '--data', 'data'], { cwd: dir });
   const serve = async (): Promise<void> => {
-    const args = ['serve', '--mesh', 'mesh.yaml', '--data', 'data', '--xds', xds, '--admin', admin];
-    server = await harness.child({
-      name: 'countersign serve',
-      command: process.execPath,
-      args: [CLI, ...args],
-      cwd: dir,
-    });
+    const argv = ['serve', '--mesh', 'mesh.yaml', '--data', 'data', '--xds', xds, '--admin', admin];
+    server = await harness.program(argv, { cwd: dir });
     await server.waitForLog(/^ready: /, 20_000);
   };
   const get = async <T>(path: string): Promise<T> =>

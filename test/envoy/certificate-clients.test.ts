@@ -4,10 +4,10 @@ import { beforeAll, expect, test } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
 import { run } from '../../src/cli/program.js';
 import { type HttpAnswer, httpCall } from '../../src/demo/http-client.js';
+import type { KeyType } from '../../src/spiffe/index.js';
 import type { Io } from '../../src/terminal/index.js';
-import type { KeyType } from '../../src/x509/keys/index.js';
-import { describeEnvoy, outcome, useHarness } from './harness/index.js';
-import { startMesh, type TestMesh } from './mesh/start-mesh.js';
+import { describeEnvoy, outcome, useHarness } from '../harness/index.js';
+import { startMesh, type TestMesh } from '../harness/start-mesh.js';
 
 // Clients without a sidecar, whose certificates a running server gave them for keys of their own,
 // at the STRICT port of a stock Envoy.

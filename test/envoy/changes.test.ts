@@ -8,9 +8,9 @@ import { httpCall } from '../../src/demo/http-client.js';
 import type { Load } from '../../src/demo/load.js';
 import { httpShot } from '../../src/demo/load-shots.js';
 import { addRenewalOrder } from '../../src/leaves/index.js';
+import { describeEnvoy, eventually, outcome, useHarness } from '../harness/index.js';
+import { startMesh, type TestMesh, type TestService } from '../harness/start-mesh.js';
 import { tcpShot } from '../harness/tcp-shot.js';
-import { describeEnvoy, eventually, outcome, useHarness } from './harness/index.js';
-import { startMesh, type TestMesh, type TestService } from './mesh/start-mesh.js';
 
 const HTTP_PORT = 8080;
 const TCP_PORT = 6000;

@@ -1,12 +1,9 @@
-import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
-import { beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { Child } from '../../src/demo/child.js';
-import { describeEnvoy, useHarness } from './harness/index.js';
+import { describeEnvoy, useHarness } from '../harness/index.js';
 
 // `countersign demo` as a user runs it: the built command, in a process of its own.
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const TIMEOUT_MS = 120_000;
 /** In the environment of everything that a demo starts, so that what it left behind is found. */
 const MARK = 'DEMO_TEST_RUN';
@@ -30,19 +27,11 @@ interface Run {
 await describeEnvoy('demo', {}, ({ binary }) => {
   const harness = useHarness('demo');
 
-  beforeAll(() => {
-    expect(existsSync(MAIN), 'dist, which `npm run build` makes').toBe(true);
-  });
-
   const start = async (name: string): Promise<Run> => {
     const folder = await harness.tempDir();
     const mark = `${name}-${process.pid}`;
-    const child = await harness.child({
-      name,
-      command: process.execPath,
-      args: [MAIN, 'demo'],
-      env: { ...process.env, ENVOY_BIN: binary, TMPDIR: folder, [MARK]: mark },
-    });
+    const env = { ...process.env, ENVOY_BIN: binary, TMPDIR: folder, [MARK]: mark };
+    const child = await harness.program(['demo'], { name, env });
     return { child, folder, mark };
   };
 

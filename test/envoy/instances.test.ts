@@ -1,9 +1,9 @@
 import { beforeAll, expect, test } from 'vitest';
 import { httpCall } from '../../src/demo/http-client.js';
 import { httpShot } from '../../src/demo/load-shots.js';
+import { describeEnvoy, eventually, useHarness } from '../harness/index.js';
+import { startMesh, type TestMesh } from '../harness/start-mesh.js';
 import { tcpShot } from '../harness/tcp-shot.js';
-import { describeEnvoy, eventually, useHarness } from './harness/index.js';
-import { startMesh, type TestMesh } from './mesh/start-mesh.js';
 
 // Two sidecars of one service: the connected sidecars are the registry.
 const HTTP_PORT = 8080;

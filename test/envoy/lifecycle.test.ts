@@ -1,16 +1,14 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
 import type { AddressPool } from '../../src/demo/addresses.js';
 import type { Child } from '../../src/demo/child.js';
 import type { EnvoyProcess } from '../../src/demo/envoy-process.js';
 import { httpCall } from '../../src/demo/http-client.js';
 import { httpShot } from '../../src/demo/load-shots.js';
-import { describeEnvoy, eventually, outcome, useHarness } from './harness/index.js';
+import { describeEnvoy, eventually, outcome, useHarness } from '../harness/index.js';
 
 // The server as its users run it: the built command, its files, and `kill -9`.
-const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const PORT = 8080;
 
 await describeEnvoy('the server as a process', {}, ({ binary }) => {
@@ -22,25 +20,11 @@ await describeEnvoy('the server as a process', {}, ({ binary }) => {
   let server: Child;
   let web: EnvoyProcess;
 
-  const command = async (...args: string[]): Promise<string> => {
-    const child = await harness.child({
-      name: `countersign ${args[0]}`,
-      command: process.execPath,
-      args: [CLI, ...args, '--data', join(dir, 'data')],
-      cwd: dir,
-    });
-    const { code } = await child.exited;
-    if (code !== 0) throw child.failure(`expected exit 0 but got ${code}`);
-    return child.log().join('\n');
-  };
+  const command = (...argv: string[]): Promise<string> =>
+    harness.command([...argv, '--data', 'data'], { cwd: dir });
   const serve = async (): Promise<void> => {
-    const args = ['serve', '--mesh', 'mesh.yaml', '--data', 'data', '--xds', xds, '--admin', admin];
-    server = await harness.child({
-      name: 'countersign serve',
-      command: process.execPath,
-      args: [CLI, ...args],
-      cwd: dir,
-    });
+    const argv = ['serve', '--mesh', 'mesh.yaml', '--data', 'data', '--xds', xds, '--admin', admin];
+    server = await harness.program(argv, { cwd: dir });
     await server.waitForLog(/^ready: /, 20_000);
   };
   const get = async (path: string): Promise<unknown> =>
@@ -54,21 +38,9 @@ await describeEnvoy('the server as a process', {}, ({ binary }) => {
   const node = new Map<string, { address: string; outbound: string; token: string }>();
   const sidecar = async (name: string): Promise<EnvoyProcess> => {
     const { address, outbound, token } = node.get(name) ?? { address: '', outbound: '', token: '' };
-    const out = join(dir, `${name}.json`);
-    const child = await harness.child({
-      name: `bootstrap ${name}`,
-      command: 'sh',
-      args: [
-        '-c',
-        `exec "$0" "$@" > '${out}'`,
-        ...[process.execPath, CLI, 'bootstrap', name, '--address', address],
-        ...['--outbound', outbound, '--xds', xds, '--token-file', token],
-        ...['--data', join(dir, 'data')],
-      ],
-      cwd: dir,
-    });
-    expect(await child.exited).toMatchObject({ code: 0 });
-    const bootstrap = JSON.parse(await readFile(out, 'utf8')) as object;
+    const where = ['--address', address, '--outbound', outbound, '--xds', xds];
+    const printed = await command('bootstrap', name, ...where, '--token-file', token);
+    const bootstrap = JSON.parse(printed) as object;
     const port = await pool.port(address);
     const process_ = await harness.envoy({
       binary,
@@ -178,12 +150,8 @@ services:
   }, 90_000);
 
   test('a second server is refused the data folder and disturbs nothing', async () => {
-    const second = await harness.child({
-      name: 'second server',
-      command: process.execPath,
-      args: [CLI, 'serve', '--mesh', 'mesh.yaml', '--data', 'data', '--xds', '127.0.0.1:0'],
-      cwd: dir,
-    });
+    const argv = ['serve', '--mesh', 'mesh.yaml', '--data', 'data', '--xds', '127.0.0.1:0'];
+    const second = await harness.program(argv, { name: 'second server', cwd: dir });
     expect(await second.exited).toMatchObject({ code: 1 });
     expect(second.log().join('\n')).toContain('holds the data folder');
     expect(await whole()).toBe(true);

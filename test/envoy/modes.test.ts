@@ -9,8 +9,8 @@ import {
   outcome,
   tcpExchange,
   useHarness,
-} from './harness/index.js';
-import { startMesh, type TestMesh, type TestService } from './mesh/start-mesh.js';
+} from '../harness/index.js';
+import { startMesh, type TestMesh, type TestService } from '../harness/start-mesh.js';
 
 // MODEL.md, "What a connection gets", observed on real Envoys. `open` has no rules; `guarded` lets
 // `web` in.

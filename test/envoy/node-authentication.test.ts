@@ -9,8 +9,8 @@ import { openDataDir } from '../../src/data/index.js';
 import { serviceName } from '../../src/policy/index.js';
 import type { RefusalStatus } from '../../src/server/status/index.js';
 import { parseSpiffeId } from '../../src/spiffe/index.js';
-import { describeEnvoy, eventually, useHarness } from './harness/index.js';
-import { startMesh, type TestMesh } from './mesh/start-mesh.js';
+import { describeEnvoy, eventually, useHarness } from '../harness/index.js';
+import { startMesh, type TestMesh } from '../harness/start-mesh.js';
 
 // How stock sidecars prove their service, and what is seen of those that can't any more.
 const HOUR_MS = 3_600_000;

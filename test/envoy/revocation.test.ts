@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { createServer } from 'node:tls';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
-import { createLine, loadAuthority, offerLine } from '../../src/ca/index.js';
+import { createCaChain, loadAuthority, offerLine } from '../../src/ca/index.js';
 import { openDataDir } from '../../src/data/index.js';
 import type { EnvoyProcess } from '../../src/demo/envoy-process.js';
 import { httpCall } from '../../src/demo/http-client.js';
@@ -17,17 +17,18 @@ import {
   type RevocationSubject,
   removeRevocation,
 } from '../../src/revocation/index.js';
+import type { NodeId } from '../../src/spiffe/index.js';
 import { parseSpiffeId } from '../../src/spiffe/index.js';
 import { generateKeys } from '../../src/x509/keys/index.js';
-import { tcpShot } from '../harness/tcp-shot.js';
-import { describeEnvoy, eventually, outcome, useHarness } from './harness/index.js';
-import { type RawTls, rawRequest } from './mesh/raw-tls.js';
+import { describeEnvoy, eventually, outcome, useHarness } from '../harness/index.js';
+import { type RawTls, rawRequest } from '../harness/raw-tls.js';
 import {
   type SidecarOptions,
   startMesh,
   type TestMesh,
   type TestService,
-} from './mesh/start-mesh.js';
+} from '../harness/start-mesh.js';
+import { tcpShot } from '../harness/tcp-shot.js';
 
 const MESH_PORT = 15443;
 const HTTP_PORT = 8080;
@@ -148,7 +149,7 @@ function showRevocation({ binary, sotw }: { binary: string; sotw: boolean }): vo
     return [...found.values()][0] ?? 0;
   };
   /** Whoever has stolen a node's key. */
-  const thief = async (node: string, port = HTTP_PORT): Promise<RawTls & { serialHex: string }> => {
+  const thief = async (node: NodeId, port = HTTP_PORT): Promise<RawTls & { serialHex: string }> => {
     const parts = { dataDir: await dataDir(), clock: systemClock, random: systemRandom };
     const leaf = await new LeafStore(parts.dataDir).load(node);
     if (leaf === undefined) throw new Error(`no leaf of ${node}`);
@@ -454,7 +455,7 @@ function showRevocation({ binary, sotw }: { binary: string; sotw: boolean }): vo
     const before = await serials();
     const loads = await startLoads();
     await Promise.all(loads.map((load) => load.more(20)));
-    await offerLine(await dataDir(), await createLine('test.example', parts));
+    await offerLine(await dataDir(), await createCaChain('test.example', parts));
     await eventually(
       async () => {
         const now = await serials();

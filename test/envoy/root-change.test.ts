@@ -2,9 +2,9 @@ import { generateKeyPairSync } from 'node:crypto';
 import { beforeAll, expect, test } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
 import {
-  type CaLine,
-  createLine,
-  importLine,
+  type CaChain,
+  createCaChain,
+  importCaChain,
   type Leaf,
   loadAuthority,
   offerLine,
@@ -19,9 +19,9 @@ import { parseSpiffeId } from '../../src/spiffe/index.js';
 import { signCertificate, toKeyIdHex, toSubjectDer } from '../../src/x509/issue/sign.js';
 import { generateKeys } from '../../src/x509/keys/index.js';
 import { readCertificate, splitPem, toPem } from '../../src/x509/read/index.js';
+import { describeEnvoy, eventually, httpsGet, outcome, useHarness } from '../harness/index.js';
+import { startMesh, type TestMesh, type TestService } from '../harness/start-mesh.js';
 import { tcpShot } from '../harness/tcp-shot.js';
-import { describeEnvoy, eventually, httpsGet, outcome, useHarness } from './harness/index.js';
-import { startMesh, type TestMesh, type TestService } from './mesh/start-mesh.js';
 
 const HTTP_PORT = 8080;
 const TCP_PORT = 6000;
@@ -91,7 +91,7 @@ await describeEnvoy('a change of root under load', {}, ({ binary }) => {
   }, 60_000);
 
   const load = () => loadAuthority({ dataDir, ...TOOLS });
-  const newLine = (): Promise<CaLine> => createLine(DOMAIN, TOOLS);
+  const newLine = (): Promise<CaChain> => createCaChain(DOMAIN, TOOLS);
   const startLoads = (): Load[] => [
     harness.load({ shot: httpShot({ address, port: HTTP_PORT }, 'keep-alive') }),
     harness.load({ shot: httpShot({ address, port: HTTP_PORT }, 'per-request') }),
@@ -187,7 +187,7 @@ await describeEnvoy('a change of root under load', {}, ({ binary }) => {
   test('a plugged-in RSA root signs EC leaves, and no request fails', async () => {
     const loads = startLoads();
     const root = createRsaRoot();
-    const line = await importLine(root, { trustDomain: DOMAIN, tools: TOOLS });
+    const line = await importCaChain(root, { trustDomain: DOMAIN, tools: TOOLS });
     await offerLine(dataDir, line);
     await heldBy('a certificate handed out until ');
     // The certificate of the test before has an hour left.

@@ -14,7 +14,7 @@ import {
 import { type Snapshot, TYPE_URLS } from '../../src/xds/index.js';
 import { listen } from '../grpc/ads-server.js';
 import { type KeyAndCertificate, selfSigned } from '../grpc/certificate.js';
-import { describeEnvoy, eventually, httpsGet, useHarness } from './harness/index.js';
+import { describeEnvoy, eventually, httpsGet, useHarness } from '../harness/index.js';
 import { TRANSPORTS, toBootstrap, toSnapshot } from './transports-config.js';
 
 interface XdsServer {

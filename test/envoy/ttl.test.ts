@@ -12,7 +12,7 @@ import {
 } from '../../src/grpc/index.js';
 import { createLinearCache, createResource, TYPE_URLS } from '../../src/xds/index.js';
 import { listen } from '../grpc/ads-server.js';
-import { describeEnvoy, eventually, plainGet, useHarness } from './harness/index.js';
+import { describeEnvoy, eventually, plainGet, useHarness } from '../harness/index.js';
 
 const RUNTIME = 'type.googleapis.com/envoy.service.runtime.v3.Runtime';
 const TTL_MS = 1_500;

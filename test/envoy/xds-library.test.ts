@@ -1,27 +1,11 @@
 // envoy-examples/xds-library as its README has it, on ports of our own.
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { describeEnvoy, eventually, plainGet, useHarness } from './harness/index.js';
+import { describeEnvoy, eventually, plainGet, useHarness } from '../harness/index.js';
 
 const EXAMPLE = fileURLToPath(new URL('../../envoy-examples/xds-library/', import.meta.url));
 const MAX_LINES = 40;
-
-function start(...args: readonly string[]): {
-  process: ChildProcessWithoutNullStreams;
-  output(): string;
-} {
-  const child = spawn(process.execPath, [`${EXAMPLE}server.mjs`, ...args]);
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (bytes: Buffer) => {
-      output += bytes;
-    });
-  }
-  return { process: child, output: () => output };
-}
 
 /** The example's bootstrap, on other ports. */
 function toBootstrap(ports: { readonly admin: number; readonly xds: number }): object {
@@ -47,21 +31,25 @@ await describeEnvoy('a server of the library alone', {}, ({ binary }) => {
       await pool.port('127.0.0.1'),
       await pool.port('127.0.0.1'),
     ];
-    const server = start(String(xds), String(port));
-    harness.defer('example server', () => server.process.kill('SIGKILL'));
-    harness.onDump('server.log', server.output);
-    await eventually(() => server.output().includes('serving xDS'), { what: 'a server' });
+    const server = await harness.process({
+      name: 'example server',
+      command: process.execPath,
+      args: [`${EXAMPLE}server.mjs`, String(xds), String(port)],
+      stdin: 'pipe',
+    });
+    await server.child.waitForLog(/serving xDS/);
     const bootstrap = toBootstrap({ admin, xds });
     const envoy = await harness.envoy({ binary, name: 'envoy', bootstrap });
     await envoy.waitReady();
     const text = async (): Promise<string> =>
       (await plainGet({ address: '127.0.0.1', port, path: '/' })).body;
     await eventually(async () => (await text()) === 'hello\n', { what: 'hello' });
-    server.process.stdin.write('good morning\n');
+    server.write('good morning\n');
     await eventually(async () => (await text()) === 'good morning\n', { what: 'good morning' });
-    expect(server.output()).toContain('envoy-1 acked type.googleapis.com/envoy.config.route');
-    const ended = once(server.process, 'exit');
-    server.process.kill('SIGTERM');
-    expect(await ended).toEqual([0, null]);
+    expect(server.child.log().join('\n')).toContain(
+      'envoy-1 acked type.googleapis.com/envoy.config.route',
+    );
+    server.child.signal('SIGTERM');
+    expect(await server.ended).toMatchObject({ code: 0, signal: null });
   });
 });

@@ -1,6 +1,7 @@
 import { Listeners } from '../../src/base/index.js';
 import type { Leaf } from '../../src/ca/index.js';
 import type { LeafSettings } from '../../src/leaves/index.js';
+import type { NodeId } from '../../src/spiffe/index.js';
 
 /** Leaves without a CA: each is made at once, unless the test holds or fails it. */
 export class FakeLeaves {
@@ -9,7 +10,7 @@ export class FakeLeaves {
   failure: Error | undefined;
   reconsidered = 0;
   readonly #leaves = new Map<string, Leaf>();
-  readonly #renewed = new Listeners<[node: string, leaf: Leaf]>();
+  readonly #renewed = new Listeners<[node: NodeId, leaf: Leaf]>();
   #held: (() => void)[] | undefined;
   #serial = 0;
 
@@ -37,7 +38,7 @@ export class FakeLeaves {
     this.reconsidered++;
   }
 
-  onRenewed(listener: (node: string, leaf: Leaf) => void): () => void {
+  onRenewed(listener: (node: NodeId, leaf: Leaf) => void): () => void {
     return this.#renewed.add(listener);
   }
 
@@ -51,7 +52,7 @@ export class FakeLeaves {
     };
   }
 
-  renew(node: string): Leaf {
+  renew(node: NodeId): Leaf {
     const leaf = this.#make(node, 86_400_000);
     this.#renewed.notify(node, leaf);
     return leaf;

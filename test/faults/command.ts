@@ -1,17 +1,19 @@
 // Runs the real command line in a process of its own, with a fault let in at a given step
 // (fault.mjs).
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { onTestFinished } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
 import { run } from '../../src/cli/program.js';
 import type { Io } from '../../src/terminal/index.js';
-import { keepOutput } from '../secrets/output.js';
+import {
+  type Ended as ProcessEnded,
+  READY,
+  startForTest,
+  type TestProcess,
+  toProgram,
+} from '../harness/process.js';
 
-const MAIN = join(import.meta.dirname, '../../dist/cli/main.js');
 const PRELOAD = join(import.meta.dirname, 'fault.mjs');
 
 /** What goes wrong, and at which of the steps that change a file. */
@@ -31,77 +33,40 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-export interface Ended {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
+export interface Ended extends ProcessEnded {
   /** Every step that changes a file, in order: `<operation> <path>`; `! ` where it was refused. */
   readonly steps: readonly string[];
 }
 
-export interface Started {
-  readonly child: ChildProcess;
+export interface Started extends Omit<TestProcess, 'ended'> {
   readonly ended: Promise<Ended>;
-  stdout(): string;
-  stderr(): string;
-  /** Resolves with true as soon as stdout matches; false where the process ends before. */
-  printed(pattern: RegExp): Promise<boolean>;
 }
 
 let logs = 0;
 
-export function startCommand(options: CommandOptions): Started {
+export async function startCommand(options: CommandOptions): Promise<Started> {
   const { argv, root, fault, switchPath } = options;
   const log = `${root}.steps-${logs++}`;
-  const child = spawn(process.execPath, ['--import', PRELOAD, MAIN, ...argv], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: {
-      ...process.env,
-      ...options.env,
-      FAULT_ROOT: root,
-      FAULT_LOG: log,
-      ...(fault === undefined ? {} : { FAULT_AT: String(fault.at), FAULT_KIND: fault.kind }),
-      ...(switchPath === undefined ? {} : { FAULT_SWITCH: switchPath }),
-    },
-  });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  const text = { stdout: '', stderr: '' };
-  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-    text.stdout += chunk;
-  });
-  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
-    text.stderr += chunk;
-  });
-  const ended = once(child, 'close').then(([code, signal]): Ended => {
+  const env = {
+    ...process.env,
+    ...options.env,
+    FAULT_ROOT: root,
+    FAULT_LOG: log,
+    ...(fault === undefined ? {} : { FAULT_AT: String(fault.at), FAULT_KIND: fault.kind }),
+    ...(switchPath === undefined ? {} : { FAULT_SWITCH: switchPath }),
+  };
+  const started = await startForTest(toProgram(argv, { env, nodeArgs: ['--import', PRELOAD] }));
+  const ended = started.ended.then((end): Ended => {
     const steps = existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : [];
     rmSync(log, { force: true });
-    keepOutput(`stderr of ${argv[0]}`, text.stderr);
-    return { code, signal, ...text, steps };
+    return { ...end, steps };
   });
-  return {
-    child,
-    ended,
-    stdout: () => text.stdout,
-    stderr: () => text.stderr,
-    printed: (pattern) =>
-      new Promise((resolve) => {
-        const look = (): void => {
-          if (pattern.test(text.stdout)) resolve(true);
-        };
-        child.stdout.on('data', look);
-        look();
-        void ended.then(() => resolve(pattern.test(text.stdout)));
-      }),
-  };
+  return { ...started, ended };
 }
 
-export const FREE_PORTS = ['--xds', '127.0.0.1:0', '--admin', '127.0.0.1:0'] as const;
-export const READY = /^ready: xds (\S+), admin (\S+), mesh /m;
-
 /** A command that ends by itself. */
-export function runCommand(options: CommandOptions): Promise<Ended> {
-  return startCommand(options).ended;
+export async function runCommand(options: CommandOptions): Promise<Ended> {
+  return (await startCommand(options)).ended;
 }
 
 const STORED_LIMIT_MS = 1_500;
@@ -109,14 +74,14 @@ const LOOK_EVERY_MS = 10;
 
 /** A server, which is stopped when it is ready and its mesh is in force, or can't get there. */
 export async function runServer(options: CommandOptions): Promise<Ended> {
-  const { child, ended, printed } = startCommand(options);
+  const { child, ended, printed } = await startCommand(options);
   if (await printed(READY)) {
     const stored = join(options.root, 'data', 'mesh.json');
     const isOver = ended.then(() => true);
     for (let left = STORED_LIMIT_MS; left > 0 && !existsSync(stored); left -= LOOK_EVERY_MS) {
       if (await Promise.race([isOver, sleep(LOOK_EVERY_MS, false)])) break;
     }
-    child.kill('SIGTERM');
+    child.signal('SIGTERM');
   }
   return ended;
 }

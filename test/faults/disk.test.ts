@@ -5,7 +5,8 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { type Fault, FREE_PORTS, READY, runHere, runServer, startCommand } from './command.js';
+import { FREE_PORTS, READY } from '../harness/process.js';
+import { type Fault, runHere, runServer, startCommand } from './command.js';
 import {
   everyStep,
   newPlace,
@@ -91,7 +92,7 @@ describe('a server that runs when the disk fills up', () => {
     const place = newPlace();
     writeMesh(place);
     const switchPath = join(place.dir, 'full');
-    const server = startCommand({ argv: serve(place), root: place.data, switchPath });
+    const server = await startCommand({ argv: serve(place), root: place.data, switchPath });
     expect(await server.printed(READY)).toBe(true);
     const [, , admin = ''] = READY.exec(server.stdout()) ?? [];
     const ask = (...argv: readonly string[]) => runHere(...argv, '--server', admin);
@@ -112,7 +113,7 @@ describe('a server that runs when the disk fills up', () => {
     rmSync(switchPath);
     await ask('wait', '--timeout', '60s');
     expect(readFileSync(stored, 'utf8')).toContain('8081');
-    server.child.kill('SIGTERM');
+    server.child.signal('SIGTERM');
     expect(await server.ended).toMatchObject({ code: 0 });
   }, 90_000);
 });

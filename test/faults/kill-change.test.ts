@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/base/index.js';
-import { createLine } from '../x509/issuers.js';
+import { createCaChain } from '../x509/issuers.js';
 import { runHere } from './command.js';
 import { type EveryStep, everyStep, type Place, type Step } from './every-step.js';
 import { identityOf, restart, verifyToken } from './restart.js';
@@ -36,7 +36,7 @@ const undoWeb = (place: Place): readonly string[] => [...revokeWeb(place), '--un
 
 /** The files of a CA that somebody brings, beside the data folder. */
 async function writeCa({ dir }: Place): Promise<void> {
-  const { root } = await createLine('ecdsa-p256', systemClock.now());
+  const { root } = await createCaChain('ecdsa-p256', systemClock.now());
   writeFileSync(join(dir, 'root.pem'), root.pem);
   writeFileSync(join(dir, 'root.key'), root.privateKeyPem);
 }

@@ -6,18 +6,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
-import { createLine, loadAuthority, offerLine } from '../../src/ca/index.js';
+import { createCaChain, loadAuthority, offerLine } from '../../src/ca/index.js';
 import { openDataDir } from '../../src/data/index.js';
 import { loadRevocations } from '../../src/revocation/index.js';
 import { generateKeys } from '../../src/x509/keys/index.js';
-import {
-  type CommandOptions,
-  type Ended,
-  FREE_PORTS,
-  READY,
-  runHere,
-  startCommand,
-} from './command.js';
+import { FREE_PORTS, READY } from '../harness/process.js';
+import { type CommandOptions, type Ended, runHere, startCommand } from './command.js';
 import { type EveryStep, everyStep, type Place, readAll, type Step } from './every-step.js';
 import { identityOf, restart, useOnce } from './restart.js';
 
@@ -38,13 +32,13 @@ async function runUntil(
   options: CommandOptions,
   isDone: (root: string) => boolean,
 ): Promise<Ended> {
-  const { child, ended, printed } = startCommand(options);
+  const { child, ended, printed } = await startCommand(options);
   if (await printed(READY)) {
     const isOver = ended.then(() => true);
     for (let left = 3_000; left > 0 && !isDone(options.root); left -= 20) {
       if (await Promise.race([isOver, sleep(20, false)])) break;
     }
-    child.kill('SIGTERM');
+    child.signal('SIGTERM');
   }
   return ended;
 }
@@ -83,7 +77,7 @@ async function expectTakenOver(step: Step): Promise<void> {
 
 async function withOffer(place: Place): Promise<void> {
   await useOnce(place);
-  const line = await createLine('shop.example', TOOLS);
+  const line = await createCaChain('shop.example', TOOLS);
   writeFileSync(join(place.dir, 'old.pem'), await rootsOf(place));
   writeFileSync(join(place.dir, 'new.pem'), line.root.pem);
   await offerLine(await open(place), line);

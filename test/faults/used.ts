@@ -1,6 +1,7 @@
 // A data folder that a server has used, for commands that change it.
 import { expect } from 'vitest';
-import { FREE_PORTS, runServer } from './command.js';
+import { FREE_PORTS } from '../harness/process.js';
+import { runServer } from './command.js';
 import type { Place, Step } from './every-step.js';
 
 export const serve = ({ mesh, data }: Place): readonly string[] => [

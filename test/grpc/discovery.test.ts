@@ -96,7 +96,7 @@ describe('who is let in', () => {
     ['token-wrong-service', 'token is for "a"', status.PERMISSION_DENIED],
     ['service-unknown', 'no service "x"', status.FAILED_PRECONDITION],
     ['address-in-use', 'address is taken', status.ALREADY_EXISTS],
-    ['stream-superseded', 'a newer stream', status.ABORTED],
+    ['server-stopping', 'not now', status.UNAVAILABLE],
     ['request-invalid', 'node.id is empty', status.INVALID_ARGUMENT],
     ['resource-limit', 'too many', status.RESOURCE_EXHAUSTED],
   ] as const;
@@ -378,10 +378,13 @@ describe('hooks and ends', () => {
     const client = connect({ address });
     client.send(cds());
     await client.next();
-    stream?.close(new MeshError('stream-superseded', 'a newer stream took over'));
+    stream?.close(new MeshError('revoked', 'the service is shut out'));
     stream?.setSnapshot(toSnapshot(['cds:a@2']));
     expect(await client.next()).toBeUndefined();
-    expect(client.status).toEqual({ code: status.ABORTED, details: 'a newer stream took over' });
+    expect(client.status).toEqual({
+      code: status.PERMISSION_DENIED,
+      details: 'the service is shut out',
+    });
   });
 
   test('shutdown ends streams with UNAVAILABLE and takes no more', async () => {

@@ -11,10 +11,10 @@ export async function validateBootstrap(options: {
   readonly binary: string;
   readonly bootstrap: object;
 }): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'countersign-envoy-'));
+  const folder = await mkdtemp(join(tmpdir(), 'countersign-validate-'));
   try {
-    const path = join(folder, 'envoy.json');
-    await writeFile(path, JSON.stringify(options.bootstrap));
+    const path = join(folder, 'bootstrap.json');
+    await writeFile(path, JSON.stringify(options.bootstrap), { mode: 0o600 });
     const child = await startChild({
       name: 'envoy --mode validate',
       command: options.binary,

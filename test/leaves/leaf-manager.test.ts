@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type Authority, type Leaf, loadOrCreateAuthority } from '../../src/ca/index.js';
 import { LeafManager, type LeafSettings, toRenewAtMs } from '../../src/leaves/index.js';
 import type { LeafProblem } from '../../src/leaves/leaf-renewer.js';
+import { toNodeId } from '../../src/spiffe/index.js';
 import { ManualClock } from '../fakes/manual-clock.js';
 import { seededRandom } from '../fakes/seeded-random.js';
 import {
@@ -221,7 +222,9 @@ describe('a leaf manager', () => {
       },
     };
     const manager = start(counting);
-    const nodes = Array.from({ length: 100 }, (_, i) => `web~${i}`);
+    const nodes = Array.from({ length: 100 }, (_, i) =>
+      toNodeId({ service: 'web', instance: `${i}` }),
+    );
     const before: string[] = [];
     for (const node of nodes) before.push((await manager.ensure(node, SETTINGS)).serialHex);
     clock.jump(20 * HOUR_MS);

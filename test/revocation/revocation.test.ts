@@ -13,6 +13,7 @@ import {
   toRevocationKey,
   tryParseSerialHex,
 } from '../../src/revocation/index.js';
+import type { NodeId } from '../../src/spiffe/index.js';
 import { ManualClock } from '../fakes/manual-clock.js';
 import { seededRandom } from '../fakes/seeded-random.js';
 import { MemoryDataDir, meshErrorOf, temporaryDataDir, WEB } from '../x509/tools.js';
@@ -149,12 +150,12 @@ describe('the certificates that revocations shut out', () => {
     const store = new LeafStore(dataDir);
     const issue = (ttlMs = 3_600_000) =>
       authority.issueLeaf({ spiffeId: WEB, dnsNames: [], ttlMs, key: 'ecdsa-p256' });
-    const save = async (node: string, ttlMs?: number): Promise<string> => {
+    const save = async (node: NodeId, ttlMs?: number): Promise<string> => {
       const leaf = await issue(ttlMs);
       await store.save(node, leaf, clock.now());
       return leaf.serialHex;
     };
-    const hand = async (service: string, node?: string): Promise<string> => {
+    const hand = async (service: string, node?: NodeId): Promise<string> => {
       const certificate = await issue();
       const bound = node === undefined ? {} : { node };
       await recordHandedOut(dataDir, { certificate, service, ...bound });

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  isWorkloadIdPrefix,
+  namespacePrefix,
   parseSpiffeId,
   splitSpiffeId,
   toSpiffeId,
@@ -69,6 +71,39 @@ describe('parseSpiffeId', () => {
   it('refuses a trust domain of 256 bytes', async () => {
     const error = await meshErrorOf(() => parseSpiffeId(`spiffe://${long(256)}`));
     expect(error.message).toMatch(/^expected a trust domain of at most 255 bytes but got 256 in /);
+  });
+});
+
+describe('what IDs may begin with', () => {
+  it.each(['spiffe://a/', 'spiffe://a/n', 'spiffe://a/ns/', 'spiffe://a/ns/x/sa/le'])(
+    '%s',
+    (text) => {
+      expect(isWorkloadIdPrefix(text)).toBe(true);
+    },
+  );
+
+  it.each([
+    ...[
+      '',
+      'spiffe://',
+      'spiffe://a',
+      'spiffe:///',
+      'spiffe://A/',
+      'spiffe://a//',
+      'spiffe://a/b//',
+    ],
+    ...['spiffe://a/..', 'spiffe://a/./', 'spiffe://a/%2e', 'spiffe://a:1/', 'https://a/'],
+    `spiffe://a/${long(2048)}`,
+  ])('not %s', (text) => {
+    expect(isWorkloadIdPrefix(text)).toBe(false);
+  });
+
+  it('every ID of a namespace begins with its prefix, and no ID of another does', () => {
+    const [own, other] = ['payments', 'pay'].map((namespace) =>
+      toSpiffeId({ trustDomain: 'shop.example', namespace, serviceAccount: 'ledger' }),
+    );
+    const prefix = namespacePrefix('shop.example', 'pay');
+    expect([own, other].map((id) => id?.startsWith(prefix))).toEqual([false, true]);
   });
 });
 

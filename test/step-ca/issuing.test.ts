@@ -7,14 +7,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
 import { StepCaAuthority } from '../../src/ca/step-ca/index.js';
 import { readProvisionerKey, readRoots } from '../../src/ca/step-ca/settings.js';
-import { parseSpiffeId } from '../../src/spiffe/index.js';
+import { type KeyType, parseSpiffeId } from '../../src/spiffe/index.js';
 import { createCsr } from '../../src/x509/issue/index.js';
-import { generateKeys, type KeyType } from '../../src/x509/keys/index.js';
+import { generateKeys } from '../../src/x509/keys/index.js';
 import { splitPem, toPem } from '../../src/x509/read/index.js';
-import { useHarness } from '../envoy/harness/index.js';
+import { useHarness } from '../harness/index.js';
+import { describeStepCa } from '../harness/require-step-ca.js';
+import { createStepCa, type StepCa, type StepCaOptions } from '../harness/step-ca.js';
 import { meshErrorOf } from '../x509/tools.js';
-import { describeStepCa } from './require-step-ca.js';
-import { createStepCa, type StepCa, type StepCaOptions } from './step-ca-process.js';
 
 const WEB = parseSpiffeId('spiffe://shop.example/ns/default/sa/web');
 const NAMES = { spiffeId: WEB, dnsNames: ['web', 'web.default', 'web.default.mesh'] };
@@ -31,7 +31,7 @@ describeStepCa('step-ca', (binary) => {
     const pool = await harness.addresses();
     const address = pool.address();
     const port = await pool.port(address);
-    const stepCa = await createStepCa({
+    const stepCa = await createStepCa(harness, {
       binary,
       dir: await harness.tempDir(),
       address,

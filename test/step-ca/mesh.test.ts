@@ -5,10 +5,10 @@ import { beforeAll, expect, test } from 'vitest';
 import type { EnvoyProcess } from '../../src/demo/envoy-process.js';
 import { httpCall } from '../../src/demo/http-client.js';
 import { httpShot } from '../../src/demo/load-shots.js';
-import { describeEnvoy, eventually, outcome, useHarness } from '../envoy/harness/index.js';
-import { startMesh, type TestMesh, type TestService } from '../envoy/mesh/start-mesh.js';
-import { describeStepCa } from './require-step-ca.js';
-import { createStepCa, type StepCa } from './step-ca-process.js';
+import { describeEnvoy, eventually, outcome, useHarness } from '../harness/index.js';
+import { describeStepCa } from '../harness/require-step-ca.js';
+import { startMesh, type TestMesh, type TestService } from '../harness/start-mesh.js';
+import { createStepCa, type StepCa } from '../harness/step-ca.js';
 
 const PORT = 8080;
 /** Renewed every 8 s; so a leaf lasts for half a minute more while the CA is gone. */
@@ -55,7 +55,7 @@ await describeEnvoy('a mesh', {}, ({ binary }) => {
     beforeAll(async () => {
       const pool = await harness.addresses();
       const at = pool.address();
-      stepCa = await createStepCa({
+      stepCa = await createStepCa(harness, {
         binary: stepCaBinary,
         dir: join(await harness.tempDir(), 'step-ca'),
         address: at,

@@ -52,14 +52,25 @@ export function passedOnValues(module: Module): readonly string[] {
 
 /** Names that the module imports, as the other module exports them. */
 export function importedNames({ nodes }: Module): readonly string[] {
-  return nodes
+  const loaded = nodes
+    .filter(({ type, init }) => type === 'VariableDeclarator' && isLoading(init))
+    .flatMap(({ id }) => nodesOf((id as Node)['properties']).map(({ key }) => nameOf(key)));
+  const named = nodes
     .filter(({ type }) => type === 'ImportDeclaration')
     .flatMap((node) =>
       nodesOf(node['specifiers'])
         .filter(({ type }) => type === 'ImportSpecifier')
         .map(({ imported }) => nameOf(imported)),
     );
+  return [...named, ...loaded];
 }
+
+/** `await import('./heavy.js')` */
+const isLoading = (init: unknown): boolean =>
+  isNode(init) &&
+  init.type === 'AwaitExpression' &&
+  isNode(init['argument']) &&
+  init['argument'].type === 'ImportExpression';
 
 /** What the module loads when it runs: a command's file, a heavy library. */
 export function loadedBy(module: Module): readonly string[] {

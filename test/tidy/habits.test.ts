@@ -69,6 +69,12 @@ describe('banned', () => {
     },
   );
 
+  it('node ids that are composed or split by hand: src/spiffe/node-id.ts', () => {
+    const byHand = /\}~\$\{|split\('~'|indexOf\('~'/;
+    const found = some(SRC.filter(({ text }) => byHand.test(text)));
+    expect(found.map(({ path }) => path)).toEqual(['src/spiffe/node-id.ts']);
+  });
+
   it('default exports: a name, which every importer then shares', () => {
     const wrong = MODULES.filter(
       ({ path, nodes }) =>

@@ -8,8 +8,10 @@ import { importsOf, readText, resolveImport, urlsOf } from './sources.js';
 /** The only places that may import a package. */
 const PACKAGES: Readonly<Record<string, RegExp>> = {
   '@grpc/grpc-js': /^src\/(grpc\/|server\/join\/xds-port\.ts)/,
+  '@grpc/proto-loader': /^src\/grpc\/stock-client\.ts$/,
   commander: /^src\/cli\//,
   jose: /^src\/server\/join\/issuers\//,
+  'node-forge': /^src\/x509\/pkcs12\//,
   pino: /^src\/cli\//,
   protobufjs: /^src\/cli\/proto-json\.ts$/,
   yaml: /^src\/(policy|cli)\//,

@@ -11,11 +11,20 @@ export const WIDE_LINES: Readonly<Record<string, number>> = {};
 
 /** Classes of over 200 lines. */
 export const LARGE_CLASSES: Readonly<Record<string, number>> = {
-  'src/grpc/stream.ts': 247,
+  'src/grpc/stream.ts': 261,
 };
 
 /** Faces of more than 25 names. */
-export const WIDE_FACES: Readonly<Record<string, number>> = {};
+export const WIDE_FACES: Readonly<Record<string, number>> = {
+  // What everybody stands on.
+  'src/base/index.ts': 34,
+  'src/ca/index.ts': 26,
+  // The library's, passed on by src/grpc/library.ts.
+  'src/grpc/index.ts': 35,
+  'src/policy/index.ts': 33,
+  'src/x509/issue/index.ts': 27,
+  'src/xds/index.ts': 58,
+};
 
 /** How many functions of over 60 lines a test file has. */
 export const LONG_TEST_FUNCTIONS: Readonly<Record<string, number>> = {
@@ -30,10 +39,12 @@ export const LONG_TEST_FUNCTIONS: Readonly<Record<string, number>> = {
   'test/cli/backup.test.ts': 2,
   'test/cli/bootstrap-cert.test.ts': 1,
   'test/cli/ca.test.ts': 1,
+  'test/cli/cert-p12.test.ts': 1,
   'test/cli/cert-server.test.ts': 1,
   'test/cli/cert.test.ts': 1,
   'test/cli/data-folder.test.ts': 2,
   'test/cli/init-check.test.ts': 1,
+  'test/cli/main.test.ts': 1,
   'test/cli/program.test.ts': 1,
   'test/cli/render.test.ts': 1,
   'test/cli/revoke.test.ts': 1,
@@ -45,11 +56,8 @@ export const LONG_TEST_FUNCTIONS: Readonly<Record<string, number>> = {
   'test/envoy/backup.test.ts': 1,
   'test/envoy/certificate-clients.test.ts': 1,
   'test/envoy/changes.test.ts': 1,
-  'test/envoy/harness.test.ts': 1,
-  'test/envoy/harness/pieces.test.ts': 1,
   'test/envoy/instances.test.ts': 1,
   'test/envoy/lifecycle.test.ts': 1,
-  'test/envoy/mesh/start-mesh.ts': 1,
   'test/envoy/modes.test.ts': 3,
   'test/envoy/node-authentication.test.ts': 1,
   'test/envoy/rejections.test.ts': 1,
@@ -59,8 +67,14 @@ export const LONG_TEST_FUNCTIONS: Readonly<Record<string, number>> = {
   'test/envoy/ttl.test.ts': 1,
   'test/grpc/client-status.test.ts': 1,
   'test/grpc/discovery.test.ts': 3,
+  'test/grpc/failures.test.ts': 1,
   'test/grpc/grpc-backend.ts': 1,
   'test/grpc/limits.test.ts': 3,
+  'test/grpc/protos.test.ts': 2,
+  'test/harness/envoy.test.ts': 1,
+  'test/harness/harness.ts': 1,
+  'test/harness/pieces.test.ts': 1,
+  'test/harness/start-mesh.ts': 1,
   'test/leaves/leaf-manager.test.ts': 2,
   'test/policy/resolve.test.ts': 1,
   'test/revocation/revocation.test.ts': 1,
@@ -85,6 +99,7 @@ export const LONG_TEST_FUNCTIONS: Readonly<Record<string, number>> = {
   'test/x509/der-writer.test.ts': 1,
   'test/xds/cache.test.ts': 2,
   'test/xds/session.property.test.ts': 1,
+  'test/xds/standing.test.ts': 1,
 };
 
 /** What only tests import, `file: name`, and why that is right. */
@@ -92,20 +107,13 @@ export const FOR_TESTS: ReadonlyMap<string, string> = new Map([
   ['src/policy/decide.ts: decideAccess', 'the rules of MODEL.md that Envoy is compared with'],
   ['src/policy/index.ts: decideAccess', 'the same'],
   ['src/demo/tcp-client.ts: openSocket', 'a connection that stays open, for loads of tests'],
-  ['src/grpc/certificates/client.ts: requestCertificate', ''],
   ['src/server/status/waiting.ts: tryAnswer', 'the answer at one moment, without a clock'],
-  ['src/spiffe/spiffe-id.ts: trustDomainProblem', ''],
-  ['src/spiffe/spiffe-id.ts: segmentProblem', ''],
   ['src/translate/workload.ts: toCallees', 'whom a sidecar hears of, without its resources'],
   ['src/translate/index.ts: toCallees', 'the same'],
-  ['src/x509/der/der-writer.ts: derEnumerated', ''],
-  ['src/xds/diff.ts: lastGood', ''],
 ]);
 
 /** Files that import one another, in the order of their paths. */
 export const CIRCLES: readonly string[] = [
-  'src/xds/flush.ts src/xds/heartbeat.ts src/xds/order.ts src/xds/response.ts src/xds/session.ts',
-  'src/grpc/discovery.ts src/grpc/stream.ts',
   'src/translate/http.ts src/translate/rbac-http.ts',
   'src/translate/clusters.ts src/translate/endpoints.ts src/translate/workload.ts',
   'src/server/revocation/revocation-marks.ts src/server/revocation/revoked.ts',

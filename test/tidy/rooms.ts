@@ -13,6 +13,7 @@ export const ROOMS = [
   'x509/read',
   'x509/check',
   'x509/issue',
+  'x509/pkcs12',
   'data',
   'backup',
   'ca',

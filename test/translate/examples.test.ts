@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { it } from 'vitest';
-import { describeEnvoy } from '../envoy/harness/index.js';
+import { describeEnvoy } from '../harness/index.js';
 import { validateBootstrap } from '../harness/validate-bootstrap.js';
 import { meshOf } from '../policy/helpers.js';
 import { toGoldenBootstrap } from './golden-bootstrap.js';

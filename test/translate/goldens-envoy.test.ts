@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { describeEnvoy } from '../envoy/harness/index.js';
+import { describeEnvoy } from '../harness/index.js';
 import { validateBootstrap } from '../harness/validate-bootstrap.js';
 import { toGoldenBootstrap } from './golden-bootstrap.js';
 import { goldenCases, parseGolden, readGoldens } from './golden-cases.js';

@@ -7,9 +7,9 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { systemRandom } from '../../src/base/index.js';
 import { loadOrCreateAuthority } from '../../src/ca/index.js';
-import type { KeyType } from '../../src/x509/keys/index.js';
+import type { KeyType } from '../../src/spiffe/index.js';
 import { ManualClock } from '../fakes/manual-clock.js';
-import { createLine, issueLeaf, type Line, type Names } from './issuers.js';
+import { type Chain, createCaChain, issueLeaf, type Names } from './issuers.js';
 import { MemoryDataDir, temporaryFolder, WEB } from './tools.js';
 
 const run = promisify(execFile);
@@ -51,10 +51,10 @@ function hasGo(): boolean {
 }
 
 describe.each(ISSUER_TYPES)('leaves below an issuing CA with a key of %s', (issuerType) => {
-  let line: Line;
+  let chain: Chain;
   let leaves: readonly (Awaited<ReturnType<typeof issueLeaf>> & { readonly names: Names })[];
   beforeAll(async () => {
-    line = await createLine(issuerType, NOW_MS);
+    chain = await createCaChain(issuerType, NOW_MS);
     const types = LEAF_TYPES.flatMap((type) => Array.from({ length: LEAVES[type] }, () => type));
     const names = fc.sample(NAMES, { seed: 7, numRuns: types.length });
     const made = types.map(async (type, i) => {
@@ -64,7 +64,7 @@ describe.each(ISSUER_TYPES)('leaves below an issuing CA with a key of %s', (issu
         dnsNames: [],
         ttlMs: DAY_MS,
       };
-      const leaf = await issueLeaf({ line, type, names: named, nowMs: NOW_MS });
+      const leaf = await issueLeaf({ chain, type, names: named, nowMs: NOW_MS });
       return { ...leaf, names: named };
     });
     leaves = await Promise.all(made);
@@ -74,8 +74,8 @@ describe.each(ISSUER_TYPES)('leaves below an issuing CA with a key of %s', (issu
   it('verify in openssl, strictly, for server and client', async () => {
     const folder = await temporaryFolder();
     const [root, untrusted] = [join(folder, 'root.pem'), join(folder, 'intermediate.pem')];
-    await writeFile(root, line.root.pem);
-    await writeFile(untrusted, line.issuer.pem);
+    await writeFile(root, chain.root.pem);
+    await writeFile(untrusted, chain.issuer.pem);
     const files = leaves.map((_, i) => join(folder, `${i}.pem`));
     await Promise.all(leaves.map(({ pem }, i) => writeFile(files[i] ?? '', pem)));
     for (const purpose of ['sslserver', 'sslclient']) {
@@ -88,8 +88,8 @@ describe.each(ISSUER_TYPES)('leaves below an issuing CA with a key of %s', (issu
   });
 
   it('verify in node:crypto, with their keys', () => {
-    const issuer = new X509Certificate(line.issuer.pem);
-    const root = new X509Certificate(line.root.pem);
+    const issuer = new X509Certificate(chain.issuer.pem);
+    const root = new X509Certificate(chain.root.pem);
     expect([issuer.checkIssued(root), issuer.verify(root.publicKey)]).toEqual([true, true]);
     const found = leaves.map(({ pem, facts }) => {
       const leaf = new X509Certificate(pem);
@@ -105,7 +105,7 @@ describe.each(ISSUER_TYPES)('leaves below an issuing CA with a key of %s', (issu
       context.skip(GO_MISSING);
     }
     const entries = leaves.map(({ chainPem, keyPem, spiffeId, names }) => ({
-      Root: line.root.pem,
+      Root: chain.root.pem,
       Chain: chainPem,
       Key: keyPem,
       URI: spiffeId,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   type Authority,
-  createLine,
+  createCaChain,
   type Leaf,
   loadOrCreateAuthority,
 } from '../../src/ca/index.js';
@@ -63,7 +63,7 @@ describe('what stands above a leaf', () => {
     const [old] = readPeriods(oldAnchorPem);
     clock.advance(5 * YEAR_MS);
     const tools = { clock, random: seededRandom('next'), keySource: generateKeys };
-    await authority.beginChange(await createLine('shop.example', tools));
+    await authority.beginChange(await createCaChain('shop.example', tools));
     await authority.signByNew();
     const { chainPem } = await issue(authority);
     const [, issuer, cross, ...rest] = readPeriods(chainPem);

@@ -3,7 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CrlStore } from '../../src/revocation/index.js';
-import { toTrustDomainId } from '../../src/spiffe/index.js';
+import { type KeyType, toTrustDomainId } from '../../src/spiffe/index.js';
+import { derOid, derSequence } from '../../src/x509/der/der-writer.js';
 import { CRL_LIFETIME_MS } from '../../src/x509/issue/crl.js';
 import { signCrl } from '../../src/x509/issue/crl-sign.js';
 import {
@@ -19,7 +20,7 @@ import {
   toIssuer,
   toSerialHex,
 } from '../../src/x509/issue/index.js';
-import { generateKeys, type KeyType } from '../../src/x509/keys/index.js';
+import { generateKeys } from '../../src/x509/keys/index.js';
 import { type CrlFacts, readCrl, splitCrlPem, toCrlPem } from '../../src/x509/read/index.js';
 import { seededRandom } from '../fakes/seeded-random.js';
 import { MemoryDataDir, meshErrorOf, temporaryFolder, WEB } from './tools.js';
@@ -132,7 +133,8 @@ describe('a revocation list', () => {
       numberHex: '010000000000',
       issuerKeyIdHex: issuer.facts.keyIdHex,
       criticalOids: [],
-      algorithmOids: ['1.2.840.10045.4.3.2', '1.2.840.10045.4.3.2'],
+      signatureAlgorithmDer: derSequence(derOid('1.2.840.10045.4.3.2')),
+      signedAlgorithmDer: derSequence(derOid('1.2.840.10045.4.3.2')),
     });
   });
 
@@ -200,7 +202,7 @@ describe('a list is refused', () => {
     ],
     [
       'with two algorithms',
-      { algorithmOids: ['1.2.840.10045.4.3.2', '1.2.840.10045.4.3.3'] },
+      { signedAlgorithmDer: derSequence(derOid('1.2.840.10045.4.3.3')) },
       'expected a signature of its issuer but got another',
     ],
   ];

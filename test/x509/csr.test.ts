@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import forge from 'node-forge';
 import { describe, expect, it } from 'vitest';
-import { parseSpiffeId } from '../../src/spiffe/index.js';
+import { type KeyType, parseSpiffeId } from '../../src/spiffe/index.js';
 import {
   DER_NULL,
   derBitString,
@@ -14,7 +14,7 @@ import {
   derUtf8String,
 } from '../../src/x509/der/der-writer.js';
 import { createCsr, toCsrPem } from '../../src/x509/issue/index.js';
-import { generateKeys, type KeyType } from '../../src/x509/keys/index.js';
+import { generateKeys } from '../../src/x509/keys/index.js';
 import { MAX_CSR_BYTES } from '../../src/x509/read/csr-reader.js';
 import { assertIdentity, readCsr } from '../../src/x509/read/index.js';
 import {
@@ -118,7 +118,16 @@ describe('a request is refused', () => {
     ['for another key', { spki: spkiOf(other.publicKey) }, signatureTold],
     ['signed over other bytes', { toSigned: (info) => info.subarray(1) }, signatureTold],
     ['an empty signature', { toSignature: () => derBitString(Buffer.alloc(0)) }, signatureTold],
-    ['unused bits', { toSignature: (bytes) => derBitString(bytes, 1) }, signatureTold],
+    [
+      'unused bits',
+      { toSignature: (bytes) => derBitString(Buffer.concat([bytes, Buffer.of(0)]), 1) },
+      signatureTold,
+    ],
+    [
+      'unused bits that are set',
+      { toSignature: (bytes) => derBitString(Buffer.concat([bytes, Buffer.of(1)]), 1) },
+      'not valid DER: expected a bit string whose unused bits are zero',
+    ],
     ['an EC signature said to be RSA', { algorithm: ALGORITHM_RSA }, signatureTold],
     ['another digest than it says', { digest: 'sha384' }, signatureTold],
     ['version 1', { version: derInteger(Buffer.of(1)) }, 'expected version 0'],

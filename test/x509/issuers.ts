@@ -1,7 +1,7 @@
 // Lines of CAs with keys of a given type each: what our own authority makes, and what somebody may
 // bring.
 import { systemRandom } from '../../src/base/index.js';
-import { toSpiffeId, toTrustDomainId } from '../../src/spiffe/index.js';
+import { type KeyType, toSpiffeId, toTrustDomainId } from '../../src/spiffe/index.js';
 import {
   INTERMEDIATE_LIFETIME_MS,
   type Issuer,
@@ -15,9 +15,9 @@ import {
   toIssuer,
   toSerialHex,
 } from '../../src/x509/issue/index.js';
-import { generateKeys, type KeyPair, type KeyType } from '../../src/x509/keys/index.js';
+import { generateKeys, type KeyPair } from '../../src/x509/keys/index.js';
 
-export interface Line {
+export interface Chain {
   readonly root: Issuer;
   readonly issuer: Issuer;
 }
@@ -42,7 +42,7 @@ function leafKeys(type: KeyType): Promise<KeyPair> {
 const TRUST_DOMAIN_ID = toTrustDomainId('shop.example');
 
 /** A root and an issuing CA, both with keys of that type. */
-export async function createLine(type: KeyType, nowMs: number): Promise<Line> {
+export async function createCaChain(type: KeyType, nowMs: number): Promise<Chain> {
   const common = async () => {
     const keys = await generateKeys(type);
     const { publicKeyDer } = keys;
@@ -74,14 +74,14 @@ export async function createLine(type: KeyType, nowMs: number): Promise<Line> {
   return { root, issuer: toIssuer(issued, below.keys.privateKeyPem) };
 }
 
-/** A leaf below the line, with its chain, its key and its identity. */
+/** A leaf below the chain, with its chain, its key and its identity. */
 export async function issueLeaf(options: {
-  readonly line: Line;
+  readonly chain: Chain;
   readonly type: KeyType;
   readonly names: Names;
   readonly nowMs: number;
 }) {
-  const { line, type, names, nowMs } = options;
+  const { chain, type, names, nowMs } = options;
   const { namespace, serviceAccount, dnsNames, ttlMs } = names;
   const keys = await leafKeys(type);
   const spiffeId = toSpiffeId({ trustDomain: 'shop.example', namespace, serviceAccount });
@@ -92,13 +92,13 @@ export async function issueLeaf(options: {
     spiffeId,
     dnsNames,
     ttlMs,
-    issuer: line.issuer.facts,
+    issuer: chain.issuer.facts,
   });
   const { facts, pem } = issueCertificate({
     template,
     keys,
-    issuer: line.issuer,
+    issuer: chain.issuer,
     expected: { kind: 'workload', spiffeId, dnsNames, ...periodFrom(nowMs, ttlMs) },
   });
-  return { facts, pem, spiffeId, chainPem: pem + line.issuer.pem, keyPem: keys.privateKeyPem };
+  return { facts, pem, spiffeId, chainPem: pem + chain.issuer.pem, keyPem: keys.privateKeyPem };
 }

@@ -1,16 +1,13 @@
 // A stream as a cache sees it, on the bare reducer, with a client that takes all that it is sent.
 import {
   type CacheHooks,
-  createSession,
-  DEFAULT_SESSION_LIMITS,
   type Request,
-  type Session,
   type SessionEvent,
   type Snapshot,
-  step,
   toReports,
   type Variant,
 } from '../../src/xds/index.js';
+import { type RunningSession, runSession } from './running-session.js';
 
 export class FakeStream {
   readonly node: { readonly id: string };
@@ -18,13 +15,13 @@ export class FakeStream {
   readonly heard: string[][] = [];
   readonly versions: string[] = [];
   readonly #variant: Variant;
-  readonly #session: Session;
+  readonly #session: RunningSession;
   readonly #names = new Map<string, readonly string[]>();
 
   constructor(id: string, variant: Variant) {
     this.node = { id };
     this.#variant = variant;
-    this.#session = createSession(variant, DEFAULT_SESSION_LIMITS);
+    this.#session = runSession(variant);
   }
 
   setSnapshot(snapshot: Snapshot): void {
@@ -32,7 +29,7 @@ export class FakeStream {
   }
 
   state(): ReturnType<typeof toReports> {
-    return toReports(this.#session);
+    return toReports(this.#session.now);
   }
 
   /** Asks for just those names. */
@@ -60,7 +57,7 @@ export class FakeStream {
   }
 
   #feed(event: SessionEvent): void {
-    for (const effect of step(this.#session, event)) {
+    for (const effect of this.#session.feed(event)) {
       if (effect.kind !== 'send') continue;
       const { typeUrl, nonce, version, resources, removed } = effect.response;
       const names = resources.map((resource) => `${resource.name}@${resource.version}`);

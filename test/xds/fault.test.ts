@@ -2,14 +2,12 @@ import { describe, expect, test } from 'vitest';
 import { namesAtFault } from '../../src/xds/fault.js';
 import {
   createResource,
-  createSession,
   createSnapshot,
-  DEFAULT_SESSION_LIMITS,
   type Effect,
   type Response,
-  step,
   TYPE_URLS,
 } from '../../src/xds/index.js';
+import { runSession } from './running-session.js';
 
 const CANDIDATES = new Set(['a', 'b', 'ledger.payments:8080', 'cluster']);
 const rows: readonly (readonly [string, string, readonly string[]])[] = [
@@ -39,8 +37,8 @@ describe.each(['sotw', 'delta'] as const)('%s', (variant) => {
     const typeUrl = TYPE_URLS.route;
     const names = Array.from({ length: count }, (_, i) => `r${i}`);
     const resources = names.map((name) => createResource({ name, value: Buffer.from(name) }));
-    const session = createSession(variant, DEFAULT_SESSION_LIMITS);
-    step(session, { kind: 'snapshot', snapshot: createSnapshot([[typeUrl, resources]]) });
+    const session = runSession(variant);
+    session.feed({ kind: 'snapshot', snapshot: createSnapshot([[typeUrl, resources]]) });
     const interest = (subscribe: readonly string[]) =>
       variant === 'sotw'
         ? { variant, names, versionInfo: '' }
@@ -49,15 +47,15 @@ describe.each(['sotw', 'delta'] as const)('%s', (variant) => {
     const toResponse = (effects: readonly Effect[]): Response | undefined =>
       effects.flatMap((effect) => (effect.kind === 'send' ? [effect.response] : []))[0];
     const first = { typeUrl, nonce: '', interest: interest(names) };
-    let response = toResponse(step(session, { kind: 'request', request: first }));
+    let response = toResponse(session.feed({ kind: 'request', request: first }));
     for (; response !== undefined; sent++) {
       const bad = response.resources.some(({ name }) => isBad(name));
       const request = { typeUrl, nonce: response.nonce, interest: interest([]) };
       const error = { code: 3, message: 'a field is bad' };
       const answer = bad ? { ...request, error } : request;
-      response = toResponse(step(session, { kind: 'request', request: answer }));
+      response = toResponse(session.feed({ kind: 'request', request: answer }));
     }
-    const type = session.types.get(typeUrl);
+    const type = session.now.types.find((one) => one.typeUrl === typeUrl);
     const rejected = type?.rejection?.resources.map(({ name }) => name) ?? [];
     return { sent, rejected, held: type?.held.size, searching: type?.rejection?.searching };
   }
@@ -91,16 +89,16 @@ test.each(['sotw', 'delta'] as const)('%s: a rejection says where its source is'
     }),
   );
   if (good === undefined || bad === undefined) throw new Error('two resources');
-  const session = createSession(variant, DEFAULT_SESSION_LIMITS);
-  step(session, { kind: 'snapshot', snapshot: createSnapshot([[typeUrl, [good, bad]]]) });
+  const session = runSession(variant);
+  session.feed({ kind: 'snapshot', snapshot: createSnapshot([[typeUrl, [good, bad]]]) });
   const interest =
     variant === 'sotw'
       ? { variant, names: [], versionInfo: '' }
       : { variant, subscribe: [], unsubscribe: [], initialVersions: new Map() };
-  step(session, { kind: 'request', request: { typeUrl, nonce: '', interest } });
+  session.feed({ kind: 'request', request: { typeUrl, nonce: '', interest } });
   const message = 'Error adding/updating cluster(s) bad: no such thing';
   const error = { code: 3, message };
-  const effects = step(session, {
+  const effects = session.feed({
     kind: 'request',
     request: { typeUrl, nonce: '1', interest, error },
   });

@@ -1,15 +1,14 @@
 import {
-  createSession,
   DEFAULT_SESSION_LIMITS,
   type Effect,
   isInForce,
   isSynced,
   type Response,
   type SessionEvent,
-  step,
   toReports,
   type Variant,
 } from '../../src/xds/index.js';
+import { runSession } from './running-session.js';
 import type { Backend, Heard } from './script.js';
 
 export function toHeard(response: Response): Heard {
@@ -25,7 +24,7 @@ export function toHeard(response: Response): Heard {
 
 /** Scripts on the bare reducer: "nothing" is an empty list of effects. */
 export function createReducerBackend(variant: Variant, typeUrl?: string): Backend {
-  const session = createSession(variant, { ...DEFAULT_SESSION_LIMITS, maxNames: 5 }, typeUrl);
+  const session = runSession(variant, { limits: { maxNames: 5 }, typeUrl });
   const responses: Response[] = [];
   let alarms: { typeUrl: string; nonce: string; dueMs: number }[] = [];
   let now = 0;
@@ -35,7 +34,7 @@ export function createReducerBackend(variant: Variant, typeUrl?: string): Backen
     if (effect.kind === 'alarm') alarms.push({ ...effect, dueMs: now + effect.afterMs });
     if (effect.kind === 'fail') failure = effect.error.code;
   };
-  const feed = async (event: SessionEvent): Promise<void> => step(session, event).forEach(perform);
+  const feed = async (event: SessionEvent): Promise<void> => session.feed(event).forEach(perform);
   return {
     setSnapshot: (snapshot) => feed({ kind: 'snapshot', snapshot }),
     send: (request) => feed({ kind: 'request', request }),
@@ -50,9 +49,9 @@ export function createReducerBackend(variant: Variant, typeUrl?: string): Backen
       alarms = alarms.filter(({ dueMs }) => dueMs > now);
       for (const { typeUrl, nonce } of due) await feed({ kind: 'alarm', typeUrl, nonce });
     },
-    state: () => toReports(session),
-    isSynced: () => isSynced(session),
-    isInForce: (resource) => isInForce(session, resource),
+    state: () => toReports(session.now),
+    isSynced: () => isSynced(session.now),
+    isInForce: (resource) => isInForce(session.now, resource),
     close: () => feed({ kind: 'end' }),
   };
 }

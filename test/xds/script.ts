@@ -23,6 +23,7 @@ import {
   type Request,
   type Resource,
   type ResourceRef,
+  rejectionOf,
   type Snapshot,
   TYPE_URLS,
   type TypeReport,
@@ -216,7 +217,8 @@ class Runner {
 
   #checkNack([short = '', ...names]: readonly string[], line: string): void {
     const report = this.#backend.state().find(({ typeUrl }) => typeUrl === toTypeUrl(short));
-    const rejected = report?.rejection?.resources.map(({ name }) => name) ?? [];
+    const rejected =
+      report === undefined ? [] : (rejectionOf(report)?.resources ?? []).map(({ name }) => name);
     assert.deepEqual([...rejected].sort(), [...names].sort(), line);
   }
 }

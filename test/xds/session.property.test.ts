@@ -77,7 +77,9 @@ class World {
   }
 
   feed(event: SessionEvent): void {
-    for (const effect of step(this.session, event)) {
+    const { session, effects } = step(this.session, event);
+    this.session = session;
+    for (const effect of effects) {
       if (effect.kind === 'send') this.peer.receive(effect.response);
       if (effect.kind === 'alarm') {
         this.#alarms.push({ kind: 'alarm', typeUrl: effect.typeUrl, nonce: effect.nonce });
@@ -236,7 +238,7 @@ describe.each(['sotw', 'delta'] as const)('%s', (variant) => {
         const world = new World(variant);
         for (const one of actions) {
           world.run(one);
-          for (const { waiting } of world.session.types.values()) if (waiting) waited += 1;
+          for (const { waiting } of world.session.types) if (waiting) waited += 1;
         }
         world.settle();
       }),

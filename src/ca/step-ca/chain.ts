@@ -6,9 +6,14 @@
 import { createPublicKey } from 'node:crypto';
 import { MeshError, SECOND_MS, toRfc3339 } from '../../base/index.js';
 import type { SpiffeId } from '../../spiffe/index.js';
-import { caProblems, certificateProblems, isSignedBy } from '../../x509/check/index.js';
+import { caProblems, certificateProblems } from '../../x509/check/index.js';
 import { BACKDATE_MS } from '../../x509/issue/index.js';
-import { type CertificateFacts, readCertificate, splitPem } from '../../x509/read/index.js';
+import {
+  type CertificateFacts,
+  isSignedBy,
+  readCertificate,
+  splitPem,
+} from '../../x509/read/index.js';
 
 export interface OutsideRequest {
   readonly spiffeId: SpiffeId;

@@ -5,9 +5,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { MeshError, systemErrorCode, toRfc3339 } from '../../base/index.js';
 import {
-  type CaLine,
+  type CaChain,
   createAuthority,
-  importLine,
+  importCaChain,
   offerLine,
   readTrustDomain,
   trustDomainOfCa,
@@ -80,15 +80,15 @@ async function takeOver(options: ImportOptions, context: Context): Promise<void>
   const known = await tryTrustDomain(options.data, context);
   const trustDomain = known ?? toTrustDomain(certificatePem, options.mesh);
   const tools = { clock, random, keySource: generateKeys };
-  const line = await importLine(ca, { trustDomain, tools });
+  const chain = await importCaChain(ca, { trustDomain, tools });
   // Only now: what is refused leaves no folder behind.
   const dataDir = await openOrMakeDataDir(options.data, context);
   await assertOwnAuthority(dataDir);
   const isFirst = known === undefined;
   const made =
-    isFirst && (await createAuthority({ ...context, dataDir, trustDomain, passphrase }, line));
-  if (!made) await offerLine(dataDir, line, passphrase);
-  for (const text of toReport({ line, trustDomain, made, dataDir })) writeLine(stdout, text);
+    isFirst && (await createAuthority({ ...context, dataDir, trustDomain, passphrase }, chain));
+  if (!made) await offerLine(dataDir, chain, passphrase);
+  for (const text of toReport({ chain, trustDomain, made, dataDir })) writeLine(stdout, text);
 }
 
 /** Of the folder's authority; undefined where there is no folder, or none in it. */
@@ -98,16 +98,16 @@ async function tryTrustDomain(path: string, { random }: Context): Promise<string
 }
 
 function toReport(done: {
-  readonly line: CaLine;
+  readonly chain: CaChain;
   readonly trustDomain: string;
   readonly made: boolean;
   readonly dataDir: DataDir;
 }): readonly string[] {
-  const { line, trustDomain, made, dataDir } = done;
-  const subject = line.root.facts.x509.subject.replaceAll('\n', ', ');
-  const ends = toRfc3339(line.issuer.facts.notAfterMs);
+  const { chain, trustDomain, made, dataDir } = done;
+  const subject = chain.root.facts.x509.subject.replaceAll('\n', ', ');
+  const ends = toRfc3339(chain.issuer.facts.notAfterMs);
   const keeps =
-    line.rootKeyPem === undefined
+    chain.rootKeyPem === undefined
       ? `its issuing CA ends ${ends}: import its successor before`
       : 'its issuing CA is renewed from it';
   return made

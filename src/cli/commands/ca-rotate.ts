@@ -2,7 +2,7 @@
 // leaves it for the server; `--finish` is the operator's word that nobody needs the old one.
 import type { Command } from 'commander';
 import { MeshError } from '../../base/index.js';
-import { createLine, loadAuthority, offerLine, writeFinish } from '../../ca/index.js';
+import { createCaChain, loadAuthority, offerLine, writeFinish } from '../../ca/index.js';
 import { assertOwnAuthority } from '../../ca/step-ca/index.js';
 import { openDataDir } from '../../data/index.js';
 import type { ServerStatus } from '../../server/status/index.js';
@@ -73,7 +73,7 @@ async function rotate(options: RotateOptions, context: Context): Promise<void> {
     writeLine(stdout, 'the old root goes as soon as the server has seen this');
   } else if (change === undefined) {
     const tools = { clock, random, keySource: generateKeys };
-    await offerLine(dataDir, await createLine(trustDomain, tools), passphrase);
+    await offerLine(dataDir, await createCaChain(trustDomain, tools), passphrase);
     writeLine(stdout, 'a new root waits for the server, which takes it over in stages');
   } else if (options.wait !== true) {
     throw new MeshError('request-invalid', 'expected no change of root to be under way', {

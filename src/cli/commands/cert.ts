@@ -4,8 +4,8 @@ import { toRfc3339 } from '../../base/index.js';
 import { type DataDir, openDataDir } from '../../data/index.js';
 import { listHandedOut } from '../../leaves/index.js';
 import type { ServiceName } from '../../policy/index.js';
+import { KEY_TYPES, type KeyType } from '../../spiffe/index.js';
 import { type Context, toTable, writeLine } from '../../terminal/index.js';
-import type { KeyType } from '../../x509/keys/index.js';
 import { createServerSource, type ServerSourceOptions } from '../cert-server.js';
 import { type CertSource, createDataSource, type Obtained } from '../cert-source.js';
 import { reportError } from '../exit.js';
@@ -21,13 +21,14 @@ import {
   tryHostPort,
   usage,
 } from '../options.js';
-import { PRIVATE_MODE, PUBLIC_MODE, writeOutput } from '../output-file.js';
+import { type OutputFile, PRIVATE_MODE, PUBLIC_MODE, writeOutput } from '../output-file.js';
+import { openP12Output, type P12Given, type P12Output, p12Options } from '../p12-output.js';
 import { caPassphraseOption, tryCaPassphrase } from '../passphrase.js';
 import { orderRenewal } from '../renewal-order.js';
 import { startRepetition } from '../repetition.js';
 import { serviceArgument } from '../service-argument.js';
 
-interface CertOptions {
+interface CertOptions extends P12Given {
   readonly out?: string;
   /** Milliseconds. */
   readonly ttl: number;
@@ -48,6 +49,7 @@ interface Order {
   readonly service: ServiceName;
   readonly out: string;
   readonly json: boolean;
+  readonly p12: P12Output | undefined;
 }
 
 /** Share of the lifetime after which `--watch` renews. */
@@ -55,7 +57,6 @@ const RENEW_AT = 0.5;
 /** The clock is looked at this often, so that a machine's sleep or a set clock is noticed. */
 const LOOK_EVERY_MS = 30_000;
 const RETRY_MS = 5_000;
-const KEY_TYPES: readonly KeyType[] = ['ecdsa-p256', 'ecdsa-p384', 'rsa-2048', 'rsa-3072'];
 
 export function define(command: Command, context: Context): void {
   command
@@ -81,12 +82,13 @@ export function define(command: Command, context: Context): void {
     .addOption(jsonOption())
     .addOption(caPassphraseOption())
     .addOption(dataOption());
-  for (const option of serverSideOptions()) command.addOption(option);
+  for (const option of [...p12Options(), ...serverSideOptions()]) command.addOption(option);
   command
     .addHelpText(
       'after',
       toExample(
         'countersign cert web --out ./tls --watch',
+        'countersign cert web --out ./tls --watch --p12 ./tls/web.p12',
         'countersign cert --list',
         'countersign cert web --out ./tls --xds mesh:18000 --xds-ca xds.pem --token-file web.token',
       ),
@@ -130,8 +132,9 @@ async function act(
 ): Promise<void> {
   const { out, data, list, json, xds, watch: isWatch } = options;
   const isOrder = service !== undefined && out !== undefined;
+  const p12Given = options.p12 ?? options.p12PasswordFile;
   if (options.renew === true) {
-    const others = [out, list, isWatch].filter((one) => one !== undefined);
+    const others = [out, list, isWatch, p12Given].filter((one) => one !== undefined);
     return orderRenewal({ ...options, service, isAlone: others.length === 0 }, context);
   }
   if (options.instance !== undefined) throw usage('expected --renew with --instance');
@@ -142,6 +145,7 @@ async function act(
   const open = (): Promise<DataDir> =>
     openDataDir({ path: data, lock: false, create: false, random: context.random });
   if (!isOrder) {
+    if (p12Given !== undefined) throw usage('expected --list without --p12');
     await printList(await open(), options, context);
     return;
   }
@@ -152,7 +156,8 @@ async function act(
           passphrase: tryCaPassphrase(options.caPassphraseFile),
         })
       : createServerSource(toServerOptions({ service, out, xds, context }, options));
-  const order = { service, out, json: json === true };
+  const p12 = openP12Output({ given: options, service, out, random: context.random });
+  const order = { service, out, json: json === true, p12 };
   if (isWatch === true) await watch(source, order, context);
   else await issue(source, order, context);
 }
@@ -181,26 +186,37 @@ function toServerOptions(
 async function issue(source: CertSource, order: Order, context: Context): Promise<Obtained> {
   const { random } = context;
   const obtained = await source();
-  const write = (file: string, content: string, mode: number): Promise<void> =>
-    writeOutput({ path: join(order.out, file), content, mode, random });
+  const toFile = (name: string, content: string, mode: number): OutputFile => ({
+    ...{ path: join(order.out, name), content, mode, random },
+  });
+  const p12 = await order.p12?.toFile(obtained);
   // The certificate last: who watches it finds its key and anchors already there.
-  await write('bundle.pem', obtained.anchorsPem, PUBLIC_MODE);
-  await write('key.pem', obtained.keyPem, PRIVATE_MODE);
-  await write('cert.pem', obtained.chainPem, PUBLIC_MODE);
+  for (const file of [
+    toFile('bundle.pem', obtained.anchorsPem, PUBLIC_MODE),
+    toFile('key.pem', obtained.keyPem, PRIVATE_MODE),
+    ...(p12 === undefined ? [] : [p12]),
+    toFile('cert.pem', obtained.chainPem, PUBLIC_MODE),
+  ]) {
+    await writeOutput(file);
+  }
   printIssued(obtained, order, context);
   return obtained;
 }
 
 function printIssued(obtained: Obtained, order: Order, { stdout }: Context): void {
-  const { service, out, json } = order;
+  const { service, out, json, p12 } = order;
   const { serialHex: serial, spiffeId } = obtained;
   const notAfter = toRfc3339(obtained.notAfterMs);
   if (json) {
-    const certificate = { serial, service, spiffeId, notAfter, out };
+    const keystore = p12 && { p12: p12.path, p12PasswordFile: p12.passwordPath };
+    const certificate = { serial, service, spiffeId, notAfter, out, ...keystore };
     writeLine(stdout, JSON.stringify({ certificate }, undefined, 2));
     return;
   }
   writeLine(stdout, `wrote key.pem, cert.pem and bundle.pem to ${out}`);
+  if (p12 !== undefined) {
+    writeLine(stdout, `wrote ${p12.path}, whose password is in ${p12.passwordPath}`);
+  }
   writeLine(stdout, `${spiffeId} serial ${serial}, ends ${notAfter}`);
 }
 

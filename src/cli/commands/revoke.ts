@@ -15,6 +15,7 @@ import {
   toSubjectText,
   tryParseSerialHex,
 } from '../../revocation/index.js';
+import { toNodeId } from '../../spiffe/index.js';
 import { type Context, toTable, writeLine } from '../../terminal/index.js';
 import { checkSubject } from '../known-subjects.js';
 import {
@@ -111,7 +112,7 @@ function toSubject(
     found.push({ kind: 'service', subject: service });
   }
   if (service !== undefined && instance !== undefined) {
-    found.push({ kind: 'instance', subject: `${service}~${instance}` });
+    found.push({ kind: 'instance', subject: toNodeId({ service, instance }) });
   }
   if (serial !== undefined) found.push({ kind: 'serial', subject: serial });
   if (token !== undefined) found.push({ kind: 'token', subject: token });

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { tryDurationMs } from '../../base/index.js';
 import type { ServiceName } from '../../policy/index.js';
+import { toNodeId } from '../../spiffe/index.js';
 import { type Context, writeLine } from '../../terminal/index.js';
 import { createTokenKeys, type SignedToken } from '../../tokens/index.js';
 import { openOrMakeDataDir } from '../data-folder.js';
@@ -124,7 +125,10 @@ async function printToken(
     service === undefined
       ? await signAdminToken(options, context)
       : await signServiceToken(service, options, context);
-  const holder = instance === undefined ? (service ?? ADMIN) : `${service}~${instance}`;
+  const holder =
+    service === undefined || instance === undefined
+      ? (service ?? ADMIN)
+      : toNodeId({ service, instance });
   writeLine(context.stdout, token.token);
   writeLine(context.stderr, describeToken(token, holder));
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { toSeconds } from '../../base/index.js';
 import type { WaitAnswer } from '../../server/status/index.js';
 import { type Context, writeLine } from '../../terminal/index.js';
 import { ask } from '../admin-client.js';
@@ -74,7 +75,7 @@ function explain(answer: Refusal, { timeout }: WaitOptions, { stderr }: Context)
   const proxies = answer.waitingFor;
   const who = proxies.length === 0 ? '' : `: ${proxies.join(', ')}`;
   const missing = count(proxies.length, 'proxy');
-  const wanted = `expected the mesh in force within ${timeout / 1000} s`;
+  const wanted = `expected the mesh in force within ${toSeconds(timeout)} s`;
   writeLine(stderr, `error: ${wanted} but got ${missing} still to follow${who}`);
   writeLine(stderr, '  hint: see `countersign status`, or wait longer by --timeout');
 }

@@ -1,13 +1,21 @@
 // Asking a server of ours for a certificate, as `countersign cert --xds` does: one call on one
 // connection. The server is known by the anchor that its xDS port never changes and by its fixed
-// name, so the address may be anything; nothing is sent before that is verified.
+// name, so the address may be anything; nothing is sent before that is verified. The client is made
+// from the .proto alone, as other programs' are.
+import assert from 'node:assert';
 import { createSecureContext } from 'node:tls';
-import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import {
+  type ClientUnaryCall,
+  credentials,
+  Metadata,
+  makeClientConstructor,
+  type ServiceClientConstructor,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js';
 import { type Clock, type ErrorCode, MeshError } from '../../base/index.js';
-import { istio } from '../../gen/wire.js';
+import { loadMethods } from '../stock-client.js';
 import { CERTIFICATE_SERVICE } from './service.js';
-
-const { IstioCertificateRequest, IstioCertificateResponse } = istio.v1.auth;
 
 /** What shows who asks. Never logged. */
 export type CallerCredential =
@@ -27,29 +35,62 @@ export interface CertificateCall {
   readonly clock: Clock;
 }
 
+interface Request {
+  readonly csr: string;
+  readonly validityDuration: number;
+}
+
+interface Answer {
+  readonly certChain: readonly string[];
+}
+
+type CreateCertificate = (
+  request: Request,
+  metadata: Metadata,
+  done: (error: ServiceError | null, answer?: Answer) => void,
+) => ClientUnaryCall;
+
 /** All that is waited for, connecting too. */
 const TIMEOUT_MS = 15_000;
-const PATH = `/${CERTIFICATE_SERVICE}/CreateCertificate`;
+const PROTO = 'countersign/istio-ca.proto';
+const METHOD = 'CreateCertificate';
+const NO_ANSWER: Answer = { certChain: [] };
 
 /**
  * PEM: the leaf, then each intermediate, and last the trust anchors in one.
  * @throws MeshError server-unreachable; otherwise what the server refuses it for, or server-error.
  */
 export async function requestCertificate(call: CertificateCall): Promise<readonly string[]> {
-  const { csrPem: csr, validityS: validityDuration } = call;
-  const request = Buffer.from(IstioCertificateRequest.encode({ csr, validityDuration }).finish());
-  const answer = await exchange(request, call);
-  const certChain = tryChain(answer);
-  if (certChain !== undefined && certChain.length >= 2) return certChain;
+  const { certChain } = await exchange(await loadClient(), call);
+  if (certChain.length >= 2) return certChain;
   throw new MeshError('server-error', `expected a chain from ${call.address} but got other bytes`);
 }
 
-function exchange(request: Buffer, call: CertificateCall): Promise<Buffer> {
+async function loadClient(): Promise<ServiceClientConstructor> {
+  const { [METHOD]: method } = await loadMethods(PROTO, CERTIFICATE_SERVICE);
+  assert(method !== undefined, `${PROTO} has ${METHOD}`);
+  const { responseDeserialize } = method;
+  const definition = { ...method, responseDeserialize: orNoAnswer(responseDeserialize) };
+  return makeClientConstructor({ [METHOD]: definition }, CERTIFICATE_SERVICE);
+}
+
+/** What can't be read is no chain; gRPC would call it an error of the server's. */
+function orNoAnswer(read: (bytes: Buffer) => object): (bytes: Buffer) => object {
+  return (bytes) => {
+    try {
+      return read(bytes);
+    } catch {
+      return NO_ANSWER;
+    }
+  };
+}
+
+function exchange(Service: ServiceClientConstructor, call: CertificateCall): Promise<Answer> {
   const { address, anchorPem: ca, serverName, credential, clock } = call;
   const own =
     credential.kind === 'certificate' ? { key: credential.keyPem, cert: credential.chainPem } : {};
   const context = createSecureContext({ ca, ...own, minVersion: 'TLSv1.3' });
-  const client = new Client(address, credentials.createFromSecureContext(context), {
+  const client = new Service(address, credentials.createFromSecureContext(context), {
     'grpc.ssl_target_name_override': serverName,
     'grpc.default_authority': serverName,
     // A credential goes to that server and nowhere else.
@@ -58,26 +99,19 @@ function exchange(request: Buffer, call: CertificateCall): Promise<Buffer> {
   });
   const metadata = new Metadata();
   if (credential.kind === 'token') metadata.set('authorization', `Bearer ${credential.token}`);
-  return new Promise<Buffer>((resolve, reject) => {
+  return new Promise<Answer>((resolve, reject) => {
     let cancelTimeout = (): void => undefined;
-    const done = (error: ServiceError | null, answer?: Buffer): void => {
+    const done = (error: ServiceError | null, answer = NO_ANSWER): void => {
       cancelTimeout();
       client.close();
-      if (error === null) resolve(answer ?? Buffer.alloc(0));
+      if (error === null) resolve(answer);
       else reject(toMeshError(error, address));
     };
-    const pass = (bytes: Buffer): Buffer => bytes;
-    const running = client.makeUnaryRequest(PATH, pass, pass, request, metadata, {}, done);
+    const create = client[METHOD]?.bind(client) as CreateCertificate;
+    const request = { csr: call.csrPem, validityDuration: call.validityS };
+    const running = create(request, metadata, done);
     cancelTimeout = clock.after(TIMEOUT_MS, () => running.cancel());
   });
-}
-
-function tryChain(answer: Buffer): readonly string[] | undefined {
-  try {
-    return IstioCertificateResponse.decode(answer).certChain;
-  } catch {
-    return undefined;
-  }
 }
 
 /** The other direction of status.ts, as far as a status tells. */

@@ -4,10 +4,11 @@
 import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
 import { MeshError } from '../../base/index.js';
 import { istio } from '../../gen/wire.js';
-import type { Logger, ServiceRegistry } from '../discovery.js';
+import type { ServiceRegistry } from '../discovery.js';
+import type { Logger } from '../host.js';
 import { toMethod } from '../method.js';
 import { type Caller, toCaller } from '../peer.js';
-import { isTold, toStatus } from '../status.js';
+import { isForPeer, toStatus } from '../status.js';
 
 const { IstioCertificateRequest, IstioCertificateResponse } = istio.v1.auth;
 
@@ -60,7 +61,7 @@ export function attachCertificates(server: ServiceRegistry, options: Certificate
   const toRefusal = (call: Call, error: unknown): ReturnType<typeof toStatus> => {
     const refusal = toStatus(error);
     const peer = toCaller(call).address;
-    if (isTold(error)) logger?.warn({ peer, reason: refusal.details }, 'certificate refused');
+    if (isForPeer(error)) logger?.warn({ peer, reason: refusal.details }, 'certificate refused');
     else logger?.error({ peer, err: error }, 'a certificate request failed');
     return refusal;
   };

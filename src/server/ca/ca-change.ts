@@ -8,7 +8,14 @@
 // new leaves after a deadline, as in every phase; it never lets the old root go, since that would
 // shut it out, and there is no hurry: the operator can say `ca rotate --finish`.
 
-import { type Cancel, type Clock, type Logger, Rerun, toRfc3339 } from '../../base/index.js';
+import {
+  type Cancel,
+  type Clock,
+  type Logger,
+  MINUTE_MS,
+  Rerun,
+  toRfc3339,
+} from '../../base/index.js';
 import {
   bundleNotedAtMs,
   isFinishAsked,
@@ -21,7 +28,7 @@ import type { DataDir } from '../../data/index.js';
 import { type ProxyState, STORE_RETRY_MS, Staged } from '../mesh/index.js';
 
 /** What needs the old root, beside sidecars, is looked at this often. */
-const LOOK_EVERY_MS = 60_000;
+const LOOK_EVERY_MS = MINUTE_MS;
 
 export interface CaProxy {
   readonly node: string;
@@ -99,7 +106,7 @@ export class CaChange {
       : { name: 'new root: it signs, the old one goes', waitingFor };
   }
 
-  /** Looks whether a command left another line, or the word that the old root may go. */
+  /** Looks whether a command left another CA chain, or the word that the old root may go. */
   async look(): Promise<void> {
     const { authority, dataDir, logger, passphrase } = this.#options;
     const offer = await loadOffer(dataDir, {

@@ -9,6 +9,8 @@ import {
   removeRenewalOrder,
 } from '../../leaves/index.js';
 
+import { type NodeId, toNodeId } from '../../spiffe/index.js';
+
 const AT_ONCE = 16;
 
 export interface RenewalOrdersOptions {
@@ -16,7 +18,7 @@ export interface RenewalOrdersOptions {
   readonly leaves: Pick<LeafManager, 'renewNow'>;
   readonly logger: Logger;
   /** The connected sidecars. */
-  readonly nodes: () => readonly { readonly node: string; readonly service: string }[];
+  readonly nodes: () => readonly { readonly node: NodeId; readonly service: string }[];
 }
 
 /** Carries out what was ordered; an order goes only when it has been. */
@@ -40,8 +42,8 @@ export async function carryOutRenewals(options: RenewalOrdersOptions): Promise<v
 
 function isMeant(
   { service, instance }: RenewalOrder,
-  one: { readonly node: string; readonly service: string },
+  one: { readonly node: NodeId; readonly service: string },
 ): boolean {
   if (one.service !== service) return false;
-  return instance === undefined || one.node === `${service}~${instance}`;
+  return instance === undefined || one.node === toNodeId({ service, instance });
 }

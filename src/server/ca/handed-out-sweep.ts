@@ -1,10 +1,10 @@
 // A server that hands out certificates forgets those that ended a while ago, now and then: a look
 // reads every record.
-import type { Cancel, Clock, Logger } from '../../base/index.js';
+import { type Cancel, type Clock, HOUR_MS, type Logger } from '../../base/index.js';
 import type { DataDir } from '../../data/index.js';
 import { forgetEnded } from '../../leaves/index.js';
 
-const SWEEP_EVERY_MS = 3_600_000;
+const SWEEP_EVERY_MS = HOUR_MS;
 
 export interface SweepOptions {
   readonly dataDir: DataDir;

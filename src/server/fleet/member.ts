@@ -1,7 +1,7 @@
 // One stream of a sidecar: how far its certificate is, what it was sent, and what both mean. The
 // certificate and the configuration have a state each; whatever changes one goes through `set`.
 import type { LeafSettings } from '../../leaves/index.js';
-import { type Snapshot, TYPE_URLS } from '../../xds/index.js';
+import { isUnderWay, rejectionOf, type Snapshot, TYPE_URLS } from '../../xds/index.js';
 import type { ProxyState } from '../mesh/index.js';
 import type { SidecarStream } from './sidecar-stream.js';
 
@@ -102,11 +102,11 @@ export class Member {
 function toState({ stream, sent, certificate, configuration }: Member): ProxyState {
   if (configuration.kind === 'stuck' || certificate.kind === 'failed') return 'nacked';
   const reports = stream.state();
-  const rejections = reports.flatMap(({ rejection }) => rejection ?? []);
+  const rejections = reports.flatMap((report) => rejectionOf(report) ?? []);
   if (rejections.some((rejection) => !isBindFailure(rejection))) return 'nacked';
   const unbound = new Set(rejections.flatMap(({ resources }) => resources.map(({ name }) => name)));
   if (sent === undefined || certificate.kind !== 'ready') return 'pending';
-  if (reports.some(({ pending }) => pending)) return 'pending';
+  if (reports.some(isUnderWay)) return 'pending';
   const { snapshot, unplaced } = sent;
   const needsSecrets = (snapshot.get(TYPE_URLS.cluster)?.resources.size ?? 0) > 0;
   for (const [typeUrl, { resources }] of snapshot) {

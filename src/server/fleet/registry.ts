@@ -4,15 +4,16 @@
 // emptying anybody's endpoints; the table is stored, and after a start every endpoint has the grace
 // to come back.
 import { z } from 'zod';
-import { type Clock, MeshError, Watch } from '../../base/index.js';
+import { type Clock, MeshError, MINUTE_MS, Watch } from '../../base/index.js';
 import type { JsonStore } from '../../data/index.js';
 import type { ServiceName } from '../../policy/index.js';
+import { isNodeId, type NodeId } from '../../spiffe/index.js';
 import type { Registry, SidecarEndpoint } from '../../translate/index.js';
 
 /** How long a sidecar that lost its stream stays an endpoint. */
 export const GONE_GRACE_MS = 10_000;
 /** The same after a start of the server: Envoy's reconnect backs off to 30 s. */
-export const START_GRACE_MS = 60_000;
+export const START_GRACE_MS = MINUTE_MS;
 
 /** A sidecar at an address; two that share an instance name are still two. */
 export type SidecarKey = Pick<RegistryEntry, 'node' | 'address'>;
@@ -22,7 +23,7 @@ export function toKey({ node, address }: SidecarKey): string {
 }
 
 export interface RegistryEntry {
-  readonly node: string;
+  readonly node: NodeId;
   readonly service: ServiceName;
   readonly address: string;
   /** Its service has a port, so that its address matters; absent: it has. */
@@ -33,7 +34,7 @@ const isText = (value: unknown): boolean => typeof value === 'string';
 
 export const registrySchema = z.array(
   z.strictObject({
-    node: z.string(),
+    node: z.string().refine(isNodeId),
     service: z.custom<ServiceName>(isText),
     address: z.string(),
     serves: z.boolean().optional(),
@@ -129,7 +130,7 @@ export class SidecarRegistry {
   }
 
   /** Nodes that were there before and have no stream now. */
-  missing(): readonly string[] {
+  missing(): readonly NodeId[] {
     return [...this.#held.values()].filter(({ streams }) => streams === 0).map(({ node }) => node);
   }
 

@@ -9,6 +9,7 @@ import type { CertificateQuestion } from '../../grpc/certificates/index.js';
 import type { Caller } from '../../grpc/index.js';
 import { findHandedOut, type HandingOut, recordHandedOut } from '../../leaves/index.js';
 import type { Mesh, Service, ServiceName } from '../../policy/index.js';
+import { toNodeId } from '../../spiffe/index.js';
 import { assertIdentity, readCsr, splitPem, toPem } from '../../x509/read/index.js';
 import { toLeafSettings } from './leaf-settings.js';
 import { type Credential, describeCredential, type Proof } from './proof.js';
@@ -91,10 +92,7 @@ function toTtlMs(validityS: number, longestMs: number): number {
   throw new MeshError('request-invalid', message);
 }
 
-/**
- * A renewed certificate is bound as the one before it was, and remembers what the first one was had
- * for.
- */
+/** A renewed certificate is bound as the one before it was, and remembers how the first was had. */
 async function toHandingOut(
   dataDir: DataDir,
   certificate: LeafCertificate,
@@ -104,7 +102,7 @@ async function toHandingOut(
     credential.kind === 'certificate'
       ? await findHandedOut(dataDir, credential.serialHex)
       : undefined;
-  const node = instance === undefined ? before?.node : `${service}~${instance}`;
+  const node = instance === undefined ? before?.node : toNodeId({ service, instance });
   const origin = before?.origin ?? before?.credential;
   return {
     certificate,

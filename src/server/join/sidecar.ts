@@ -4,6 +4,7 @@ import { isIP, SocketAddress } from 'node:net';
 import { MeshError } from '../../base/index.js';
 import type { Peer } from '../../grpc/index.js';
 import { type ServiceName, tryServiceName } from '../../policy/index.js';
+import { type NodeId, splitNodeText, toNodeId, tryInstance } from '../../spiffe/index.js';
 import { isJsonObject, type Json, type Node } from '../../xds/index.js';
 import { DEFAULT_OUTBOUND, type OutboundPrefix, parseOutboundPrefix } from '../addresses/index.js';
 import { authenticateCaller, type Credential, type Proof, type ProofOptions } from './proof.js';
@@ -11,7 +12,7 @@ import { authenticateCaller, type Credential, type Proof, type ProofOptions } fr
 /** A connected sidecar, as proved and, within that, as it says. */
 export interface Sidecar {
   /** `payments/ledger~10.0.0.3`: the service, and the instance or else the address. */
-  readonly node: string;
+  readonly node: NodeId;
   readonly service: ServiceName;
   /** Where the sidecar listens: of `node.metadata.countersign.address`, else the peer's address. */
   readonly address: string;
@@ -19,8 +20,6 @@ export interface Sidecar {
   /** By which it joined. */
   readonly credential: Credential;
 }
-
-const INSTANCE = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 
 export type AuthenticateOptions = Omit<ProofOptions, 'claimed'>;
 
@@ -38,7 +37,8 @@ export async function authenticateSidecar(
   refuseFalseClaims(claims, proof);
   const { address, outbound } = claims;
   const instance = claims.instance ?? address;
-  return { node: `${service}~${instance}`, service, address, outbound, credential };
+  const node = toNodeId({ service, instance });
+  return { node, service, address, outbound, credential };
 }
 
 function refuseFalseClaims(claims: Claims, { service, instance, credential }: Proof): void {
@@ -56,7 +56,7 @@ function refuseFalseClaims(claims: Claims, { service, instance, credential }: Pr
 
 /** Which service the node says it is, before its claims are held against what it proved. */
 function toClaimed({ id, cluster }: Node): ServiceName | undefined {
-  return tryServiceName(id.split('~')[0] ?? '') ?? tryServiceName(cluster);
+  return tryServiceName(splitNodeText(id).service) ?? tryServiceName(cluster);
 }
 
 interface Claims {
@@ -68,9 +68,8 @@ interface Claims {
 
 /** What the node says of itself: `node.id` is `service` or `service~instance`. */
 function toClaims({ node, address: peerAddress }: Peer): Claims {
-  const [id = '', ...rest] = node.id.split('~');
-  const instance = rest.length === 0 ? undefined : rest.join('~');
-  if (instance !== undefined && !INSTANCE.test(instance)) {
+  const { service: id, instance } = splitNodeText(node.id);
+  if (instance !== undefined && tryInstance(instance) === undefined) {
     throw new MeshError(
       'request-invalid',
       `expected an instance name in node.id but got "${node.id}"`,

@@ -7,7 +7,8 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { type Mesh, mayPass, type ServiceName } from '../../policy/index.js';
 import type { Revocation } from '../../revocation/index.js';
-import { toNodeService, toRevocationKey } from '../../revocation/index.js';
+import { toRevocationKey } from '../../revocation/index.js';
+import { splitNodeText } from '../../spiffe/index.js';
 import { toClusterName } from '../../translate/index.js';
 import { toRevokedSpiffeId } from './revoked.js';
 
@@ -65,7 +66,7 @@ function toService(
     case 'service':
       return subject;
     case 'instance':
-      return toNodeService(subject);
+      return splitNodeText(subject).service;
     case 'serial':
       return serviceOf(subject);
     case 'token':

@@ -3,7 +3,7 @@
 // then the revocation lists and marks are stored; then all of it is in force at once, and
 // published. What can't be read or stored is reported and tried again at the next look; what was in
 // force stays.
-import { type Clock, type Logger, type MeshError, Watch } from '../../base/index.js';
+import { type Clock, HOUR_MS, type Logger, type MeshError, Watch } from '../../base/index.js';
 import type { Authority } from '../../ca/index.js';
 import { createJsonStore, type DataDir, type DurableStore } from '../../data/index.js';
 import { type LeafManager, listHandedOutFiles } from '../../leaves/index.js';
@@ -18,8 +18,8 @@ import {
   loadRevocations,
   type Revocations,
   type RevokedCertificate,
-  toNodeService,
 } from '../../revocation/index.js';
+import { splitNodeId } from '../../spiffe/index.js';
 import type { Period } from '../../x509/read/index.js';
 import { type Marks, marksSchema, NO_MARKS, nextMarks } from './revocation-marks.js';
 import type { ShutOut } from './shut-out.js';
@@ -47,7 +47,7 @@ export interface RevocationSourceOptions {
 }
 
 /** Certificates end without notice: looked at again this often. */
-const LOOK_AGAIN_MS = 3_600_000;
+const LOOK_AGAIN_MS = HOUR_MS;
 const NOTHING: RevocationState = {
   list: new Map(),
   marks: NO_MARKS,
@@ -121,7 +121,7 @@ export class RevocationSource {
     shutOut.setList(list);
     // A leaf that is being made must be in the store before its serial is looked for there.
     await leaves.releaseWhere(
-      (node) => findRevocation(list, { node, service: toNodeService(node) }) !== undefined,
+      (node) => findRevocation(list, { node, service: splitNodeId(node).service }) !== undefined,
     );
     await leaves.renewRevoked();
     const certificates = await this.#findCertificates(list);

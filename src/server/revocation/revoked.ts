@@ -1,7 +1,8 @@
 // From the revocations in force to what they mean for a sidecar, and to what translation does.
 
-import { type Mesh, namespacePrefix, type ServiceName } from '../../policy/index.js';
+import type { Mesh, ServiceName } from '../../policy/index.js';
 import type { Applicant, Revocations } from '../../revocation/index.js';
+import { type NodeId, toNodeId, toSpiffeId } from '../../spiffe/index.js';
 import type { Revoked } from '../../translate/index.js';
 import type { Proof, Sidecar } from '../join/index.js';
 import type { Marks } from './revocation-marks.js';
@@ -17,9 +18,10 @@ export function toApplicant(caller: Sidecar | Proof): Applicant {
   };
 }
 
-function toNode(caller: Sidecar | Proof): string | undefined {
+function toNode(caller: Sidecar | Proof): NodeId | undefined {
   if ('node' in caller) return caller.node;
-  return caller.instance === undefined ? undefined : `${caller.service}~${caller.instance}`;
+  const { service, instance } = caller;
+  return instance === undefined ? undefined : toNodeId({ service, instance });
 }
 
 export function toRevoked(
@@ -42,6 +44,6 @@ export function toRevoked(
 export function toRevokedSpiffeId(mesh: Mesh, service: string): string {
   const found = mesh.services.get(service as ServiceName);
   if (found !== undefined) return found.spiffeId;
-  const [account = '', namespace = 'default'] = service.split('/').reverse();
-  return `${namespacePrefix(mesh.trustDomain, namespace)}${account}`;
+  const [serviceAccount = '', namespace = 'default'] = service.split('/').reverse();
+  return toSpiffeId({ trustDomain: mesh.trustDomain, namespace, serviceAccount });
 }

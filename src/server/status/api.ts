@@ -1,6 +1,5 @@
 // The HTTP API under /v1/, one handler a path: CLI.md.
-import type { Clock } from '../../base/index.js';
-import { MeshError } from '../../base/index.js';
+import { type Clock, HOUR_MS, MeshError, MINUTE_MS } from '../../base/index.js';
 import { serviceName } from '../../policy/index.js';
 import {
   DEFAULT_OUTBOUND,
@@ -13,8 +12,8 @@ import { toMetrics } from './metrics.js';
 import { type StatusInput, toServerStatus } from './status.js';
 import { type WaitInput, waitForAnswer } from './waiting.js';
 
-const DEFAULT_WAIT_MS = 60_000;
-const LONGEST_WAIT_MS = 3_600_000;
+const DEFAULT_WAIT_MS = MINUTE_MS;
+const LONGEST_WAIT_MS = HOUR_MS;
 
 export interface ApiOptions {
   readonly clock: Clock;

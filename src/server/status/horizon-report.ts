@@ -1,5 +1,5 @@
 // The outage horizon as `status` and `/metrics` show it.
-import { toRfc3339 } from '../../base/index.js';
+import { toRfc3339, toSeconds } from '../../base/index.js';
 import {
   HORIZON_KINDS,
   type Horizon,
@@ -7,6 +7,7 @@ import {
   type HorizonKind,
   type HorizonWarning,
 } from './horizon.js';
+import type { Family } from './prometheus.js';
 
 export interface HorizonStatus {
   /** RFC 3339. */
@@ -49,43 +50,35 @@ export function toWarningStatus(warnings: readonly HorizonWarning[]): readonly W
   });
 }
 
-/** Prometheus text exposition. A kind that does not occur has no line. */
-export function toHorizonMetrics({ first, byKind, warnings }: Horizon): string {
-  const kinds = HORIZON_KINDS.flatMap((what) => {
+/** For Prometheus. A kind that does not occur has no sample, and no samples are no family. */
+export function toHorizonFamilies({ first, byKind, warnings }: Horizon): readonly Family[] {
+  const ends = HORIZON_KINDS.flatMap((what) => {
     const end = byKind.get(what);
-    return end === undefined ? [] : [{ labels: `{what="${what}"}`, value: toSeconds(end) }];
+    return end === undefined ? [] : [{ labels: { what }, value: toSeconds(end.atMs) }];
   });
   const near = HORIZON_KINDS.map((what) => ({
-    labels: `{what="${what}"}`,
+    labels: { what },
     value: warnings.filter((warning) => warning.what === what).length,
   }));
-  return [
-    toFamily(
-      'outage_horizon_timestamp_seconds',
-      'When the first of each kind ends, if the server stopped now.',
-      kinds,
-    ),
-    toFamily(
-      'outage_horizon_first_timestamp_seconds',
-      'When the first thing fails, if the server stopped now.',
-      first === undefined ? [] : [{ labels: '', value: toSeconds(first) }],
-    ),
-    toFamily('horizon_warnings', 'Ends that are near and should be far, by kind.', near),
-  ].join('');
-}
-
-interface Sample {
-  readonly labels: string;
-  readonly value: number;
-}
-
-function toFamily(name: string, help: string, samples: readonly Sample[]): string {
-  if (samples.length === 0) return '';
-  const full = `countersign_${name}`;
-  const heading = `# HELP ${full} ${help}\n# TYPE ${full} gauge\n`;
-  return heading + samples.map(({ labels, value }) => `${full}${labels} ${value}\n`).join('');
-}
-
-function toSeconds({ atMs }: HorizonEnd): number {
-  return atMs / 1000;
+  const families: readonly Family[] = [
+    {
+      name: 'outage_horizon_timestamp_seconds',
+      type: 'gauge',
+      help: 'When the first of each kind ends, if the server stopped now.',
+      samples: ends,
+    },
+    {
+      name: 'outage_horizon_first_timestamp_seconds',
+      type: 'gauge',
+      help: 'When the first thing fails, if the server stopped now.',
+      samples: first === undefined ? [] : [{ value: toSeconds(first.atMs) }],
+    },
+    {
+      name: 'horizon_warnings',
+      type: 'gauge',
+      help: 'Ends that are near and should be far, by kind.',
+      samples: near,
+    },
+  ];
+  return families.filter(({ samples }) => samples.length > 0);
 }

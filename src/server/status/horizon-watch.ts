@@ -2,7 +2,7 @@
 // near that should be far. Of each kind once on entering, when it has spread to more sidecars, and
 // daily: a mesh whose certificates are no longer renewed has thousands of them. Looked at every
 // hour by the time of day, since one long timer would not count a machine's sleep.
-import type { Cancel, Clock, Logger } from '../../base/index.js';
+import { type Cancel, type Clock, DAY_MS, HOUR_MS, type Logger } from '../../base/index.js';
 import type { Authority, Leaf } from '../../ca/index.js';
 import type { ServerCredential } from '../../ca/xds/index.js';
 import { toRenewAtMs } from '../../leaves/index.js';
@@ -42,8 +42,8 @@ interface Warned {
   readonly nodes: ReadonlySet<string>;
 }
 
-const CHECK_EVERY_MS = 3_600_000;
-const REPEAT_AFTER_MS = 24 * 3_600_000;
+const CHECK_EVERY_MS = HOUR_MS;
+const REPEAT_AFTER_MS = DAY_MS;
 /** So many sidecars are named in one line of the log. */
 const NAMED = 5;
 /** Of a leaf whose service is no longer declared. */

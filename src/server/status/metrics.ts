@@ -1,10 +1,12 @@
-// Prometheus text exposition (format 0.0.4) of what an operator alarms on.
+// What an operator alarms on, for Prometheus.
 
+import { toSeconds } from '../../base/index.js';
 import type { RefusalView } from '../join/index.js';
-import { toHorizonMetrics } from './horizon-report.js';
+import { toHorizonFamilies } from './horizon-report.js';
+import { type Family, toExposition } from './prometheus.js';
 import type { StatusInput } from './status.js';
 
-interface Metric {
+interface Gauge {
   readonly name: string;
   readonly help: string;
   readonly value: number;
@@ -15,7 +17,7 @@ export function toMetrics(input: StatusInput): string {
   const count = (state: string): number => members.filter((one) => one.state === state).length;
   const errors = meshState.problems.filter(({ severity }) => severity === 'error').length;
   const ends = members.flatMap(({ leaf }) => (leaf === undefined ? [] : [leaf.notAfterMs]));
-  const metrics: Metric[] = [
+  const gauges: Gauge[] = [
     { name: 'proxies_connected', help: 'Connected proxies.', value: members.length },
     { name: 'proxies_synced', help: 'Proxies on which all is in force.', value: count('synced') },
     {
@@ -36,38 +38,44 @@ export function toMetrics(input: StatusInput): string {
     {
       name: 'mesh_loaded_timestamp_seconds',
       help: 'When the newest good mesh was read.',
-      value: meshState.loadedAtMs / 1000,
+      value: toSeconds(meshState.loadedAtMs),
     },
     { name: 'revocations', help: 'Revocations in force.', value: revocations.list.size },
   ];
   if (revocations.crls !== undefined) {
-    metrics.push({
+    gauges.push({
       name: 'revocation_list_end_timestamp_seconds',
       help: 'When the revocation lists end, and every peer with them is refused.',
-      value: revocations.crls.nextUpdateMs / 1000,
+      value: toSeconds(revocations.crls.nextUpdateMs),
     });
   }
   if (ends.length > 0) {
-    metrics.push({
+    gauges.push({
       name: 'certificate_first_end_timestamp_seconds',
       help: 'When the first leaf of a connected proxy ends.',
-      value: Math.min(...ends) / 1000,
+      value: toSeconds(Math.min(...ends)),
     });
   }
-  return metrics.map(toText).join('') + toHorizonMetrics(horizon) + toRefusedText(refusals);
+  return toExposition([
+    ...gauges.map(toFamily),
+    ...toHorizonFamilies(horizon),
+    toRefusedFamily(refusals),
+  ]);
 }
 
-/** A counter by code; a code that has not occurred has no line. */
-function toRefusedText(refusals: RefusalView): string {
-  const name = 'countersign_refused_total';
-  const lines = [...refusals.counts()]
+/** A counter by code; a code that has not occurred has no sample. */
+function toRefusedFamily(refusals: RefusalView): Family {
+  const samples = [...refusals.counts()]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([code, count]) => `${name}{code="${code}"} ${count}\n`);
-  const heading = `# HELP ${name} Refused callers of the xDS port.\n# TYPE ${name} counter\n`;
-  return heading + lines.join('');
+    .map(([code, value]) => ({ labels: { code }, value }));
+  return {
+    name: 'refused_total',
+    type: 'counter',
+    help: 'Refused callers of the xDS port.',
+    samples,
+  };
 }
 
-function toText({ name, help, value }: Metric): string {
-  const full = `countersign_${name}`;
-  return `# HELP ${full} ${help}\n# TYPE ${full} gauge\n${full} ${value}\n`;
+function toFamily({ name, help, value }: Gauge): Family {
+  return { name, type: 'gauge', help, samples: [{ value }] };
 }

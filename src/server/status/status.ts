@@ -3,7 +3,7 @@
 import { toRfc3339 } from '../../base/index.js';
 import { type ProblemJson, toProblemJson } from '../../policy/index.js';
 import { DISCOVERY_TYPES } from '../../translate/index.js';
-import type { TypeReport } from '../../xds/index.js';
+import type { Standing } from '../../xds/index.js';
 import type { CaPhase } from '../ca/index.js';
 import type { MemberView } from '../fleet/index.js';
 import type { Refusal, RefusalView } from '../join/index.js';
@@ -22,7 +22,10 @@ import { toSources } from './waiting.js';
 
 export interface TypeStatus {
   readonly state: 'synced' | 'pending' | 'nacked';
-  /** Of what the proxy last took; empty before it took anything. */
+  /**
+   * Of what the proxy has, on this stream or from an earlier one; empty where it hasn't asked for
+   * the type, or where what it has isn't known yet.
+   */
   readonly version: string;
   /** Envoy's own words, where the newest content was rejected. */
   readonly error?: string;
@@ -127,14 +130,14 @@ function toRefusalStatus({ hint, lastAtMs, ...refusal }: Refusal): RefusalStatus
 function toProxyStatus(member: MemberView, horizon: Horizon): ProxyStatus {
   const { stream, leaf, snapshot, state, troubles } = member;
   const { node, service, address } = stream.auth;
-  const reports = new Map(stream.state().map((report) => [report.typeUrl, report]));
+  const standings = new Map(stream.state().map((report) => [report.typeUrl, report.standing]));
   const names = Object.keys(DISCOVERY_TYPES) as TypeName[];
   const types = Object.fromEntries(
     names.map((name) => {
       const typeUrl = DISCOVERY_TYPES[name];
       const hasContent = (snapshot?.get(typeUrl)?.resources.size ?? 0) > 0;
       const lacks = hasContent && state !== 'synced';
-      return [name, toTypeStatus(reports.get(typeUrl), lacks)];
+      return [name, toTypeStatus(standings.get(typeUrl) ?? { state: 'absent' }, lacks)];
     }),
   ) as Record<TypeName, TypeStatus>;
   if (troubles.length > 0 && types.lds.state !== 'nacked') {
@@ -159,11 +162,12 @@ function toProxyStatus(member: MemberView, horizon: Horizon): ProxyStatus {
 }
 
 /** @param lacks There is something of this type that the sidecar needs and hasn't asked for yet. */
-function toTypeStatus(report: TypeReport | undefined, lacks: boolean): TypeStatus {
-  if (report === undefined) return { state: lacks ? 'pending' : 'synced', version: '' };
-  const { rejection, pending, ackedVersion: version } = report;
-  if (rejection === undefined) return { state: pending ? 'pending' : 'synced', version };
-  const source = toSources(rejection.resources);
-  const nacked = { state: 'nacked', version, error: rejection.message } as const;
+function toTypeStatus(standing: Standing, lacks: boolean): TypeStatus {
+  if (standing.state === 'absent') return { state: lacks ? 'pending' : 'synced', version: '' };
+  const { state, version = '' } = standing;
+  if (state !== 'nacked') return { state, version };
+  const { message, resources } = standing.rejection;
+  const source = toSources(resources);
+  const nacked = { state, version, error: message };
   return source === '' ? nacked : { ...nacked, source };
 }

@@ -1,6 +1,7 @@
 // `wait`: whether the mesh as it stands is in force on every connected sidecar, or why it can't be.
 import { toPlace, type WaitUntilOptions, waitUntil } from '../../base/index.js';
 import { type Mesh, type ProblemJson, toProblemJson } from '../../policy/index.js';
+import type { Rejection } from '../../xds/index.js';
 import type { MemberView } from '../fleet/index.js';
 import type { MeshState, Rollout } from '../mesh/index.js';
 import { toTypeName } from './status.js';
@@ -74,22 +75,19 @@ function toTimeout({ members }: WaitInput): WaitAnswer {
 function toNacks({ stream, troubles }: MemberView): Nack[] {
   const { node } = stream.auth;
   const own = troubles.map((error) => ({ node, type: 'lds', error }));
-  const rejected = stream.state().flatMap(({ typeUrl, rejection, pending }) => {
+  const rejected = stream.state().flatMap(({ typeUrl, standing }) => {
     // Something newer is under way: what was rejected before it says nothing of it.
-    if (rejection === undefined || pending) return [];
-    const nack = { node, type: toTypeName(typeUrl), error: rejection.message };
-    const sources = toSources(rejection.resources);
+    if (standing.state !== 'nacked' || standing.retrying) return [];
+    const { message, resources } = standing.rejection;
+    const nack = { node, type: toTypeName(typeUrl), error: message };
+    const sources = toSources(resources);
     return [sources === '' ? nack : { ...nack, source: sources }];
   });
   return [...own, ...rejected];
 }
 
-type Resources = NonNullable<
-  ReturnType<MemberView['stream']['state']>[number]['rejection']
->['resources'];
-
 /** Places of the rejected resources, each once. */
-export function toSources(resources: Resources): string {
+export function toSources(resources: Rejection['resources']): string {
   const places = resources.flatMap(({ source }) => (source === undefined ? [] : [toPlace(source)]));
   return [...new Set(places)].join(', ');
 }

@@ -4,6 +4,7 @@
 // never needs.
 import { isIP } from 'node:net';
 import { envoy, type google } from '../../gen/bootstrap.js';
+import { toNodeId } from '../../spiffe/index.js';
 
 type Bootstrap = envoy.config.bootstrap.v3.Bootstrap;
 type Cluster = envoy.config.cluster.v3.Cluster;
@@ -78,7 +79,7 @@ function toNode({ service, instance, address, outbound }: BootstrapOptions): Boo
   if (address !== undefined) fields['address'] = { stringValue: address };
   if (outbound !== undefined) fields['outbound'] = { stringValue: outbound };
   return {
-    id: instance === undefined ? service : `${service}~${instance}`,
+    id: instance === undefined ? service : toNodeId({ service, instance }),
     cluster: service,
     metadata: { fields: { countersign: { structValue: { fields } } } },
   };

@@ -6,7 +6,8 @@
 // Rules: RFC 5280 sections 4.1.2.5, 4.2.1 and 6.1; X509-SVID sections 3 and 4.
 import { toRfc3339 } from '../../base/index.js';
 import { toTrustDomainId } from '../../spiffe/index.js';
-import { type CertificateFacts, EXTENSION } from '../read/index.js';
+import { EXTENSION_OID, OTHER_EXTENSION_OID, SIGNATURE_OID, USAGE_OID } from '../der/oids.js';
+import type { CertificateFacts } from '../read/index.js';
 
 export interface CaSubject {
   readonly facts: CertificateFacts;
@@ -21,22 +22,21 @@ export interface CaSubject {
 
 /** Bit numbers of RFC 5280 4.2.1.3. */
 const BIT = { keyCertSign: 5, cRLSign: 6 } as const;
-const NAME_CONSTRAINTS = '2.5.29.30';
-const ANY_USAGE = '2.5.29.37.0';
-const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
-const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 const MIN_RSA_BITS = 2048;
 const CURVES: readonly string[] = ['prime256v1', 'secp384r1'];
 /** RSA with MD2, MD5, SHA-1; ECDSA with SHA-1: verifiers refuse them below a root. */
 const WEAK_SIGNATURES: readonly string[] = [
-  ...['1.2.840.113549.1.1.2', '1.2.840.113549.1.1.4', '1.2.840.113549.1.1.5'],
-  '1.2.840.10045.4.1',
+  ...[SIGNATURE_OID.rsaMd2, SIGNATURE_OID.rsaMd5, SIGNATURE_OID.rsaSha1],
+  SIGNATURE_OID.ecdsaSha1,
 ];
 /** What the verifiers of this mesh's certificates act on where it is critical. */
 const KNOWN: ReadonlySet<string> = new Set([
-  ...Object.values(EXTENSION),
-  // Certificate policies and their constraints: ours ask for none.
-  ...['2.5.29.32', '2.5.29.33', '2.5.29.36', '2.5.29.54'],
+  ...Object.values(EXTENSION_OID),
+  // Ours ask for no policies.
+  OTHER_EXTENSION_OID.certificatePolicies,
+  OTHER_EXTENSION_OID.policyMappings,
+  OTHER_EXTENSION_OID.policyConstraints,
+  OTHER_EXTENSION_OID.inhibitAnyPolicy,
 ]);
 
 /** Every reason why the certificate can't serve; none where it can. */
@@ -63,12 +63,13 @@ function* roleProblems({ facts, pathLength }: CaSubject): Iterable<string> {
     yield `expected a path length of at least ${pathLength} but got ${facts.pathLength}`;
   }
   const usages = facts.extendedKeyUsageOids;
-  const serves = (oid: string): boolean => usages.includes(oid) || usages.includes(ANY_USAGE);
-  if (usages.length > 0 && !(serves(SERVER_AUTH) && serves(CLIENT_AUTH))) {
+  const serves = (oid: string): boolean => usages.includes(oid) || usages.includes(USAGE_OID.any);
+  if (usages.length > 0 && !(serves(USAGE_OID.serverAuth) && serves(USAGE_OID.clientAuth))) {
     yield 'expected extended key usages of servers and clients, or none, but got others';
   }
   for (const [oid, { critical }] of facts.extensions) {
-    if (oid === NAME_CONSTRAINTS) yield 'expected a CA without name constraints but got some';
+    if (oid === OTHER_EXTENSION_OID.nameConstraints)
+      yield 'expected a CA without name constraints but got some';
     else if (critical && !KNOWN.has(oid)) {
       yield `expected no critical extension that verifiers may not know but got ${oid}`;
     }

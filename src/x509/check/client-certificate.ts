@@ -4,6 +4,7 @@
 // Rules: https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md section 5, RFC 5280 4.2.
 import { MeshError, toRfc3339 } from '../../base/index.js';
 import { parseSpiffeId, type SpiffeId, splitSpiffeId } from '../../spiffe/index.js';
+import { USAGE_OID } from '../der/oids.js';
 import { type CertificateFacts, readCertificate } from '../read/index.js';
 
 export interface ClientIdentity {
@@ -20,7 +21,6 @@ export interface ClientCertificateRules {
   readonly nowMs: number | undefined;
 }
 
-const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 const DIGITAL_SIGNATURE = 0;
 const HINT = 'renew it by `countersign cert`, with the data folder of this server';
 
@@ -49,7 +49,7 @@ export function verifyClientCertificate(
 function problemOf(facts: CertificateFacts, { nowMs }: ClientCertificateRules): string | undefined {
   if (facts.isCa) return 'expected the certificate of a service but got that of an authority';
   if (facts.uris.length !== 1) return `expected one URI name but got ${facts.uris.length}`;
-  if (!facts.extendedKeyUsageOids.includes(CLIENT_AUTH)) {
+  if (!facts.extendedKeyUsageOids.includes(USAGE_OID.clientAuth)) {
     return 'expected a certificate for clients (clientAuth) but got one for another use';
   }
   if (!facts.keyUsageBits.has(DIGITAL_SIGNATURE)) {

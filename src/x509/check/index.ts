@@ -1,6 +1,5 @@
 export { caProblems } from './ca-rules.js';
 export { type ClientIdentity, verifyClientCertificate } from './client-certificate.js';
-export { isSignedBy } from './signed-by.js';
 export {
   assertCertificate,
   certificateProblems,

@@ -3,10 +3,17 @@
 // cannot excuse itself. The same rules judge what is loaded from the data folder. All problems are
 // reported.
 // Rules: https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md, RFC 5280 section 4.
-import { createPrivateKey, type KeyObject, verify } from 'node:crypto';
+import { createPrivateKey } from 'node:crypto';
 import { MeshError, toRfc3339 } from '../../base/index.js';
-import { signatureAlgorithm, tryDerivePublicKey } from '../keys/index.js';
-import { type CertificateFacts, EXTENSION, readCommonNames, toCommonName } from '../read/index.js';
+import { isWorkloadId } from '../../spiffe/index.js';
+import { EXTENSION_OID, USAGE_OID } from '../der/oids.js';
+import { tryDerivePublicKey } from '../keys/index.js';
+import {
+  type CertificateFacts,
+  hasSignatureOf,
+  readCommonNames,
+  toCommonName,
+} from '../read/index.js';
 
 /** What a certificate was asked to be. */
 export type Expectation = ExpectedPeriod & (ExpectedLeaf | ExpectedServer | ExpectedAuthority);
@@ -53,11 +60,9 @@ export interface Subject {
 
 /** Bit numbers of RFC 5280 4.2.1.3. */
 const BIT = { digitalSignature: 0, keyEncipherment: 2, keyCertSign: 5, cRLSign: 6 } as const;
-const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
-const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 const MAX_SERIAL_BYTES = 20;
 const MIN_SERIAL_BYTES = 8;
-const KNOWN_EXTENSIONS: ReadonlySet<string> = new Set(Object.values(EXTENSION));
+const KNOWN_EXTENSIONS: ReadonlySet<string> = new Set(Object.values(EXTENSION_OID));
 
 /** @throws MeshError certificate-invalid, with every rule that is broken. Never has a key in it. */
 export function assertCertificate(subject: Subject): void {
@@ -81,7 +86,7 @@ export function certificateProblems(subject: Subject): readonly string[] {
 }
 
 /** Extensions that must not be critical: RFC 5280 4.2.1.1 and 4.2.1.2. */
-const NEVER_CRITICAL = [EXTENSION.keyId, EXTENSION.issuerKeyId] as const;
+const NEVER_CRITICAL = [EXTENSION_OID.keyId, EXTENSION_OID.issuerKeyId] as const;
 
 /** Version, serial and extensions: RFC 5280 4.1.2.1, 4.1.2.2, 4.2. */
 function* formProblems(facts: CertificateFacts): Iterable<string> {
@@ -132,22 +137,12 @@ function* issuerProblems({ facts, issuer }: Subject): Iterable<string> {
   if (facts.issuerKeyIdHex === undefined || facts.issuerKeyIdHex !== issuer.keyIdHex) {
     yield `expected authority key identifier ${issuer.keyIdHex} but got ${facts.issuerKeyIdHex}`;
   }
-  if (!isSignedBy(facts, issuer.x509.publicKey)) {
+  if (!hasSignatureOf(facts, issuer.x509.publicKey)) {
     yield "expected a signature by its issuer's key but got another one";
   }
   if (facts !== issuer && facts.isCa && issuer.pathLength === 0) {
     yield 'expected an issuer that may have CAs below it but got one of path length 0';
   }
-}
-
-/** RFC 5280 4.1.1.2: what is signed names the algorithm that it is signed with. */
-function isSignedBy(facts: CertificateFacts, publicKey: KeyObject): boolean {
-  const { tbsDer, signature, signatureAlgorithmDer, signedAlgorithmDer } = facts;
-  if (!signatureAlgorithmDer.equals(signedAlgorithmDer)) return false;
-  const ours = signatureAlgorithm(publicKey);
-  // A CA that was plugged in may have been signed in other ways.
-  if (!signatureAlgorithmDer.equals(ours.identifierDer)) return facts.x509.verify(publicKey);
-  return verify(ours.digest, tbsDer, publicKey, signature);
 }
 
 function* keyProblems({ facts, privateKeyPem }: Subject): Iterable<string> {
@@ -190,7 +185,7 @@ function* identityProblems(facts: CertificateFacts, expected: Expectation): Iter
   if (expected.kind === 'outside-workload') yield* commonNameProblems(facts, expected);
   else if (!facts.subjectIsEmpty) yield 'expected an empty subject but got a name';
   const mayHaveSubject = expected.kind === 'outside-workload' && !facts.subjectIsEmpty;
-  if (!mayHaveSubject && facts.extensions.get(EXTENSION.subjectAltName)?.critical !== true) {
+  if (!mayHaveSubject && facts.extensions.get(EXTENSION_OID.subjectAltName)?.critical !== true) {
     yield 'expected a critical subject alternative name, as the subject is empty, but got none';
   }
 }
@@ -211,7 +206,7 @@ function* commonNameProblems(
 function* pathProblems(expected: Expectation): Iterable<string> {
   if (expected.kind === 'server' || expected.spiffeId === undefined) return;
   const { kind, spiffeId } = expected;
-  const hasPath = spiffeId.slice('spiffe://'.length).includes('/');
+  const hasPath = isWorkloadId(spiffeId);
   if (kind !== 'authority' && !hasPath) {
     yield `expected a workload's SPIFFE ID, with a path, but got ${spiffeId}`;
   }
@@ -232,7 +227,8 @@ function* endEntityProblems(
   const mayEncipher =
     kind === 'outside-workload' && facts.x509.publicKey.asymmetricKeyType === 'rsa';
   yield* keyUsageProblems(facts, [BIT.digitalSignature], mayEncipher ? [BIT.keyEncipherment] : []);
-  const usages = kind === 'server' ? [SERVER_AUTH] : [SERVER_AUTH, CLIENT_AUTH];
+  const usages =
+    kind === 'server' ? [USAGE_OID.serverAuth] : [USAGE_OID.serverAuth, USAGE_OID.clientAuth];
   if (!sameNames(facts.extendedKeyUsageOids, usages)) {
     const got = list(facts.extendedKeyUsageOids);
     yield `expected extended key usages ${list(usages)} but got ${got}`;
@@ -245,7 +241,7 @@ function* authorityProblems(
   expected: ExpectedAuthority,
 ): Iterable<string> {
   if (!facts.isCa) yield 'expected a CA but got none';
-  if (facts.extensions.get(EXTENSION.basicConstraints)?.critical !== true) {
+  if (facts.extensions.get(EXTENSION_OID.basicConstraints)?.critical !== true) {
     yield 'expected critical basic constraints but got none';
   }
   if (facts.pathLength !== expected.pathLength) {
@@ -261,7 +257,7 @@ function* keyUsageProblems(
   wanted: readonly number[],
   allowed: readonly number[] = [],
 ): Iterable<string> {
-  if (facts.extensions.get(EXTENSION.keyUsage)?.critical !== true) {
+  if (facts.extensions.get(EXTENSION_OID.keyUsage)?.critical !== true) {
     yield 'expected a critical key usage but got none';
   }
   const bits = [...facts.keyUsageBits].filter((bit) => !allowed.includes(bit));

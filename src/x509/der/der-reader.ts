@@ -56,17 +56,31 @@ export function contentOf(value: DerValue | undefined, tag: number): Buffer {
 /** An OBJECT IDENTIFIER in dotted form. @throws MeshError certificate-invalid */
 export function readOid(value: DerValue | undefined): string {
   const content = contentOf(value, TAG.oid);
-  const arcs: number[] = [];
-  let arc = 0;
-  for (const byte of content) {
-    arc = arc * 128 + (byte & 0x7f);
+  const arcs: (number | bigint)[] = [];
+  let start = 0;
+  for (const [at, byte] of content.entries()) {
+    if (at === start && byte === 0x80) throw broken('an object identifier in its shortest form');
     if ((byte & 0x80) !== 0) continue;
-    arcs.push(arc);
-    arc = 0;
+    arcs.push(toArc(content.subarray(start, at + 1)));
+    start = at + 1;
   }
-  const [first = 0, ...rest] = arcs;
-  const top = Math.min(Math.floor(first / 40), 2);
-  return [top, first - top * 40, ...rest].join('.');
+  const [first, ...rest] = arcs;
+  if (first === undefined || start < content.length) {
+    throw broken('an object identifier but its bytes end');
+  }
+  const top = first < 40 ? 0 : first < 80 ? 1 : 2;
+  const second = typeof first === 'bigint' ? first - BigInt(top * 40) : first - top * 40;
+  return [top, second, ...rest].join('.');
+}
+
+/** A number holds seven digits of seven bits; arcs that are UUIDs have more. */
+function toArc(digits: Buffer): number | bigint {
+  if (digits.length > 7) {
+    return digits.reduce((sum, byte) => sum * 128n + BigInt(byte & 0x7f), 0n);
+  }
+  let arc = 0;
+  for (const byte of digits) arc = arc * 128 + (byte & 0x7f);
+  return arc;
 }
 
 /** A BOOLEAN; DER knows 0x00 and 0xff only. @throws MeshError certificate-invalid */
@@ -76,12 +90,59 @@ export function readBoolean(value: DerValue): boolean {
   throw broken('a boolean but got other bytes');
 }
 
+/**
+ * The content bytes of an INTEGER, two's complement in its shortest form.
+ * @throws MeshError certificate-invalid
+ */
+export function readInteger(value: DerValue | undefined): Buffer {
+  const content = contentOf(value, TAG.integer);
+  const [first, second] = content;
+  if (first === undefined) throw broken('an integer but got no bytes');
+  // Nine equal bits at its front: the first byte says nothing.
+  const isHigh = second !== undefined && second >= 0x80;
+  if (second !== undefined && (isHigh ? first === 0xff : first === 0)) {
+    throw broken('an integer in its shortest form');
+  }
+  return content;
+}
+
+const MAX_NUMBER_BYTES = 4;
+
+/** An INTEGER that counts something: from 0 to 2^31 - 1. @throws MeshError certificate-invalid */
+export function readNumber(value: DerValue | undefined): number {
+  const content = readInteger(value);
+  if (content.length > MAX_NUMBER_BYTES || (content[0] ?? 0) >= 0x80) {
+    throw broken(`a number of at most ${MAX_NUMBER_BYTES} bytes that is not negative`);
+  }
+  return content.readUIntBE(0, content.length);
+}
+
+/** The last of `bytes` has `unusedBits` at its low end, all zero. */
+export interface BitString {
+  readonly unusedBits: number;
+  readonly bytes: Buffer;
+}
+
+/** @throws MeshError certificate-invalid */
+export function readBitString(value: DerValue | undefined): BitString {
+  const content = contentOf(value, TAG.bitString);
+  const unusedBits = content[0];
+  const bytes = content.subarray(1);
+  if (unusedBits === undefined) throw broken('a bit string but got no bytes');
+  if (unusedBits > (bytes.length === 0 ? 0 : 7)) {
+    throw broken(`a bit string but got one with ${unusedBits} unused bits`);
+  }
+  const padding = (bytes.at(-1) ?? 0) & ((1 << unusedBits) - 1);
+  if (padding !== 0) throw broken('a bit string whose unused bits are zero');
+  return { unusedBits, bytes };
+}
+
 /** Numbers of the bits that are set in a BIT STRING. @throws MeshError certificate-invalid */
 export function readBits(value: DerValue): ReadonlySet<number> {
-  const content = contentOf(value, TAG.bitString);
+  const { bytes } = readBitString(value);
   const bits = new Set<number>();
-  for (let i = 0; i < (content.length - 1) * 8; i++) {
-    if (((content[1 + (i >> 3)] ?? 0) & (0x80 >> (i & 7))) !== 0) bits.add(i);
+  for (let i = 0; i < bytes.length * 8; i++) {
+    if (((bytes[i >> 3] ?? 0) & (0x80 >> (i & 7))) !== 0) bits.add(i);
   }
   return bits;
 }

@@ -12,7 +12,6 @@ export const DER_TAG = {
   octetString: 0x04,
   null: 0x05,
   oid: 0x06,
-  enumerated: 0x0a,
   utf8String: 0x0c,
   utcTime: 0x17,
   generalizedTime: 0x18,
@@ -77,12 +76,6 @@ export function derInteger(unsigned: Uint8Array): Buffer {
   return isHigh
     ? derValue(DER_TAG.integer, Buffer.of(0), digits)
     : derValue(DER_TAG.integer, digits);
-}
-
-/** ENUMERATED of 0 to 127. */
-export function derEnumerated(value: number): Buffer {
-  assert(Number.isInteger(value) && value >= 0 && value < 0x80, 'an enumerated value is one byte');
-  return derValue(DER_TAG.enumerated, Buffer.of(value));
 }
 
 /** OBJECT IDENTIFIER from its dotted form. */

@@ -2,10 +2,8 @@
 // certificate it is template → sign → re-parse → validate: nothing is decided here, and `crl.ts`
 // reads back what this wrote before anybody sees it.
 import assert from 'node:assert';
-import { type KeyObject, sign } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import {
-  DER_NULL,
-  derBitString,
   derContext,
   derContextPrimitive,
   derInteger,
@@ -14,6 +12,8 @@ import {
   derSequence,
   derTime,
 } from '../der/der-writer.js';
+import { CRL_NUMBER_OID, EXTENSION_OID } from '../der/oids.js';
+import { signatureAlgorithm, signDer } from '../keys/index.js';
 import type { CrlEntry } from '../read/index.js';
 
 export interface CrlTemplate {
@@ -34,31 +34,22 @@ export interface CrlSigner {
 }
 
 const VERSION_2 = derInteger(Buffer.of(1));
-const ISSUER_KEY_ID = derOid('2.5.29.35');
-const CRL_NUMBER = derOid('2.5.29.20');
-
-/** RFC 5758 section 3.2, RFC 4055 section 5. */
-const ALGORITHMS = {
-  rsa: { digest: 'sha256', identifier: derSequence(derOid('1.2.840.113549.1.1.11'), DER_NULL) },
-  p256: { digest: 'sha256', identifier: derSequence(derOid('1.2.840.10045.4.3.2')) },
-  p384: { digest: 'sha384', identifier: derSequence(derOid('1.2.840.10045.4.3.3')) },
-} as const;
+const ISSUER_KEY_ID = derOid(EXTENSION_OID.issuerKeyId);
+const CRL_NUMBER = derOid(CRL_NUMBER_OID);
 
 /** DER of the list by `template`, signed by `signer`. */
 export function signCrl(template: CrlTemplate, signer: CrlSigner): Buffer {
   assert(template.entries.length > 0, 'a list without entries is not made: none is sent then');
-  const algorithm = toAlgorithm(signer.privateKey);
   const tbs = derSequence(
     VERSION_2,
-    algorithm.identifier,
+    signatureAlgorithm(signer.privateKey).identifierDer,
     signer.subjectDer,
     derTime(template.thisUpdateMs),
     derTime(template.nextUpdateMs),
     derSequence(...template.entries.map(toEntry)),
     derContext(0, derSequence(...toExtensions(template, signer))),
   );
-  const signature = sign(algorithm.digest, tbs, signer.privateKey);
-  return derSequence(tbs, algorithm.identifier, derBitString(signature));
+  return signDer(tbs, signer.privateKey);
 }
 
 function toEntry({ serialHex, revokedAtMs }: CrlEntry): Buffer {
@@ -73,10 +64,4 @@ function toExtensions({ number }: CrlTemplate, { keyIdHex }: CrlSigner): Buffer[
     derSequence(ISSUER_KEY_ID, derOctetString(issuerKeyId)),
     derSequence(CRL_NUMBER, derOctetString(derInteger(bytes))),
   ];
-}
-
-function toAlgorithm(key: KeyObject): { readonly digest: string; readonly identifier: Buffer } {
-  if (key.asymmetricKeyType === 'rsa') return ALGORITHMS.rsa;
-  assert(key.asymmetricKeyType === 'ec', 'a signing key is EC or RSA');
-  return key.asymmetricKeyDetails?.namedCurve === 'secp384r1' ? ALGORITHMS.p384 : ALGORITHMS.p256;
 }

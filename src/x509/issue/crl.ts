@@ -4,8 +4,8 @@
 // from the disk.
 // Rules: RFC 5280 section 5.
 
-import { verify } from 'node:crypto';
 import { DAY_MS, MeshError, SECOND_MS, toRfc3339 } from '../../base/index.js';
+import { verifyDer } from '../keys/index.js';
 import type { CertificateFacts } from '../read/index.js';
 import { type CrlFacts, readCrl, toCrlPem } from '../read/index.js';
 import { type CrlTemplate, signCrl } from './crl-sign.js';
@@ -88,23 +88,11 @@ export function* crlProblems(options: {
     const period = [crl.thisUpdateMs, crl.nextUpdateMs].map((ms) => toRfc3339(ms));
     yield `expected a list in force but its period is ${period.join(' to ')}`;
   }
-  if (!isSignedBy(crl, issuer)) yield 'expected a signature of its issuer but got another';
+  if (verifyDer(crl, issuer.x509.publicKey) !== true)
+    yield 'expected a signature of its issuer but got another';
 }
 
 const MAX_NUMBER_BYTES = 20;
-const DIGESTS: Readonly<Record<string, string>> = {
-  '1.2.840.113549.1.1.11': 'sha256',
-  '1.2.840.10045.4.3.2': 'sha256',
-  '1.2.840.10045.4.3.3': 'sha384',
-};
-
-function isSignedBy({ algorithmOids, tbsDer, signature }: CrlFacts, issuer: CertificateFacts) {
-  const [inner, outer] = algorithmOids;
-  const digest = DIGESTS[inner];
-  if (inner !== outer || digest === undefined) return false;
-  return verify(digest, tbsDer, issuer.x509.publicKey, signature);
-}
-
 function toTemplate({ revoked, number, nowMs }: CrlRequest): CrlTemplate {
   const entries = revoked.map(({ serialHex, revokedAtMs }) => ({
     serialHex,

@@ -2,12 +2,9 @@
 // proof of possession. The subject is empty and the names, if any, are in a subjectAltName: a CA
 // that decides by what its caller proved ignores them, one that doesn't finds them there.
 // Structure: RFC 2986 section 4; the extension request: RFC 2985 section 5.4.2.
-import assert from 'node:assert';
-import { createPrivateKey, type KeyObject, sign } from 'node:crypto';
+import { createPrivateKey } from 'node:crypto';
 import {
-  DER_NULL,
   DER_TRUE,
-  derBitString,
   derContext,
   derContextPrimitive,
   derInteger,
@@ -16,7 +13,9 @@ import {
   derSequence,
   derSetOf,
 } from '../der/der-writer.js';
-import type { KeyPair } from '../keys/index.js';
+import { EXTENSION_OID, EXTENSION_REQUEST_OID } from '../der/oids.js';
+import { toPemBlock } from '../der/pem.js';
+import { type KeyPair, signDer } from '../keys/index.js';
 
 export interface CsrOptions {
   readonly keys: KeyPair;
@@ -25,10 +24,6 @@ export interface CsrOptions {
   readonly dnsNames?: readonly string[];
 }
 
-const OIDS = {
-  extensionRequest: '1.2.840.113549.1.9.14',
-  subjectAltName: '2.5.29.17',
-} as const;
 /** Context tags of GeneralName, RFC 5280 4.2.1.6. */
 const GENERAL_NAME = { dns: 2, uri: 6 } as const;
 const PEM_LABEL = 'CERTIFICATE REQUEST';
@@ -46,31 +41,17 @@ export function createCsr({ keys, uris = [], dnsNames = [] }: CsrOptions): Buffe
     keys.publicKeyDer,
     derContext(0, ...(names.length === 0 ? [] : [extensionRequest(names)])),
   );
-  const { digest, identifier } = signatureAlgorithm(privateKey);
-  return derSequence(info, identifier, derBitString(sign(digest, info, privateKey)));
+  return signDer(info, privateKey);
 }
 
 /** PEM of a request, with a line feed at its end. */
 export function toCsrPem(der: Buffer): string {
-  const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
-  return `-----BEGIN ${PEM_LABEL}-----\n${lines.join('\n')}\n-----END ${PEM_LABEL}-----\n`;
+  return toPemBlock(PEM_LABEL, der);
 }
 
 function extensionRequest(names: readonly Buffer[]): Buffer {
   const value = derOctetString(derSequence(...names));
   // Critical, since the subject is empty (RFC 5280 4.2.1.6).
-  const extension = derSequence(derOid(OIDS.subjectAltName), DER_TRUE, value);
-  return derSequence(derOid(OIDS.extensionRequest), derSetOf(derSequence(extension)));
-}
-
-/** RFC 5758 section 3.2; RFC 4055 section 5. */
-function signatureAlgorithm(key: KeyObject): { digest: string; identifier: Buffer } {
-  if (key.asymmetricKeyType === 'rsa') {
-    const identifier = derSequence(derOid('1.2.840.113549.1.1.11'), DER_NULL);
-    return { digest: 'sha256', identifier };
-  }
-  assert(key.asymmetricKeyType === 'ec', 'a requester has an EC or RSA key');
-  return key.asymmetricKeyDetails?.namedCurve === 'secp384r1'
-    ? { digest: 'sha384', identifier: derSequence(derOid('1.2.840.10045.4.3.3')) }
-    : { digest: 'sha256', identifier: derSequence(derOid('1.2.840.10045.4.3.2')) };
+  const extension = derSequence(derOid(EXTENSION_OID.subjectAltName), DER_TRUE, value);
+  return derSequence(derOid(EXTENSION_REQUEST_OID), derSetOf(derSequence(extension)));
 }

@@ -4,7 +4,7 @@
 // Structure: RFC 5280 section 4.1.
 import { createHash, type KeyObject } from 'node:crypto';
 import { isIPv4 } from 'node:net';
-import { contentOf, readChildren, readDer, TAG } from '../der/der-reader.js';
+import { readBitString, readChildren, readDer, TAG } from '../der/der-reader.js';
 import {
   DER_TAG,
   DER_TRUE,
@@ -20,6 +20,7 @@ import {
   derUtf8String,
   derValue,
 } from '../der/der-writer.js';
+import { EXTENSION_OID, NAME_OID, USAGE_OID } from '../der/oids.js';
 import { signatureAlgorithm, signDer } from '../keys/index.js';
 import type { CertificateTemplate, ExtendedKeyUsage, KeyUsage, NameAttribute } from './template.js';
 
@@ -32,16 +33,16 @@ export interface Signer {
 }
 
 const OIDS = {
-  O: derOid('2.5.4.10'),
-  CN: derOid('2.5.4.3'),
-  subjectKeyId: derOid('2.5.29.14'),
-  keyUsage: derOid('2.5.29.15'),
-  subjectAltName: derOid('2.5.29.17'),
-  basicConstraints: derOid('2.5.29.19'),
-  authorityKeyId: derOid('2.5.29.35'),
-  extendedKeyUsage: derOid('2.5.29.37'),
-  serverAuth: derOid('1.3.6.1.5.5.7.3.1'),
-  clientAuth: derOid('1.3.6.1.5.5.7.3.2'),
+  O: derOid(NAME_OID.organization),
+  CN: derOid(NAME_OID.commonName),
+  subjectKeyId: derOid(EXTENSION_OID.keyId),
+  keyUsage: derOid(EXTENSION_OID.keyUsage),
+  subjectAltName: derOid(EXTENSION_OID.subjectAltName),
+  basicConstraints: derOid(EXTENSION_OID.basicConstraints),
+  authorityKeyId: derOid(EXTENSION_OID.issuerKeyId),
+  extendedKeyUsage: derOid(EXTENSION_OID.extendedKeyUsage),
+  serverAuth: derOid(USAGE_OID.serverAuth),
+  clientAuth: derOid(USAGE_OID.clientAuth),
 } as const;
 
 /** Bit numbers of RFC 5280 4.2.1.3. */
@@ -87,9 +88,7 @@ export function toSubjectDer(subject: readonly NameAttribute[]): Buffer {
  */
 export function toKeyIdHex(publicKeyDer: Buffer): string {
   const [, bits] = readChildren(readDer(publicKeyDer), TAG.sequence);
-  // The first byte of a BIT STRING's content counts unused bits.
-  const key = contentOf(bits, TAG.bitString).subarray(1);
-  return createHash('sha256').update(key).digest('hex').slice(0, 40);
+  return createHash('sha256').update(readBitString(bits).bytes).digest('hex').slice(0, 40);
 }
 
 function extensions(template: CertificateTemplate, issuerKeyIdHex: string): Buffer[] {

@@ -4,9 +4,20 @@
 // (one EC key is as good for ECDSA), and reading back is the strict reader's part, which shares
 // nothing with the writer: the public point is derived again from the private number.
 // Structure: RFC 5208 section 5 and RFC 5915 section 3 (PKCS #8), RFC 5480 section 2 (public keys).
+
 import { createECDH, type ECDH } from 'node:crypto';
 import { MeshError } from '../../base/index.js';
-import { contentOf, readChildren, readDer, readOid, TAG } from '../der/der-reader.js';
+import type { KeyType } from '../../spiffe/index.js';
+import {
+  contentOf,
+  type DerValue,
+  readBitString,
+  readChildren,
+  readDer,
+  readNumber,
+  readOid,
+  TAG,
+} from '../der/der-reader.js';
 import {
   derBitString,
   derContext,
@@ -15,14 +26,14 @@ import {
   derOid,
   derSequence,
 } from '../der/der-writer.js';
+import { CURVE_OID, KEY_OID } from '../der/oids.js';
 import { readPemBlock, toPemBlock } from '../der/pem.js';
 
-export type EcKeyType = 'ecdsa-p256' | 'ecdsa-p384';
+export type EcKeyType = Extract<KeyType, `ecdsa-${string}`>;
 
-const EC_PUBLIC_KEY = '1.2.840.10045.2.1';
 const CURVES = {
-  'ecdsa-p256': { name: 'prime256v1', oid: '1.2.840.10045.3.1.7', bytes: 32 },
-  'ecdsa-p384': { name: 'secp384r1', oid: '1.3.132.0.34', bytes: 48 },
+  'ecdsa-p256': { name: 'prime256v1', oid: CURVE_OID.p256, bytes: 32 },
+  'ecdsa-p384': { name: 'secp384r1', oid: CURVE_OID.p384, bytes: 48 },
 } as const;
 
 interface Parts {
@@ -90,15 +101,15 @@ function derivePublicKey(der: Buffer): Buffer | undefined {
   if (digits.length !== curve.bytes) return undefined;
   const point = tryDerivePoint(pair, digits);
   const [stored, ...others] = readChildren(tagged, 0xa1);
-  const bits = contentOf(stored, TAG.bitString);
-  if (point === undefined || others.length > 0 || bits[0] !== 0) return undefined;
-  if (!bits.subarray(1).equals(point)) return undefined;
+  const { unusedBits, bytes } = readBitString(stored);
+  if (point === undefined || others.length > 0 || unusedBits !== 0) return undefined;
+  if (!bytes.equals(point)) return undefined;
   return derSequence(algorithm.der, stored?.der ?? Buffer.alloc(0));
 }
 
 function readKeyType(algorithm: { readonly der: Buffer }): EcKeyType | undefined {
   const [oid, curve, ...more] = readChildren(readDer(algorithm.der), TAG.sequence);
-  if (readOid(oid) !== EC_PUBLIC_KEY || more.length > 0) return undefined;
+  if (readOid(oid) !== KEY_OID.ec || more.length > 0) return undefined;
   const curveOid = readOid(curve);
   if (curveOid === CURVES['ecdsa-p256'].oid) return 'ecdsa-p256';
   return curveOid === CURVES['ecdsa-p384'].oid ? 'ecdsa-p384' : undefined;
@@ -114,13 +125,12 @@ function tryDerivePoint(pair: ECDH, number: Buffer): Buffer | undefined {
   }
 }
 
-function isNumber(value: Parameters<typeof contentOf>[0], number: number): boolean {
-  const content = contentOf(value, TAG.integer);
-  return content.length === 1 && content[0] === number;
+function isNumber(value: DerValue | undefined, number: number): boolean {
+  return readNumber(value) === number;
 }
 
 function toParts(type: EcKeyType): Parts {
   const curve = CURVES[type];
-  const algorithmDer = derSequence(derOid(EC_PUBLIC_KEY), derOid(curve.oid));
+  const algorithmDer = derSequence(derOid(KEY_OID.ec), derOid(curve.oid));
   return { curve, algorithmDer, pair: createECDH(curve.name) };
 }

@@ -1,4 +1,4 @@
 export { tryDerivePublicKey } from './ec-keys.js';
 export { encryptKey, openKey } from './encrypted-key.js';
-export { generateKeys, type KeyPair, type KeySource, type KeyType, sha256Hex } from './keys.js';
-export { signatureAlgorithm, signDer } from './signature.js';
+export { generateKeys, type KeyPair, type KeySource, sha256Hex } from './keys.js';
+export { type Signed, signatureAlgorithm, signDer, verifyDer } from './signature.js';

@@ -1,9 +1,8 @@
 // Key pairs, made by node:crypto. Generation is a parameter (`KeySource`) wherever it is used, so
 // that tests bring their own keys.
 import { createHash, generateKeyPair } from 'node:crypto';
+import type { KeyType } from '../../spiffe/index.js';
 import { generateEcKeys } from './ec-keys.js';
-
-export type KeyType = 'ecdsa-p256' | 'ecdsa-p384' | 'rsa-2048' | 'rsa-3072';
 
 export interface KeyPair {
   /** PKCS #8. Never logged, never part of an error. */

@@ -3,8 +3,9 @@
 // key alone: SHA-384 for P-384, else SHA-256. The signature is node:crypto's.
 // Identifiers: RFC 5758 section 3.2 (ECDSA, without parameters), RFC 4055 section 5 (RSA, NULL).
 import assert from 'node:assert';
-import { type KeyObject, sign } from 'node:crypto';
+import { type KeyObject, sign, verify } from 'node:crypto';
 import { DER_NULL, derBitString, derOid, derSequence } from '../der/der-writer.js';
+import { SIGNATURE_OID } from '../der/oids.js';
 
 export interface SignatureAlgorithm {
   readonly digest: 'sha256' | 'sha384';
@@ -14,15 +15,15 @@ export interface SignatureAlgorithm {
 
 const RSA_SHA256: SignatureAlgorithm = {
   digest: 'sha256',
-  identifierDer: derSequence(derOid('1.2.840.113549.1.1.11'), DER_NULL),
+  identifierDer: derSequence(derOid(SIGNATURE_OID.rsaSha256), DER_NULL),
 };
 const ECDSA_SHA256: SignatureAlgorithm = {
   digest: 'sha256',
-  identifierDer: derSequence(derOid('1.2.840.10045.4.3.2')),
+  identifierDer: derSequence(derOid(SIGNATURE_OID.ecdsaSha256)),
 };
 const ECDSA_SHA384: SignatureAlgorithm = {
   digest: 'sha384',
-  identifierDer: derSequence(derOid('1.2.840.10045.4.3.3')),
+  identifierDer: derSequence(derOid(SIGNATURE_OID.ecdsaSha384)),
 };
 
 /** How this key signs; private or public. */
@@ -38,4 +39,28 @@ export function signDer(tbsDer: Buffer, privateKey: KeyObject): Buffer {
   const { digest, identifierDer } = signatureAlgorithm(privateKey);
   const signature = sign(digest, tbsDer, privateKey);
   return derSequence(tbsDer, identifierDer, derBitString(signature));
+}
+
+/** The parts of what `signDer` makes, as a reader finds them. */
+export interface Signed {
+  /** What is signed. */
+  readonly tbsDer: Buffer;
+  readonly signature: Buffer;
+  /** AlgorithmIdentifier, DER: beside what is signed, and within it. */
+  readonly signatureAlgorithmDer: Buffer;
+  readonly signedAlgorithmDer: Buffer;
+}
+
+/**
+ * Whether the key made the signature; undefined: by another algorithm than we use with that key, so
+ * that OpenSSL must judge. RFC 5280 4.1.1.2: what is signed names the algorithm too.
+ */
+export function verifyDer(signed: Signed, publicKey: KeyObject): boolean | undefined {
+  const { tbsDer, signature, signatureAlgorithmDer, signedAlgorithmDer } = signed;
+  if (!signatureAlgorithmDer.equals(signedAlgorithmDer)) return false;
+  const type = publicKey.asymmetricKeyType;
+  if (type !== 'rsa' && type !== 'ec') return undefined;
+  const { digest, identifierDer } = signatureAlgorithm(publicKey);
+  if (!signatureAlgorithmDer.equals(identifierDer)) return undefined;
+  return verify(digest, tbsDer, publicKey, signature);
 }

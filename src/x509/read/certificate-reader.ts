@@ -8,26 +8,25 @@ import { MeshError } from '../../base/index.js';
 import {
   contentOf,
   type DerValue,
+  readBitString,
   readBits,
   readBoolean,
   readChildren,
   readDer,
+  readInteger,
+  readNumber,
   readOid,
   readTimeMs,
   TAG,
 } from '../der/der-reader.js';
-import { toPemBlock } from '../der/pem.js';
+import { EXTENSION_OID } from '../der/oids.js';
+import { splitPemBlocks, toPemBlock } from '../der/pem.js';
+import type { Signed } from '../keys/index.js';
 
-export interface CertificateFacts {
+export interface CertificateFacts extends Signed {
   /** As OpenSSL reads it. */
   readonly x509: X509Certificate;
   readonly der: Buffer;
-  /** What is signed, by which algorithm (AlgorithmIdentifier, DER), and the signature. */
-  readonly tbsDer: Buffer;
-  readonly signatureAlgorithmDer: Buffer;
-  readonly signature: Buffer;
-  /** The algorithm as what is signed names it. */
-  readonly signedAlgorithmDer: Buffer;
   readonly version: number;
   /** Two's complement content bytes of the serial. */
   readonly serial: Buffer;
@@ -58,15 +57,6 @@ export interface CertificateFacts {
   readonly extensions: ReadonlyMap<string, { readonly critical: boolean }>;
 }
 
-export const EXTENSION = {
-  keyId: '2.5.29.14',
-  keyUsage: '2.5.29.15',
-  subjectAltName: '2.5.29.17',
-  basicConstraints: '2.5.29.19',
-  issuerKeyId: '2.5.29.35',
-  extendedKeyUsage: '2.5.29.37',
-} as const;
-
 export interface Extension {
   readonly critical: boolean;
   readonly value: DerValue;
@@ -75,20 +65,20 @@ export interface Extension {
 const CONTEXT = 0x80;
 const CONSTRUCTED_CONTEXT = 0xa0;
 const GENERAL_NAME = { dns: CONTEXT | 2, uri: CONTEXT | 6, ip: CONTEXT | 7 } as const;
-const PEM_BLOCK = /-----BEGIN CERTIFICATE-----\s+[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
+const PEM_LABEL = 'CERTIFICATE';
 
 /** PEM of one certificate, with a line feed at its end. */
 export function toPem(der: Buffer): string {
-  return toPemBlock('CERTIFICATE', der);
+  return toPemBlock(PEM_LABEL, der);
 }
 
 /** DER of each certificate of a PEM text, in order. @throws MeshError certificate-invalid */
 export function splitPem(pem: string): readonly Buffer[] {
-  const blocks = pem.match(PEM_BLOCK) ?? [];
+  const blocks = splitPemBlocks(PEM_LABEL, pem);
   if (blocks.length === 0) {
     throw new MeshError('certificate-invalid', 'expected certificates in PEM but got none');
   }
-  return blocks.map((block) => Buffer.from(block.replace(/-----[^-]+-----|\s/g, ''), 'base64'));
+  return blocks;
 }
 
 /**
@@ -122,8 +112,9 @@ function readDerFacts(der: Buffer): Omit<CertificateFacts, 'x509'> {
   const version = tbs[0]?.tag === CONSTRUCTED_CONTEXT ? readVersion(tbs.shift()) : 1;
   const [serialValue, signed, issuer, validity, subject, publicKey, ...rest] = tbs;
   if (!signed || !issuer || !validity || !subject || !publicKey) throw notX509();
-  const [notBefore, notAfter] = readChildren(validity, TAG.sequence);
-  const serial = contentOf(serialValue, TAG.integer);
+  const [notBefore, notAfter, ...times] = readChildren(validity, TAG.sequence);
+  if (times.length > 0) throw notX509();
+  const serial = readInteger(serialValue);
   const extensions = readExtensions(rest.find((part) => part.tag === (CONSTRUCTED_CONTEXT | 3)));
   return {
     der,
@@ -142,7 +133,7 @@ function readDerFacts(der: Buffer): Omit<CertificateFacts, 'x509'> {
     notAfterMs: readTimeMs(notAfter),
     publicKeyDer: publicKey.der,
     ...readConstraints(extensions),
-    ...readNames(extensions.get(EXTENSION.subjectAltName)),
+    ...readNames(extensions.get(EXTENSION_OID.subjectAltName)),
     ...readKeyIds(extensions),
     extensions,
   };
@@ -161,19 +152,20 @@ function notX509(): MeshError {
 }
 
 function readSignature(value: DerValue | undefined): Buffer {
-  const content = contentOf(value, TAG.bitString);
-  // The first byte counts unused bits: a signature has none.
-  if (content[0] !== 0) throw notX509();
-  return content.subarray(1);
+  const { unusedBits, bytes } = readBitString(value);
+  if (unusedBits !== 0) throw notX509();
+  return bytes;
 }
 
 function readVersion(value: DerValue | undefined): number {
-  const number = value === undefined ? undefined : readChildren(value)[0];
-  return (contentOf(number, TAG.integer)[0] ?? 0) + 1;
+  const [number, ...more] = value === undefined ? [] : readChildren(value);
+  if (more.length > 0) throw notX509();
+  return readNumber(number) + 1;
 }
 
 function readExtensions(value: DerValue | undefined): ReadonlyMap<string, Extension> {
-  const [list] = value === undefined ? [] : readChildren(value);
+  const [list, ...more] = value === undefined ? [] : readChildren(value);
+  if (more.length > 0) throw notX509();
   return list === undefined ? new Map() : readExtensionList(list);
 }
 
@@ -181,10 +173,15 @@ function readExtensions(value: DerValue | undefined): ReadonlyMap<string, Extens
 export function readExtensionList(list: DerValue): ReadonlyMap<string, Extension> {
   const found = new Map<string, Extension>();
   for (const entry of readChildren(list, TAG.sequence)) {
-    const [oidValue, second, third] = readChildren(entry, TAG.sequence);
+    const [oidValue, ...rest] = readChildren(entry, TAG.sequence);
     const oid = readOid(oidValue);
-    const critical = second?.tag === TAG.boolean && readBoolean(second);
-    const content = contentOf(third ?? second, TAG.octetString);
+    const flag = rest[0]?.tag === TAG.boolean ? rest.shift() : undefined;
+    const critical = flag !== undefined && readBoolean(flag);
+    const [octets, ...more] = rest;
+    const content = contentOf(octets, TAG.octetString);
+    if (more.length > 0) {
+      throw new MeshError('certificate-invalid', `expected one value of extension ${oid}`);
+    }
     if (found.has(oid)) {
       throw new MeshError('certificate-invalid', `expected extension ${oid} once but got it twice`);
     }
@@ -194,15 +191,16 @@ export function readExtensionList(list: DerValue): ReadonlyMap<string, Extension
 }
 
 function readConstraints(extensions: ReadonlyMap<string, Extension>) {
-  const constraints = extensions.get(EXTENSION.basicConstraints)?.value;
-  const parts = constraints === undefined ? [] : readChildren(constraints, TAG.sequence);
-  const flag = parts.find((part) => part.tag === TAG.boolean);
-  const length = parts.find((part) => part.tag === TAG.integer);
-  const usage = extensions.get(EXTENSION.keyUsage)?.value;
-  const extended = extensions.get(EXTENSION.extendedKeyUsage)?.value;
+  const constraints = extensions.get(EXTENSION_OID.basicConstraints)?.value;
+  const parts = constraints === undefined ? [] : [...readChildren(constraints, TAG.sequence)];
+  const flag = parts[0]?.tag === TAG.boolean ? parts.shift() : undefined;
+  const [length, ...others] = parts;
+  if (others.length > 0) throw notX509();
+  const usage = extensions.get(EXTENSION_OID.keyUsage)?.value;
+  const extended = extensions.get(EXTENSION_OID.extendedKeyUsage)?.value;
   return {
     isCa: flag !== undefined && readBoolean(flag),
-    pathLength: length === undefined ? undefined : Number(`0x${length.content.toString('hex')}`),
+    pathLength: length === undefined ? undefined : readNumber(length),
     keyUsageBits: usage === undefined ? new Set<number>() : readBits(usage),
     extendedKeyUsageOids:
       extended === undefined ? [] : readChildren(extended, TAG.sequence).map(readOid),
@@ -222,8 +220,8 @@ export function readNames(extension: Extension | undefined) {
 }
 
 function readKeyIds(extensions: ReadonlyMap<string, Extension>) {
-  const own = extensions.get(EXTENSION.keyId)?.value;
-  const issuer = extensions.get(EXTENSION.issuerKeyId)?.value;
+  const own = extensions.get(EXTENSION_OID.keyId)?.value;
+  const issuer = extensions.get(EXTENSION_OID.issuerKeyId)?.value;
   const issuerKeyId =
     issuer === undefined
       ? undefined

@@ -1,6 +1,7 @@
 // When what stands above a leaf ends: the issuers in its chain, and the root at which that ends.
 // Thousands of leaves share one chain above them: what was read once is remembered.
 import { type CertificateFacts, readCertificate, splitPem } from './certificate-reader.js';
+import { isSignedBy } from './signed-by.js';
 
 /** Ms since the epoch. */
 export interface Period {
@@ -78,8 +79,7 @@ export function readPeriods(pem: string): readonly Period[] {
 
 /** Signed by the anchor, or the anchor itself. */
 function isUnder(facts: CertificateFacts, anchor: CertificateFacts): boolean {
-  if (isSame(facts, anchor)) return true;
-  return facts.issuerDer.equals(anchor.subjectDer) && facts.x509.verify(anchor.x509.publicKey);
+  return isSame(facts, anchor) || isSignedBy(facts, anchor);
 }
 
 function isSame(facts: CertificateFacts, other: CertificateFacts): boolean {

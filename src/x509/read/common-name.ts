@@ -3,10 +3,10 @@
 // for one (RFC 5280 appendix A.1, ub-common-name) is named by its hash.
 
 import { readChildren, readDer, readOid, TAG } from '../der/der-reader.js';
+import { NAME_OID } from '../der/oids.js';
 import { sha256Hex } from '../keys/index.js';
 import type { CertificateFacts } from './certificate-reader.js';
 
-const COMMON_NAME = '2.5.4.3';
 const MAX_CHARACTERS = 64;
 const DIGITS = 32;
 
@@ -22,7 +22,7 @@ export function readCommonNames({ subjectDer }: CertificateFacts): readonly stri
   return sets.flatMap((set) =>
     readChildren(set).flatMap((pair) => {
       const [type, value] = readChildren(pair, TAG.sequence);
-      return readOid(type) === COMMON_NAME ? [value?.content.toString('utf8') ?? ''] : [];
+      return readOid(type) === NAME_OID.commonName ? [value?.content.toString('utf8') ?? ''] : [];
     }),
   );
 }

@@ -2,15 +2,19 @@
 // encoder (RFC 5280 section 5.1). Facts only: `crl.ts` judges.
 import { MeshError } from '../../base/index.js';
 import {
-  contentOf,
   type DerValue,
-  readBoolean,
+  readBitString,
   readChildren,
   readDer,
-  readOid,
+  readInteger,
+  readNumber,
   readTimeMs,
   TAG,
 } from '../der/der-reader.js';
+import { CRL_NUMBER_OID, EXTENSION_OID } from '../der/oids.js';
+import { splitPemBlocks, toPemBlock } from '../der/pem.js';
+import type { Signed } from '../keys/index.js';
+import { type Extension, readExtensionList } from './certificate-reader.js';
 
 export interface CrlEntry {
   /** Lower-case hex without leading zero bytes. */
@@ -19,7 +23,7 @@ export interface CrlEntry {
   readonly revokedAtMs: number;
 }
 
-export interface CrlFacts {
+export interface CrlFacts extends Signed {
   readonly version: number;
   readonly issuerDer: Buffer;
   readonly thisUpdateMs: number;
@@ -30,52 +34,47 @@ export interface CrlFacts {
   readonly issuerKeyIdHex: string | undefined;
   /** OIDs of extensions that no verifier need know, yet must. */
   readonly criticalOids: readonly string[];
-  /** Of the algorithm, within what is signed and beside it. */
-  readonly algorithmOids: readonly [string, string];
-  /** What is signed. */
-  readonly tbsDer: Buffer;
-  readonly signature: Buffer;
 }
 
-const NUMBER = '2.5.29.20';
-const ISSUER_KEY_ID = '2.5.29.35';
 const CONTEXT_0 = 0x80;
 const EXTENSIONS = 0xa0;
-const PEM_BLOCK = /-----BEGIN X509 CRL-----\s+([A-Za-z0-9+/=\s]+)-----END X509 CRL-----/g;
+const PEM_LABEL = 'X509 CRL';
 
 /** PEM of one list, with a line feed at its end. */
 export function toCrlPem(der: Buffer): string {
-  const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
-  return `-----BEGIN X509 CRL-----\n${lines.join('\n')}\n-----END X509 CRL-----\n`;
+  return toPemBlock(PEM_LABEL, der);
 }
 
 /** DER of each list of a PEM text, in order. @throws MeshError certificate-invalid */
 export function splitCrlPem(pem: string): readonly Buffer[] {
-  const blocks = [...pem.matchAll(PEM_BLOCK)];
+  const blocks = splitPemBlocks(PEM_LABEL, pem);
   if (blocks.length === 0) throw broken('revocation lists in PEM but got none');
-  return blocks.map(([, body = '']) => Buffer.from(body.replace(/\s/g, ''), 'base64'));
+  return blocks;
 }
 
 /** @throws MeshError certificate-invalid where it is no list of version 2 in DER. */
 export function readCrl(der: Buffer): CrlFacts {
-  const [tbs, algorithm, signature] = readChildren(readDer(der), TAG.sequence);
-  if (!tbs || !algorithm || !signature) throw broken('a revocation list but got other bytes');
+  const [tbs, algorithm, signature, ...more] = readChildren(readDer(der), TAG.sequence);
+  if (!tbs || !algorithm || !signature || more.length > 0)
+    throw broken('a revocation list but got other bytes');
   const [version, inner, issuer, thisUpdate, nextUpdate, ...rest] = readChildren(tbs, TAG.sequence);
   if (!issuer || !inner) throw broken('a revocation list but got other bytes');
-  const entries = rest.find(({ tag }) => tag === TAG.sequence);
-  const extensions = rest.find(({ tag }) => tag === EXTENSIONS);
-  const bits = contentOf(signature, TAG.bitString);
-  if (bits[0] !== 0) throw broken('a signature of whole bytes but got other bits');
+  const entries = rest[0]?.tag === TAG.sequence ? rest.shift() : undefined;
+  const extensions = rest[0]?.tag === EXTENSIONS ? rest.shift() : undefined;
+  if (rest.length > 0) throw broken('a revocation list but got other bytes');
+  const { unusedBits, bytes } = readBitString(signature);
+  if (unusedBits !== 0) throw broken('a signature of whole bytes but got other bits');
   return {
-    version: (contentOf(version, TAG.integer)[0] ?? 0) + 1,
+    version: readNumber(version) + 1,
     issuerDer: issuer.der,
     thisUpdateMs: readTimeMs(thisUpdate),
     nextUpdateMs: readTimeMs(nextUpdate),
     entries: entries === undefined ? [] : readChildren(entries).map(readEntry),
     ...readExtensions(extensions),
-    algorithmOids: [readAlgorithm(inner), readAlgorithm(algorithm)],
+    signatureAlgorithmDer: algorithm.der,
+    signedAlgorithmDer: inner.der,
     tbsDer: tbs.der,
-    signature: bits.subarray(1),
+    signature: bytes,
   };
 }
 
@@ -85,18 +84,12 @@ function readEntry(value: DerValue): CrlEntry {
 }
 
 function readExtensions(value: DerValue | undefined) {
-  const [list] = value === undefined ? [] : readChildren(value);
-  const found = new Map<string, DerValue>();
-  const criticalOids: string[] = [];
-  for (const entry of list === undefined ? [] : readChildren(list, TAG.sequence)) {
-    const [oidValue, second, third] = readChildren(entry, TAG.sequence);
-    const oid = readOid(oidValue);
-    if (second?.tag === TAG.boolean && readBoolean(second)) criticalOids.push(oid);
-    if (found.has(oid)) throw broken(`extension ${oid} once but got it twice`);
-    found.set(oid, readDer(contentOf(third ?? second, TAG.octetString)));
-  }
-  const number = found.get(NUMBER);
-  const issuer = found.get(ISSUER_KEY_ID);
+  const [list, ...more] = value === undefined ? [] : readChildren(value);
+  if (more.length > 0) throw broken('one list of extensions but got more');
+  const found = list === undefined ? new Map<string, Extension>() : readExtensionList(list);
+  const criticalOids = [...found].filter(([, { critical }]) => critical).map(([oid]) => oid);
+  const number = found.get(CRL_NUMBER_OID)?.value;
+  const issuer = found.get(EXTENSION_OID.issuerKeyId)?.value;
   const keyId = issuer && readChildren(issuer, TAG.sequence).find(({ tag }) => tag === CONTEXT_0);
   return {
     numberHex: number === undefined ? undefined : toUnsignedHex(number),
@@ -105,12 +98,8 @@ function readExtensions(value: DerValue | undefined) {
   };
 }
 
-function readAlgorithm(value: DerValue): string {
-  return readOid(readChildren(value, TAG.sequence)[0]);
-}
-
 function toUnsignedHex(value: DerValue | undefined): string {
-  const content = contentOf(value, TAG.integer);
+  const content = readInteger(value);
   if (((content[0] ?? 0) & 0x80) !== 0) throw broken('a positive number but got a negative one');
   return content.toString('hex').replace(/^(00)+(?=..)/, '');
 }

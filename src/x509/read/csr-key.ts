@@ -8,11 +8,13 @@ import { MeshError } from '../../base/index.js';
 import {
   contentOf,
   type DerValue,
+  readBitString,
   readChildren,
   readDer,
   readOid,
   TAG,
 } from '../der/der-reader.js';
+import { CURVE_OID, KEY_OID } from '../der/oids.js';
 
 export interface CertifiableKey {
   readonly kind: 'ec' | 'rsa';
@@ -21,25 +23,23 @@ export interface CertifiableKey {
 
 const ACCEPTED = 'an EC P-256, EC P-384 or RSA key of 2048 to 4096 bits';
 const NULL_TAG = 0x05;
-const EC = '1.2.840.10045.2.1';
-const RSA = '1.2.840.113549.1.1.1';
 /** Of those accepted: bytes of a coordinate. */
 const CURVES: ReadonlyMap<string, number> = new Map([
-  ['1.2.840.10045.3.1.7', 32],
-  ['1.3.132.0.34', 48],
+  [CURVE_OID.p256, 32],
+  [CURVE_OID.p384, 48],
 ]);
 const REFUSED: ReadonlyMap<string, string> = new Map([
-  ['1.2.840.113549.1.1.10', 'an RSASSA-PSS key'],
-  ['1.2.840.10040.4.1', 'a DSA key'],
-  ['1.2.840.10046.2.1', 'a Diffie-Hellman key'],
-  ['1.3.101.110', 'an X25519 key'],
-  ['1.3.101.111', 'an X448 key'],
-  ['1.3.101.112', 'an Ed25519 key'],
-  ['1.3.101.113', 'an Ed448 key'],
-  ['1.2.840.10045.3.1.1', 'a key on curve P-192'],
-  ['1.3.132.0.33', 'a key on curve P-224'],
-  ['1.3.132.0.35', 'a key on curve P-521'],
-  ['1.3.132.0.10', 'a key on curve secp256k1'],
+  [KEY_OID.rsassaPss, 'an RSASSA-PSS key'],
+  [KEY_OID.dsa, 'a DSA key'],
+  [KEY_OID.diffieHellman, 'a Diffie-Hellman key'],
+  [KEY_OID.x25519, 'an X25519 key'],
+  [KEY_OID.x448, 'an X448 key'],
+  [KEY_OID.ed25519, 'an Ed25519 key'],
+  [KEY_OID.ed448, 'an Ed448 key'],
+  [CURVE_OID.p192, 'a key on curve P-192'],
+  [CURVE_OID.p224, 'a key on curve P-224'],
+  [CURVE_OID.p521, 'a key on curve P-521'],
+  [CURVE_OID.secp256k1, 'a key on curve secp256k1'],
 ]);
 const UNCOMPRESSED = 0x04;
 const RSA_BITS = { min: 2048, max: 4096 } as const;
@@ -53,15 +53,14 @@ export function readCertifiableKey(spki: DerValue): CertifiableKey {
   const [oidValue, parameters, ...others] = readChildren(algorithm, TAG.sequence);
   const oid = readOid(oidValue);
   if (others.length > 0) throw refused('other bytes');
-  const content = contentOf(bits, TAG.bitString);
-  if (content[0] !== 0) throw refused('a key that is no whole number of bytes');
-  const encoded = content.subarray(1);
-  if (oid === EC) checkPoint(parameters, encoded);
-  else if (oid === RSA) checkRsaForm(parameters, encoded);
+  const { unusedBits, bytes: encoded } = readBitString(bits);
+  if (unusedBits !== 0) throw refused('a key that is no whole number of bytes');
+  if (oid === KEY_OID.ec) checkPoint(parameters, encoded);
+  else if (oid === KEY_OID.rsa) checkRsaForm(parameters, encoded);
   else throw refused(REFUSED.get(oid) ?? `a key of algorithm ${oid}`);
   const key = toKey(spki.der);
-  if (oid === RSA) checkRsa(key);
-  return { kind: oid === EC ? 'ec' : 'rsa', key };
+  if (oid === KEY_OID.rsa) checkRsa(key);
+  return { kind: oid === KEY_OID.ec ? 'ec' : 'rsa', key };
 }
 
 function checkPoint(parameters: DerValue | undefined, point: Buffer): void {

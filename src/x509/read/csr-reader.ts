@@ -10,12 +10,15 @@ import type { SpiffeId } from '../../spiffe/index.js';
 import {
   contentOf,
   type DerValue,
+  readBitString,
   readChildren,
   readDer,
   readOid,
   TAG,
 } from '../der/der-reader.js';
-import { EXTENSION, readExtensionList, readNames } from './certificate-reader.js';
+import { EXTENSION_OID, EXTENSION_REQUEST_OID, SIGNATURE_OID } from '../der/oids.js';
+import { readOnlyPemBlock } from '../der/pem.js';
+import { readExtensionList, readNames } from './certificate-reader.js';
 import { type CertifiableKey, readCertifiableKey } from './csr-key.js';
 
 export interface CertificateRequest {
@@ -29,9 +32,8 @@ export interface CertificateRequest {
 /** Of PEM or DER. Larger ones are refused unread; one of a 4096-bit RSA key has about 1,700. */
 export const MAX_CSR_BYTES = 16 * 1024;
 
-const PEM =
-  /^\s*-----BEGIN ((?:NEW )?CERTIFICATE REQUEST)-----([A-Za-z0-9+/=\s]+)-----END \1-----\s*$/;
-const EXTENSION_REQUEST = '1.2.840.113549.1.9.14';
+/** The second is what old Windows tools write. */
+const PEM_LABELS = ['CERTIFICATE REQUEST', 'NEW CERTIFICATE REQUEST'] as const;
 const SET_TAG = 0x31;
 const NULL_TAG = 0x05;
 const ATTRIBUTES_TAG = 0xa0;
@@ -42,25 +44,25 @@ interface Algorithm {
 }
 
 const ALGORITHMS: ReadonlyMap<string, Algorithm> = new Map<string, Algorithm>([
-  ['1.2.840.10045.4.3.2', { kind: 'ec', digest: 'sha256' }],
-  ['1.2.840.10045.4.3.3', { kind: 'ec', digest: 'sha384' }],
-  ['1.2.840.10045.4.3.4', { kind: 'ec', digest: 'sha512' }],
-  ['1.2.840.113549.1.1.11', { kind: 'rsa', digest: 'sha256' }],
-  ['1.2.840.113549.1.1.12', { kind: 'rsa', digest: 'sha384' }],
-  ['1.2.840.113549.1.1.13', { kind: 'rsa', digest: 'sha512' }],
+  [SIGNATURE_OID.ecdsaSha256, { kind: 'ec', digest: 'sha256' }],
+  [SIGNATURE_OID.ecdsaSha384, { kind: 'ec', digest: 'sha384' }],
+  [SIGNATURE_OID.ecdsaSha512, { kind: 'ec', digest: 'sha512' }],
+  [SIGNATURE_OID.rsaSha256, { kind: 'rsa', digest: 'sha256' }],
+  [SIGNATURE_OID.rsaSha384, { kind: 'rsa', digest: 'sha384' }],
+  [SIGNATURE_OID.rsaSha512, { kind: 'rsa', digest: 'sha512' }],
 ]);
 const ACCEPTED = 'a signature by ECDSA or RSA (PKCS #1) with SHA-256, SHA-384 or SHA-512';
 const REFUSED: ReadonlyMap<string, string> = new Map([
-  ['1.2.840.113549.1.1.4', 'RSA with MD5'],
-  ['1.2.840.113549.1.1.5', 'RSA with SHA-1'],
-  ['1.2.840.113549.1.1.14', 'RSA with SHA-224'],
-  ['1.2.840.113549.1.1.10', 'RSASSA-PSS'],
-  ['1.2.840.10045.4.1', 'ECDSA with SHA-1'],
-  ['1.2.840.10045.4.3.1', 'ECDSA with SHA-224'],
-  ['1.2.840.10040.4.3', 'DSA with SHA-1'],
-  ['2.16.840.1.101.3.4.3.2', 'DSA with SHA-256'],
-  ['1.3.101.112', 'Ed25519'],
-  ['1.3.101.113', 'Ed448'],
+  [SIGNATURE_OID.rsaMd5, 'RSA with MD5'],
+  [SIGNATURE_OID.rsaSha1, 'RSA with SHA-1'],
+  [SIGNATURE_OID.rsaSha224, 'RSA with SHA-224'],
+  [SIGNATURE_OID.rsassaPss, 'RSASSA-PSS'],
+  [SIGNATURE_OID.ecdsaSha1, 'ECDSA with SHA-1'],
+  [SIGNATURE_OID.ecdsaSha224, 'ECDSA with SHA-224'],
+  [SIGNATURE_OID.dsaSha1, 'DSA with SHA-1'],
+  [SIGNATURE_OID.dsaSha256, 'DSA with SHA-256'],
+  [SIGNATURE_OID.ed25519, 'Ed25519'],
+  [SIGNATURE_OID.ed448, 'Ed448'],
 ]);
 
 /** @throws MeshError csr-invalid; resource-limit for one of more than MAX_CSR_BYTES */
@@ -114,8 +116,8 @@ function checkPossession(parts: {
 }): void {
   const { info, key } = parts;
   const { kind, digest } = readAlgorithm(parts.algorithm);
-  const bits = contentOf(parts.signature, TAG.bitString);
-  const isProved = kind === key.kind && bits[0] === 0 && isSignature(bits.subarray(1));
+  const { unusedBits, bytes } = readBitString(parts.signature);
+  const isProved = kind === key.kind && unusedBits === 0 && isSignature(bytes);
   if (!isProved) throw invalid('expected a signature by the key that it is for but got another');
 
   function isSignature(signature: Buffer): boolean {
@@ -149,11 +151,11 @@ function readUris(attributes: DerValue): readonly string[] {
     const [oidValue, values, ...more] = readChildren(attribute, TAG.sequence);
     if (values?.tag !== SET_TAG || more.length > 0) throw invalid('expected a set of values');
     const [list, ...others] = readChildren(values);
-    if (readOid(oidValue) !== EXTENSION_REQUEST) continue;
+    if (readOid(oidValue) !== EXTENSION_REQUEST_OID) continue;
     if (uris !== undefined || list === undefined || others.length > 0) {
       throw invalid('expected at most one list of extensions but got more');
     }
-    uris = readNames(readExtensionList(list).get(EXTENSION.subjectAltName)).uris;
+    uris = readNames(readExtensionList(list).get(EXTENSION_OID.subjectAltName)).uris;
   }
   return uris ?? [];
 }
@@ -163,10 +165,8 @@ function toDer(bytes: Buffer): Buffer {
 }
 
 function fromPem(text: string): Buffer {
-  const base64 = PEM.exec(text)?.[2]?.replaceAll(/\s/g, '') ?? '';
-  const der = Buffer.from(base64, 'base64');
-  // Node's decoder skips what it doesn't know: only the one spelling of these bytes is let in.
-  if (base64 !== '' && der.toString('base64') === base64) return der;
+  const der = readOnlyPemBlock(PEM_LABELS, text);
+  if (der !== undefined) return der;
   throw invalid('expected one PEM block "CERTIFICATE REQUEST" and nothing else but got other text');
 }
 

@@ -15,7 +15,7 @@ import type { CacheHooks, CacheStream } from './stream.js';
 export interface LinearCacheOptions {
   /**
    * A name that the cache lacks is asked for, by the first stream that does; `set` it once it is
-   * known. Until then delta clients are told that it doesn't exist, and SotW clients nothing.
+   * known. Until then delta clients hear that it doesn't exist, and SotW clients hear nothing.
    */
   readonly onDemand?: (wanted: ResourceRef) => void;
   /**

@@ -1,8 +1,8 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createLineUnder } from '../../../src/ca/authority-material.js';
+import { createCaChainUnder } from '../../../src/ca/authority-material.js';
 import {
-  type CaLine,
-  createLine,
+  type CaChain,
+  createCaChain,
   loadOrCreateAuthority,
   noteBundle,
   offerLine,
@@ -41,19 +41,19 @@ async function setup() {
     onTestFinished(() => change.stop());
     return { authority, change };
   };
-  const line = await createLine(DOMAIN, tools);
+  const chain = await createCaChain(DOMAIN, tools);
   const handOut = async (ttlMs: number, from: Awaited<ReturnType<typeof open>>['authority']) => {
     const request = { spiffeId: WEB, dnsNames: [], ttlMs, key: 'ecdsa-p256' } as const;
     const certificate = await from.issueLeaf(request);
     await recordHandedOut(dataDir, { certificate, service: 'web' });
   };
-  return { clock, dataDir, logger, world, open, line, handOut, ...(await open()) };
+  return { clock, dataDir, logger, world, open, chain, handOut, ...(await open()) };
 }
 
-/** Another issuing CA under the root of that line. */
-function sameRoot({ root, rootKeyPem = '' }: CaLine, clock: ManualClock): Promise<CaLine> {
+/** Another issuing CA under the root of that chain. */
+function sameRoot({ root, rootKeyPem = '' }: CaChain, clock: ManualClock): Promise<CaChain> {
   const tools = { clock, random: seededRandom('same-root'), keySource: generateKeys };
-  return createLineUnder({ trustDomain: DOMAIN, root: toIssuer(root, rootKeyPem) }, tools);
+  return createCaChainUnder({ trustDomain: DOMAIN, root: toIssuer(root, rootKeyPem) }, tools);
 }
 
 const proxy = (change: Partial<CaProxy> = {}): CaProxy => ({
@@ -63,19 +63,19 @@ const proxy = (change: Partial<CaProxy> = {}): CaProxy => ({
   ...change,
 });
 
-describe('a line that a command left', () => {
+describe('a chain that a command left', () => {
   it('is taken over: trusted, then signing, then alone, where no proxy is connected', async () => {
-    const { dataDir, change, authority, line } = await setup();
-    await offerLine(dataDir, line);
+    const { dataDir, change, authority, chain } = await setup();
+    await offerLine(dataDir, chain);
     await change.look();
-    expect(authority.trustAnchorsPem).toBe(line.root.pem);
+    expect(authority.trustAnchorsPem).toBe(chain.root.pem);
     expect([change.phase, dataDir.files.has('authority-next.json')]).toEqual([undefined, false]);
   });
 
   it('waits until every proxy trusts it, then until every proxy has its leaf', async () => {
-    const { dataDir, change, authority, line, world } = await setup();
+    const { dataDir, change, authority, chain, world } = await setup();
     world.proxies = [proxy({ state: 'pending' }), proxy({ node: 'web~2' })];
-    await offerLine(dataDir, line);
+    await offerLine(dataDir, chain);
     await change.look();
     const name = 'new root: every proxy trusts it';
     expect(change.phase).toEqual({ name, waitingFor: ['web~1'] });
@@ -88,14 +88,14 @@ describe('a line that a command left', () => {
     expect(change.phase?.waitingFor).toEqual(['web~2']);
     world.proxies = [proxy(), proxy({ node: 'web~2' })];
     await change.advance();
-    expect([change.phase, authority.trustAnchorsPem]).toEqual([undefined, line.root.pem]);
+    expect([change.phase, authority.trustAnchorsPem]).toEqual([undefined, chain.root.pem]);
     expect(world.changes).toBe(3);
   });
 
   it('a mute proxy holds back the new leaves for a while, and the old root for ever', async () => {
-    const { dataDir, change, authority, line, world, clock } = await setup();
+    const { dataDir, change, authority, chain, world, clock } = await setup();
     world.proxies = [proxy({ state: 'pending' })];
-    await offerLine(dataDir, line);
+    await offerLine(dataDir, chain);
     await change.look();
     clock.advance(29_999);
     await change.advance();
@@ -109,9 +109,9 @@ describe('a line that a command left', () => {
   });
 
   it('a proxy that rejects it holds everything, however long', async () => {
-    const { dataDir, change, authority, line, world, clock } = await setup();
+    const { dataDir, change, authority, chain, world, clock } = await setup();
     world.proxies = [proxy({ state: 'nacked' })];
-    await offerLine(dataDir, line);
+    await offerLine(dataDir, chain);
     await change.look();
     clock.advance(HOUR_MS);
     await change.advance();
@@ -119,12 +119,12 @@ describe('a line that a command left', () => {
   });
 
   it('a second one waits for the end of the first', async () => {
-    const { dataDir, change, line, world, clock } = await setup();
+    const { dataDir, change, chain, world, clock } = await setup();
     world.proxies = [proxy({ state: 'nacked' })];
-    await offerLine(dataDir, line);
+    await offerLine(dataDir, chain);
     await change.look();
     const tools = { clock, random: seededRandom('second'), keySource: generateKeys };
-    const second: CaLine = await createLine(DOMAIN, tools);
+    const second: CaChain = await createCaChain(DOMAIN, tools);
     await offerLine(dataDir, second);
     await change.look();
     expect(dataDir.files.has('authority-next.json')).toBe(true);
@@ -135,15 +135,15 @@ describe('a line that a command left', () => {
   });
 
   it('with the same root is taken over at once: no stage begins, and none is logged', async () => {
-    const { dataDir, change, authority, line, clock, world, logger } = await setup();
-    await offerLine(dataDir, line);
+    const { dataDir, change, authority, chain, clock, world, logger } = await setup();
+    await offerLine(dataDir, chain);
     await change.look();
     const { changes } = world;
     const logged = logger.lines.length;
     world.proxies = [proxy()];
-    await offerLine(dataDir, await sameRoot(line, clock));
+    await offerLine(dataDir, await sameRoot(chain, clock));
     await change.look();
-    expect([authority.trustAnchorsPem, authority.change]).toEqual([line.root.pem, undefined]);
+    expect([authority.trustAnchorsPem, authority.change]).toEqual([chain.root.pem, undefined]);
     expect(world.changes).toBe(changes + 1);
     expect(logger.lines.slice(logged).map(({ message }) => message)).toEqual([
       'another CA was taken over',
@@ -152,9 +152,9 @@ describe('a line that a command left', () => {
   });
 
   it('damaged, it changes nothing and is reported', async () => {
-    const { dataDir, change, authority, line } = await setup();
+    const { dataDir, change, authority, chain } = await setup();
     const roots = authority.trustAnchorsPem;
-    await offerLine(dataDir, line);
+    await offerLine(dataDir, chain);
     const content = dataDir.files.get('authority-next.json') ?? '';
     dataDir.files.set('authority-next.json', content.replace('BEGIN CERT', 'BEGIN DIRT'));
     await expect(change.look()).rejects.toThrow();
@@ -164,9 +164,9 @@ describe('a line that a command left', () => {
 
 describe('the old root is kept', () => {
   it('until the last certificate ends that was handed out under it', async () => {
-    const { dataDir, change, authority, line, clock, handOut } = await setup();
+    const { dataDir, change, authority, chain, clock, handOut } = await setup();
     await handOut(2 * HOUR_MS, authority);
-    await offerLine(dataDir, line);
+    await offerLine(dataDir, chain);
     await change.look();
     expect(change.phase?.waitingFor).toEqual([
       'a certificate handed out until 2026-01-01T02:00:00.000Z',
@@ -180,10 +180,10 @@ describe('the old root is kept', () => {
   });
 
   it('while somebody may hold a bundle of it, until the operator ends it', async () => {
-    const { dataDir, change, authority, line, clock } = await setup();
+    const { dataDir, change, authority, chain, clock } = await setup();
     await noteBundle(dataDir, clock.now());
     clock.advance(1);
-    await offerLine(dataDir, line);
+    await offerLine(dataDir, chain);
     await change.look();
     expect(change.phase?.waitingFor).toEqual([
       'whoever holds a bundle of the old root: countersign ca rotate --finish',
@@ -200,9 +200,9 @@ describe('the old root is kept', () => {
   });
 
   it('not for a bundle that has both', async () => {
-    const { dataDir, change, authority, line, world, clock } = await setup();
+    const { dataDir, change, authority, chain, world, clock } = await setup();
     world.proxies = [proxy({ state: 'nacked' })];
-    await offerLine(dataDir, line);
+    await offerLine(dataDir, chain);
     await change.look();
     clock.advance(1);
     await noteBundle(dataDir, clock.now());
@@ -214,9 +214,9 @@ describe('the old root is kept', () => {
 
 describe('a server that was killed', () => {
   it.each(['trust', 'sign'] as const)('goes on in stage %s', async (stage) => {
-    const { dataDir, change, authority, line, world, open } = await setup();
+    const { dataDir, change, authority, chain, world, open } = await setup();
     world.proxies = [stage === 'trust' ? proxy({ state: 'nacked' }) : proxy({ isCurrent: false })];
-    await offerLine(dataDir, line);
+    await offerLine(dataDir, chain);
     await change.look();
     expect(authority.change?.stage).toBe(stage);
     const again = await open();
@@ -224,13 +224,13 @@ describe('a server that was killed', () => {
     expect(again.authority.change).toEqual(authority.change);
     world.proxies = [proxy()];
     await again.change.advance();
-    expect(again.authority.trustAnchorsPem).toBe(line.root.pem);
+    expect(again.authority.trustAnchorsPem).toBe(chain.root.pem);
   });
 
-  it('between taking a line over and removing it, takes it over once', async () => {
-    const { dataDir, change, line, world, open } = await setup();
+  it('between taking a chain over and removing it, takes it over once', async () => {
+    const { dataDir, change, chain, world, open } = await setup();
     world.proxies = [proxy({ state: 'nacked' })];
-    await offerLine(dataDir, line);
+    await offerLine(dataDir, chain);
     const offer = dataDir.files.get('authority-next.json') ?? '';
     await change.look();
     dataDir.files.set('authority-next.json', offer);
@@ -242,9 +242,9 @@ describe('a server that was killed', () => {
   });
 
   it('whose disk was full waits for a proxy that came meanwhile', async () => {
-    const { dataDir, change, authority, line, world, clock } = await setup();
+    const { dataDir, change, authority, chain, world, clock } = await setup();
     world.proxies = [proxy({ state: 'pending' })];
-    await offerLine(dataDir, line);
+    await offerLine(dataDir, chain);
     await change.look();
     dataDir.beforeWrite = () => {
       throw diskFull();
@@ -259,9 +259,9 @@ describe('a server that was killed', () => {
   });
 
   it('whose disk is full stays in its stage and goes on when there is room', async () => {
-    const { dataDir, change, authority, line, world, clock, logger } = await setup();
+    const { dataDir, change, authority, chain, world, clock, logger } = await setup();
     world.proxies = [proxy({ state: 'pending' })];
-    await offerLine(dataDir, line);
+    await offerLine(dataDir, chain);
     await change.look();
     dataDir.beforeWrite = () => {
       throw diskFull();
@@ -273,6 +273,6 @@ describe('a server that was killed', () => {
     dataDir.beforeWrite = () => undefined;
     clock.advance(5_000);
     await change.advance();
-    expect(authority.trustAnchorsPem).toBe(line.root.pem);
+    expect(authority.trustAnchorsPem).toBe(chain.root.pem);
   });
 });

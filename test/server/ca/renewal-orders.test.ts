@@ -8,7 +8,7 @@ const NODES = [
   { node: 'web~a', service: 'web' },
   { node: 'web~b', service: 'web' },
   { node: 'payments/ledger~a', service: 'payments/ledger' },
-];
+] as const;
 
 function setup() {
   const dataDir = new MemoryDataDir();

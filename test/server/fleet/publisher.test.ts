@@ -88,7 +88,7 @@ describe('sets that did not change keep their identity', () => {
   it('between the nodes of one service, what does not name an address', async () => {
     const publisher = await create();
     const one = publisher.toPublication(sidecar(LEDGER, '10.0.0.1'), LEAF).snapshot;
-    const other = { ...sidecar(LEDGER, '10.0.0.3'), node: 'ledger~2' };
+    const other = { ...sidecar(LEDGER, '10.0.0.3'), node: 'ledger~2' } as const;
     expect(differing(one, publisher.toPublication(other, LEAF).snapshot)).toEqual([
       'listener',
       'secret',

@@ -6,12 +6,13 @@ import {
   type RegistryEntry,
   START_GRACE_MS,
 } from '../../../src/server/fleet/registry.js';
+import type { NodeId } from '../../../src/spiffe/index.js';
 import { ManualClock } from '../../fakes/manual-clock.js';
 import { MemoryStore } from '../../fakes/memory-store.js';
 
 const LEDGER = serviceName('payments/ledger');
 const WEB = serviceName('web');
-const entry = (node: string, address: string, service: ServiceName = LEDGER): RegistryEntry => ({
+const entry = (node: NodeId, address: string, service: ServiceName = LEDGER): RegistryEntry => ({
   node,
   service,
   address,

@@ -13,8 +13,8 @@ import { loadOrCreateAuthority } from '../../../src/ca/index.js';
 import { createTokenKeys, type TokenKeys } from '../../../src/tokens/index.js';
 import { TYPE_URLS } from '../../../src/xds/index.js';
 import { seededRandom } from '../../fakes/seeded-random.js';
+import { leafOf, startTestServer, type TestServer } from '../../harness/running-server.js';
 import { MemoryDataDir } from '../../x509/tools.js';
-import { leafOf, startTestServer, type TestServer } from '../running-server.js';
 
 const HOUR_MS = 3_600_000;
 let running: TestServer;

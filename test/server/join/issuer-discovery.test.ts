@@ -13,9 +13,9 @@ import { NodeIssuers } from '../../../src/server/join/index.js';
 import type { Fetch } from '../../../src/server/join/issuers/fetch-json.js';
 import { parseSpiffeId } from '../../../src/spiffe/index.js';
 import { TYPE_URLS } from '../../../src/xds/index.js';
+import { startTestServer, type TestServer } from '../../harness/running-server.js';
 import { meshOf } from '../../policy/helpers.js';
 import { MemoryDataDir, meshErrorOf } from '../../x509/tools.js';
-import { startTestServer, type TestServer } from '../running-server.js';
 import { issue, issuerKey } from './issuer-tokens.js';
 
 const KEY = issuerKey('ES256', 'k');

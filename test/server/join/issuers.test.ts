@@ -265,6 +265,16 @@ describe("an issuer's token is refused", () => {
       `${INVALID} the claim "jti" as text, which names the instance but got none`,
     ],
     [
+      'whose instance could not join, nor be revoked by its name',
+      () => {
+        const claims = { ...webClaims(), sub: 'repo:shop/ledger:x', environment: 'prod' };
+        return issue(EC, { ...claims, jti: 'a/b' });
+      },
+      'token-invalid',
+      `${INVALID} the claim "jti" to be a name of at most 128 letters, digits, dots, dashes, ` +
+        'colons and underscores but got another text',
+    ],
+    [
       'of an issuer that is not trusted',
       () => issue(EC, { ...webClaims(), iss: 'https://evil.example' }),
       'token-invalid',

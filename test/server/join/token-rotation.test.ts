@@ -2,7 +2,7 @@
 import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTokenKeys, retireTokenKey, rotateTokenKey } from '../../../src/tokens/index.js';
-import { startTestServer, type TestServer } from '../running-server.js';
+import { startTestServer, type TestServer } from '../../harness/running-server.js';
 
 const HOUR_MS = 3_600_000;
 const CHANGED = 'the token keys changed';

@@ -106,7 +106,7 @@ describe('revocations', () => {
     const { serialHex } = await leaves.ensure('web~one', SETTINGS);
     await revoke({ kind: 'instance', subject: 'web~one' });
     await source.check();
-    const applicant = { service: 'web', node: 'web~two', certificateSerialHex: serialHex };
+    const applicant = { service: 'web', node: 'web~two', certificateSerialHex: serialHex } as const;
     const error = await meshErrorOf(() => shutOut.assertAdmitted(applicant));
     expect(error.message).toContain('instance "web~one" is revoked');
     shutOut.assertAdmitted({ ...applicant, certificateSerialHex: '0a' });

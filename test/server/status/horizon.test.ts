@@ -6,11 +6,12 @@ import {
   toHorizon,
 } from '../../../src/server/status/horizon.js';
 import {
-  toHorizonMetrics,
+  toHorizonFamilies,
   toHorizonStatus,
   toProxyHorizon,
   toWarningStatus,
 } from '../../../src/server/status/horizon-report.js';
+import { toExposition } from '../../../src/server/status/prometheus.js';
 import type { Period } from '../../../src/x509/read/index.js';
 
 const NOW = Date.UTC(2026, 0, 1);
@@ -265,7 +266,7 @@ describe('as it is shown', () => {
   });
 
   it('in metrics', () => {
-    expect(toHorizonMetrics(toHorizon(input({ token: period(-351, 14) })))).toBe(
+    expect(toExposition(toHorizonFamilies(toHorizon(input({ token: period(-351, 14) }))))).toBe(
       `# HELP countersign_outage_horizon_timestamp_seconds \
 When the first of each kind ends, if the server stopped now.
 # TYPE countersign_outage_horizon_timestamp_seconds gauge

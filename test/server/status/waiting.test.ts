@@ -25,10 +25,13 @@ const REJECTION = {
 
 /** As much of a member as waiting looks at. */
 function member(node: string, state: ProxyState): MemberView {
-  const rejection = state === 'nacked' ? REJECTION : undefined;
+  const standing =
+    state === 'nacked'
+      ? { state, version: undefined, rejection: REJECTION, retrying: false }
+      : { state: 'synced', version: 'v1' };
   const stream = {
     auth: { node },
-    state: () => [{ typeUrl: TYPE_URLS.listener, rejection }],
+    state: () => [{ typeUrl: TYPE_URLS.listener, standing }],
   };
   return { stream, leaf: undefined, state, troubles: [] } as unknown as MemberView;
 }

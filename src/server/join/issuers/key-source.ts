@@ -3,7 +3,7 @@
 // names a key that isn't there. What is broken or unreachable leaves the last good keys in force;
 // those of a URL for a day.
 import { readFile, stat } from 'node:fs/promises';
-import { type Clock, systemErrorCode } from '../../../base/index.js';
+import { type Clock, DAY_MS, systemErrorCode } from '../../../base/index.js';
 import {
   jwksProblem,
   MAX_JWKS_BYTES,
@@ -34,7 +34,7 @@ export const MAX_AGE_MS = 600_000;
 /** Between two fetches, whatever tokens name and whether or not the last one failed. */
 export const COOLDOWN_MS = 30_000;
 /** The last good keys outlive for this long an issuer that can't be reached. */
-export const LONGEST_STALE_MS = 24 * 3_600_000;
+export const LONGEST_STALE_MS = DAY_MS;
 const DISCOVERY = '/.well-known/openid-configuration';
 
 export function createKeySource(keys: NodeIssuerKeys, tools: KeySourceTools): KeySource {

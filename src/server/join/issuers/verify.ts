@@ -3,6 +3,7 @@
 // meshes have none. No message repeats any of a token.
 import { MeshError, SECOND_MS } from '../../../base/index.js';
 import { claimMatches, type NodeIssuer, type NodeMapping } from '../../../policy/index.js';
+import { INSTANCE_RULE, tryInstance } from '../../../spiffe/index.js';
 import { CLOCK_SKEW_MS } from '../../../tokens/index.js';
 import type { IssuerProof } from '../proof.js';
 import type { JwkKeys, KeySource } from './key-source.js';
@@ -96,6 +97,10 @@ function toProof(claims: Claims, issuer: NodeIssuer, nowMs: number): IssuerProof
   const instance = claimOf(claims, mapping.instance);
   if (typeof instance !== 'string' || instance === '') {
     throw invalid(`the claim "${mapping.instance}" as text, which names the instance`, 'none');
+  }
+  // A certificate is handed out for it by the name that a sidecar would join by.
+  if (tryInstance(instance) === undefined) {
+    throw invalid(`the claim "${mapping.instance}" to be ${INSTANCE_RULE}`, 'another text');
   }
   return { service, instance, expiresAtMs };
 }

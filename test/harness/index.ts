@@ -1,13 +1,13 @@
-export { tcpExchange } from '../../../src/demo/tcp-client.js';
-export { eventually } from '../../../src/demo/wait.js';
+export { tcpExchange } from '../../src/demo/tcp-client.js';
+export { eventually } from '../../src/demo/wait.js';
+export { Cleanup } from './cleanup.js';
+export { httpsGet, outcome, plainGet } from './clients.js';
 export {
   createForeignCa,
   type ForeignCa,
   type KeyAndCertificate,
   type LeafOptions,
-} from './certificates.js';
-export { Cleanup } from './cleanup.js';
-export { httpsGet, outcome, plainGet } from './clients.js';
+} from './foreign-ca.js';
 export { createHarness, type Harness, useHarness } from './harness.js';
 export {
   describeEnvoy,

@@ -1,6 +1,6 @@
 import { describe } from 'vitest';
-import { MeshError } from '../../../src/base/index.js';
-import { findEnvoy } from '../../../src/demo/find-envoy.js';
+import { MeshError } from '../../src/base/index.js';
+import { findEnvoy } from '../../src/demo/find-envoy.js';
 
 export interface EnvoyForTests {
   /** Path of the binary. */

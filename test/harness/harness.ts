@@ -3,26 +3,29 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach } from 'vitest';
-import { systemClock } from '../../../src/base/index.js';
-import { type AddressPool, createAddressPool } from '../../../src/demo/addresses.js';
-import { type Child, type ChildOptions, startChild } from '../../../src/demo/child.js';
+import { systemClock } from '../../src/base/index.js';
+import { type AddressPool, createAddressPool } from '../../src/demo/addresses.js';
+import type { Child, ChildOptions } from '../../src/demo/child.js';
 import {
   type EchoApp,
   type EchoHttpOptions,
   type EchoOptions,
   startEchoHttp,
-} from '../../../src/demo/echo-app.js';
-import { startEchoTcp } from '../../../src/demo/echo-tcp.js';
-import {
-  type EnvoyOptions,
-  type EnvoyProcess,
-  startEnvoy,
-} from '../../../src/demo/envoy-process.js';
-import { type Load, type LoadOptions, startLoad } from '../../../src/demo/load.js';
-import { keepOutput, PRINTS_TOKENS } from '../../secrets/output.js';
+} from '../../src/demo/echo-app.js';
+import { startEchoTcp } from '../../src/demo/echo-tcp.js';
+import { type EnvoyOptions, type EnvoyProcess, startEnvoy } from '../../src/demo/envoy-process.js';
+import { type Load, type LoadOptions, startLoad } from '../../src/demo/load.js';
+import { keepOutput } from '../secrets/output.js';
 import { Cleanup } from './cleanup.js';
+import {
+  keepPrinted,
+  type ProgramOptions,
+  startProcess,
+  type TestProcess,
+  toProgram,
+} from './process.js';
 
-const LOGS = fileURLToPath(new URL('../../../.cache/test-logs/', import.meta.url));
+const LOGS = fileURLToPath(new URL('../../.cache/test-logs/', import.meta.url));
 
 /** Starts what a real-Envoy test needs, and stops all of it at the end. */
 export interface Harness {
@@ -31,7 +34,11 @@ export interface Harness {
   /** A fresh folder (0700), deleted at the end. */
   tempDir(): Promise<string>;
   envoy(options: EnvoyOptions): Promise<EnvoyProcess>;
-  child(options: ChildOptions): Promise<Child>;
+  process(options: ChildOptions): Promise<TestProcess>;
+  /** The built command, which runs until it ends or is stopped. */
+  program(argv: readonly string[], options?: ProgramOptions): Promise<Child>;
+  /** What the built command printed when it ended; a MeshError where that was not with 0. */
+  command(argv: readonly string[], options?: ProgramOptions): Promise<string>;
   echoHttp(options: EchoHttpOptions): Promise<EchoApp>;
   echoTcp(options: EchoOptions): Promise<EchoApp>;
   load(options: LoadOptions): Load;
@@ -81,6 +88,16 @@ export function createHarness(name: string): Harness {
     cleanup.defer(`application ${app.name}`, () => app.close());
     return app;
   };
+  const start = async (options: ChildOptions): Promise<TestProcess> => {
+    const started = await startProcess(options);
+    const { child } = started;
+    cleanup.defer(`process ${child.name}`, async () => {
+      await child.stop();
+      keepPrinted(child.name, started);
+    });
+    files.set(`${child.name}.log`, () => logOf(child));
+    return started;
+  };
   return {
     addresses() {
       pool ??= createAddressPool().then((created) => {
@@ -107,15 +124,13 @@ export function createHarness(name: string): Harness {
       );
       return envoy;
     },
-    async child(options) {
-      const child = await startChild(options);
-      cleanup.defer(`process ${child.name}`, async () => {
-        await child.stop();
-        const isMeant = PRINTS_TOKENS.some((command) => child.name === `countersign ${command}`);
-        if (!isMeant) keepOutput(`process ${child.name}`, logOf(child));
-      });
-      files.set(`${child.name}.log`, () => logOf(child));
-      return child;
+    process: start,
+    program: async (argv, options) => (await start(toProgram(argv, options))).child,
+    async command(argv, options) {
+      const { child, ended } = await start(toProgram(argv, options));
+      const { code, stdout } = await ended;
+      if (code !== 0) throw child.failure(`expected exit 0 but got ${code}`);
+      return stdout;
     },
     echoHttp: async (options) => close(await startEchoHttp(options)),
     echoTcp: async (options) => close(await startEchoTcp(options)),

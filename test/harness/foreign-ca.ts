@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import forge from 'node-forge';
-import { systemClock, systemRandom } from '../../../src/base/index.js';
+import { systemClock, systemRandom } from '../../src/base/index.js';
 
 /** PEM of a certificate and its key. */
 export interface KeyAndCertificate {

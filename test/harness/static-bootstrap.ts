@@ -1,4 +1,4 @@
-import type { ForeignCa, KeyAndCertificate } from './certificates.js';
+import type { ForeignCa, KeyAndCertificate } from './foreign-ca.js';
 
 interface Endpoint {
   readonly address: string;

@@ -1,5 +1,5 @@
 import { connect, type SecureVersion } from 'node:tls';
-import { withDeadline } from '../../../src/demo/wait.js';
+import { withDeadline } from '../../src/demo/wait.js';
 
 /** Whoever holds a key, without a sidecar. */
 export interface RawTls {

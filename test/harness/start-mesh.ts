@@ -1,19 +1,19 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Logger, systemClock, systemRandom } from '../../../src/base/index.js';
-import { loadOrCreateAuthority } from '../../../src/ca/index.js';
-import { loadOrCreateAnchorPem, XDS_SERVER_NAME } from '../../../src/ca/xds/index.js';
-import { toProtoJson } from '../../../src/cli/proto-json.js';
-import { openDataDir } from '../../../src/data/index.js';
-import type { EchoApp } from '../../../src/demo/echo-app.js';
-import type { EnvoyProcess } from '../../../src/demo/envoy-process.js';
-import { envoy as proto } from '../../../src/gen/bootstrap.js';
-import { type RunningServer, startServer } from '../../../src/server/index.js';
-import type { ServerStatus } from '../../../src/server/status/index.js';
-import { parseSpiffeId } from '../../../src/spiffe/index.js';
-import { createTokenKeys } from '../../../src/tokens/index.js';
-import { type BootstrapOptions, toBootstrap } from '../../../src/translate/bootstrap/index.js';
-import type { Harness } from '../harness/index.js';
+import { type Logger, systemClock, systemRandom } from '../../src/base/index.js';
+import { loadOrCreateAuthority } from '../../src/ca/index.js';
+import { loadOrCreateAnchorPem, XDS_SERVER_NAME } from '../../src/ca/xds/index.js';
+import { toProtoJson } from '../../src/cli/proto-json.js';
+import { openDataDir } from '../../src/data/index.js';
+import type { EchoApp } from '../../src/demo/echo-app.js';
+import type { EnvoyProcess } from '../../src/demo/envoy-process.js';
+import { envoy as proto } from '../../src/gen/bootstrap.js';
+import { type RunningServer, startServer } from '../../src/server/index.js';
+import type { ServerStatus } from '../../src/server/status/index.js';
+import { parseSpiffeId } from '../../src/spiffe/index.js';
+import { createTokenKeys } from '../../src/tokens/index.js';
+import { type BootstrapOptions, toBootstrap } from '../../src/translate/bootstrap/index.js';
+import type { Harness } from './index.js';
 
 /** A service of the test mesh: its sidecar's address, its applications, its sidecar. */
 export interface TestService {

@@ -5,10 +5,11 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '../../src/base/index.js';
 import type { TokenAlgorithm } from '../../src/ca/step-ca/provisioner-key.js';
-import { type Child, startChild } from '../../src/demo/child.js';
+import type { Child } from '../../src/demo/child.js';
+import type { KeyType } from '../../src/spiffe/index.js';
 import type { CertificateTemplate } from '../../src/x509/issue/index.js';
-import type { KeyType } from '../../src/x509/keys/index.js';
 import { createOutsideCa, type OutsideCa } from '../ca/outside-ca.js';
+import type { Harness } from './harness.js';
 
 export interface StepCaOptions {
   readonly binary: string;
@@ -46,7 +47,7 @@ const TOKEN_KEYS: Readonly<Record<TokenAlgorithm, () => KeyObject>> = {
   RS256: () => generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey,
 };
 
-export async function createStepCa(options: StepCaOptions): Promise<StepCa> {
+export async function createStepCa(harness: Harness, options: StepCaOptions): Promise<StepCa> {
   const { dir, address, port, binary, key = 'ecdsa-p256', claims = {}, intermediate } = options;
   const policy = options.policy === undefined ? {} : { policy: options.policy };
   await mkdir(dir, { recursive: true });
@@ -82,7 +83,8 @@ export async function createStepCa(options: StepCaOptions): Promise<StepCa> {
     ca,
     async start() {
       const env = { HOME: dir, STEPPATH: dir };
-      child = await startChild({ name: 'step-ca', command: binary, args: [at('ca.json')], env });
+      const args = [at('ca.json')];
+      ({ child } = await harness.process({ name: 'step-ca', command: binary, args, env }));
       await child.waitForLog(/Serving HTTPS/);
     },
     async kill() {

@@ -6,8 +6,6 @@ import type { EchoAnswer } from '../../src/demo/echo-app.js';
 import type { EnvoyProcess } from '../../src/demo/envoy-process.js';
 import { envoyVersion } from '../../src/demo/find-envoy.js';
 import { httpShot } from '../../src/demo/load-shots.js';
-import { tcpShot } from '../harness/tcp-shot.js';
-import { validateBootstrap } from '../harness/validate-bootstrap.js';
 import {
   createForeignCa,
   createHarness,
@@ -19,8 +17,10 @@ import {
   plainGet,
   tcpExchange,
   useHarness,
-} from './harness/index.js';
-import { toStaticBootstrap } from './harness/static-bootstrap.js';
+} from './index.js';
+import { toStaticBootstrap } from './static-bootstrap.js';
+import { tcpShot } from './tcp-shot.js';
+import { validateBootstrap } from './validate-bootstrap.js';
 
 const SERVER = 'server.example';
 const CALLER = 'spiffe://foreign.example/ns/default/sa/caller';
@@ -131,20 +131,11 @@ for (const version of [undefined, '1.36.4']) {
         expect(await admin.stat('no.such.stat')).toBe(0);
         const types = (await admin.configDump()).configs.map((config) => config['@type']);
         expect(types).toContain('type.googleapis.com/envoy.admin.v3.ListenersConfigDump');
-        expect((await admin.clusters()).map(({ name }) => name).sort()).toEqual(['app', 'tcp-app']);
         expect((await admin.listeners()).map(({ name }) => name)).toContain('https');
         const certificates = await admin.certificates();
         expect(
           certificates.flatMap(({ leaf }) => leaf.map((one) => one.subject_alt_names)),
         ).toEqual([[{ dns: SERVER }]]);
-        expect(await admin.serverInfo()).toMatchObject({ state: 'LIVE' });
-        await admin.logging('debug', 'http');
-        await plainGet(mesh.http);
-        await mesh.envoy.process.waitForLog(/\[debug\]\[http\]/);
-        await admin.logging('info');
-        await expect(admin.logging('no-such-level')).rejects.toMatchObject({
-          code: 'child-failed',
-        });
       });
 
       test('Envoy judges a bootstrap without running it', async () => {

@@ -1,5 +1,5 @@
-import { type HttpAnswer, type HttpCall, httpCall } from '../../../src/demo/http-client.js';
-import type { TlsOptions } from '../../../src/demo/tls-client.js';
+import { type HttpAnswer, type HttpCall, httpCall } from '../../src/demo/http-client.js';
+import type { TlsOptions } from '../../src/demo/tls-client.js';
 
 type Call = Omit<HttpCall, 'tls' | 'agent'>;
 
