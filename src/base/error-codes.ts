@@ -39,6 +39,8 @@ export const ERROR_CODES = {
   'server-stopping': 'the server is shutting down',
   'server-unreachable': 'the server does not answer',
   'server-error': 'the server answered a command with an error',
+  'order-unanswered': 'no server has seen an order that a command left for it',
+  'order-expired': 'an order was not carried out by its deadline',
   'file-exists': 'a file that a command would make is there already',
   'file-unwritable': 'a file outside the data folder cannot be written',
   'envoy-missing': 'no Envoy binary can be had',

@@ -1,6 +1,5 @@
 // The authority as one file: everything in it, so that it appears by one link and changes by one
-// rename. Keys are in it as PKCS #8, encrypted where the operator has given a passphrase. A file of
-// version 1 (a root and an issuing CA, nothing else) is read too.
+// rename. Keys are in it as PKCS #8, encrypted where the operator has given a passphrase.
 import { createPrivateKey } from 'node:crypto';
 import { z } from 'zod';
 import { MeshError } from '../base/index.js';
@@ -17,11 +16,10 @@ const chain = {
   upperPem: z.string().optional(),
 };
 
-/** A chain of its own: what `ca import` leaves for the server to take over. */
-export const caChainSchema = z.strictObject({ version: z.literal(1), ...chain });
+/** A CA on its own: what a command offers the server to take over. */
+export const caChainSchema = z.strictObject(chain);
 
 export const authoritySchema = z.strictObject({
-  version: z.union([z.literal(1), z.literal(2)]),
   trustDomain: z.string(),
   ...chain,
   retired: z.array(z.strictObject({ ...pair.shape, retiredAtMs: z.number() })).optional(),
@@ -37,7 +35,7 @@ export const authoritySchema = z.strictObject({
 });
 
 export type StoredAuthority = z.infer<typeof authoritySchema>;
-type StoredCaChain = Pick<StoredAuthority, 'root' | 'intermediate' | 'upperPem'>;
+export type StoredCaChain = z.infer<typeof caChainSchema>;
 
 /**
  * @param passphrase Opens keys that are encrypted.
@@ -95,11 +93,13 @@ function toIssuer(
   return { ...issued, privateKeyPem: keyPem, privateKey: createPrivateKey(keyPem) };
 }
 
-/** The file's content. */
-export function serializeAuthority(material: AuthorityMaterial, passphrase?: string): string {
+/** As it is stored. */
+export function toStoredAuthority(
+  material: AuthorityMaterial,
+  passphrase?: string,
+): StoredAuthority {
   const { trustDomain, current, retired, change } = material;
-  const stored: StoredAuthority = {
-    version: 2,
+  return {
     trustDomain,
     ...fromCaChain(current, passphrase),
     retired: retired.map(({ issuer, retiredAtMs }) => {
@@ -107,13 +107,6 @@ export function serializeAuthority(material: AuthorityMaterial, passphrase?: str
     }),
     ...(change === undefined ? {} : { change: fromChange(change, passphrase) }),
   };
-  return `${JSON.stringify(stored, undefined, 1)}\n`;
-}
-
-/** A chain of its own as a file's content. */
-export function serializeCaChain(next: CaChain, passphrase?: string): string {
-  const stored: z.infer<typeof caChainSchema> = { version: 1, ...fromCaChain(next, passphrase) };
-  return `${JSON.stringify(stored, undefined, 1)}\n`;
 }
 
 function fromChange(
@@ -123,7 +116,8 @@ function fromChange(
   return { stage, ...fromCaChain(other, passphrase), crossPem, sinceMs, beganAtMs };
 }
 
-function fromCaChain(
+/** A CA as it is stored; its keys are encrypted where there is a passphrase. */
+export function fromCaChain(
   { root, rootKeyPem, issuer, upperPem }: CaChain,
   passphrase: string | undefined,
 ): StoredCaChain {

@@ -10,20 +10,15 @@
 
 import { createPublicKey } from 'node:crypto';
 import type { Clock, Random } from '../base/index.js';
-import { SECOND_MS } from '../base/index.js';
+import { DAY_MS, SECOND_MS } from '../base/index.js';
 import { type KeyType, toTrustDomainId } from '../spiffe/index.js';
 import { caProblems } from '../x509/check/index.js';
 import {
-  INTERMEDIATE_LIFETIME_MS,
   type Issued,
   type Issuer,
-  intermediateTemplate,
   issueCertificate,
-  LONGEST_LEAF_MS,
-  periodFrom,
-  ROOT_LIFETIME_MS,
-  ROOT_PATH_LENGTH,
-  rootTemplate,
+  issueIssuingCa,
+  issueRoot,
   toIssuer,
   toSerialHex,
 } from '../x509/issue/index.js';
@@ -78,6 +73,8 @@ export interface AuthorityMaterial {
   readonly change: CaChange | undefined;
 }
 
+/** What mesh.yaml may ask for at most. */
+const LONGEST_LEAF_MS = 90 * DAY_MS;
 const AUTHORITY_KEY: KeyType = 'ecdsa-p256';
 const ALWAYS = {
   earliestBeginMs: Number.NEGATIVE_INFINITY,
@@ -95,26 +92,8 @@ export async function createMaterial(
 
 /** A new root with an issuing CA below it. */
 export async function createCaChain(trustDomain: string, tools: AuthorityTools): Promise<CaChain> {
-  const trustDomainId = toTrustDomainId(trustDomain);
-  const nowMs = tools.clock.now();
-  const keys = await tools.keySource(AUTHORITY_KEY);
-  const issued = issueCertificate({
-    template: rootTemplate({
-      serialHex: toSerialHex(tools.random),
-      publicKeyDer: keys.publicKeyDer,
-      nowMs,
-      trustDomainId,
-    }),
-    keys,
-    issuer: 'self',
-    expected: {
-      kind: 'authority',
-      spiffeId: trustDomainId,
-      pathLength: ROOT_PATH_LENGTH,
-      ...periodFrom(nowMs, ROOT_LIFETIME_MS),
-    },
-  });
-  return createCaChainUnder({ trustDomain, root: toIssuer(issued, keys.privateKeyPem) }, tools);
+  const root = issueRoot(await toRequest(trustDomain, tools));
+  return createCaChainUnder({ trustDomain, root }, tools);
 }
 
 /** A new issuing CA below a root whose key is here. */
@@ -122,37 +101,15 @@ export async function createCaChainUnder(
   { trustDomain, root }: { readonly trustDomain: string; readonly root: Issuer },
   tools: AuthorityTools,
 ): Promise<CaChain> {
-  const issuer = await createIssuer(trustDomain, root, tools);
+  const issuer = issueIssuingCa({ ...(await toRequest(trustDomain, tools)), root });
   const { facts, pem, privateKeyPem } = root;
   return { root: { facts, pem }, rootKeyPem: privateKeyPem, issuer, upperPem: '' };
 }
 
-async function createIssuer(
-  trustDomain: string,
-  root: Issuer,
-  tools: AuthorityTools,
-): Promise<Issuer> {
-  const trustDomainId = toTrustDomainId(trustDomain);
-  const nowMs = tools.clock.now();
-  const keys = await tools.keySource(AUTHORITY_KEY);
-  const issued = issueCertificate({
-    template: intermediateTemplate({
-      serialHex: toSerialHex(tools.random),
-      publicKeyDer: keys.publicKeyDer,
-      nowMs,
-      trustDomainId,
-      issuer: root.facts,
-    }),
-    keys,
-    issuer: root,
-    expected: {
-      kind: 'authority',
-      spiffeId: trustDomainId,
-      pathLength: 0,
-      ...periodFrom(nowMs, INTERMEDIATE_LIFETIME_MS),
-    },
-  });
-  return toIssuer(issued, keys.privateKeyPem);
+/** What a new CA is made of: a key of its own, and the time at which it was asked for. */
+async function toRequest(trustDomain: string, { clock, random, keySource }: AuthorityTools) {
+  const nowMs = clock.now();
+  return { trustDomain, keys: await keySource(AUTHORITY_KEY), nowMs, random };
 }
 
 /** The next issuing CA below the same root; the one before is remembered for its leaves. */
@@ -163,7 +120,8 @@ export async function renewIssuer(
   const { trustDomain, current } = material;
   const { root, rootKeyPem } = current;
   if (rootKeyPem === undefined) return material;
-  const issuer = await createIssuer(trustDomain, toIssuer(root, rootKeyPem), tools);
+  const request = await toRequest(trustDomain, tools);
+  const issuer = issueIssuingCa({ ...request, root: toIssuer(root, rootKeyPem) });
   const nowMs = tools.clock.now();
   return {
     ...material,
@@ -223,7 +181,7 @@ export function toIssuers({ current, retired, change }: AuthorityMaterial): read
   return [current.issuer, ...other, ...retired.map(({ issuer }) => issuer)];
 }
 
-/** The roots that peers trust, the one that signs now first. */
+/** The roots that everybody trusts, the one that signs now first. */
 export function toRoots({ current, change }: AuthorityMaterial): readonly Issued[] {
   return change === undefined ? [current.root] : [current.root, change.other.root];
 }

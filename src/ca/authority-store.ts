@@ -1,10 +1,10 @@
 // Where the authority lives between starts: one file with everything in it. The file appears by one
 // link or one rename, so that a crash at any step leaves no authority or a whole one, and of two
 // processes that make it at once one wins and the other takes over the winner's. What is found is
-// checked before use and never overwritten: a mesh whose root is replaced unnoticed has lost every
-// peer.
+// checked before use and never overwritten: where a mesh's root is replaced unnoticed, nobody
+// trusts anybody.
 import { type Clock, MeshError, type Random } from '../base/index.js';
-import { type DataDir, damaged, parseStored } from '../data/index.js';
+import { createJsonStore, type DataDir, type DurableStore, damaged } from '../data/index.js';
 import { generateKeys, type KeySource } from '../x509/keys/index.js';
 import { LocalAuthority } from './authority.js';
 import {
@@ -12,8 +12,8 @@ import {
   hasOpenKey,
   isPassphraseError,
   type StoredAuthority,
-  serializeAuthority,
   toMaterial,
+  toStoredAuthority,
 } from './authority-file.js';
 import {
   type AuthorityMaterial,
@@ -54,7 +54,7 @@ export async function loadOrCreateAuthority(
     return { authority, created: false };
   }
   const made = await createMaterial(trustDomain, toTools(options));
-  const created = await dataDir.create(FILE, serializeAuthority(made, passphrase));
+  const created = await openStore(dataDir).create(toStoredAuthority(made, passphrase));
   if (created) return { authority: toAuthority(made, options, true), created };
   return { authority: await loadAuthority(options, { trustDomain, renews: true }), created };
 }
@@ -92,12 +92,18 @@ export async function createAuthority(
 ): Promise<boolean> {
   const { dataDir, trustDomain, passphrase } = options;
   const material = { trustDomain, current: chain, retired: [], change: undefined };
-  return dataDir.create(FILE, serializeAuthority(material, passphrase));
+  return openStore(dataDir).create(toStoredAuthority(material, passphrase));
 }
 
 /** The trust domain that a data folder's authority is of; undefined where it has none. */
 export async function readTrustDomain(dataDir: DataDir): Promise<string | undefined> {
-  return (await parseStored({ dataDir, name: FILE, schema: authoritySchema }))?.trustDomain;
+  return (await openStore(dataDir).read())?.trustDomain;
+}
+
+/** A file of version 1 has a root and an issuing CA, and nothing else. */
+function openStore(dataDir: DataDir): DurableStore<StoredAuthority> {
+  const schema = authoritySchema;
+  return createJsonStore({ dataDir, name: FILE, schema, version: 2, alsoReads: [1] });
 }
 
 interface Found {
@@ -107,7 +113,7 @@ interface Found {
 
 async function tryLoad(options: AuthorityOptions): Promise<Found | undefined> {
   const { dataDir, clock, passphrase } = options;
-  const stored = await parseStored({ dataDir, name: FILE, schema: authoritySchema });
+  const stored = await openStore(dataDir).read();
   if (stored === undefined) return undefined;
   const material = toMaterialOf(stored, dataDir, passphrase);
   const problems = materialProblems(material, clock.now());
@@ -171,7 +177,7 @@ function toAuthority(
 }
 
 function save(material: AuthorityMaterial, options: AuthorityOptions): Promise<void> {
-  return options.dataDir.write(FILE, serializeAuthority(material, options.passphrase));
+  return openStore(options.dataDir).write(toStoredAuthority(material, options.passphrase));
 }
 
 function toTools({ clock, random, keySource }: AuthorityOptions): AuthorityTools {

@@ -1,7 +1,7 @@
-// The authority of one trust domain: a root that peers trust, and an issuing CA that signs the
+// The authority of one trust domain: a root that everybody trusts, and an issuing CA that signs the
 // leaves, so that the root's key signs a few times in its life. The issuing CA is replaced, under
-// the same root, at half its life: then it always has more left than the longest leaf needs, and no
-// peer has to learn anything. `Authority` is the port that the rest sees; an outside CA can stand
+// the same root, at half its life: then it always has more left than the longest leaf needs, and
+// nobody has to learn anything. `Authority` is the port that the rest sees; an outside CA can stand
 // behind it, which is why issuing is asynchronous. The root itself is changed in stages, which the
 // server paces (authority-material.ts).
 
@@ -96,7 +96,7 @@ export interface AuthorityInfo {
 
 export interface Authority {
   readonly trustDomain: string;
-  /** The roots that peers must trust, PEM. */
+  /** The trust anchors, PEM. */
   readonly trustAnchorsPem: string;
   /**
    * A new leaf with a key of its own, validated.

@@ -9,6 +9,7 @@ const EXIT_OF: Partial<Record<ErrorCode, ExitCode>> = {
   'mesh-invalid': 2,
   'mesh-unreadable': 2,
   'server-unreachable': 3,
+  'order-unanswered': 3,
 };
 
 /** Commander's codes for help that was asked for. */

@@ -1,11 +1,13 @@
-// `cert --renew`: leaves the order for the server, which looks at its data folder every 2 s at the
-// latest. Whether it has been carried out is the server's to show.
-
+// `cert --renew`: leaves the order for the server and says what the server says of it.
+import { toRfc3339 } from '../base/index.js';
 import { openDataDir } from '../data/index.js';
-import { addRenewalOrder } from '../leaves/index.js';
+import { createOrderStore } from '../data/orders/index.js';
+import { orderRenewal, RENEW_LEAVES } from '../leaves/index.js';
 import type { ServiceName } from '../policy/index.js';
 import { type Context, writeLine } from '../terminal/index.js';
 import { usage } from './options.js';
+import { hearAnswer } from './order-answer.js';
+import { count } from './problems.js';
 import { findService, loadStoredMesh } from './stored-mesh.js';
 
 export interface RenewalRequest {
@@ -16,17 +18,40 @@ export interface RenewalRequest {
   readonly isAlone: boolean;
 }
 
-/** @throws MeshError usage, service-unknown, data-missing, data-unwritable */
-export async function orderRenewal(
+/**
+ * @throws MeshError usage, service-unknown, data-missing, data-unwritable, order-expired; what the
+ * server refuses it for
+ */
+export async function renewLeaves(
   { service, instance, data, isAlone }: RenewalRequest,
-  { random, stdout }: Context,
+  context: Context,
 ): Promise<void> {
   if (service === undefined || !isAlone) {
     throw usage('expected a service alone with --renew', 'countersign cert web --renew');
   }
+  const { random, stdout } = context;
   const dataDir = await openDataDir({ path: data, lock: false, create: false, random });
   findService(await loadStoredMesh(dataDir), service);
-  await addRenewalOrder(dataDir, { service, instance });
-  const who = instance === undefined ? 'every connected sidecar' : `instance ${instance}`;
-  writeLine(stdout, `the server makes a new certificate for ${who} of ${service}`);
+  const store = createOrderStore(dataDir);
+  const payload = instance === undefined ? { service } : { service, instance };
+  const order = await orderRenewal(payload, { ...context, store });
+  const answer = await hearAnswer(RENEW_LEAVES, { id: order.id, dataDir }, context);
+  const until = toRfc3339(order.deadlineMs ?? order.givenAtMs);
+  if (answer === undefined) {
+    const [who, when] =
+      instance === undefined
+        ? [`sidecars of ${service}`, 'they connect']
+        : [`instance ${instance} of ${service}`, 'it connects'];
+    writeLine(stdout, 'stored; no server has answered');
+    writeLine(stdout, `${who}: renewed when a server runs and ${when}, until ${until}`);
+    return;
+  }
+  const { renewed, waitingFor } = answer.report;
+  if (renewed.length > 0) {
+    const who = renewed.join(', ');
+    writeLine(stdout, `renewed ${count(renewed.length, 'certificate')}: ${who}`);
+  }
+  if (answer.state === 'done') return;
+  const who = waitingFor.join(', ');
+  writeLine(stdout, `not yet: ${who}; renewed when connected, until ${until}`);
 }

@@ -1,6 +1,6 @@
 // The mesh that is in force, as the server stores it in the data folder.
 import { closest, MeshError } from '../base/index.js';
-import { type DataDir, parseStored } from '../data/index.js';
+import { createJsonStore, type DataDir } from '../data/index.js';
 import { type Mesh, parseMesh, type Service, type ServiceName } from '../policy/index.js';
 import { meshFilesSchema, STORED_MESH } from '../server/mesh/index.js';
 import { type Output, writeLine } from '../terminal/index.js';
@@ -9,7 +9,9 @@ import { type Output, writeLine } from '../terminal/index.js';
  * @throws MeshError data-missing where no server has stored one yet; data-damaged, data-unreadable.
  */
 export async function loadStoredMesh(dataDir: DataDir): Promise<Mesh> {
-  const files = await parseStored({ dataDir, name: STORED_MESH, schema: meshFilesSchema });
+  const files = await createJsonStore({
+    ...{ dataDir, name: STORED_MESH, schema: meshFilesSchema },
+  }).read();
   if (files === undefined) {
     const message = `expected a mesh in force in ${dataDir.path} but there is none`;
     const hint = 'start `countersign serve` first, with the same --data';

@@ -1,14 +1,16 @@
 // The keys that sign tokens, as `token --rotate-key`, `--list-keys` and `--retire-key` show and
 // change them. They work on the data folder beside a running server, which takes a change over.
 import { toRfc3339 } from '../base/index.js';
-import { openDataDir } from '../data/index.js';
+import { type DataDir, openDataDir } from '../data/index.js';
 import { type Context, toTable, writeLine } from '../terminal/index.js';
 import {
   listTokenKeys,
   retireTokenKey,
   rotateTokenKey,
+  TAKE_TOKEN_KEYS,
   type TokenKeyInfo,
 } from '../tokens/index.js';
+import { confirmFact } from './order-answer.js';
 
 /** What is asked for; exactly one. */
 export type KeyOrder =
@@ -26,14 +28,26 @@ export async function orderTokenKeys(
   const dataDir = await openDataDir({ path: dataPath, lock: false, create: false, random });
   switch (order.kind) {
     case 'rotate':
-      return tellRotation(await rotateTokenKey({ dataDir, clock, ...order }), context);
+      tellRotation(await rotateTokenKey({ dataDir, clock, ...order }), context);
+      return confirm(dataDir, context);
     case 'retire':
       await retireTokenKey({ dataDir, clock, ...order });
       writeLine(stdout, `key ${order.id} has ended: tokens that it signed are refused`);
-      return;
+      return confirm(dataDir, context);
     case 'list':
       return printList(await listTokenKeys({ dataDir, clock }), order.json, context);
   }
+}
+
+/** Says whether the server of the folder has taken the keys over. */
+async function confirm(dataDir: DataDir, context: Context): Promise<void> {
+  const { stderr } = context;
+  const answer = await confirmFact(TAKE_TOKEN_KEYS, dataDir, context);
+  if (answer === undefined) {
+    writeLine(stderr, 'stored; no server has answered: one takes it over when it runs');
+    return;
+  }
+  writeLine(stderr, `the server has taken it over: it signs by ${answer.report.signing}`);
 }
 
 function tellRotation(keys: readonly TokenKeyInfo[], { stdout, stderr }: Context): void {

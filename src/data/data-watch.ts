@@ -16,7 +16,7 @@ export type Look = () => Promise<void>;
 export interface DataWatchOptions {
   /** The data folder. */
   readonly path: string;
-  /** Sub-folders that are looked at too; those that don't exist yet are polled. */
+  /** Sub-folders that are looked at too, as soon as they exist. */
   readonly folders: readonly string[];
   readonly clock: Clock;
   readonly onError: (error: unknown) => void;
@@ -26,7 +26,7 @@ export class DataWatch {
   readonly #options: DataWatchOptions;
   /** Each with what it last failed by: that is told once, not at every look. */
   readonly #looks = new Map<Look, string | undefined>();
-  #watchers: FSWatcher[] = [];
+  readonly #watchers = new Map<string, FSWatcher>();
   #cancelPoll: Cancel | undefined;
   #cancelSettle: Cancel | undefined;
   #running: Promise<void> = Promise.resolve();
@@ -42,10 +42,7 @@ export class DataWatch {
   }
 
   start(): void {
-    const { path, folders } = this.#options;
-    this.#watchers = [path, ...folders.map((name) => join(path, name))].flatMap((folder) =>
-      this.#tryWatch(folder),
-    );
+    this.#watchAll();
     this.#poll();
   }
 
@@ -60,7 +57,7 @@ export class DataWatch {
   /** Resolves when no look is under way. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    for (const watcher of this.#watchers) watcher.close();
+    for (const watcher of this.#watchers.values()) watcher.close();
     this.#cancelPoll?.();
     this.#cancelSettle?.();
     await this.#running;
@@ -78,24 +75,33 @@ export class DataWatch {
     }
   }
 
-  #tryWatch(folder: string): readonly FSWatcher[] {
+  #watchAll(): void {
+    const { path, folders } = this.#options;
+    for (const folder of [path, ...folders.map((name) => join(path, name))]) {
+      if (!this.#watchers.has(folder)) this.#tryWatch(folder);
+    }
+  }
+
+  #tryWatch(folder: string): void {
     try {
       const watcher = watch(folder, { persistent: false }, () => this.#checkSoon());
       watcher.on('error', () => watcher.close());
-      return [watcher];
+      this.#watchers.set(folder, watcher);
     } catch {
       // Not there, or no notices from this file system: polling finds the change.
-      return [];
     }
   }
 
   #checkSoon(): void {
+    if (this.#stopped) return;
+    this.#watchAll();
     this.#cancelSettle?.();
     this.#cancelSettle = this.#options.clock.after(SETTLE_MS, () => void this.check());
   }
 
   #poll(): void {
     this.#cancelPoll = this.#options.clock.after(POLL_MS, () => {
+      this.#watchAll();
       void this.check();
       this.#poll();
     });

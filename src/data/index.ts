@@ -9,7 +9,6 @@ export {
   TOKEN_KEYS_FILE,
   TOKEN_KEYS_LOCK,
 } from './data-folder.js';
-export { takeDataLock, waitForDataLock } from './data-lock.js';
+export { isLockHeld, takeDataLock, waitForDataLock } from './data-lock.js';
 export { DataWatch } from './data-watch.js';
 export { createJsonStore, type DurableStore, type JsonStore } from './json-store.js';
-export { parseStored } from './stored-json.js';

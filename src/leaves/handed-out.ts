@@ -5,8 +5,7 @@
 import { z } from 'zod';
 import { DAY_MS, MINUTE_MS } from '../base/index.js';
 import type { LeafCertificate } from '../ca/index.js';
-import type { DataDir } from '../data/index.js';
-import { parseStored } from '../data/index.js';
+import { createJsonStore, type DataDir, type DurableStore } from '../data/index.js';
 import { isNodeId, type NodeId, splitNodeId } from '../spiffe/index.js';
 import { sha256Hex } from '../x509/keys/index.js';
 import { splitPem } from '../x509/read/index.js';
@@ -24,7 +23,6 @@ const credential = z.discriminatedUnion('kind', [
 ]);
 
 const schema = z.strictObject({
-  version: z.literal(1),
   serialHex: hex,
   service: z.string(),
   spiffeId: z.string(),
@@ -37,12 +35,12 @@ const schema = z.strictObject({
   node: z.string().refine(isNodeId).optional(),
   /** What its holder showed for it; absent where it was made on the data folder. */
   credential: credential.optional(),
-  /** Where that was a certificate: what the first before it was had for, where known. */
+  /** Where that was a certificate: what the first before it was had for, as far as is known. */
   origin: credential.optional(),
 });
 
 /** Times in ms since the epoch. */
-export type HandedOut = Omit<z.infer<typeof schema>, 'version'>;
+export type HandedOut = z.infer<typeof schema>;
 export type HandedOutCredential = z.infer<typeof credential>;
 
 export interface HandingOut {
@@ -58,11 +56,11 @@ export async function recordHandedOut(dataDir: DataDir, handingOut: HandingOut):
   const { certificate, ...rest } = handingOut;
   const { serialHex, spiffeId, notBeforeMs, notAfterMs, issuedAtMs, chainPem } = certificate;
   const [leafDer = ''] = splitPem(chainPem);
-  const record: z.infer<typeof schema> = {
-    ...{ version: 1, serialHex, spiffeId, notBeforeMs, notAfterMs, issuedAtMs },
+  const record: HandedOut = {
+    ...{ serialHex, spiffeId, notBeforeMs, notAfterMs, issuedAtMs },
     ...{ fingerprintSha256: sha256Hex(leafDer), ...rest },
   };
-  await dataDir.write(toName(serialHex), `${JSON.stringify(record, undefined, 1)}\n`);
+  await openStore(dataDir, toName(serialHex)).write(record);
 }
 
 /** The files that there are, for noticing changes cheaply. @throws MeshError data-unreadable */
@@ -78,7 +76,7 @@ export async function findHandedOut(
   dataDir: DataDir,
   serialHex: string,
 ): Promise<HandedOut | undefined> {
-  return parseStored({ dataDir, name: toName(serialHex), schema });
+  return openStore(dataDir, toName(serialHex)).read();
 }
 
 /** The newest first. @throws MeshError data-damaged, data-unreadable */
@@ -86,7 +84,7 @@ export async function listHandedOut(dataDir: DataDir): Promise<readonly HandedOu
   const records: HandedOut[] = [];
   for (const file of await dataDir.list(FOLDER)) {
     if (!NAME.test(file)) continue;
-    const stored = await parseStored({ dataDir, name: `${FOLDER}/${file}`, schema });
+    const stored = await openStore(dataDir, `${FOLDER}/${file}`).read();
     if (stored !== undefined) records.push(stored);
   }
   return records.sort((a, b) => b.issuedAtMs - a.issuedAtMs);
@@ -126,6 +124,10 @@ export async function forgetEnded(dataDir: DataDir, nowMs: number): Promise<void
   for (const { serialHex, notAfterMs } of await listHandedOut(dataDir)) {
     if (notAfterMs + KEEP_ENDED_MS < nowMs) await dataDir.remove(toName(serialHex));
   }
+}
+
+function openStore(dataDir: DataDir, name: string): DurableStore<HandedOut> {
+  return createJsonStore({ dataDir, name, schema, version: 1 });
 }
 
 function toName(serialHex: string): string {

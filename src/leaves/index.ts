@@ -14,9 +14,9 @@ export { checkReceived } from './received.js';
 export { type LeafSettings, toRenewAtMs } from './renewal.js';
 export { createRenewalLog } from './renewal-log.js';
 export {
-  addRenewalOrder,
-  listRenewalOrders,
-  RENEWAL_ORDERS_FOLDER,
+  adoptRenewalFiles,
+  orderRenewal,
+  RENEW_LEAVES,
   type RenewalOrder,
-  removeRenewalOrder,
+  type RenewalReport,
 } from './renewal-orders.js';

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { inParts } from '../base/index.js';
 import type { Leaf } from '../ca/index.js';
-import { type DataDir, damaged, parseStored } from '../data/index.js';
+import { createJsonStore, type DataDir, type DurableStore, damaged } from '../data/index.js';
 import { isNodeId, KEY_TYPES, type NodeId, parseSpiffeId } from '../spiffe/index.js';
 import { certificateProblems } from '../x509/check/index.js';
 import { sha256Hex } from '../x509/keys/index.js';
@@ -17,7 +17,6 @@ const NAME_LENGTH = 32;
 const READ_AT_ONCE = 64;
 
 const schema = z.strictObject({
-  version: z.literal(1),
   node: z.string().refine(isNodeId),
   spiffeId: z.string(),
   dnsNames: z.array(z.string()),
@@ -51,7 +50,7 @@ export class LeafStore {
   /** Undefined where the node has none. @throws MeshError data-damaged, data-unreadable */
   async load(node: NodeId): Promise<Leaf | undefined> {
     const name = toName(node);
-    const stored = await parseStored({ dataDir: this.#dataDir, name, schema });
+    const stored = await this.#open(name).read();
     if (stored === undefined) return undefined;
     if (stored.node !== node) {
       throw damaged({ dataDir: this.#dataDir, name, what: 'expected the leaf of another node' });
@@ -68,13 +67,12 @@ export class LeafStore {
     const before = await this.#tryRead(name);
     const earlier = before === undefined ? [] : toLive(before, nowMs);
     const stored: Stored = {
-      version: 1,
       node,
       ...leaf,
       dnsNames: [...leaf.dnsNames],
       ...(earlier.length === 0 ? {} : { earlier }),
     };
-    await this.#dataDir.write(name, `${JSON.stringify(stored, undefined, 1)}\n`);
+    await this.#open(name).write(stored);
   }
 
   /**
@@ -120,13 +118,19 @@ export class LeafStore {
 
   /** Undefined where there is none, or a damaged one. */
   async #tryRead(name: string): Promise<Stored | undefined> {
-    return parseStored({ dataDir: this.#dataDir, name, schema }).catch(() => undefined);
+    return this.#open(name)
+      .read()
+      .catch(() => undefined);
+  }
+
+  #open(name: string): DurableStore<Stored> {
+    return createJsonStore({ dataDir: this.#dataDir, name, schema, version: 1 });
   }
 
   #toLeaf(stored: Stored, name: string): Leaf {
     const problem = storedProblem(stored);
     if (problem !== undefined) throw damaged({ dataDir: this.#dataDir, name, what: problem });
-    const { version: _version, node: _node, earlier: _earlier, ...leaf } = stored;
+    const { node: _node, earlier: _earlier, ...leaf } = stored;
     return { ...leaf, spiffeId: parseSpiffeId(stored.spiffeId) };
   }
 }

@@ -1,48 +1,52 @@
-// The operator's word that leaves are to be replaced now, whatever their age: a file in
-// `renewal-orders/` for the server, which removes it when it has been carried out. An order of a
-// service or of one instance; two of the same are one.
+// The operator's word that leaves are to be replaced now, whatever their age: of a service or of
+// one instance. Sidecars that aren't connected get theirs when they are, until the order's
+// deadline.
 import { z } from 'zod';
-import type { DataDir } from '../data/index.js';
-import { parseStored } from '../data/index.js';
-import { sha256Hex } from '../x509/keys/index.js';
+import { type Clock, DAY_MS, type Random } from '../base/index.js';
+import { createJsonStore, type DataDir } from '../data/index.js';
+import { giveOrder, type Order, type OrderKind, type OrderStore } from '../data/orders/index.js';
 
-export const RENEWAL_ORDERS_FOLDER = 'renewal-orders';
-const NAME_LENGTH = 32;
+/** Leaves that are older are due for their renewal anyway. */
+const RENEW_WITHIN_MS = DAY_MS;
 
-const schema = z.strictObject({
-  version: z.literal(1),
-  service: z.string(),
-  instance: z.string().optional(),
+const payload = z.strictObject({ service: z.string(), instance: z.string().optional() });
+const report = z.strictObject({
+  /** Nodes with a leaf of after the order. */
+  renewed: z.array(z.string()),
+  /** Nodes, or the service where none of its sidecars is connected. */
+  waitingFor: z.array(z.string()),
 });
 
-export interface RenewalOrder {
-  readonly service: string;
-  /** Undefined: every instance. */
-  readonly instance?: string | undefined;
-}
+/** Undefined instance: every one. */
+export type RenewalOrder = z.infer<typeof payload>;
+export type RenewalReport = z.infer<typeof report>;
+
+export const RENEW_LEAVES: OrderKind<RenewalOrder, RenewalReport> = {
+  name: 'renew-leaves',
+  payload,
+  report,
+};
 
 /** Durable when the promise resolves. @throws MeshError data-unwritable */
-export async function addRenewalOrder(dataDir: DataDir, order: RenewalOrder): Promise<void> {
-  await dataDir.write(toName(order), `${JSON.stringify({ version: 1, ...order })}\n`);
+export function orderRenewal(
+  order: RenewalOrder,
+  tools: { readonly store: OrderStore; readonly clock: Clock; readonly random: Random },
+): Promise<Order<RenewalOrder>> {
+  const deadlineMs = tools.clock.now() + RENEW_WITHIN_MS;
+  return giveOrder(RENEW_LEAVES, { payload: order, deadlineMs }, tools);
 }
 
-/** @throws MeshError data-damaged, data-unreadable */
-export async function listRenewalOrders(dataDir: DataDir): Promise<readonly RenewalOrder[]> {
-  const orders: RenewalOrder[] = [];
-  for (const file of await dataDir.list(RENEWAL_ORDERS_FOLDER)) {
-    const name = `${RENEWAL_ORDERS_FOLDER}/${file}`;
-    const stored = await parseStored({ dataDir, name, schema });
-    if (stored !== undefined) orders.push({ service: stored.service, instance: stored.instance });
+const FOLDER = 'renewal-orders';
+
+/** What commands of an earlier version left, as orders. @throws MeshError data-damaged */
+export async function adoptRenewalFiles(
+  dataDir: DataDir,
+  tools: { readonly store: OrderStore; readonly clock: Clock; readonly random: Random },
+): Promise<void> {
+  for (const file of await dataDir.list(FOLDER)) {
+    const name = `${FOLDER}/${file}`;
+    const found = await createJsonStore({ dataDir, name, schema: payload, version: 1 }).read();
+    if (found !== undefined) await orderRenewal(found, tools);
+    await dataDir.remove(name);
   }
-  return orders;
-}
-
-/** @throws MeshError data-unwritable */
-export async function removeRenewalOrder(dataDir: DataDir, order: RenewalOrder): Promise<void> {
-  await dataDir.remove(toName(order));
-}
-
-function toName({ service, instance }: RenewalOrder): string {
-  const hash = sha256Hex(JSON.stringify([service, instance ?? null]));
-  return `${RENEWAL_ORDERS_FOLDER}/${hash.slice(0, NAME_LENGTH)}.json`;
 }

@@ -1,7 +1,6 @@
 // What the schema cannot check about the names in a mesh: keys that are service names, namespaces
 // and port numbers, and that every name in `from` is one of them.
 import {
-  isPathSegment,
   isTrustDomain,
   serviceAccountPrefix,
   toSpiffeId,
@@ -9,7 +8,7 @@ import {
 } from '../spiffe/index.js';
 import { tryPort } from './address.js';
 import { tryCaller } from './caller.js';
-import { DEFAULT_NAMESPACE, RESERVED_NAMES, tryLabel, tryNameParts } from './names.js';
+import { DEFAULT_NAMESPACE, LABEL, RESERVED_NAMES, tryLabel, tryNameParts } from './names.js';
 import type { Parsed } from './parsed.js';
 import { describe, listOr, type Report } from './report.js';
 import {
@@ -174,7 +173,7 @@ class KeyChecker {
       const { namespace, shortName } = parts.value;
       const written = valueAt(this.tree, [...path, 'serviceAccount']);
       const serviceAccount = typeof written === 'string' ? written : shortName;
-      if (isPathSegment(serviceAccount))
+      if (LABEL.test(serviceAccount))
         services.add(toSpiffeId({ trustDomain, namespace, serviceAccount }));
     }
     const known = [DEFAULT_NAMESPACE, ...this.#namespaces];

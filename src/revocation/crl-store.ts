@@ -5,14 +5,12 @@
 // can be made again: a damaged file is set aside, and hinders no revocation.
 import { z } from 'zod';
 import { MeshError } from '../base/index.js';
-import type { DataDir } from '../data/index.js';
-import { parseStored } from '../data/index.js';
+import { createJsonStore, type DataDir, type DurableStore } from '../data/index.js';
 import { CRL_RENEW_AT_MS, type CrlAuthority, crlProblems } from '../x509/issue/index.js';
 import { type CrlFacts, readCrl, splitCrlPem } from '../x509/read/index.js';
 
 const FILE = 'crls.json';
 const schema = z.strictObject({
-  version: z.literal(1),
   /** Of the newest list ever signed. */
   number: z.number().int().positive(),
   revoked: z.array(
@@ -41,7 +39,7 @@ export interface Crls {
   readonly pem: string;
   /** When they began. */
   readonly thisUpdateMs: number;
-  /** When they end, and every peer with them is refused. */
+  /** When they end, and every sidecar that holds them refuses all certificates. */
   readonly nextUpdateMs: number;
   /** When they are to be signed anew. */
   readonly renewAtMs: number;
@@ -56,11 +54,14 @@ export interface CrlStoreOptions {
 
 export class CrlStore {
   readonly #options: CrlStoreOptions;
+  readonly #store: DurableStore<Stored>;
   /** One at a time: numbers must grow. */
   #running: Promise<unknown> = Promise.resolve();
 
   constructor(options: CrlStoreOptions) {
     this.#options = options;
+    const { dataDir } = options;
+    this.#store = createJsonStore({ dataDir, name: FILE, schema, version: 1 });
   }
 
   /**
@@ -89,7 +90,7 @@ export class CrlStore {
     live: readonly ListedCertificate[],
     { nowMs, before }: { readonly nowMs: number; readonly before: number },
   ): Promise<Crls> {
-    const { dataDir, crls } = this.#options;
+    const { crls } = this.#options;
     // The time of day is greater than any number before it, also where the file was lost.
     const number = Math.max(before + 1, nowMs);
     const crlPems = [...(await crls.sign({ revoked: live, number, nowMs }))];
@@ -98,8 +99,7 @@ export class CrlStore {
       revokedAtMs,
       ...(notAfterMs === undefined ? {} : { notAfterMs }),
     }));
-    const stored: Stored = { version: 1, number, revoked, crlPems };
-    await dataDir.write(FILE, `${JSON.stringify(stored, undefined, 1)}\n`);
+    await this.#store.write({ number, revoked, crlPems });
     return toCrls(crlPems, crlPems.flatMap(splitCrlPem).map(readCrl));
   }
 
@@ -127,7 +127,7 @@ export class CrlStore {
   async #load(): Promise<Stored | undefined> {
     const { dataDir, onProblem } = this.#options;
     try {
-      return await parseStored({ dataDir, name: FILE, schema });
+      return await this.#store.read();
     } catch (error) {
       if (!(error instanceof MeshError) || error.code !== 'data-damaged') throw error;
       await dataDir.setAside(FILE);

@@ -25,3 +25,4 @@ export {
   findRevokedCertificates,
   type RevokedCertificate,
 } from './revoked-certificates.js';
+export { TAKE_REVOCATIONS } from './take-revocations.js';

@@ -3,7 +3,7 @@
 // revocation is a breach: whatever in the folder makes no sense is an error, never skipped.
 import { z } from 'zod';
 import { inParts } from '../base/index.js';
-import { type DataDir, damaged, parseStored } from '../data/index.js';
+import { createJsonStore, type DataDir, type DurableStore, damaged } from '../data/index.js';
 import { sha256Hex } from '../x509/keys/index.js';
 import {
   type Revocation,
@@ -18,7 +18,6 @@ const READ_AT_ONCE = 64;
 const NAME = /^[0-9a-f]{32}\.json$/;
 
 const schema = z.strictObject({
-  version: z.literal(1),
   kind: z.enum(['service', 'instance', 'serial', 'token']),
   subject: z.string().min(1),
   revokedAtMs: z.number().int().nonnegative(),
@@ -57,8 +56,7 @@ async function loadFile(dataDir: DataDir, file: string): Promise<Revocation | un
  */
 export async function addRevocation(dataDir: DataDir, revocation: Revocation): Promise<boolean> {
   const { kind, subject, revokedAtMs } = revocation;
-  const stored: z.infer<typeof schema> = { version: 1, kind, subject, revokedAtMs };
-  return dataDir.create(toName(revocation), `${JSON.stringify(stored, undefined, 1)}\n`);
+  return openStore(dataDir, toName(revocation)).create({ kind, subject, revokedAtMs });
 }
 
 /**
@@ -75,11 +73,12 @@ export async function removeRevocation(
   return found;
 }
 
-async function load(dataDir: DataDir, name: string): Promise<Revocation | undefined> {
-  const stored = await parseStored({ dataDir, name, schema });
-  if (stored === undefined) return undefined;
-  const { kind, subject, revokedAtMs } = stored;
-  return { kind, subject, revokedAtMs };
+function load(dataDir: DataDir, name: string): Promise<Revocation | undefined> {
+  return openStore(dataDir, name).read();
+}
+
+function openStore(dataDir: DataDir, name: string): DurableStore<Revocation> {
+  return createJsonStore({ dataDir, name, schema, version: 1 });
 }
 
 function toName({ kind, subject }: RevocationSubject): string {

@@ -5,7 +5,7 @@
 import type { DataDir } from '../data/index.js';
 import { LeafStore, listHandedOut } from '../leaves/index.js';
 import { type NodeId, splitNodeId } from '../spiffe/index.js';
-import { compareSerials, type RevokedSerial } from '../x509/issue/index.js';
+import { compareSerials } from '../x509/issue/index.js';
 import { findRevocation, type Revocation, type Revocations } from './revocation.js';
 
 /** A certificate that somebody holds, or held. */
@@ -19,7 +19,9 @@ export interface CertificateHolder {
   readonly obtainedBy?: string | undefined;
 }
 
-export interface RevokedCertificate extends RevokedSerial {
+export interface RevokedCertificate {
+  readonly serialHex: string;
+  readonly revokedAtMs: number;
   /** Undefined where the serial is of no certificate that we know. */
   readonly notAfterMs: number | undefined;
   readonly service: string | undefined;

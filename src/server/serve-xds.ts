@@ -13,7 +13,7 @@ import {
   shutdown,
 } from '../grpc/index.js';
 import { boundInstance } from '../leaves/index.js';
-import { carryOutRenewals, startSweep } from './ca/index.js';
+import { startSweep } from './ca/index.js';
 import {
   Authenticator,
   createCertificateService,
@@ -98,15 +98,9 @@ function openPort(
 }
 
 /** What a command may have left in the data folder for this port. */
-function watchData(port: XdsPort, { state, control, logger }: Parts): void {
-  const { dataWatch, dataDir, leaves, tokens } = state;
+function watchData(port: XdsPort, { state, logger }: Parts): void {
+  const { dataWatch, tokens } = state;
   dataWatch.onChange(async () => port.refresh());
-  dataWatch.onChange(() =>
-    carryOutRenewals({
-      ...{ dataDir, leaves, logger },
-      nodes: () => control.members.view().map(({ stream }) => stream.auth),
-    }),
-  );
   dataWatch.onChange(async () => {
     if (await tokens.reload()) logger.info({}, 'the token keys changed');
   });

@@ -15,6 +15,7 @@ import { authorityChanged, type Control, createControl, toCaProxies } from './co
 import { followMesh } from './follow-mesh.js';
 import { type HostPort, Refusals } from './join/index.js';
 import { toStoredRollout } from './mesh/index.js';
+import { takeOrders } from './orders.js';
 import { passIssuerGate } from './revocation/index.js';
 import { serveAdmin } from './serve-admin.js';
 import { serveXds } from './serve-xds.js';
@@ -73,6 +74,7 @@ async function compose(options: ServerOptions, closers: Closers): Promise<Runnin
   const horizon = openHorizon(basics);
   const caChange = openCaChange(basics, caPassphrase);
   const parts = { ...basics, horizon, caChange, refusals: new Refusals(clock) };
+  await takeOrders({ ...parts, random }, closers);
   const xdsAddress = await serveXds(options.xds, parts, closers);
   const adminAddress = await serveAdmin(options.admin, parts, closers);
   const { created, outsideUrl, source, indexes, dataWatch } = state;
@@ -143,7 +145,7 @@ function openCaChange(
   { state, control, clock, logger, closers }: Basics,
   passphrase: string | undefined,
 ): CaChange | undefined {
-  const { ownAuthority: authority, dataDir, dataWatch, leaves } = state;
+  const { ownAuthority: authority, dataDir, leaves } = state;
   if (authority === undefined) return undefined;
   const caChange = new CaChange({
     ...{ authority, dataDir, clock, logger, passphrase },
@@ -152,7 +154,6 @@ function openCaChange(
     onChange: () => authorityChanged(control, leaves),
   });
   closers.defer(() => caChange.stop());
-  dataWatch.onChange(() => caChange.look());
   control.pacing.changes.add(() => void caChange.advance());
   return caChange;
 }

@@ -9,7 +9,8 @@ import {
   type JsonStore,
   openDataDir,
 } from '../data/index.js';
-import { createRenewalLog, LeafManager, RENEWAL_ORDERS_FOLDER } from '../leaves/index.js';
+import { ORDERS_FOLDER } from '../data/orders/index.js';
+import { createRenewalLog, LeafManager } from '../leaves/index.js';
 import type { ServiceName } from '../policy/index.js';
 import { REVOCATIONS_FOLDER } from '../revocation/index.js';
 import { createTokenKeys, type TokenKeys } from '../tokens/index.js';
@@ -23,11 +24,12 @@ import { registrySchema, SidecarRegistry } from './fleet/index.js';
 import {
   MeshSource,
   meshFilesSchema,
+  ROLLOUT_VERSION,
   type RolloutRecord,
   rolloutSchema,
   STORED_MESH,
   type StoredRollout,
-  tryRolloutRecord,
+  toRolloutRecord,
 } from './mesh/index.js';
 import { RevocationSource, ShutOut } from './revocation/index.js';
 
@@ -177,10 +179,12 @@ async function openTables(
   });
   const indexes = await createOutboundIndexes(indexStore);
   await indexes.ensure(services);
-  const rolloutStore = createJsonStore({ dataDir, name: 'rollout.json', schema: rolloutSchema });
+  const rolloutStore = createJsonStore({
+    ...{ dataDir, name: 'rollout.json', schema: rolloutSchema, ...ROLLOUT_VERSION },
+  });
   closers.defer(() => rolloutStore.settled());
   const stored = await rolloutStore.read();
-  const rollout = stored === undefined ? undefined : tryRolloutRecord(stored);
+  const rollout = stored === undefined ? undefined : toRolloutRecord(stored);
   const registryStore = createJsonStore({
     dataDir,
     name: 'registry.json',
@@ -200,7 +204,7 @@ async function openTables(
 function openDataWatch({ dataDir, clock, logger, closers }: Opening): DataWatch {
   const dataWatch = new DataWatch({
     path: dataDir.path,
-    folders: [REVOCATIONS_FOLDER, RENEWAL_ORDERS_FOLDER],
+    folders: [REVOCATIONS_FOLDER, ORDERS_FOLDER],
     clock,
     onError: (err) => logger.error({ err }, 'a change of the data folder could not be taken over'),
   });

@@ -9,7 +9,6 @@ export {
   tryInstance,
 } from './node-id.js';
 export {
-  isPathSegment,
   isTrustDomain,
   isWorkloadId,
   isWorkloadIdPrefix,

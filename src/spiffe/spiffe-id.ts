@@ -50,11 +50,6 @@ export function isTrustDomain(text: string): boolean {
   return trustDomainProblem(text) === undefined;
 }
 
-/** Whether a text can be a namespace or a service account in an ID. */
-export function isPathSegment(text: string): boolean {
-  return segmentProblem(text) === undefined;
-}
-
 /** Whether a text is a SPIFFE ID of something within a trust domain. */
 export function isWorkloadId(text: string): boolean {
   try {

@@ -19,7 +19,7 @@ export interface TokenKeyInfo {
   readonly verifyUntilMs: number | undefined;
 }
 
-/** An ended key is kept this long, so that its tokens are told from those of another server. */
+/** An ended key is kept this long, so that its tokens can be told from those of another server. */
 const KEEP_ENDED_MS = 400 * DAY_MS;
 
 /**

@@ -9,9 +9,9 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Clock } from '../base/index.js';
 import {
+  createJsonStore,
   type DataDir,
   damaged,
-  parseStored,
   TOKEN_KEYS_FILE,
   TOKEN_KEYS_LOCK,
   waitForDataLock,
@@ -20,7 +20,6 @@ import { generateKeys, type KeySource } from '../x509/keys/index.js';
 import { type TokenKey, toTokenKey } from './token.js';
 
 const schema = z.strictObject({
-  version: z.literal(1),
   keys: z
     .array(
       z.strictObject({
@@ -49,7 +48,7 @@ export interface TokenKeyStoreOptions {
 export async function loadTokenKeys(
   dataDir: DataDir,
 ): Promise<readonly StoredTokenKey[] | undefined> {
-  const stored = await parseStored({ dataDir, name: TOKEN_KEYS_FILE, schema });
+  const stored = await openStore(dataDir).read();
   for (const [i, { id, privateKeyPem }] of stored?.keys.entries() ?? []) {
     if (tryKeyId(privateKeyPem) === id) continue;
     throw damaged({ dataDir, name: TOKEN_KEYS_FILE, what: `expected keys.${i} as it was stored` });
@@ -65,7 +64,7 @@ export async function loadOrCreateTokenKeys(
   const found = await loadTokenKeys(dataDir);
   if (found !== undefined) return found;
   // Where another process was first, its key is in the file and ours is forgotten.
-  await dataDir.create(TOKEN_KEYS_FILE, serialize([await newTokenKey(options)]));
+  await openStore(dataDir).create({ keys: [await newTokenKey(options)] });
   const keys = await loadTokenKeys(dataDir);
   assert(keys !== undefined, 'the file was just made');
   return keys;
@@ -84,7 +83,7 @@ export async function changeTokenKeys(
   const lock = await waitForDataLock(join(dataDir.path, TOKEN_KEYS_LOCK), clock);
   try {
     const changed = await change(await loadOrCreateTokenKeys(options));
-    await dataDir.write(TOKEN_KEYS_FILE, serialize(changed));
+    await openStore(dataDir).write({ keys: [...changed] });
     return changed;
   } finally {
     lock.release();
@@ -104,8 +103,8 @@ export function openTokenKey({ id, privateKeyPem, verifyUntilMs }: StoredTokenKe
   return verifyUntilMs === undefined ? key : { ...key, verifyUntilMs };
 }
 
-function serialize(keys: readonly StoredTokenKey[]): string {
-  return `${JSON.stringify({ version: 1, keys }, undefined, 1)}\n`;
+function openStore(dataDir: DataDir) {
+  return createJsonStore({ dataDir, name: TOKEN_KEYS_FILE, schema, version: 1 });
 }
 
 function tryKeyId(privateKeyPem: string): string | undefined {

@@ -37,6 +37,8 @@ export interface TokenKeys {
    * @throws MeshError data-damaged, data-unreadable
    */
   reload(): Promise<boolean>;
+  /** The ids of the keys in force: the one that signs, and others whose tokens are good. */
+  ids(): { readonly signing: string; readonly verifying: readonly string[] };
 }
 
 export interface TokenKeysOptions {
@@ -95,6 +97,15 @@ class FileTokenKeys implements TokenKeys {
     this.#signing = signing;
     this.#byId = byId;
     return true;
+  }
+
+  ids(): { readonly signing: string; readonly verifying: readonly string[] } {
+    const nowMs = this.#options.clock.now();
+    const good = [...this.#byId.values()].filter(
+      ({ id, verifyUntilMs = Number.POSITIVE_INFINITY }) =>
+        id !== this.#signing.id && verifyUntilMs > nowMs,
+    );
+    return { signing: this.#signing.id, verifying: good.map(({ id }) => id) };
   }
 
   async #tryRead(): Promise<readonly StoredTokenKey[] | undefined> {

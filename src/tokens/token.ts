@@ -1,5 +1,5 @@
-// Tokens that say who a peer of the xDS port or the admin port is: JWTs (RFC 7519) in compact form,
-// signed with ES256 (RFC 7518 3.4) and nothing else. The algorithm is ours to choose, not the
+// Tokens that say who a client of the xDS port or the admin port is: JWTs (RFC 7519) in compact
+// form, signed with ES256 (RFC 7518 3.4) and nothing else. The algorithm is ours to choose, not the
 // token's: `alg` is compared, never followed, so "none" and HMAC with the public key lead nowhere.
 // Nothing of a token is looked at before its signature holds, and no message repeats any of it.
 

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ManualClock } from '../fakes/manual-clock.js';
 import { Cli, MESH } from './cli.js';
@@ -11,6 +11,10 @@ beforeEach(() => {
   // The CAs below are openssl's, which knows no other time than the machine's; they have begun.
   cli = new Cli({ clock: new ManualClock(Math.floor(performance.timeOrigin) + 300_000) });
 });
+
+/** Files of the orders that commands have left. */
+const orders = (): readonly string[] =>
+  existsSync(cli.path('data/orders')) ? readdirSync(cli.path('data/orders')) : [];
 
 const openssl = (...args: string[]): string =>
   execFileSync('openssl', args, { cwd: cli.dir, encoding: 'utf8', stdio: 'pipe' });
@@ -113,15 +117,16 @@ describe('ca import', () => {
     expect(await importCa('corp')).toMatchObject({
       code: 0,
       stdout: expect.stringContaining(
-        '"O=Shop, CN=corp" waits in <dir>/data for the server, which takes it over in stages\n',
+        '"O=Shop, CN=corp" waits in <dir>/data for the server, which takes it over in stages\n' +
+          'stored; no server has answered\n',
       ),
     });
+    const [order] = orders();
     expect(await importCa('other')).toMatchObject({
       code: 1,
       stderr:
         'error: expected no change of CA to wait in <dir>/data but there is one\n' +
-        '  hint: the server takes it over when it runs; ' +
-        'remove authority-next.json to withdraw it\n',
+        `  hint: the server takes it over when it runs; remove orders/${order} to withdraw it\n`,
     });
     expect(readFileSync(cli.path('data/authority.json'), 'utf8')).toBe(before);
   });
@@ -149,7 +154,7 @@ describe('ca import', () => {
     const { code, stderr } = await cli.run('ca', 'import', ...argv, ...DATA);
     expect(code).toBeGreaterThan(0);
     expect(stderr.startsWith(message)).toBe(true);
-    expect(existsSync(cli.path('data/authority-next.json'))).toBe(false);
+    expect(orders()).toEqual([]);
   });
 
   test('needs to know the trust domain', async () => {
@@ -166,7 +171,9 @@ describe('ca rotate', () => {
     await cli.prepareData();
     expect(await cli.run('ca', 'rotate', ...DATA)).toEqual({
       code: 0,
-      stdout: 'a new root waits for the server, which takes it over in stages\n',
+      stdout:
+        'a new root waits for the server, which takes it over in stages\n' +
+        'stored; no server has answered\n',
       stderr: '',
     });
     expect((await cli.run('ca', 'rotate', ...DATA)).code).toBe(1);

@@ -172,10 +172,13 @@ describe('cert --renew', () => {
     await cli.prepareData();
     expect(await cli.run('cert', 'web', '--renew', '--instance', 'a', ...DATA)).toEqual({
       code: 0,
-      stdout: 'the server makes a new certificate for instance a of web\n',
+      stdout:
+        'stored; no server has answered\n' +
+        'instance a of web: renewed when a server runs and it connects, ' +
+        'until 2026-01-02T00:00:00.000Z\n',
       stderr: '',
     });
-    expect(readdirSync(cli.path('data/renewal-orders'))).toHaveLength(1);
+    expect(readdirSync(cli.path('data/orders'))).toHaveLength(1);
   });
 
   test.each([
@@ -186,6 +189,6 @@ describe('cert --renew', () => {
   ])('is refused %s', async (_name, argv, code) => {
     await cli.prepareData();
     expect((await cli.run('cert', ...argv, ...DATA)).code).toBe(code);
-    expect(existsSync(cli.path('data/renewal-orders'))).toBe(false);
+    expect(existsSync(cli.path('data/orders'))).toBe(false);
   });
 });

@@ -7,7 +7,7 @@ import { Cli } from './cli.js';
 const DATA = ['--data', '<dir>/data'] as const;
 /** Nobody listens there. */
 const NOBODY = ['--server', '127.0.0.1:1'] as const;
-const ALONE = 'no server answers at 127.0.0.1:1: in force when one runs on this data folder\n';
+const ALONE = 'stored; no server has answered: in force when one runs on this data folder\n';
 const SINCE = '2026-01-01T00:00:00.000Z';
 
 let cli: Cli;
@@ -62,7 +62,7 @@ describe('revoke', () => {
     expect(JSON.parse(stdout)).toEqual({ revocations: [listed] });
     expect(await revoke('payments/ledger', '--undo')).toEqual({
       code: 0,
-      stdout: 'no longer revoked: service "payments/ledger"\n',
+      stdout: `no longer revoked: service "payments/ledger"\n${ALONE}`,
       stderr: '',
     });
     expect(files()).toEqual([]);

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { createJsonStore } from '../../src/data/index.js';
 import { diskFull, MemoryDataDir } from '../x509/tools.js';
@@ -40,6 +40,58 @@ it.each(['{', '{}', '["1"]', ''])('%j is damaged, and is left as it is', async (
   dataDir.files.set('numbers.json', text);
   await expect(store.read()).rejects.toMatchObject({ code: 'data-damaged' });
   expect(dataDir.files.get('numbers.json')).toBe(text);
+});
+
+describe('the version of what a file holds', () => {
+  const open = (how: Partial<Parameters<typeof createJsonStore>[0]> = {}) => {
+    const dataDir = new MemoryDataDir();
+    const schema = z.strictObject({ n: z.number() });
+    const store = createJsonStore({
+      dataDir,
+      name: 'n.json',
+      schema,
+      version: 2,
+      ...(how as object),
+    });
+    return { store, put: (text: string) => dataDir.files.set('n.json', text), dataDir };
+  };
+
+  it('stands beside the value, and is no part of it', async () => {
+    const { store, dataDir } = open();
+    await store.write({ n: 1 });
+    expect(dataDir.files.get('n.json')).toBe('{\n "version": 2,\n "n": 1\n}\n');
+    expect(await store.read()).toEqual({ n: 1 });
+  });
+
+  it('may be an older one that the schema reads too', async () => {
+    const { store, put } = open({ alsoReads: [1] });
+    put('{"version":1,"n":1}');
+    expect(await store.read()).toEqual({ n: 1 });
+  });
+
+  it.each([
+    ['{"version":3,"n":1}', 'expected version 2 but got 3, of another version of countersign'],
+    ['{"n":1}', 'expected version as it was stored but got another form'],
+    ['[1]', 'expected version as it was stored but got another form'],
+  ])('%s is damaged', async (text, message) => {
+    const { store, put } = open();
+    put(text);
+    await expect(store.read()).rejects.toThrow(message);
+  });
+
+  it('another one counts as none where the store says so', async () => {
+    const { store, put } = open({ others: 'none', versionField: 'format' });
+    put('{"format":1,"n":"other"}');
+    expect(await store.read()).toBeUndefined();
+    put('{"n":1}');
+    await expect(store.read()).rejects.toMatchObject({ code: 'data-damaged' });
+  });
+});
+
+it('of several that make a document one does', async () => {
+  const { store } = create();
+  expect(await Promise.all([store.create([1]), store.create([2])])).toEqual([true, false]);
+  expect(await store.read()).toEqual([1]);
 });
 
 it('is settled when no write is under way', async () => {

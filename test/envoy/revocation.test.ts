@@ -3,8 +3,9 @@ import type { Socket } from 'node:net';
 import { createServer } from 'node:tls';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
-import { createCaChain, loadAuthority, offerLine } from '../../src/ca/index.js';
+import { createCaChain, loadAuthority, offerCaChain } from '../../src/ca/index.js';
 import { openDataDir } from '../../src/data/index.js';
+import { createOrderStore } from '../../src/data/orders/index.js';
 import type { EnvoyProcess } from '../../src/demo/envoy-process.js';
 import { httpCall } from '../../src/demo/http-client.js';
 import type { Load } from '../../src/demo/load.js';
@@ -455,7 +456,11 @@ function showRevocation({ binary, sotw }: { binary: string; sotw: boolean }): vo
     const before = await serials();
     const loads = await startLoads();
     await Promise.all(loads.map((load) => load.more(20)));
-    await offerLine(await dataDir(), await createCaChain('test.example', parts));
+    await offerCaChain(
+      createOrderStore(await dataDir()),
+      await createCaChain('test.example', parts),
+      parts,
+    );
     await eventually(
       async () => {
         const now = await serials();

@@ -2,15 +2,16 @@ import { generateKeyPairSync } from 'node:crypto';
 import { beforeAll, expect, test } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
 import {
+  askFinish,
   type CaChain,
   createCaChain,
   importCaChain,
   type Leaf,
   loadAuthority,
-  offerLine,
-  writeFinish,
+  offerCaChain,
 } from '../../src/ca/index.js';
 import { type DataDir, openDataDir } from '../../src/data/index.js';
+import { createOrderStore } from '../../src/data/orders/index.js';
 import type { EnvoyProcess } from '../../src/demo/envoy-process.js';
 import type { Load } from '../../src/demo/load.js';
 import { httpShot } from '../../src/demo/load-shots.js';
@@ -91,7 +92,7 @@ await describeEnvoy('a change of root under load', {}, ({ binary }) => {
   }, 60_000);
 
   const load = () => loadAuthority({ dataDir, ...TOOLS });
-  const newLine = (): Promise<CaChain> => createCaChain(DOMAIN, TOOLS);
+  const newChain = (): Promise<CaChain> => createCaChain(DOMAIN, TOOLS);
   const startLoads = (): Load[] => [
     harness.load({ shot: httpShot({ address, port: HTTP_PORT }, 'keep-alive') }),
     harness.load({ shot: httpShot({ address, port: HTTP_PORT }, 'per-request') }),
@@ -142,17 +143,17 @@ await describeEnvoy('a change of root under load', {}, ({ binary }) => {
   test('a new root takes over, and no request fails', async () => {
     const loads = startLoads();
     await Promise.all(loads.map((one) => one.more(20)));
-    const line = await newLine();
+    const chain = await newChain();
     const old = await load();
-    await offerLine(dataDir, line);
-    await eventually(async () => (await load()).trustAnchorsPem === line.root.pem, {
+    await offerCaChain(createOrderStore(dataDir), chain, TOOLS);
+    await eventually(async () => (await load()).trustAnchorsPem === chain.root.pem, {
       what: 'the new root alone',
       timeoutMs: 30_000,
     });
     expect(await mesh.wait()).toMatchObject({ inForce: true });
     await expectNoneFailed(loads);
-    expect(await rootsInForce()).toEqual([line.root.facts.serialHex]);
-    expect(old.describe()[0]?.serialHex).not.toBe(line.root.facts.serialHex);
+    expect(await rootsInForce()).toEqual([chain.root.facts.serialHex]);
+    expect(old.describe()[0]?.serialHex).not.toBe(chain.root.facts.serialHex);
     expect((await mesh.status()).rootChange).toBeNull();
   }, 60_000);
 
@@ -162,7 +163,7 @@ await describeEnvoy('a change of root under load', {}, ({ binary }) => {
     const leaf = await handOut();
     expect(await callFromOutside(leaf, oldRoots)).toBe('200');
     const loads = startLoads();
-    await offerLine(dataDir, await newLine());
+    await offerCaChain(createOrderStore(dataDir), await newChain(), TOOLS);
     await stageIs('sign');
     // The new leaf verifies by the old root alone, which has signed the new one.
     await heldBy('a certificate handed out until ');
@@ -177,7 +178,7 @@ await describeEnvoy('a change of root under load', {}, ({ binary }) => {
     });
     expect(await callFromOutside(leaf, oldRoots)).toBe('200');
     const { change } = await load();
-    await writeFinish(dataDir, change?.oldRootSha256 ?? '');
+    await askFinish(createOrderStore(dataDir), change?.oldRootSha256 ?? '', TOOLS);
     await stageIs(undefined);
     expect(await mesh.wait()).toMatchObject({ inForce: true });
     expect(await callFromOutside(leaf, oldRoots)).toBe('refused');
@@ -187,16 +188,16 @@ await describeEnvoy('a change of root under load', {}, ({ binary }) => {
   test('a plugged-in RSA root signs EC leaves, and no request fails', async () => {
     const loads = startLoads();
     const root = createRsaRoot();
-    const line = await importCaChain(root, { trustDomain: DOMAIN, tools: TOOLS });
-    await offerLine(dataDir, line);
+    const chain = await importCaChain(root, { trustDomain: DOMAIN, tools: TOOLS });
+    await offerCaChain(createOrderStore(dataDir), chain, TOOLS);
     await heldBy('a certificate handed out until ');
     // The certificate of the test before has an hour left.
-    await writeFinish(dataDir, (await load()).change?.oldRootSha256 ?? '');
+    await askFinish(createOrderStore(dataDir), (await load()).change?.oldRootSha256 ?? '', TOOLS);
     await stageIs(undefined);
     expect(await mesh.wait()).toMatchObject({ inForce: true });
     await expectNoneFailed(loads);
     expect(await rootsInForce()).toEqual(['0a']);
-    const { publicKey } = readCertificate(line.issuer.facts.der).x509;
+    const { publicKey } = readCertificate(chain.issuer.facts.der).x509;
     expect(publicKey.asymmetricKeyType).toBe('ec');
   }, 60_000);
 });

@@ -9,23 +9,23 @@ export class FakeLeaves {
   /** What the next leaves can't be had for. */
   failure: Error | undefined;
   reconsidered = 0;
-  readonly #leaves = new Map<string, Leaf>();
+  readonly #leaves = new Map<NodeId, Leaf>();
   readonly #renewed = new Listeners<[node: NodeId, leaf: Leaf]>();
   #held: (() => void)[] | undefined;
   #serial = 0;
 
-  get(node: string): Leaf | undefined {
+  get(node: NodeId): Leaf | undefined {
     return this.#leaves.get(node);
   }
 
-  async ensure(node: string, settings: LeafSettings): Promise<Leaf> {
+  async ensure(node: NodeId, settings: LeafSettings): Promise<Leaf> {
     const held = this.#held;
     if (held !== undefined) await new Promise<void>((resolve) => held.push(resolve));
     if (this.failure !== undefined) throw this.failure;
     return this.#make(node, settings.ttlMs);
   }
 
-  release(node: string): void {
+  release(node: NodeId): void {
     this.released.push(node);
     this.#leaves.delete(node);
   }
@@ -58,7 +58,7 @@ export class FakeLeaves {
     return leaf;
   }
 
-  #make(node: string, ttlMs: number): Leaf {
+  #make(node: NodeId, ttlMs: number): Leaf {
     const serialHex = String(++this.#serial);
     const notAfterMs = Date.UTC(2026, 0, 1) + ttlMs;
     const leaf = { serialHex, notAfterMs, keyPem: `key ${serialHex}`, chainPem: 'chain' } as Leaf;

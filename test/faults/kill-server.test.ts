@@ -1,13 +1,14 @@
 // kill -9 at each step of a server that carries out what a command has left, and of a restore.
 // Afterwards the state is the one before or the one after (of a change of root: one of its stages),
 // and the next start gets to the end.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
-import { createCaChain, loadAuthority, offerLine } from '../../src/ca/index.js';
+import { createCaChain, loadAuthority, offerCaChain } from '../../src/ca/index.js';
 import { openDataDir } from '../../src/data/index.js';
+import { createOrderStore } from '../../src/data/orders/index.js';
 import { loadRevocations } from '../../src/revocation/index.js';
 import { generateKeys } from '../../src/x509/keys/index.js';
 import { FREE_PORTS, READY } from '../harness/process.js';
@@ -48,7 +49,12 @@ const serve = ({ mesh, data }: Place): readonly string[] => [
   ...FREE_PORTS,
 ];
 
-const hasOffer = (root: string): boolean => existsSync(join(root, 'data', 'authority-next.json'));
+/** An order that has not been carried out. */
+const hasOffer = (root: string): boolean => {
+  const folder = join(root, 'data', 'orders');
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  return names.some((name) => /^[0-9a-f]+\.json$/.test(name));
+};
 const isChanging = (root: string): boolean =>
   readFileSync(join(root, 'data', 'authority.json'), 'utf8').includes('"change"');
 
@@ -80,7 +86,7 @@ async function withOffer(place: Place): Promise<void> {
   const line = await createCaChain('shop.example', TOOLS);
   writeFileSync(join(place.dir, 'old.pem'), await rootsOf(place));
   writeFileSync(join(place.dir, 'new.pem'), line.root.pem);
-  await offerLine(await open(place), line);
+  await offerCaChain(createOrderStore(await open(place)), line, TOOLS);
 }
 
 const revocations = async (place: Place): Promise<string[]> => [

@@ -102,6 +102,24 @@ export async function startTestServer(services: string): Promise<TestServer> {
   };
 }
 
+/** Connects as `id` by a token, and asks for its clusters. */
+export function connectSidecar(options: {
+  readonly address: string;
+  readonly anchorPem: string;
+  readonly id: string;
+  readonly token: string;
+}): AdsClient {
+  const { address, anchorPem, id, token } = options;
+  const client = new AdsClient({
+    ...{ address, variant: 'delta', authorization: `Bearer ${token}` },
+    credentials: credentials.createSsl(toBuffer(anchorPem), null, null, {
+      checkServerIdentity: () => undefined,
+    }),
+  });
+  client.sendBytes(firstRequest(id));
+  return client;
+}
+
 /** A certificate of a service in namespace default. */
 export function leafOf(issuer: Authority, service: string): Promise<Leaf> {
   const spiffeId = parseSpiffeId(`spiffe://${TRUST_DOMAIN}/ns/default/sa/${service}`);

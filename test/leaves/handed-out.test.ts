@@ -32,7 +32,7 @@ it.each(CREDENTIALS)('is recorded with what its holder showed: $kind', async (cr
   const fingerprintSha256 = sha256Hex(splitPem(chainPem)[0] ?? '');
   expect(await listHandedOut(dataDir)).toEqual([
     {
-      ...{ version: 1, serialHex, spiffeId, notBeforeMs, notAfterMs, issuedAtMs },
+      ...{ serialHex, spiffeId, notBeforeMs, notAfterMs, issuedAtMs },
       ...{ fingerprintSha256, service: 'web', node: 'web~a', credential },
     },
   ]);
@@ -41,8 +41,8 @@ it.each(CREDENTIALS)('is recorded with what its holder showed: $kind', async (cr
 it("an earlier version's files stay readable, and are forgotten in their time", async () => {
   const dataDir = new MemoryDataDir();
   const times = { notBeforeMs: 0, notAfterMs: HOUR_MS, issuedAtMs: 0 };
-  const old = { version: 1, serialHex: '4a01', service: 'web', spiffeId: WEB, ...times };
-  dataDir.files.set('handed-out/4a01.json', JSON.stringify(old));
+  const old = { serialHex: '4a01', service: 'web', spiffeId: WEB, ...times };
+  dataDir.files.set('handed-out/4a01.json', JSON.stringify({ version: 1, ...old }));
   expect(await listHandedOut(dataDir)).toEqual([old]);
   await forgetEnded(dataDir, 25 * HOUR_MS);
   expect(await listHandedOut(dataDir)).toEqual([old]);

@@ -32,7 +32,7 @@ services:
     ports: { 8080: { protocol: http, mtls: ${mode} } }`);
 const NOTHING_REVOKED: RevocationState = {
   list: new Map(),
-  marks: { version: 1, seen: [], inbound: {}, outbound: {} },
+  marks: { seen: [], inbound: {}, outbound: {} },
   crls: undefined,
   certificates: [],
 };

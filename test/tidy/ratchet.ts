@@ -18,7 +18,7 @@ export const LARGE_CLASSES: Readonly<Record<string, number>> = {
 export const WIDE_FACES: Readonly<Record<string, number>> = {
   // What everybody stands on.
   'src/base/index.ts': 34,
-  'src/ca/index.ts': 26,
+  'src/ca/index.ts': 28,
   // The library's, passed on by src/grpc/library.ts.
   'src/grpc/index.ts': 35,
   'src/policy/index.ts': 33,
@@ -45,6 +45,7 @@ export const LONG_TEST_FUNCTIONS: Readonly<Record<string, number>> = {
   'test/cli/data-folder.test.ts': 2,
   'test/cli/init-check.test.ts': 1,
   'test/cli/main.test.ts': 1,
+  'test/cli/orders.test.ts': 1,
   'test/cli/program.test.ts': 1,
   'test/cli/render.test.ts': 1,
   'test/cli/revoke.test.ts': 1,
@@ -52,6 +53,7 @@ export const LONG_TEST_FUNCTIONS: Readonly<Record<string, number>> = {
   'test/cli/server-commands.test.ts': 2,
   'test/cli/step-ca.test.ts': 1,
   'test/data/data-dir.test.ts': 1,
+  'test/data/orders/orders.test.ts': 2,
   'test/envoy/applications.test.ts': 1,
   'test/envoy/backup.test.ts': 1,
   'test/envoy/certificate-clients.test.ts': 1,

@@ -14,12 +14,10 @@ import {
   issueCrl,
   leafTemplate,
   periodFrom,
-  ROOT_LIFETIME_MS,
-  ROOT_PATH_LENGTH,
-  rootTemplate,
   toIssuer,
   toSerialHex,
 } from '../../src/x509/issue/index.js';
+import { ROOT_LIFETIME_MS, ROOT_PATH_LENGTH, rootTemplate } from '../../src/x509/issue/template.js';
 import { generateKeys } from '../../src/x509/keys/index.js';
 import { type CrlFacts, readCrl, splitCrlPem, toCrlPem } from '../../src/x509/read/index.js';
 import { seededRandom } from '../fakes/seeded-random.js';

@@ -3,18 +3,20 @@
 import { systemRandom } from '../../src/base/index.js';
 import { type KeyType, toSpiffeId, toTrustDomainId } from '../../src/spiffe/index.js';
 import {
-  INTERMEDIATE_LIFETIME_MS,
   type Issuer,
-  intermediateTemplate,
   issueCertificate,
   leafTemplate,
   periodFrom,
-  ROOT_LIFETIME_MS,
-  ROOT_PATH_LENGTH,
-  rootTemplate,
   toIssuer,
   toSerialHex,
 } from '../../src/x509/issue/index.js';
+import {
+  INTERMEDIATE_LIFETIME_MS,
+  intermediateTemplate,
+  ROOT_LIFETIME_MS,
+  ROOT_PATH_LENGTH,
+  rootTemplate,
+} from '../../src/x509/issue/template.js';
 import { generateKeys, type KeyPair } from '../../src/x509/keys/index.js';
 
 export interface Chain {

@@ -1,7 +1,7 @@
 // What an outside CA answered is judged as if an enemy had sent it: the key must be ours, the names
 // exactly those asked for, the period no longer, every CA above it a fit one, and the chain must
 // end at a root that the mesh trusts. Only then is it a leaf. Clocks of two machines differ: what
-// would make a leaf useless by our clock is told as that.
+// would make a leaf useless by our clock is reported as that.
 
 import { createPublicKey } from 'node:crypto';
 import { MeshError, SECOND_MS, toRfc3339 } from '../../base/index.js';

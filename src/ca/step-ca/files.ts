@@ -1,5 +1,5 @@
-// Files that mesh.yaml names: small, regular, read whole. What is wrong is told with the setting
-// that names the file, and never with a word of what is in it.
+// Files that mesh.yaml names: small, regular, read whole. What is wrong is reported with the
+// setting that names the file, and never with a word of what is in it.
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { MeshError, systemErrorCode } from '../../base/index.js';

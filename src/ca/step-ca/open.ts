@@ -33,7 +33,7 @@ export interface OpenedStepCa {
 
 /**
  * The CA that mesh.yaml names, recorded in the data folder.
- * @throws MeshError outside-ca-invalid for a setting, a file, or roots that no peer trusts;
+ * @throws MeshError outside-ca-invalid for a setting, a file, or roots that no verifier trusts;
  * identity-invalid where the folder belongs to another trust domain; data-unwritable, data-damaged.
  */
 export async function openStepCa(options: OpenStepCaOptions): Promise<OpenedStepCa> {

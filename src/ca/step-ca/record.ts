@@ -1,15 +1,13 @@
 // What the data folder remembers of the outside CA, so that commands use the same one beside the
 // server, from any folder they are called in, and so that a start notices when the mesh's roots
-// were swapped: peers that still trust only the former ones would refuse every new leaf. Nothing in
-// it is secret; the key stays where mesh.yaml says.
+// were swapped: verifiers that still trust only the former ones would refuse every new leaf.
+// Nothing in it is secret; the key stays where mesh.yaml says.
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import type { DataDir } from '../../data/index.js';
-import { parseStored } from '../../data/index.js';
+import { createJsonStore, type DataDir } from '../../data/index.js';
 
 const FILE = 'step-ca.json';
 const schema = z.strictObject({
-  version: z.literal(1),
   trustDomain: z.string(),
   url: z.string(),
   provisioner: z.string(),
@@ -18,25 +16,24 @@ const schema = z.strictObject({
   rootsPem: z.string(),
 });
 
-export type StepCaRecord = Omit<z.infer<typeof schema>, 'version'>;
+export type StepCaRecord = z.infer<typeof schema>;
+
+const openStore = (dataDir: DataDir) =>
+  createJsonStore({ dataDir, name: FILE, schema, version: 1 });
 
 /** Undefined where the mesh has its own CA. @throws MeshError data-damaged, data-unreadable */
 export async function readStepCaRecord(dataDir: DataDir): Promise<StepCaRecord | undefined> {
-  return parseStored({ dataDir, name: FILE, schema });
+  return openStore(dataDir).read();
 }
 
 /** Durable when the promise resolves. @throws MeshError data-unwritable */
 export async function writeRecord(dataDir: DataDir, record: StepCaRecord): Promise<void> {
   const { trustDomain, url, provisioner, keyPath, rootsPem } = record;
-  const stored: z.infer<typeof schema> = {
-    version: 1,
-    trustDomain,
-    url,
-    provisioner,
+  await openStore(dataDir).write({
+    ...{ trustDomain, url, provisioner },
     keyPath: resolve(keyPath),
     rootsPem,
-  };
-  await dataDir.write(FILE, `${JSON.stringify(stored, undefined, 1)}\n`);
+  });
 }
 
 /** The mesh has its own CA again. @throws MeshError data-unwritable */

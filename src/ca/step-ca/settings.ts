@@ -1,6 +1,7 @@
 // An outside CA as mesh.yaml names it, its files read and checked. The roots are read once: they
-// are what every peer of the mesh trusts, and replacing those is more than reading a file again.
-// The provisioner's key is read for each token, so that it can be replaced without a restart.
+// are what every verifier of the mesh trusts, and replacing those is more than reading a file
+// again. The provisioner's key is read for each token, so that it can be replaced without a
+// restart.
 import { stat } from 'node:fs/promises';
 import { MeshError } from '../../base/index.js';
 import { caProblems } from '../../x509/check/index.js';

@@ -16,7 +16,7 @@ import {
 } from '../../x509/issue/index.js';
 import { generateKeys } from '../../x509/keys/index.js';
 import type { CertificateFacts } from '../../x509/read/index.js';
-import { loadIssuer, serializeIssuer } from './stored-issuer.js';
+import { loadIssuer, writeIssuer } from './stored-issuer.js';
 import { loadOrCreateAnchor, type XdsAnchorOptions } from './xds-anchor.js';
 import { XDS_SERVER_LIFETIME_MS, xdsServerTemplate } from './xds-templates.js';
 
@@ -130,7 +130,7 @@ class RenewedCredential implements ServerCredential {
 
   async #renew(): Promise<void> {
     const server = await issueServer(this.#options, this.#anchor);
-    await this.#options.dataDir.write(SERVER_FILE, serializeIssuer(server));
+    await writeIssuer(this.#options.dataDir, SERVER_FILE, server);
     this.#server = server;
   }
 

@@ -11,7 +11,7 @@ import {
   toSerialHex,
 } from '../../x509/issue/index.js';
 import { generateKeys, type KeySource } from '../../x509/keys/index.js';
-import { loadIssuer, serializeIssuer } from './stored-issuer.js';
+import { createIssuer, loadIssuer } from './stored-issuer.js';
 import { XDS_ANCHOR_LIFETIME_MS, xdsAnchorTemplate } from './xds-templates.js';
 
 export interface XdsAnchorOptions {
@@ -46,7 +46,7 @@ export async function loadOrCreateAnchor(options: XdsAnchorOptions): Promise<Iss
     },
   });
   const anchor = toIssuer(issued, keys.privateKeyPem);
-  if (await dataDir.create(FILE, serializeIssuer(anchor))) return anchor;
+  if (await createIssuer(dataDir, FILE, anchor)) return anchor;
   // Another process was first: its anchor is the one that bootstraps already pin.
   return (await loadAnchor(dataDir)) ?? anchor;
 }

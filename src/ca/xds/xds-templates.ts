@@ -1,20 +1,17 @@
 // What the certificates of the xDS port contain: its anchor, which bootstraps pin, and the server
 // certificate below it. Plain data, as in x509/issue/template.ts.
 import { YEAR_MS } from '../../base/index.js';
-import {
-  authorityFields,
-  type CertificateTemplate,
-  type CommonOptions,
-  type IssuerPeriod,
-  periodWithin,
-} from '../../x509/issue/index.js';
+import { authorityFields, type CertificateTemplate, periodWithin } from '../../x509/issue/index.js';
+import type { CertificateFacts } from '../../x509/read/index.js';
+
+type TemplateOptions = Parameters<typeof authorityFields>[0];
 
 /** Bootstraps pin this anchor and cannot be reloaded, so it lives as long as a host may. */
 export const XDS_ANCHOR_LIFETIME_MS = 20 * YEAR_MS;
 export const XDS_SERVER_LIFETIME_MS = YEAR_MS;
 
 /** The anchor of the xDS port: no part of any trust domain, so without a SPIFFE ID. */
-export function xdsAnchorTemplate(options: CommonOptions): CertificateTemplate {
+export function xdsAnchorTemplate(options: TemplateOptions): CertificateTemplate {
   return {
     ...authorityFields(options, 'xds anchor'),
     ...periodWithin({ nowMs: options.nowMs, lifetimeMs: XDS_ANCHOR_LIFETIME_MS }),
@@ -25,10 +22,10 @@ export function xdsAnchorTemplate(options: CommonOptions): CertificateTemplate {
 
 /** The xDS port's server certificate, for names and addresses. */
 export function xdsServerTemplate(
-  options: CommonOptions & {
+  options: TemplateOptions & {
     readonly dnsNames: readonly string[];
     readonly ips: readonly string[];
-    readonly issuer: IssuerPeriod;
+    readonly issuer: Pick<CertificateFacts, 'notBeforeMs' | 'notAfterMs'>;
   },
 ): CertificateTemplate {
   const { serialHex, publicKeyDer, nowMs, dnsNames, ips, issuer } = options;

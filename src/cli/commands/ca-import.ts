@@ -6,19 +6,23 @@ import { type Command, Option } from 'commander';
 import { MeshError, systemErrorCode, toRfc3339 } from '../../base/index.js';
 import {
   type CaChain,
+  type CaProgress,
   createAuthority,
   importCaChain,
-  offerLine,
+  offerCaChain,
   readTrustDomain,
+  TAKE_CA,
   trustDomainOfCa,
 } from '../../ca/index.js';
 import { assertOwnAuthority } from '../../ca/step-ca/index.js';
 import { type DataDir, openDataDir } from '../../data/index.js';
+import { createOrderStore } from '../../data/orders/index.js';
 import { loadMesh } from '../../policy/index.js';
 import { type Context, writeLine } from '../../terminal/index.js';
 import { generateKeys } from '../../x509/keys/index.js';
 import { openOrMakeDataDir } from '../data-folder.js';
 import { dataOption, textReader, toExample, usage } from '../options.js';
+import { type Accepted, hearAnswer } from '../order-answer.js';
 import {
   caPassphraseOption,
   passphraseOption,
@@ -87,8 +91,23 @@ async function takeOver(options: ImportOptions, context: Context): Promise<void>
   const isFirst = known === undefined;
   const made =
     isFirst && (await createAuthority({ ...context, dataDir, trustDomain, passphrase }, chain));
-  if (!made) await offerLine(dataDir, chain, passphrase);
-  for (const text of toReport({ chain, trustDomain, made, dataDir })) writeLine(stdout, text);
+  const taken = made ? undefined : await offer(dataDir, { chain, passphrase, context });
+  const report = { chain, trustDomain, made, taken, dataDir };
+  for (const text of toReport(report)) writeLine(stdout, text);
+}
+
+/** What the server says of the offered CA; undefined where none has answered. */
+async function offer(
+  dataDir: DataDir,
+  options: {
+    readonly chain: CaChain;
+    readonly passphrase: string | undefined;
+    readonly context: Context;
+  },
+): Promise<Accepted<CaProgress> | undefined> {
+  const { chain, passphrase, context } = options;
+  const id = await offerCaChain(createOrderStore(dataDir), chain, { ...context, passphrase });
+  return hearAnswer(TAKE_CA, { id, dataDir }, context);
 }
 
 /** Of the folder's authority; undefined where there is no folder, or none in it. */
@@ -101,9 +120,10 @@ function toReport(done: {
   readonly chain: CaChain;
   readonly trustDomain: string;
   readonly made: boolean;
+  readonly taken: Accepted<CaProgress> | undefined;
   readonly dataDir: DataDir;
 }): readonly string[] {
-  const { chain, trustDomain, made, dataDir } = done;
+  const { chain, trustDomain, made, taken, dataDir } = done;
   const subject = chain.root.facts.x509.subject.replaceAll('\n', ', ');
   const ends = toRfc3339(chain.issuer.facts.notAfterMs);
   const keeps =
@@ -113,7 +133,10 @@ function toReport(done: {
   return made
     ? [`the CA of ${trustDomain} is now "${subject}", in ${dataDir.path}`, keeps]
     : [
-        `"${subject}" waits in ${dataDir.path} for the server, which takes it over in stages`,
+        taken?.state === 'done'
+          ? `the server of ${dataDir.path} has taken over "${subject}", in stages`
+          : `"${subject}" waits in ${dataDir.path} for the server, which takes it over in stages`,
+        ...(taken === undefined ? ['stored; no server has answered'] : []),
         keeps,
         'see how far it is: countersign ca show, countersign status',
       ];

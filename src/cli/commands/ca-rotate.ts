@@ -1,14 +1,24 @@
 // `ca rotate`: a new root takes over, in stages that the server paces. The command makes it and
-// leaves it for the server; `--finish` is the operator's word that nobody needs the old one.
+// orders the server to take it over; `--finish` is the operator's word that nobody needs the old
+// one. What is said is what the server of the data folder has answered, never more.
 import type { Command } from 'commander';
 import { MeshError } from '../../base/index.js';
-import { createCaChain, loadAuthority, offerLine, writeFinish } from '../../ca/index.js';
+import {
+  askFinish,
+  type CaChain,
+  type CaProgress,
+  createCaChain,
+  FINISH_CA,
+  loadAuthority,
+  offerCaChain,
+  ROOT_ALONE,
+  TAKE_CA,
+} from '../../ca/index.js';
 import { assertOwnAuthority } from '../../ca/step-ca/index.js';
-import { openDataDir } from '../../data/index.js';
-import type { ServerStatus } from '../../server/status/index.js';
+import { type DataDir, openDataDir } from '../../data/index.js';
+import { type Answer, createOrderStore, giveOrder, unanswered } from '../../data/orders/index.js';
 import { type Context, writeLine } from '../../terminal/index.js';
-import { generateKeys } from '../../x509/keys/index.js';
-import { ask } from '../admin-client.js';
+import { generateKeys, sha256Hex } from '../../x509/keys/index.js';
 import {
   dataOption,
   durationOption,
@@ -16,8 +26,8 @@ import {
   serverOptions,
   toExample,
 } from '../options.js';
+import { hearAnswer } from '../order-answer.js';
 import { caPassphraseOption, tryCaPassphrase } from '../passphrase.js';
-import { startRepetition } from '../repetition.js';
 
 interface RotateOptions extends ServerOptions {
   readonly wait?: boolean;
@@ -28,7 +38,11 @@ interface RotateOptions extends ServerOptions {
   readonly data: string;
 }
 
-const LOOK_EVERY_MS = 500;
+interface Place {
+  readonly dataDir: DataDir;
+  readonly context: Context;
+  readonly options: RotateOptions;
+}
 
 export function defineRotate(command: Command, context: Context): void {
   command
@@ -46,7 +60,8 @@ export function defineRotate(command: Command, context: Context): void {
     )
     .addOption(caPassphraseOption())
     .addOption(dataOption());
-  for (const option of serverOptions()) command.addOption(option);
+  // Of earlier versions, which asked the admin port: the server of the data folder answers now.
+  for (const option of serverOptions()) command.addOption(option.hideHelp());
   command
     .addHelpText(
       'after',
@@ -56,12 +71,13 @@ export function defineRotate(command: Command, context: Context): void {
 }
 
 async function rotate(options: RotateOptions, context: Context): Promise<void> {
-  const { clock, random, stdout } = context;
+  const { clock, random } = context;
   const dataDir = await openDataDir({ path: options.data, lock: false, create: false, random });
   await assertOwnAuthority(dataDir);
   const passphrase = tryCaPassphrase(options.caPassphraseFile);
   const authority = await loadAuthority({ dataDir, clock, random, passphrase });
   const { change, trustDomain } = authority;
+  const place = { dataDir, context, options };
   if (options.finish === true) {
     if (change?.stage !== 'sign') {
       const stage = change === undefined ? 'no change of root is under way' : 'it has only begun';
@@ -69,43 +85,119 @@ async function rotate(options: RotateOptions, context: Context): Promise<void> {
         hint: 'see `countersign ca show`',
       });
     }
-    await writeFinish(dataDir, change.oldRootSha256);
-    writeLine(stdout, 'the old root goes as soon as the server has seen this');
+    await finish(place, change.oldRootSha256);
+    if (options.wait === true) await waitForEnd(place, change.newRootSha256);
   } else if (change === undefined) {
-    const tools = { clock, random, keySource: generateKeys };
-    await offerLine(dataDir, await createCaChain(trustDomain, tools), passphrase);
-    writeLine(stdout, 'a new root waits for the server, which takes it over in stages');
-  } else if (options.wait !== true) {
+    const chain = await createCaChain(trustDomain, { clock, random, keySource: generateKeys });
+    const isTaken = await offer(place, chain, passphrase);
+    if (options.wait !== true) return;
+    if (isTaken) await waitForEnd(place, sha256Hex(chain.root.facts.der));
+    else context.exitCode = 1;
+  } else if (options.wait === true) {
+    await waitForEnd(place, change.newRootSha256);
+  } else {
     throw new MeshError('request-invalid', 'expected no change of root to be under way', {
       hint: 'see `countersign ca show`; `countersign ca rotate --wait` waits for it',
     });
   }
-  if (options.wait === true) await waitForEnd(options, context);
 }
 
-/** Until no root is being changed; says who holds it up where the time runs out. */
-async function waitForEnd(options: RotateOptions, context: Context): Promise<void> {
-  const { clock, stdout, stderr } = context;
-  const endMs = clock.now() + options.timeout;
-  const repetition = startRepetition(context);
-  try {
-    for (;;) {
-      // `wait` makes the server look at its data folder at once.
-      await ask({ ...options, path: '/v1/wait?timeout_ms=0', answers: [409] });
-      const { rootChange } = (await ask({ ...options, path: '/v1/status' })) as ServerStatus;
-      if (rootChange === null) {
-        writeLine(stdout, 'the new root stands alone');
-        return;
-      }
-      if (clock.now() >= endMs) {
-        const who = rootChange.waitingFor.join(', ');
-        writeLine(stderr, `error: expected the new root to stand alone but it waits for ${who}`);
-        context.exitCode = 1;
-        return;
-      }
-      if (!(await repetition.pause(LOOK_EVERY_MS))) return;
-    }
-  } finally {
-    repetition.end();
+/** Offers the new root; whether the server has taken it over. @throws where none has seen it */
+async function offer(
+  { dataDir, context, options }: Place,
+  chain: CaChain,
+  passphrase: string | undefined,
+): Promise<boolean> {
+  const { stdout } = context;
+  const store = createOrderStore(dataDir);
+  const id = await offerCaChain(store, chain, { ...context, passphrase });
+  const wait = {
+    until: ({ state }: Answer) => options.wait !== true || state !== 'waiting',
+    ...(options.wait === true ? { limitMs: options.timeout + TAKING_MS } : {}),
+  };
+  const answer = await hearAnswer(TAKE_CA, { id, dataDir }, { ...context, ...wait });
+  if (answer?.state === 'done') {
+    writeLine(stdout, 'the server has taken over a new root, which replaces the old one in stages');
+    return true;
   }
+  writeLine(stdout, 'a new root waits for the server, which takes it over in stages');
+  if (answer !== undefined) {
+    writeLine(stdout, `it waits for ${answer.report.waitingFor.join(', ')}`);
+    return false;
+  }
+  if (options.wait === true) throw await unanswered(store, toHint(id));
+  writeLine(stdout, 'stored; no server has answered');
+  return false;
 }
+
+function toHint(id: string): string {
+  return `start \`countersign serve\` there; remove orders/${id}.json to withdraw the order`;
+}
+
+async function finish({ dataDir, context, options }: Place, oldRootSha256: string): Promise<void> {
+  const { stdout } = context;
+  const store = createOrderStore(dataDir);
+  const id = await askFinish(store, oldRootSha256, context);
+  const answer = await hearAnswer(FINISH_CA, { id, dataDir }, context);
+  if (answer?.state === 'done') {
+    writeLine(stdout, 'the old root is trusted no longer');
+    return;
+  }
+  writeLine(stdout, 'the old root goes as soon as the server has seen this');
+  if (answer !== undefined) return;
+  if (options.wait === true) throw await unanswered(store, toHint(id));
+  writeLine(stdout, 'stored; no server has answered');
+}
+
+/** Until that root stands alone; says who holds it up where the time runs out. */
+async function waitForEnd({ dataDir, context, options }: Place, rootSha256: string): Promise<void> {
+  const { clock, random, stdout, stderr } = context;
+  const store = createOrderStore(dataDir);
+  const { timeout } = options;
+  const payload = { rootSha256 };
+  // The server's answers end where this command does not come back for them.
+  const deadlineMs = clock.now() + 2 * timeout + SPARE_MS;
+  const tools = { store, clock, random };
+  const { id } = await giveOrder(ROOT_ALONE, { payload, deadlineMs }, tools);
+  let stage: CaProgress['stage'];
+  let isStopped = false;
+  const cancel = context.onStop(() => {
+    isStopped = true;
+  });
+  const answer = await hearAnswer(
+    ROOT_ALONE,
+    { id, dataDir },
+    {
+      ...context,
+      limitMs: timeout,
+      until: (one) => {
+        if (one.state === 'waiting' && one.report.stage !== stage) {
+          stage = one.report.stage;
+          if (stage !== undefined) writeLine(stderr, STAGES[stage]);
+        }
+        return false;
+      },
+    },
+  ).finally(cancel);
+  if (answer?.state === 'done') {
+    writeLine(stdout, 'the new root stands alone');
+    return;
+  }
+  await store.withdraw(id);
+  if (isStopped) return;
+  if (answer === undefined) {
+    throw await unanswered(store, 'see its log; `countersign ca show` says how far the change is');
+  }
+  const who = answer.report.waitingFor.join(', ');
+  writeLine(stderr, `error: expected the new root to stand alone but it waits for ${who}`);
+  context.exitCode = 1;
+}
+
+/** A server that has just started looks after two seconds. */
+const TAKING_MS = 5_000;
+const SPARE_MS = 60_000;
+
+export const STAGES: Readonly<Record<NonNullable<CaProgress['stage']>, string>> = {
+  trust: 'both roots are trusted, the old one signs',
+  sign: 'both roots are trusted, the new one signs',
+};

@@ -16,7 +16,7 @@ import { type Context, writeLine } from '../../terminal/index.js';
 import { dataOption, jsonOption, toExample } from '../options.js';
 import { caPassphraseOption, tryCaPassphrase } from '../passphrase.js';
 import { defineImport } from './ca-import.js';
-import { defineRotate } from './ca-rotate.js';
+import { defineRotate, STAGES } from './ca-rotate.js';
 
 interface ShowOptions {
   readonly data: string;
@@ -149,11 +149,6 @@ async function toShownChange(
   const since = toRfc3339(sinceMs);
   return { stage, since, oldRootSha256, newRootSha256, handedOutUntil };
 }
-
-const STAGES: Readonly<Record<ShownChange['stage'], string>> = {
-  trust: 'both roots are trusted, the old one signs',
-  sign: 'both roots are trusted, the new one signs',
-};
 
 function toChangeLines(change: ShownChange): readonly string[] {
   const { stage, since, oldRootSha256, newRootSha256, handedOutUntil } = change;

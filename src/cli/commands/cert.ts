@@ -24,7 +24,7 @@ import {
 import { type OutputFile, PRIVATE_MODE, PUBLIC_MODE, writeOutput } from '../output-file.js';
 import { openP12Output, type P12Given, type P12Output, p12Options } from '../p12-output.js';
 import { caPassphraseOption, tryCaPassphrase } from '../passphrase.js';
-import { orderRenewal } from '../renewal-order.js';
+import { renewLeaves } from '../renewal-order.js';
 import { startRepetition } from '../repetition.js';
 import { serviceArgument } from '../service-argument.js';
 
@@ -135,7 +135,7 @@ async function act(
   const p12Given = options.p12 ?? options.p12PasswordFile;
   if (options.renew === true) {
     const others = [out, list, isWatch, p12Given].filter((one) => one !== undefined);
-    return orderRenewal({ ...options, service, isAlone: others.length === 0 }, context);
+    return renewLeaves({ ...options, service, isAlone: others.length === 0 }, context);
   }
   if (options.instance !== undefined) throw usage('expected --renew with --instance');
   if (list === true ? service !== undefined || out !== undefined : !isOrder) {

@@ -11,6 +11,7 @@ import {
   type Revocation,
   type RevocationSubject,
   removeRevocation,
+  TAKE_REVOCATIONS,
   toRevocationKey,
   toSubjectText,
   tryParseSerialHex,
@@ -29,6 +30,7 @@ import {
   toExample,
   usage,
 } from '../options.js';
+import { confirmFact } from '../order-answer.js';
 import { count } from '../problems.js';
 import { askProgress, type Progress } from '../revocation-progress.js';
 import { serviceArgument } from '../service-argument.js';
@@ -134,6 +136,7 @@ async function revoke(dataDir: DataDir, { subject, options }: Order, context: Co
     await addRevocation(dataDir, { ...subject, revokedAtMs: nowMs });
   }
   const revocation = (await loadRevocations(dataDir)).get(toRevocationKey(subject));
+  const answer = await confirmFact(TAKE_REVOCATIONS, dataDir, context);
   const progress = await askProgress(options, subject);
   if (options.json === true) {
     const server = progress === undefined ? null : progress;
@@ -141,24 +144,29 @@ async function revoke(dataDir: DataDir, { subject, options }: Order, context: Co
     writeLine(stdout, JSON.stringify({ revocation: shown, server }, undefined, 2));
   } else {
     writeLine(stdout, `${isKnown ? 'was revoked already' : 'revoked'}: ${toSubjectText(subject)}`);
-    printProgress(progress, { subject, options }, context);
+    if (progress === undefined) printSilence(answer !== undefined, options, context);
+    else printProgress(progress, subject, context);
   }
   // What was stored must be in force somewhere: a server that answers and doesn't know it is wrong.
   if (progress?.known === false) refuseOther({ subject, options }, context);
 }
 
+/** Nobody answers at the admin port: all that is known is whether the folder's server has it. */
+function printSilence(isTaken: boolean, { server }: RevokeOptions, { stdout }: Context): void {
+  writeLine(
+    stdout,
+    isTaken
+      ? `the server has it in force; nobody answers at ${formatHostPort(server)} on which proxies`
+      : 'stored; no server has answered: in force when one runs on this data folder',
+  );
+}
+
 function printProgress(
-  progress: Progress | undefined,
-  { subject, options }: Order,
+  { known, inForce, of }: Progress,
+  subject: RevocationSubject,
   { stdout }: Context,
 ): void {
-  if (progress === undefined) {
-    const where = formatHostPort(options.server);
-    writeLine(stdout, `no server answers at ${where}: in force when one runs on this data folder`);
-    return;
-  }
-  if (!progress.known) return;
-  const { inForce, of } = progress;
+  if (!known) return;
   writeLine(stdout, `in force on ${inForce} of ${count(of, 'proxy')}`);
   if (inForce < of) writeLine(stdout, 'the others follow: see `countersign wait`');
   if (subject.kind === 'token') return;
@@ -186,6 +194,7 @@ async function takeBack(dataDir: DataDir, { subject, options }: Order, context: 
     context.exitCode = 1;
     return;
   }
+  const answer = await confirmFact(TAKE_REVOCATIONS, dataDir, context);
   const progress = await askProgress(options, subject);
   if (options.json === true) {
     const server = progress === undefined ? null : progress;
@@ -193,6 +202,7 @@ async function takeBack(dataDir: DataDir, { subject, options }: Order, context: 
     return;
   }
   writeLine(stdout, `no longer revoked: ${toSubjectText(subject)}`);
+  if (progress === undefined) printSilence(answer !== undefined, options, context);
   if (progress !== undefined && !progress.known) {
     const { inForce, of } = progress;
     writeLine(stdout, `in force on ${inForce} of ${count(of, 'proxy')}`);

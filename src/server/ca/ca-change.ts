@@ -12,19 +12,24 @@ import {
   type Cancel,
   type Clock,
   type Logger,
+  MeshError,
   MINUTE_MS,
   Rerun,
   toRfc3339,
 } from '../../base/index.js';
 import {
   bundleNotedAtMs,
-  isFinishAsked,
+  type CaProgress,
+  FINISH_CA,
   type LocalAuthority,
-  loadOffer,
-  removeFinish,
-  removeOffer,
+  openOffer,
+  ROOT_ALONE,
+  TAKE_CA,
 } from '../../ca/index.js';
 import type { DataDir } from '../../data/index.js';
+import type { Answered, Order, OrderDesk, PayloadOf } from '../../data/orders/index.js';
+import { sha256Hex } from '../../x509/keys/index.js';
+import { splitPem } from '../../x509/read/index.js';
 import { type ProxyState, STORE_RETRY_MS, Staged } from '../mesh/index.js';
 
 /** What needs the old root, beside sidecars, is looked at this often. */
@@ -42,7 +47,7 @@ export interface CaChangeOptions {
   readonly dataDir: DataDir;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Opens what a command left. */
+  /** Opens what a command offers. */
   readonly passphrase: string | undefined;
   readonly proxies: () => Iterable<CaProxy>;
   /** When the last certificate that was handed out before this time ends, ms since the epoch. */
@@ -66,8 +71,8 @@ export class CaChange {
   readonly #advancing = new Rerun(() => this.#advance());
   /** What keeps the old root though no sidecar does; undefined: not looked at yet. */
   #holders: readonly string[] | undefined;
-  /** The operator said that the old root may go, whoever needs it. */
-  #isFinishAsked = false;
+  /** The old root that the operator lets go, whoever needs it. */
+  #finishAsked: string | undefined;
   #cancelLook: Cancel | undefined;
 
   constructor(options: CaChangeOptions) {
@@ -99,35 +104,64 @@ export class CaChange {
   get phase(): CaPhase | undefined {
     const { change } = this.#options.authority;
     if (change === undefined) return undefined;
-    const nodes = this.#waitingNodes(this.#isOverdue);
-    const waitingFor = nodes.length > 0 ? nodes : (this.#holders ?? []);
+    const waitingFor = this.#waitingFor();
     return change.stage === 'trust'
       ? { name: 'new root: every proxy trusts it', waitingFor }
       : { name: 'new root: it signs, the old one goes', waitingFor };
   }
 
-  /** Looks whether a command left another CA chain, or the word that the old root may go. */
-  async look(): Promise<void> {
-    const { authority, dataDir, logger, passphrase } = this.#options;
-    const offer = await loadOffer(dataDir, {
-      passphrase,
-      trustDomain: authority.trustDomain,
-      nowMs: this.#options.clock.now(),
-    });
-    if (offer !== undefined && authority.change === undefined) {
-      if (!authority.has(offer)) {
-        await authority.beginChange(offer);
-        logger.info({ change: authority.change }, 'another CA was taken over');
-        // Another issuing CA under the same root takes no stages.
-        if (authority.change === undefined) this.#options.onChange();
-        else this.#staged.resume('trust');
+  /** Takes the orders about the authority from now on. */
+  takeOrders(desk: OrderDesk): void {
+    desk.register(TAKE_CA, (order) => this.#takeOver(order));
+    desk.register(FINISH_CA, (order) => this.#finish(order));
+    desk.register(ROOT_ALONE, (order) => this.#tellProgress(order));
+  }
+
+  /** Done where that CA was taken over already: it is in `authority.json` since. */
+  async #takeOver({ payload }: Order<PayloadOf<typeof TAKE_CA>>): Promise<Answered<CaProgress>> {
+    const { authority, clock, logger, passphrase } = this.#options;
+    const { trustDomain } = authority;
+    const chain = openOffer(payload, { passphrase, trustDomain, nowMs: clock.now() });
+    if (!authority.has(chain)) {
+      if (authority.change !== undefined) {
+        return { state: 'waiting', report: { waitingFor: ['the end of another change of root'] } };
       }
-      await removeOffer(dataDir);
-    } else if (offer !== undefined && authority.has(offer)) {
-      // A crash came between taking it over and removing it.
-      await removeOffer(dataDir);
+      await authority.beginChange(chain);
+      logger.info({ change: authority.change }, 'another CA was taken over');
+      // Another issuing CA under the same root takes no stages.
+      if (authority.change === undefined) this.#options.onChange();
+      else this.#staged.resume('trust');
     }
     await this.advance();
+    return { state: 'done', report: this.#progress() };
+  }
+
+  /** Done where the root is gone. */
+  async #finish({ payload }: Order<{ rootSha256: string }>): Promise<Answered<CaProgress>> {
+    const { authority } = this.#options;
+    if (authority.change?.oldRootSha256 === payload.rootSha256) {
+      this.#finishAsked = payload.rootSha256;
+      await this.advance();
+    }
+    const isGone = authority.change?.oldRootSha256 !== payload.rootSha256;
+    return { state: isGone ? 'done' : 'waiting', report: this.#progress() };
+  }
+
+  async #tellProgress({ payload }: Order<{ rootSha256: string }>): Promise<Answered<CaProgress>> {
+    const { authority } = this.#options;
+    await this.advance();
+    if (authority.change !== undefined) return { state: 'waiting', report: this.#progress() };
+    const [root] = splitPem(authority.trustAnchorsPem).map((der) => sha256Hex(der));
+    if (root === payload.rootSha256) return { state: 'done', report: this.#progress() };
+    throw new MeshError('request-invalid', 'expected that root to stand alone but another does', {
+      hint: 'see `countersign ca show`',
+    });
+  }
+
+  #progress(): CaProgress {
+    const { change } = this.#options.authority;
+    if (change === undefined) return { waitingFor: [] };
+    return { stage: change.stage, waitingFor: [...this.#waitingFor()] };
   }
 
   /** Call whenever a sidecar connected, answered or left. */
@@ -149,20 +183,15 @@ export class CaChange {
   }
 
   async #lookAtHolders(): Promise<void> {
-    const { authority, dataDir } = this.#options;
-    const { change } = authority;
-    if (change === undefined) return;
-    this.#isFinishAsked = await isFinishAsked(dataDir, change.oldRootSha256);
     if (this.#isFinishAsked || this.#waitingNodes(this.#isOverdue).length > 0) return;
     this.#holders = await this.#toHolders();
     if (this.#holders.length > 0) this.#lookAgainAfter(LOOK_EVERY_MS);
   }
 
   async #end(): Promise<void> {
-    const { authority, dataDir, logger } = this.#options;
+    const { authority, logger } = this.#options;
     const root = authority.change?.newRootSha256;
     await authority.endChange();
-    if (this.#isFinishAsked) await removeFinish(dataDir);
     logger.info({ root }, 'the old root is no longer trusted');
   }
 
@@ -190,9 +219,19 @@ export class CaChange {
     return stage === 'trust' || this.#holders?.length === 0;
   }
 
+  get #isFinishAsked(): boolean {
+    const { change } = this.#options.authority;
+    return change !== undefined && change.oldRootSha256 === this.#finishAsked;
+  }
+
   get #isOverdue(): boolean {
     const { state } = this.#staged;
     return state.kind === 'waiting' && state.isOverdue;
+  }
+
+  #waitingFor(): readonly string[] {
+    const nodes = this.#waitingNodes(this.#isOverdue);
+    return nodes.length > 0 ? nodes : (this.#holders ?? []);
   }
 
   #waitingNodes(isOverdue: boolean): readonly string[] {
@@ -210,7 +249,6 @@ export class CaChange {
   #onEnter(stage: Stage): void {
     const { authority, logger, onChange } = this.#options;
     this.#holders = undefined;
-    this.#isFinishAsked = false;
     this.#cancelLook?.();
     onChange();
     if (stage === 'end') return;

@@ -1,4 +1,4 @@
 export { CaChange, type CaPhase, type CaProxy } from './ca-change.js';
-export { carryOutRenewals } from './carry-out-renewals.js';
+export { takeRenewalOrders } from './carry-out-renewals.js';
 export { startSweep } from './handed-out-sweep.js';
 export { type OpenedAuthority, openAuthority } from './open-authority.js';

@@ -92,7 +92,10 @@ function toTtlMs(validityS: number, longestMs: number): number {
   throw new MeshError('request-invalid', message);
 }
 
-/** A renewed certificate is bound as the one before it was, and remembers how the first was had. */
+/**
+ * A renewed certificate is bound as the one before it was, and remembers what the first one was had
+ * for.
+ */
 async function toHandingOut(
   dataDir: DataDir,
   certificate: LeafCertificate,

@@ -1,11 +1,12 @@
 export { MeshProblems, MeshSource, type MeshState } from './mesh-source.js';
 export { type ProxyState, Rollout } from './rollout.js';
 export {
+  ROLLOUT_VERSION,
   type RolloutRecord,
   rolloutSchema,
   type StoredRollout,
+  toRolloutRecord,
   toStoredRollout,
-  tryRolloutRecord,
 } from './rollout-record.js';
 export { STAGE_DEADLINE_MS, STORE_RETRY_MS, Staged } from './staged.js';
 export { meshFilesSchema, STORED_MESH } from './stored-mesh.js';

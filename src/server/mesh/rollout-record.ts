@@ -12,8 +12,12 @@ export interface RolloutRecord {
   readonly phases: readonly Phase[];
 }
 
-/** Changes with the shape of `Mesh`: a record of another format is not read. */
-const FORMAT = 2;
+/** Changes with the shape of `Mesh`: a record of another version counts as none. */
+export const ROLLOUT_VERSION = {
+  version: 2,
+  versionField: 'format',
+  others: 'none',
+} as const;
 
 interface StoredMesh extends Omit<Mesh, 'services'> {
   readonly services: readonly Service[];
@@ -25,7 +29,6 @@ const meshSchema = z.custom<StoredMesh>((value) => {
 });
 
 export const rolloutSchema = z.object({
-  format: z.number(),
   mayBeInForce: z.array(meshSchema).min(1),
   phases: z.array(z.object({ name: z.string(), mesh: meshSchema })),
 });
@@ -34,15 +37,12 @@ export type StoredRollout = z.infer<typeof rolloutSchema>;
 
 export function toStoredRollout({ mayBeInForce, phases }: RolloutRecord): StoredRollout {
   return {
-    format: FORMAT,
     mayBeInForce: mayBeInForce.map(toStoredMesh),
     phases: phases.map(({ name, mesh }) => ({ name, mesh: toStoredMesh(mesh) })),
   };
 }
 
-/** Undefined for the record of a version that stores another format. */
-export function tryRolloutRecord(stored: StoredRollout): RolloutRecord | undefined {
-  if (stored.format !== FORMAT) return undefined;
+export function toRolloutRecord(stored: StoredRollout): RolloutRecord {
   return {
     mayBeInForce: stored.mayBeInForce.map(toMesh),
     phases: stored.phases.map(({ name, mesh }) => ({ name, mesh: toMesh(mesh) })),

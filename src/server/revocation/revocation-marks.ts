@@ -13,7 +13,6 @@ import { toClusterName } from '../../translate/index.js';
 import { toRevokedSpiffeId } from './revoked.js';
 
 export const marksSchema = z.strictObject({
-  version: z.literal(1),
   /** Revocations in force whose marks are made. */
   seen: z.array(z.string()),
   /** By a service's port. */
@@ -23,7 +22,7 @@ export const marksSchema = z.strictObject({
 
 export type Marks = z.infer<typeof marksSchema>;
 
-export const NO_MARKS: Marks = { version: 1, seen: [], inbound: {}, outbound: {} };
+export const NO_MARKS: Marks = { seen: [], inbound: {}, outbound: {} };
 
 export interface MarksInput {
   readonly revocations: Iterable<Revocation>;
@@ -49,7 +48,7 @@ export function nextMarks(before: Marks, { revocations, serviceOf, meshes }: Mar
     for (const port of toOwnPorts(service, meshes)) outbound[port] = toMark(outbound[port], id);
   }
   const ids = all.map(({ id }) => id).sort();
-  return { version: 1, seen: ids, inbound: toSorted(inbound), outbound: toSorted(outbound) };
+  return { seen: ids, inbound: toSorted(inbound), outbound: toSorted(outbound) };
 }
 
 /** A revocation that was taken back and made again is another one. */

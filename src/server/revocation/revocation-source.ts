@@ -75,6 +75,7 @@ export class RevocationSource {
       dataDir,
       name: 'revocation-marks.json',
       schema: marksSchema,
+      version: 1,
     });
   }
 

@@ -58,11 +58,17 @@ export function readOid(value: DerValue | undefined): string {
   const content = contentOf(value, TAG.oid);
   const arcs: (number | bigint)[] = [];
   let start = 0;
-  for (const [at, byte] of content.entries()) {
+  let arc = 0;
+  for (let at = 0; at < content.length; at++) {
+    const byte = content[at] ?? 0;
     if (at === start && byte === 0x80) throw broken('an object identifier in its shortest form');
-    if ((byte & 0x80) !== 0) continue;
-    arcs.push(toArc(content.subarray(start, at + 1)));
+    arc = arc * 128 + (byte & 0x7f);
+    if (byte >= 0x80) continue;
+    // A number holds seven digits of seven bits; arcs that are UUIDs have more.
+    const isLong = at - start >= 7;
+    arcs.push(isLong ? toLongArc(content.subarray(start, at + 1)) : arc);
     start = at + 1;
+    arc = 0;
   }
   const [first, ...rest] = arcs;
   if (first === undefined || start < content.length) {
@@ -73,14 +79,8 @@ export function readOid(value: DerValue | undefined): string {
   return [top, second, ...rest].join('.');
 }
 
-/** A number holds seven digits of seven bits; arcs that are UUIDs have more. */
-function toArc(digits: Buffer): number | bigint {
-  if (digits.length > 7) {
-    return digits.reduce((sum, byte) => sum * 128n + BigInt(byte & 0x7f), 0n);
-  }
-  let arc = 0;
-  for (const byte of digits) arc = arc * 128 + (byte & 0x7f);
-  return arc;
+function toLongArc(digits: Buffer): bigint {
+  return digits.reduce((sum, byte) => sum * 128n + BigInt(byte & 0x7f), 0n);
 }
 
 /** A BOOLEAN; DER knows 0x00 and 0xff only. @throws MeshError certificate-invalid */

@@ -38,7 +38,7 @@ export interface CrlRequest {
 export interface CrlAuthority {
   /**
    * Every CA whose leaves may be in force, the present one first: without a list of its own, an
-   * issuer's leaves are all refused. An issuer must be among them, and its list with every proxy,
+   * issuer's leaves are all refused. An issuer must be among them, and its list with every sidecar,
    * before it signs its first leaf.
    */
   issuers(): readonly CertificateFacts[];

@@ -3,7 +3,7 @@
 // its own rules. Three shapes are here: root, issuing intermediate and workload leaf (X.509-SVID).
 // Rules: https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md, RFC 5280 section 4.
 import assert from 'node:assert';
-import { DAY_MS, MINUTE_MS, type Random, SECOND_MS, YEAR_MS } from '../../base/index.js';
+import { MINUTE_MS, type Random, SECOND_MS, YEAR_MS } from '../../base/index.js';
 import type { SpiffeId } from '../../spiffe/index.js';
 
 export type KeyUsage = 'digitalSignature' | 'keyCertSign' | 'cRLSign';
@@ -45,7 +45,7 @@ export interface IssuerPeriod {
   readonly notAfterMs: number;
 }
 
-/** Clocks of peers run apart: certificates begin this long before they are issued. */
+/** Clocks run apart: certificates begin this long before they are issued. */
 export const BACKDATE_MS = 5 * MINUTE_MS;
 /** A root outlives any plan: replacing it is a phased rotation. */
 export const ROOT_LIFETIME_MS = 10 * YEAR_MS;
@@ -54,8 +54,6 @@ export const ROOT_LIFETIME_MS = 10 * YEAR_MS;
  * needs.
  */
 export const INTERMEDIATE_LIFETIME_MS = YEAR_MS;
-/** What mesh.yaml may ask for at most. */
-export const LONGEST_LEAF_MS = 90 * DAY_MS;
 
 const SERIAL_BYTES = 16;
 const ORGANIZATION = 'Countersign';

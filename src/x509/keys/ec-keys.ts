@@ -75,7 +75,7 @@ export function generateEcKeys(type: EcKeyType): {
 /**
  * The public key (SubjectPublicKeyInfo, DER) that follows from an EC private key's number, which
  * must be encoded as we do; undefined: it is something else, for OpenSSL to judge. Nothing thrown
- * here tells anything of the key.
+ * here says anything of the key.
  */
 export function tryDerivePublicKey(privateKeyPem: string): Buffer | undefined {
   const der = readPemBlock('PRIVATE KEY', privateKeyPem);

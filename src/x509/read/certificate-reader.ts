@@ -1,5 +1,5 @@
 // Third step of issuing: what a certificate says, read from its DER by code that shares nothing
-// with the encoder. node:crypto's X509Certificate checks signatures and key pairs; it doesn't tell
+// with the encoder. node:crypto's X509Certificate checks signatures and key pairs; it doesn't give
 // critical flags, key usages, path lengths or key identifiers, so those are read here. Facts only:
 // `validate.ts` judges.
 // Structure: RFC 5280 section 4.1 and 4.2.
@@ -86,7 +86,7 @@ export function splitPem(pem: string): readonly Buffer[] {
  * @throws MeshError certificate-invalid where it is not X.509 in DER.
  */
 export function readCertificate(der: Buffer): CertificateFacts {
-  // First, so that what OpenSSL can't read is told as that.
+  // First, so that what OpenSSL can't read is reported as that.
   const x509 = tryX509(der);
   return { ...readDerFacts(der), x509 };
 }

@@ -1,13 +1,14 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createCaChainUnder } from '../../../src/ca/authority-material.js';
 import {
+  askFinish,
   type CaChain,
   createCaChain,
   loadOrCreateAuthority,
   noteBundle,
-  offerLine,
-  writeFinish,
+  offerCaChain,
 } from '../../../src/ca/index.js';
+import { createOrderStore, OrderDesk } from '../../../src/data/orders/index.js';
 import { lastHandedOutEndMs, recordHandedOut } from '../../../src/leaves/index.js';
 import { CaChange, type CaProxy } from '../../../src/server/ca/index.js';
 import { toIssuer } from '../../../src/x509/issue/index.js';
@@ -25,6 +26,7 @@ async function setup() {
   const random = seededRandom('ca-change');
   const dataDir = new MemoryDataDir();
   const logger = recordingLogger();
+  const store = createOrderStore(dataDir);
   const tools = { clock, random, keySource: generateKeys };
   const options = { dataDir, clock, random, trustDomain: DOMAIN };
   const world = { proxies: [] as CaProxy[], changes: 0 };
@@ -39,15 +41,23 @@ async function setup() {
       },
     });
     onTestFinished(() => change.stop());
-    return { authority, change };
+    const desk = new OrderDesk({ store, clock, logger });
+    change.takeOrders(desk);
+    return { authority, change, look: () => desk.look() };
   };
   const chain = await createCaChain(DOMAIN, tools);
+  const offer = (offered: CaChain) => offerCaChain(store, offered, { clock, random });
+  const finish = (oldRoot: string) => askFinish(store, oldRoot, { clock, random });
+  /** Names of the orders that wait. */
+  const waiting = () =>
+    [...dataDir.files.keys()].filter((name) => /^orders\/[0-9a-f]+\.json$/.test(name));
   const handOut = async (ttlMs: number, from: Awaited<ReturnType<typeof open>>['authority']) => {
     const request = { spiffeId: WEB, dnsNames: [], ttlMs, key: 'ecdsa-p256' } as const;
     const certificate = await from.issueLeaf(request);
     await recordHandedOut(dataDir, { certificate, service: 'web' });
   };
-  return { clock, dataDir, logger, world, open, chain, handOut, ...(await open()) };
+  const orders = { offer, finish, waiting };
+  return { clock, dataDir, logger, world, open, chain, handOut, ...orders, ...(await open()) };
 }
 
 /** Another issuing CA under the root of that chain. */
@@ -65,18 +75,18 @@ const proxy = (change: Partial<CaProxy> = {}): CaProxy => ({
 
 describe('a chain that a command left', () => {
   it('is taken over: trusted, then signing, then alone, where no proxy is connected', async () => {
-    const { dataDir, change, authority, chain } = await setup();
-    await offerLine(dataDir, chain);
-    await change.look();
+    const { change, authority, chain, look, offer, waiting } = await setup();
+    await offer(chain);
+    await look();
     expect(authority.trustAnchorsPem).toBe(chain.root.pem);
-    expect([change.phase, dataDir.files.has('authority-next.json')]).toEqual([undefined, false]);
+    expect([change.phase, waiting()]).toEqual([undefined, []]);
   });
 
   it('waits until every proxy trusts it, then until every proxy has its leaf', async () => {
-    const { dataDir, change, authority, chain, world } = await setup();
+    const { change, authority, chain, world, look, offer } = await setup();
     world.proxies = [proxy({ state: 'pending' }), proxy({ node: 'web~2' })];
-    await offerLine(dataDir, chain);
-    await change.look();
+    await offer(chain);
+    await look();
     const name = 'new root: every proxy trusts it';
     expect(change.phase).toEqual({ name, waitingFor: ['web~1'] });
     world.proxies = [proxy({ isCurrent: false }), proxy({ node: 'web~2', isCurrent: false })];
@@ -93,10 +103,10 @@ describe('a chain that a command left', () => {
   });
 
   it('a mute proxy holds back the new leaves for a while, and the old root for ever', async () => {
-    const { dataDir, change, authority, chain, world, clock } = await setup();
+    const { change, authority, chain, world, clock, look, offer } = await setup();
     world.proxies = [proxy({ state: 'pending' })];
-    await offerLine(dataDir, chain);
-    await change.look();
+    await offer(chain);
+    await look();
     clock.advance(29_999);
     await change.advance();
     expect(authority.change?.stage).toBe('trust');
@@ -109,65 +119,71 @@ describe('a chain that a command left', () => {
   });
 
   it('a proxy that rejects it holds everything, however long', async () => {
-    const { dataDir, change, authority, chain, world, clock } = await setup();
+    const { change, authority, chain, world, clock, look, offer } = await setup();
     world.proxies = [proxy({ state: 'nacked' })];
-    await offerLine(dataDir, chain);
-    await change.look();
+    await offer(chain);
+    await look();
     clock.advance(HOUR_MS);
     await change.advance();
     expect([authority.change?.stage, change.phase?.waitingFor]).toEqual(['trust', ['web~1']]);
   });
 
   it('a second one waits for the end of the first', async () => {
-    const { dataDir, change, chain, world, clock } = await setup();
+    const { change, chain, world, clock, look, offer, waiting } = await setup();
     world.proxies = [proxy({ state: 'nacked' })];
-    await offerLine(dataDir, chain);
-    await change.look();
+    await offer(chain);
+    await look();
     const tools = { clock, random: seededRandom('second'), keySource: generateKeys };
     const second: CaChain = await createCaChain(DOMAIN, tools);
-    await offerLine(dataDir, second);
-    await change.look();
-    expect(dataDir.files.has('authority-next.json')).toBe(true);
+    await offer(second);
+    await look();
+    expect(waiting()).toHaveLength(1);
     world.proxies = [];
     await change.advance();
-    await change.look();
-    expect(dataDir.files.has('authority-next.json')).toBe(false);
+    await look();
+    expect(waiting()).toEqual([]);
   });
 
   it('with the same root is taken over at once: no stage begins, and none is logged', async () => {
-    const { dataDir, change, authority, chain, clock, world, logger } = await setup();
-    await offerLine(dataDir, chain);
-    await change.look();
+    const { change, authority, chain, clock, world, logger, look, offer } = await setup();
+    await offer(chain);
+    await look();
     const { changes } = world;
     const logged = logger.lines.length;
     world.proxies = [proxy()];
-    await offerLine(dataDir, await sameRoot(chain, clock));
-    await change.look();
+    await offer(await sameRoot(chain, clock));
+    await look();
     expect([authority.trustAnchorsPem, authority.change]).toEqual([chain.root.pem, undefined]);
     expect(world.changes).toBe(changes + 1);
-    expect(logger.lines.slice(logged).map(({ message }) => message)).toEqual([
+    expect(logger.lines.slice(logged).map(({ message }) => message)).toContain(
       'another CA was taken over',
-    ]);
-    expect(clock.pending).toBe(0);
+    );
+    expect(logger.lines.slice(logged).map(({ message }) => message)).not.toContain(
+      'the root is being changed',
+    );
+    expect([change.phase, clock.pending]).toEqual([undefined, 0]);
   });
 
   it('damaged, it changes nothing and is reported', async () => {
-    const { dataDir, change, authority, chain } = await setup();
+    const { dataDir, authority, chain, look, offer, waiting, logger } = await setup();
     const roots = authority.trustAnchorsPem;
-    await offerLine(dataDir, chain);
-    const content = dataDir.files.get('authority-next.json') ?? '';
-    dataDir.files.set('authority-next.json', content.replace('BEGIN CERT', 'BEGIN DIRT'));
-    await expect(change.look()).rejects.toThrow();
+    await offer(chain);
+    const [name = ''] = waiting();
+    const content = dataDir.files.get(name) ?? '';
+    dataDir.files.set(name, content.replace('BEGIN CERT', 'BEGIN DIRT'));
+    await look();
+    expect(JSON.stringify(logger.lines)).toContain('an order was refused');
+    expect(waiting()).toEqual([]);
     expect(authority.trustAnchorsPem).toBe(roots);
   });
 });
 
 describe('the old root is kept', () => {
   it('until the last certificate ends that was handed out under it', async () => {
-    const { dataDir, change, authority, chain, clock, handOut } = await setup();
+    const { change, authority, chain, clock, handOut, look, offer } = await setup();
     await handOut(2 * HOUR_MS, authority);
-    await offerLine(dataDir, chain);
-    await change.look();
+    await offer(chain);
+    await look();
     expect(change.phase?.waitingFor).toEqual([
       'a certificate handed out until 2026-01-01T02:00:00.000Z',
     ]);
@@ -180,30 +196,28 @@ describe('the old root is kept', () => {
   });
 
   it('while somebody may hold a bundle of it, until the operator ends it', async () => {
-    const { dataDir, change, authority, chain, clock } = await setup();
+    const { dataDir, change, authority, chain, clock, look, offer, finish, waiting } =
+      await setup();
     await noteBundle(dataDir, clock.now());
     clock.advance(1);
-    await offerLine(dataDir, chain);
-    await change.look();
+    await offer(chain);
+    await look();
     expect(change.phase?.waitingFor).toEqual([
       'whoever holds a bundle of the old root: countersign ca rotate --finish',
     ]);
-    await writeFinish(dataDir, 'another root');
-    await change.look();
+    await finish('another root');
+    await look();
     expect(authority.change?.stage).toBe('sign');
-    await writeFinish(dataDir, authority.change?.oldRootSha256 ?? '');
-    await change.look();
-    expect([authority.change, dataDir.files.has('authority-finish.json')]).toEqual([
-      undefined,
-      false,
-    ]);
+    await finish(authority.change?.oldRootSha256 ?? '');
+    await look();
+    expect([authority.change, waiting()]).toEqual([undefined, []]);
   });
 
   it('not for a bundle that has both', async () => {
-    const { dataDir, change, authority, chain, world, clock } = await setup();
+    const { dataDir, change, authority, chain, world, clock, look, offer } = await setup();
     world.proxies = [proxy({ state: 'nacked' })];
-    await offerLine(dataDir, chain);
-    await change.look();
+    await offer(chain);
+    await look();
     clock.advance(1);
     await noteBundle(dataDir, clock.now());
     world.proxies = [proxy()];
@@ -214,10 +228,10 @@ describe('the old root is kept', () => {
 
 describe('a server that was killed', () => {
   it.each(['trust', 'sign'] as const)('goes on in stage %s', async (stage) => {
-    const { dataDir, change, authority, chain, world, open } = await setup();
+    const { authority, chain, world, open, look, offer } = await setup();
     world.proxies = [stage === 'trust' ? proxy({ state: 'nacked' }) : proxy({ isCurrent: false })];
-    await offerLine(dataDir, chain);
-    await change.look();
+    await offer(chain);
+    await look();
     expect(authority.change?.stage).toBe(stage);
     const again = await open();
     again.change.start();
@@ -228,24 +242,26 @@ describe('a server that was killed', () => {
   });
 
   it('between taking a chain over and removing it, takes it over once', async () => {
-    const { dataDir, change, chain, world, open } = await setup();
+    const { dataDir, chain, world, open, look, offer, waiting } = await setup();
     world.proxies = [proxy({ state: 'nacked' })];
-    await offerLine(dataDir, chain);
-    const offer = dataDir.files.get('authority-next.json') ?? '';
-    await change.look();
-    dataDir.files.set('authority-next.json', offer);
+    await offer(chain);
+    const [name = ''] = waiting();
+    const order = dataDir.files.get(name) ?? '';
+    await look();
+    dataDir.files.set(name, order);
+    dataDir.files.delete(name.replace('.json', '.receipt.json'));
     const again = await open();
     again.change.start();
-    await again.change.look();
-    expect(dataDir.files.has('authority-next.json')).toBe(false);
+    await again.look();
+    expect(waiting()).toEqual([]);
     expect(again.authority.describe()).toHaveLength(4);
   });
 
   it('whose disk was full waits for a proxy that came meanwhile', async () => {
-    const { dataDir, change, authority, chain, world, clock } = await setup();
+    const { dataDir, change, authority, chain, world, clock, look, offer } = await setup();
     world.proxies = [proxy({ state: 'pending' })];
-    await offerLine(dataDir, chain);
-    await change.look();
+    await offer(chain);
+    await look();
     dataDir.beforeWrite = () => {
       throw diskFull();
     };
@@ -259,10 +275,10 @@ describe('a server that was killed', () => {
   });
 
   it('whose disk is full stays in its stage and goes on when there is room', async () => {
-    const { dataDir, change, authority, chain, world, clock, logger } = await setup();
+    const { dataDir, change, authority, chain, world, clock, logger, look, offer } = await setup();
     world.proxies = [proxy({ state: 'pending' })];
-    await offerLine(dataDir, chain);
-    await change.look();
+    await offer(chain);
+    await look();
     dataDir.beforeWrite = () => {
       throw diskFull();
     };

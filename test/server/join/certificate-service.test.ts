@@ -81,7 +81,7 @@ test("the service's own names, for the requester's key; recorded and logged", as
   const notAfterMs = clock.now() + HOUR_MS;
   expect(await listHandedOut(dataDir)).toEqual([
     {
-      ...{ version: 1, serialHex: serial, service: 'payments/ledger', spiffeId: LEDGER },
+      ...{ serialHex: serial, service: 'payments/ledger', spiffeId: LEDGER },
       ...{ notBeforeMs: clock.now() - 300_000, notAfterMs, issuedAtMs: clock.now() },
       fingerprintSha256: leaf.fingerprint256.replaceAll(':', '').toLowerCase(),
       node: 'payments/ledger~a',

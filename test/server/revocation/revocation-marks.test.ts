@@ -71,7 +71,6 @@ describe('a mark', () => {
 
   it('is the same on every server', () => {
     expect(next(NO_MARKS, batch)).toEqual({
-      version: 1,
       seen: ['service batch 1'],
       inbound: { 'store:6000': expect.stringMatching(/^[0-9a-f]{16}$/) },
       outbound: {},

@@ -65,7 +65,7 @@ describe('revocations', () => {
     await source.check();
     expect(source.inForce.value).toEqual({
       list: new Map(),
-      marks: { version: 1, seen: [], inbound: {}, outbound: {} },
+      marks: { seen: [], inbound: {}, outbound: {} },
       crls: undefined,
       certificates: [],
     });
@@ -150,7 +150,7 @@ describe('revocations', () => {
     await source.check();
     expect(source.inForce.value).toEqual({
       list: new Map(),
-      marks: { version: 1, seen: [], inbound, outbound: {} },
+      marks: { seen: [], inbound, outbound: {} },
       crls: undefined,
       certificates: [],
     });
