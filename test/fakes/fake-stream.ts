@@ -17,6 +17,11 @@ export function fakeSidecar(service: string, address: string): Sidecar {
 
 type Stream = DiscoveryStream<Sidecar>;
 
+function toReport(rejection: Rejection) {
+  const standing = { state: 'nacked', rejection, retrying: false };
+  return { typeUrl: TYPE_URLS.listener, standing };
+}
+
 /** A sidecar's connection in memory: it takes or rejects what it was sent when the test says so. */
 export class FakeStream {
   readonly sent: Snapshot[] = [];
@@ -45,15 +50,7 @@ export class FakeStream {
       close: (error?: MeshError) => {
         this.closed = error ?? 'ok';
       },
-      state: () =>
-        this.#rejection === undefined
-          ? []
-          : [
-              {
-                typeUrl: TYPE_URLS.listener,
-                standing: { state: 'nacked', rejection: this.#rejection, retrying: false },
-              },
-            ],
+      state: () => (this.#rejection === undefined ? [] : [toReport(this.#rejection)]),
       resources: () => [],
       isInForce: ({ typeUrl, name, version }: { typeUrl: string; name: string; version: string }) =>
         this.#taken?.get(typeUrl)?.resources.get(name)?.version === version,
