@@ -25,6 +25,7 @@ import {
 } from '../grpc/index.js';
 import { boundInstance, lastHandedOutEndMs } from '../leaves/index.js';
 import { type ProblemJson, toProblemJson } from '../policy/index.js';
+import { hintOf } from '../terminal/index.js';
 import { CaChange, carryOutRenewals, startSweep } from './ca/index.js';
 import { Control } from './control.js';
 import type { Sidecar } from './join/index.js';
@@ -199,7 +200,10 @@ async function serveXds(address: HostPort, parts: Parts, closers: Closers): Prom
     clientAnchorsPem: () => state.authority.trustAnchorsPem,
     onRefusal: (peer, error) => {
       refusals.note(peer, error);
-      refusalLog.warn({ peer, reason: error.message, hint: error.hint }, 'a handshake is no good');
+      refusalLog.warn(
+        { peer, reason: error.message, hint: hintOf(error) },
+        'a handshake is no good',
+      );
     },
     onProblem: (err) => logger.error({ err }, 'the xDS port keeps its certificate and anchors'),
   });

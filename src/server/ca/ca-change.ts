@@ -18,6 +18,7 @@ import {
   removeOffer,
 } from '../../ca/index.js';
 import type { DataDir } from '../../data/index.js';
+import { COMMANDS } from '../../terminal/index.js';
 import { type ProxyState, STORE_RETRY_MS, Staged } from '../mesh/index.js';
 
 /** What holds on to the old root, beside proxies, is looked at this often. */
@@ -169,7 +170,7 @@ export class CaChange {
     }
     const notedAtMs = await bundleNotedAtMs(dataDir);
     if (notedAtMs !== undefined && notedAtMs < change.beganAtMs) {
-      holders.push('whoever holds a bundle of the old root: countersign ca rotate --finish');
+      holders.push(`whoever holds a bundle of the old root: ${COMMANDS.finishRotation}`);
     }
     return holders;
   }
