@@ -6,8 +6,8 @@
 //   [exit 1]                                                absent: 0
 //   $ sleep 60s                                             the clock, not the test
 //
-// `<dir>` is the test's folder. `<time>`, `<id>` and the like (KINDS) stand for what another run has
-// otherwise; with a name, as `<id:old>`, for the same text wherever it comes again, in a command too.
+// `<dir>` is the test's folder. `<time>`, `<id>` and the like (KINDS) stand for what differs from run
+// to run; with a name, as `<id:old>`, for the same text wherever it comes again, even in a command.
 import { expect } from 'vitest';
 import type { Cli, Running } from './cli.js';
 
@@ -99,7 +99,8 @@ function sameAs(actual: string, expected: string, names: Map<string, string>): s
     const known = names.get(name ?? kind);
     found.push(name ?? '');
     const other = KINDS[kind] ?? toPattern(`<${kind}>`);
-    pattern += `(${known === undefined ? other : toPattern(known)})${toPattern(parts[index + 2] ?? '')}`;
+    const own = known === undefined ? other : toPattern(known);
+    pattern += `(${own})${toPattern(parts[index + 2] ?? '')}`;
   }
   const match = new RegExp(`^${pattern}$`).exec(actual);
   if (match === null) return actual;
