@@ -59,9 +59,7 @@ export async function createBackup(options: BackupOptions): Promise<Backup> {
     throw new MeshError(
       'data-missing',
       `expected a data folder at ${options.path} but it is empty`,
-      {
-        hint: 'name the one that `countersign serve` uses by --data',
-      },
+      { variant: 'empty' },
     );
   }
   const bytes = await seal(await encodeImage(image), options);
@@ -134,7 +132,7 @@ async function refuseContent(path: string): Promise<void> {
   if (found === undefined) return;
   const message = `expected no data folder at ${path}, or an empty one, but it holds "${found}"`;
   throw new MeshError('file-exists', message, {
-    hint: 'name another folder by --data, or move that one away; nothing was changed',
+    variant: 'data',
   });
 }
 
@@ -180,7 +178,7 @@ function refusedMove(path: string, error: unknown): MeshError {
     case 'EXDEV':
       return new MeshError('data-unwritable', `expected to make ${path} but it is a mount point`, {
         cause: error,
-        hint: `name a folder inside it, such as --data ${join(path, 'data')}`,
+        hint: `name a folder inside it, such as ${join(path, 'data')}`,
       });
     case 'ENOTEMPTY':
     case 'EEXIST':

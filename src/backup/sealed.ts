@@ -99,9 +99,7 @@ function checkForm(file: Buffer): void {
     throw new MeshError(
       'backup-invalid',
       'expected a file that countersign sealed but got another',
-      {
-        hint: 'name a file that `countersign backup` wrote',
-      },
+      { variant: 'other-file' },
     );
   }
   const version = file[OFFSET.version];

@@ -16,8 +16,13 @@ export interface MeshErrorOptions {
   readonly cause?: unknown;
   /** Path of the setting at fault, such as `services.web.ports.8080.mtls`. */
   readonly path?: string;
-  /** What the user can do, in one sentence. */
+  /** What the user can do about the input itself, in one sentence. */
   readonly hint?: string;
+  /**
+   * Which case of its code this is, where what an operator can do depends on that. Commands and
+   * flags are named by src/terminal/hints.ts alone, found by the code and this.
+   */
+  readonly variant?: string;
 }
 
 /**
@@ -30,12 +35,14 @@ export class MeshError extends Error {
   readonly code: ErrorCode;
   readonly path: string | undefined;
   readonly hint: string | undefined;
+  readonly variant: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: MeshErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.path = options.path;
     this.hint = options.hint;
+    this.variant = options.variant;
   }
 }
 

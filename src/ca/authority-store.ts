@@ -72,9 +72,7 @@ export async function loadAuthority(
   const found = await tryLoad(options);
   if (found === undefined) {
     const message = `expected an authority in ${options.dataDir.path} but there is none`;
-    throw new MeshError('data-missing', message, {
-      hint: 'start `countersign serve` once with the same --data: it creates one',
-    });
+    throw new MeshError('data-missing', message, { variant: 'authority' });
   }
   const { trustDomain, renews = false } = how;
   const { material } = found;
@@ -138,7 +136,7 @@ function toMaterialOf(
 function ofFile(error: MeshError, dataDir: DataDir): MeshError {
   const { code, message } = error;
   return new MeshError(code, `${dataDir.path}/${FILE}: ${message}`, {
-    hint: 'give it by --ca-passphrase-file, or in COUNTERSIGN_CA_PASSPHRASE',
+    variant: 'ca',
   });
 }
 
@@ -163,7 +161,7 @@ function ofDomain(material: AuthorityMaterial, trustDomain: string): AuthorityMa
   throw new MeshError(
     'identity-invalid',
     `expected trust domain ${expected}, which the data folder belongs to, but got ${got}`,
-    { path: 'trustDomain', hint: 'set it back, or start with another folder by --data' },
+    { path: 'trustDomain', variant: 'trust-domain' },
   );
 }
 

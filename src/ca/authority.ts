@@ -237,7 +237,7 @@ export class LocalAuthority implements Authority {
     await this.#update((material) => {
       if (material.change === undefined) return beginChange(material, next, this.#tools);
       throw new MeshError('request-invalid', 'expected no change of root to be under way', {
-        hint: 'see `countersign ca show`; `countersign ca rotate --finish` ends it',
+        variant: 'root-change',
       });
     });
   }
@@ -350,9 +350,7 @@ function hasNewIssuer(old: AuthorityMaterial, next: AuthorityMaterial): boolean 
 function requireInForce({ notAfterMs }: CertificateFacts, nowMs: number): void {
   if (notAfterMs - nowMs >= SECOND_MS) return;
   const ended = toRfc3339(notAfterMs);
-  throw new MeshError('certificate-invalid', `the issuing CA ended ${ended}`, {
-    hint: 'import its successor by `countersign ca import`',
-  });
+  throw new MeshError('certificate-invalid', `the issuing CA ended ${ended}`, { variant: 'ended' });
 }
 
 /** One certificate of an authority, for people. */

@@ -92,7 +92,7 @@ function toPath(ders: readonly Buffer[]): readonly CertificateFacts[] {
   throw new MeshError(
     'certificate-invalid',
     `expected the certificates up to a self-signed root but that of "${top}" is missing`,
-    { hint: 'name a file with them by --chain' },
+    { variant: 'chain' },
   );
 }
 

@@ -97,10 +97,9 @@ function tryOpen(payload: StoredCaChain, passphrase: string | undefined): CaChai
       const message = 'the offered CA: expected its keys but got other text';
       throw new MeshError('certificate-invalid', message);
     }
-    const hint = isPassphraseError(error)
-      ? { hint: "start the server with the command's --ca-passphrase-file, or order without it" }
-      : {};
-    throw new MeshError(error.code, `the offered CA: ${error.message}`, hint);
+    const message = `the offered CA: ${error.message}`;
+    if (!isPassphraseError(error)) throw new MeshError(error.code, message);
+    throw new MeshError(error.code, message, { variant: 'offered-ca' });
   }
 }
 

@@ -1,7 +1,7 @@
 // Errors as text and exit code: the one place that maps them.
 import { CommanderError } from 'commander';
 import { type ErrorCode, MeshError } from '../base/index.js';
-import { type ExitCode, type Io, writeLine } from '../terminal/index.js';
+import { type ExitCode, hintOf, type Io, writeLine } from '../terminal/index.js';
 
 /** Codes that aren't here are an honest "no": 1. */
 const EXIT_OF: Partial<Record<ErrorCode, ExitCode>> = {
@@ -35,7 +35,8 @@ export function reportError(error: unknown, io: Pick<Io, 'stderr'>): ExitCode {
 }
 
 /** `error: expected … but got …`, then the hint. */
-export function formatError({ message, hint }: MeshError): string {
-  const line = `error: ${message}`;
+export function formatError(error: MeshError): string {
+  const line = `error: ${error.message}`;
+  const hint = hintOf(error);
   return hint === undefined ? line : `${line}\n  hint: ${hint}`;
 }

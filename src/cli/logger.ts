@@ -1,7 +1,7 @@
 // The server's log: JSON lines for machines, one readable line each where a person watches.
 import pino from 'pino';
-import { type Logger, toRfc3339 } from '../base/index.js';
-import type { Output } from '../terminal/index.js';
+import { type Logger, MeshError, toRfc3339 } from '../base/index.js';
+import { hintOf, type Output } from '../terminal/index.js';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -19,10 +19,17 @@ export function createLogger(output: Output, level: LogLevel): Logger {
       level,
       base: null,
       formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: toShown },
       redact: { paths: REDACTED, censor: '[redacted]' },
     },
     { write },
   );
+}
+
+/** An error as pino shows it; one of ours with what to do about it. */
+function toShown(error: Error): object {
+  const shown = pino.stdSerializers.err(error);
+  return error instanceof MeshError ? { ...shown, hint: hintOf(error) } : shown;
 }
 
 /** `12:34:56.789 info  sidecar connected node="web~127.0.0.2"` of a JSON line. */

@@ -1,6 +1,7 @@
 import { Option } from 'commander';
 import { MeshError } from '../base/index.js';
 import { parseOutboundPrefix } from '../server/addresses/index.js';
+import { hintOf } from '../terminal/index.js';
 import { usage } from './options.js';
 
 /** `--outbound`: a loopback prefix, checked here and kept as it was written. */
@@ -10,7 +11,7 @@ export function outboundOption(description: string): Option {
       parseOutboundPrefix(text);
       return text;
     } catch (error) {
-      if (error instanceof MeshError) throw usage(`--outbound: ${error.message}`, error.hint);
+      if (error instanceof MeshError) throw usage(`--outbound: ${error.message}`, hintOf(error));
       throw error;
     }
   });

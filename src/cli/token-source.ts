@@ -84,9 +84,11 @@ async function checkToken(
     throw new MeshError('token-wrong-service', message, { hint });
   } catch (error) {
     if (!(error instanceof MeshError) || error.code === 'token-wrong-service') throw error;
-    const { code, message, hint } = error;
-    const hinted = hint === undefined ? {} : { hint };
-    const shown = new MeshError(code, `${path}: ${message}`, hinted);
+    const { code, message, hint, variant } = error;
+    const shown = new MeshError(code, `${path}: ${message}`, {
+      ...(hint === undefined ? {} : { hint }),
+      ...(variant === undefined ? {} : { variant }),
+    });
     writeLine(stderr, formatError(shown).replace(/^error/, 'warning'));
   }
 }

@@ -10,18 +10,12 @@ export async function writing<T>(path: string, work: () => Promise<T>): Promise<
   }
 }
 
-const WRITE_HINTS: Readonly<Record<string, string>> = {
-  EACCES: 'give this user the right to write there, or name another folder by --data',
-  EPERM: 'give this user the right to write there, or name another folder by --data',
-  EROFS: 'the file system is read-only: mount it writable, or name another folder by --data',
-  ENOSPC: 'the disk is full: make room, then start again',
-  EDQUOT: 'the disk quota is used up: make room, then start again',
-  ENOTDIR: 'a part of that path is a file: name another folder by --data',
-};
+/** What the system says of a disk or a right: hints know what to do about each. */
+const REFUSALS: readonly string[] = ['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENOTDIR'];
 
-/** What to do about a system's refusal to write; undefined where nothing better is known. */
-export function writeHint(code: string | undefined): string | undefined {
-  return WRITE_HINTS[code ?? ''];
+/** As a variant of `data-unwritable`; undefined where nothing better is known. */
+export function toRefusal(code: string | undefined): string | undefined {
+  return REFUSALS.find((one) => one === code);
 }
 
 export function unwritable(path: string, error: unknown): MeshError {
@@ -31,7 +25,7 @@ export function unwritable(path: string, error: unknown): MeshError {
     `expected to write ${path} but got ${code ?? 'an error'}`,
     {
       cause: error,
-      hint: writeHint(code) ?? 'name another folder by --data',
+      ...asVariant(toRefusal(code)),
     },
   );
 }
@@ -41,9 +35,10 @@ export function unreadable(path: string, error: unknown): MeshError {
   return new MeshError(
     'data-unreadable',
     `expected to read ${path} but got ${code ?? 'an error'}`,
-    {
-      cause: error,
-      hint: 'give this user the right to read it, or name another folder by --data',
-    },
+    { cause: error },
   );
+}
+
+function asVariant(variant: string | undefined): { variant?: string } {
+  return variant === undefined ? {} : { variant };
 }

@@ -32,7 +32,7 @@ export async function prepareFolder(path: string, create: boolean): Promise<void
   if (found === undefined) {
     if (!create) {
       throw new MeshError('data-missing', `expected a data folder at ${path} but there is none`, {
-        hint: 'start `countersign serve` once with the same --data, or name the folder by --data',
+        variant: 'folder',
       });
     }
     await writing(path, async () => {
@@ -42,9 +42,7 @@ export async function prepareFolder(path: string, create: boolean): Promise<void
     return;
   }
   if (!found.isDirectory()) {
-    throw new MeshError('data-unwritable', `expected a folder at ${path} but got a file`, {
-      hint: 'name another folder by --data',
-    });
+    throw new MeshError('data-unwritable', `expected a folder at ${path} but got a file`);
   }
   await claim(path, found);
 }
@@ -63,7 +61,7 @@ async function claim(path: string, found: Stats): Promise<void> {
     const message = `expected a data folder of user ${uid} at ${path} but ${got}`;
     throw new MeshError('data-unwritable', message, {
       cause: error,
-      hint: 'run as that user, or name another folder by --data',
+      variant: 'other-user',
     });
   }
 }
@@ -73,7 +71,7 @@ function refuseForeign(path: string, names: readonly string[]): void {
   const other = names.find((name) => !NOTHING.includes(name) && !name.startsWith(TEMPORARY));
   if (other === undefined) return;
   const message = `expected a data folder at ${path} but it holds other things, such as "${other}"`;
-  throw new MeshError('data-foreign', message, { hint: 'name a folder of its own by --data' });
+  throw new MeshError('data-foreign', message);
 }
 
 /**

@@ -8,7 +8,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type Clock, MeshError, systemErrorCode, toSeconds } from '../base/index.js';
-import { writeHint } from './data-errors.js';
+import { toRefusal } from './data-errors.js';
 
 export interface DataLock {
   /** Gives the lock back; calling it again does nothing. */
@@ -130,20 +130,12 @@ function runFlock(
 function locked(path: string): MeshError {
   const holder = readFileSync(path, 'utf8').trim();
   const by = /^\d+$/.test(holder) ? ` (process ${holder})` : '';
-  return new MeshError(
-    'data-locked',
-    `another server${by} holds the data folder ${dirname(path)}`,
-    {
-      hint: 'stop that server, or give this one a folder of its own by --data',
-    },
-  );
+  return new MeshError('data-locked', `another server${by} holds the data folder ${dirname(path)}`);
 }
 
 function cannotLock(path: string, got: string, cause?: unknown): MeshError {
   return new MeshError('data-unwritable', `expected to lock ${path} but got ${got}`, {
     cause,
-    hint:
-      writeHint(cause === undefined ? undefined : got) ??
-      'the folder must be writable, and `flock` (util-linux or busybox) on PATH',
+    variant: (cause === undefined ? undefined : toRefusal(got)) ?? 'lock',
   });
 }

@@ -1,6 +1,6 @@
 // What the demo prints: steps, each with what is done and what was observed, and a summary.
 import { MeshError, toSeconds } from '../base/index.js';
-import { type Output, toTable, writeLine } from '../terminal/index.js';
+import { hintOf, type Output, toTable, writeLine } from '../terminal/index.js';
 
 /** How one step reports what it does and sees. */
 export interface Notes {
@@ -69,7 +69,7 @@ export class DemoReport {
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
       saw('the demo', text, false);
-      const hint = error instanceof MeshError ? (error.hint ?? '') : '';
+      const hint = error instanceof MeshError ? (hintOf(error) ?? '') : '';
       for (const line of hint.split('\n')) if (line !== '') does(line);
     }
     this.#results.push({ title, ok, summary: ok ? summary : 'did not show what it should' });

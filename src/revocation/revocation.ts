@@ -78,9 +78,7 @@ export function toSubjectText({ kind, subject }: RevocationSubject): string {
 /** Why somebody is refused. */
 export function toRevokedError(revocation: Revocation): MeshError {
   const since = toRfc3339(revocation.revokedAtMs);
-  return new MeshError('revoked', `${toSubjectText(revocation)} is revoked since ${since}`, {
-    hint: 'see `countersign revoke --list`; --undo takes one back',
-  });
+  return new MeshError('revoked', `${toSubjectText(revocation)} is revoked since ${since}`);
 }
 
 /** A certificate's serial is at most 20 bytes (RFC 5280 4.1.2.2), with one for the sign. */

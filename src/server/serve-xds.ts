@@ -13,6 +13,7 @@ import {
   shutdown,
 } from '../grpc/index.js';
 import { boundInstance } from '../leaves/index.js';
+import { hintOf } from '../terminal/index.js';
 import { startSweep } from './ca/index.js';
 import {
   Authenticator,
@@ -90,7 +91,7 @@ function openPort(
     clientAnchorsPem: () => state.authority.trustAnchorsPem,
     onRefusal: (peer, error) => {
       refusals.note(peer, error);
-      const fields = { peer, reason: error.message, hint: error.hint };
+      const fields = { peer, reason: error.message, hint: hintOf(error) };
       refusalLog.warn(fields, 'a handshake failed');
     },
     onProblem: (err) => logger.error({ err }, 'the xDS port keeps its certificate and anchors'),

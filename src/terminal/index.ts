@@ -1,3 +1,4 @@
+export { COMMANDS, HINTS, hintOf } from './hints.js';
 export {
   type Context,
   type ExitCode,

@@ -66,12 +66,7 @@ function refuseToRetire(keys: readonly StoredTokenKey[], id: string): void {
   if (index > 0) return;
   const got = index === 0 ? 'the one that signs' : 'another id';
   const message = `expected the id of an older token key but got ${got}`;
-  throw new MeshError('usage', message, {
-    hint:
-      index === 0
-        ? 'put a new key in front first: `countersign token --rotate-key`'
-        : 'see them by `countersign token --list-keys`',
-  });
+  throw new MeshError('usage', message, { variant: index === 0 ? 'signing-key' : 'token-key' });
 }
 
 /** Never later than it was. */

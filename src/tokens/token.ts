@@ -60,9 +60,6 @@ export const CLOCK_SKEW_MS = 30_000;
 /** The `iss` of our own tokens. */
 export const TOKEN_ISSUER = 'countersign';
 const ALGORITHM = 'ES256';
-const UNKNOWN_KEY_HINT =
-  'the data folder may be a new one, or restored from an older backup: bring the right one back, ' +
-  'or make a new token with `countersign token`';
 const SIGNING = { dsaEncoding: 'ieee-p1363' } as const;
 
 const header = z.strictObject({
@@ -123,9 +120,7 @@ export function verifyToken(
   },
 ): VerifiedToken {
   if (token === undefined || token === '') {
-    throw new MeshError('token-missing', 'expected a token but got none', {
-      hint: 'make one with `countersign token`, or show a client certificate of this mesh',
-    });
+    throw new MeshError('token-missing', 'expected a token but got none');
   }
   const { key, payload } = checkSignature(token, options);
   const parsed = claims.safeParse(payload);
@@ -165,7 +160,7 @@ function checkSignature(
   const key = keys.get(kid);
   if (key === undefined) {
     const message = 'expected a token signed by a key of this server but got an unknown key';
-    throw new MeshError('token-key-unknown', message, { hint: UNKNOWN_KEY_HINT });
+    throw new MeshError('token-key-unknown', message);
   }
   const { verifyUntilMs } = key;
   if (verifyUntilMs !== undefined && nowMs >= verifyUntilMs) {
@@ -202,9 +197,7 @@ function tryJson(bytes: Buffer): unknown {
 }
 
 function expired(message: string): MeshError {
-  return new MeshError('token-expired', message, {
-    hint: 'make a new one with `countersign token`',
-  });
+  return new MeshError('token-expired', message);
 }
 
 function invalid(message: string): MeshError {

@@ -88,28 +88,6 @@ describe('bootstrap --cert', () => {
     expect(secretsOf(stdout)).toBeUndefined();
   });
 
-  test('a folder without a pair is refused', async () => {
-    expect(await cli.run('bootstrap', 'web', ...CERT, ...DATA)).toEqual({
-      code: 2,
-      stdout: '',
-      stderr:
-        'error: --cert: expected a file to read at <dir>/tls/key.pem but got ENOENT\n' +
-        '  hint: make them first: countersign cert web --out <dir>/tls --watch\n',
-    });
-  });
-
-  test("another service's pair is refused", async () => {
-    await cli.run('cert', 'payments/ledger', '--out', '<dir>/tls', ...DATA);
-    expect(await cli.run('bootstrap', 'web', ...CERT, ...DATA)).toEqual({
-      code: 1,
-      stdout: '',
-      stderr:
-        'error: expected a certificate of "web" in <dir>/tls but got one of ' +
-        'spiffe://shop.example/ns/payments/sa/ledger\n' +
-        '  hint: name another folder: each service has a certificate of its own\n',
-    });
-  });
-
   test('a pair that has ended is refused', async () => {
     await cli.run('cert', 'web', '--out', '<dir>/tls', '--ttl', '1h', ...DATA);
     cli.clock.advance(3_600_000);

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Cli } from './cli.js';
 
@@ -85,23 +85,6 @@ describe('cert', () => {
     });
   });
 
-  test('under a file: says what is in the way', async () => {
-    await cli.prepareData();
-    cli.write('file', '');
-    const { code, stderr } = await cli.run(
-      ...order.slice(0, 2),
-      '--out',
-      '<dir>/file/a/b',
-      ...DATA,
-    );
-    expect({ code, stderr }).toEqual({
-      code: 1,
-      stderr:
-        'error: expected to write <dir>/file/a/b/bundle.pem but <dir>/file is not a folder\n' +
-        '  hint: name a folder\n',
-    });
-  });
-
   test('a record is durable before any file is written', async () => {
     await cli.prepareData();
     cli.write('tls', 'a file in the way');
@@ -109,28 +92,6 @@ describe('cert', () => {
     expect(code).toBe(1);
     expect(stderr).toMatch(/^error: expected to write <dir>\/tls\/bundle\.pem but <dir>\/tls is /);
     expect(readdirSync(cli.path('data/handed-out'))).toHaveLength(1);
-  });
-
-  test('an unknown service, with the near one', async () => {
-    await cli.prepareData();
-    expect(await cli.run('cert', 'wep', '--out', '<dir>/tls', ...DATA)).toEqual({
-      code: 1,
-      stdout: '',
-      stderr:
-        'error: the mesh declares no service "wep" (did you mean "web"?)\n' +
-        '  hint: its services are the keys under "services" in mesh.yaml\n',
-    });
-  });
-
-  test('no mesh in force yet', async () => {
-    mkdirSync(cli.path('data'));
-    expect(await cli.run(...order)).toEqual({
-      code: 1,
-      stdout: '',
-      stderr:
-        'error: expected a mesh in force in <dir>/data but there is none\n' +
-        '  hint: start `countersign serve` first, with the same --data\n',
-    });
   });
 
   test('--watch renews at half of the life, survives a failure, ends by a signal', async () => {

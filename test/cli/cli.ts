@@ -17,8 +17,15 @@ export interface Transcript {
   readonly stderr: string;
 }
 
+export interface Written {
+  readonly to: 'stdout' | 'stderr';
+  readonly text: string;
+}
+
 export interface Running {
   readonly done: Promise<Transcript>;
+  /** What was written by now, in its order. */
+  written(): readonly Written[];
   /** What is on stdout by now. */
   stdout(): string;
   stderr(): string;
@@ -74,6 +81,7 @@ export class Cli {
 
   start(...argv: readonly string[]): Running {
     const text = { stdout: '', stderr: '' };
+    const written: Written[] = [];
     const stops = new Set<() => void>();
     const waiters = new Set<() => void>();
     const look = (): void => {
@@ -81,8 +89,10 @@ export class Cli {
     };
     const output = (name: 'stdout' | 'stderr'): Io['stdout'] => ({
       isTTY: this.#isTTY,
-      write: (written) => {
-        text[name] += written.replaceAll(this.dir, '<dir>');
+      write: (given) => {
+        const shown = given.replaceAll(this.dir, '<dir>');
+        text[name] += shown;
+        written.push({ to: name, text: shown });
         look();
       },
     });
@@ -111,6 +121,7 @@ export class Cli {
     });
     const running: Running = {
       done,
+      written: () => written,
       stdout: () => text.stdout,
       stderr: () => text.stderr,
       stop: () => {

@@ -97,6 +97,14 @@ describe('the log', () => {
     ]);
   });
 
+  test('an error of ours has its hint, from the table', () => {
+    const lines: string[] = [];
+    const output = { isTTY: false, write: (line: string): void => void lines.push(line) };
+    createLogger(output, 'info').error({ err: new MeshError('data-foreign', 'no') }, 'not begun');
+    const { err } = JSON.parse(lines[0] ?? '') as { err: object };
+    expect(err).toMatchObject({ code: 'data-foreign', hint: 'name a folder of its own by --data' });
+  });
+
   test('readable lines for a terminal, a stack in full', () => {
     const [info, error] = log(true);
     expect(info).toMatch(

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { ServerStatus } from '../../src/server/status/index.js';
 import { startFakeAdmin } from '../fakes/admin-server.js';
 import { Cli } from './cli.js';
+import { expectTranscript } from './transcript.js';
 
 const SYNCED = { state: 'synced', version: 'v1' } as const;
 const NOTHING = { state: 'synced', version: '' } as const;
@@ -90,10 +91,6 @@ const NACKED: ServerStatus = {
   ],
 };
 
-const unreachable = (address: string, reason: string): string =>
-  `error: expected a server at ${address} but got ${reason}\n` +
-  '  hint: start `countersign serve`, or name its admin port by --server\n';
-
 /** A port at which nobody listens. */
 function closedPort(): Promise<number> {
   return new Promise((resolve) => {
@@ -105,59 +102,67 @@ function closedPort(): Promise<number> {
   });
 }
 
-describe('the server cannot be reached: exit 3', () => {
+describe('the server cannot be reached', () => {
   test.each(['status', 'status --watch', 'wait', 'hosts'])('%s', async (command) => {
-    const address = `127.0.0.1:${await closedPort()}`;
-    expect(await new Cli().run(...command.split(' '), '--server', address)).toEqual({
-      code: 3,
-      stdout: '',
-      stderr: unreachable(address, 'nobody listens there'),
-    });
+    const server = `127.0.0.1:${await closedPort()}`;
+    const transcript = `
+$ countersign ${command} --server <server>
+! error: expected a server at <server> but got nobody listens there
+!   hint: start \`countersign serve\`, or name its admin port by --server
+[exit 3]
+`;
+    await expectTranscript(new Cli(), transcript, { server });
   });
 
   test('another program answers', async () => {
-    const { address } = await startFakeAdmin(() => ({ status: 404, body: '<html>' }));
-    expect(await new Cli().run('status', '--server', address)).toEqual({
-      code: 3,
-      stdout: '',
-      stderr:
-        `error: expected a Countersign server at ${address} but got HTTP status 404\n` +
-        '  hint: another program listens there: name the admin port by --server\n',
-    });
+    const { address: server } = await startFakeAdmin(() => ({ status: 404, body: '<html>' }));
+    const transcript = `
+$ countersign status --server <server>
+! error: expected a Countersign server at <server> but got HTTP status 404
+!   hint: another program listens there: name the admin port by --server
+[exit 3]
+`;
+    await expectTranscript(new Cli(), transcript, { server });
   });
 });
 
 describe('what the server refuses', () => {
-  test('its own error, code and hint', async () => {
-    const body = { error: 'no service "wep"', code: 'service-unknown', hint: 'see mesh.yaml' };
-    const { address } = await startFakeAdmin(() => ({ status: 404, body }));
-    expect(await new Cli().run('hosts', 'wep', '--server', address)).toEqual({
-      code: 1,
-      stdout: '',
-      stderr: 'error: the server says: no service "wep"\n  hint: see mesh.yaml\n',
-    });
-  });
-
-  test('a code that this version does not know', async () => {
-    const body = { error: 'internal error', code: 'toString' };
-    const { address } = await startFakeAdmin(() => ({ status: 500, body }));
-    expect(await new Cli().run('status', '--server', address)).toEqual({
-      code: 1,
-      stdout: '',
-      stderr: 'error: the server says: internal error\n',
-    });
-  });
-
-  test('a question without an admin token', async () => {
-    const body = { error: 'expected an admin token' };
-    const { address } = await startFakeAdmin(() => ({ status: 401, body }));
-    expect(await new Cli().run('status', '--server', address)).toEqual({
-      code: 1,
-      stdout: '',
-      stderr:
-        'error: the server refuses: expected an admin token\n' +
-        '  hint: give one by --admin-token-file: `countersign token --admin` makes it\n',
-    });
+  test.each<[string, number, object, string]>([
+    [
+      'its own error, code and hint',
+      404,
+      { error: 'no service "wep"', code: 'service-unknown', hint: 'see mesh.yaml' },
+      `
+$ countersign hosts wep --server <server>
+! error: the server says: no service "wep"
+!   hint: see mesh.yaml
+[exit 1]
+`,
+    ],
+    [
+      'a code that this version does not know',
+      500,
+      { error: 'internal error', code: 'toString' },
+      `
+$ countersign status --server <server>
+! error: the server says: internal error
+[exit 1]
+`,
+    ],
+    [
+      'a question without an admin token',
+      401,
+      { error: 'expected an admin token' },
+      `
+$ countersign status --server <server>
+! error: the server refuses: expected an admin token
+!   hint: give one by --admin-token-file: \`countersign token --admin\` makes it
+[exit 1]
+`,
+    ],
+  ])('%s', async (_name, status, body, transcript) => {
+    const { address: server } = await startFakeAdmin(() => ({ status, body }));
+    await expectTranscript(new Cli(), transcript, { server });
   });
 });
 
@@ -189,26 +194,24 @@ describe('--admin-token-file', () => {
 describe('status', () => {
   test('text of a mesh in sync', async () => {
     const { address, asked } = await startFakeAdmin(() => ({ body: STATUS }));
-    expect(await new Cli().run('status', '--server', address)).toEqual({
-      code: 0,
-      stderr: '',
-      stdout: `mesh 3f2a9c01d4e5, read 90s ago; 1 proxy
+    const transcript = `
+$ countersign status --server <server>
+mesh 3f2a9c01d4e5, read 90s ago; 1 proxy
 if the server stopped now, the first thing to fail: leaf of web~127.0.0.2 \
 at 2026-01-02T00:00:00.000Z, in 24h
 
 PROXY          ADDRESS    LDS     CDS     EDS     RDS  ECDS  SDS     CERTIFICATE
 web~127.0.0.2  127.0.0.2  synced  synced  synced  -    -     synced  ends in 24h
-`,
-    });
+`;
+    await expectTranscript(new Cli(), transcript, { server: address });
     expect(asked).toEqual(['/v1/status']);
   });
 
   test('text of a mesh in trouble: problems, phase, rejections with their places', async () => {
     const { address } = await startFakeAdmin(() => ({ body: NACKED }));
-    expect(await new Cli().run('status', '--server', address)).toEqual({
-      code: 0,
-      stderr: '',
-      stdout: `mesh 3f2a9c01d4e5, read 15s ago; 1 proxy
+    const transcript = `
+$ countersign status --server <server>
+mesh 3f2a9c01d4e5, read 15s ago; 1 proxy
 the mesh file has 1 error; the mesh above stays in force:
 mesh.yaml:3:10 services.web.mtls: expected strict, permissive or disable but got "stirct"
   hint: did you mean "strict"?
@@ -227,8 +230,8 @@ refused:
 expected a token signed by a key of this server but got an unknown key
   hint: the data folder may be a new one
 10.0.0.4 token-missing, 1 time, last 30s ago: expected a token but got none
-`,
-    });
+`;
+    await expectTranscript(new Cli(), transcript, { server: address });
   });
 
   test('--json is what the server says', async () => {
@@ -271,19 +274,22 @@ expected a token signed by a key of this server but got an unknown key
 
 describe('wait', () => {
   const refusal = { inForce: false, nacks: [], problems: [], waitingFor: [] };
-  const run = async (body: unknown, ...argv: string[]) => {
-    const admin = await startFakeAdmin(() => ({ status: 409, body }));
-    return new Cli().run('wait', '--server', admin.address, ...argv);
+  const expectWait = async (answer: { status?: number; body: object }, transcript: string) => {
+    const { address: server, asked } = await startFakeAdmin(() => answer);
+    await expectTranscript(new Cli(), transcript, { server });
+    return asked;
   };
+  const refused = (body: object) => ({ status: 409, body: { ...refusal, ...body } });
 
   test('in force', async () => {
-    const body = { inForce: true, version: '3f2a9c01d4e5' };
-    const { address, asked } = await startFakeAdmin(() => ({ body }));
-    expect(await new Cli().run('wait', '--server', address)).toEqual({
-      code: 0,
-      stdout: 'mesh 3f2a9c01d4e5 is in force on every connected proxy\n',
-      stderr: '',
-    });
+    const transcript = `
+$ countersign wait --server <server>
+mesh 3f2a9c01d4e5 is in force on every connected proxy
+`;
+    const asked = await expectWait(
+      { body: { inForce: true, version: '3f2a9c01d4e5' } },
+      transcript,
+    );
     expect(asked).toEqual(['/v1/wait?timeout_ms=20000']);
   });
 
@@ -292,39 +298,36 @@ describe('wait', () => {
       { node: 'web~1', type: 'lds', error: 'no such filter', source: 'mesh.yaml:12:5' },
       { node: 'web~2', type: 'sds', error: 'bad key' },
     ];
-    expect(await run({ ...refusal, reason: 'nacked', nacks })).toEqual({
-      code: 1,
-      stdout: '',
-      stderr:
-        'mesh.yaml:12:5 web~1 rejects lds: no such filter\n' +
-        'web~2 rejects sds: bad key\n' +
-        'error: expected the mesh in force but got 2 rejections by Envoy\n',
-    });
+    const transcript = `
+$ countersign wait --server <server>
+! mesh.yaml:12:5 web~1 rejects lds: no such filter
+! web~2 rejects sds: bad key
+! error: expected the mesh in force but got 2 rejections by Envoy
+[exit 1]
+`;
+    await expectWait(refused({ reason: 'nacked', nacks }), transcript);
   });
 
   test('a mesh file with problems', async () => {
-    const problems = NACKED.mesh.problems;
-    expect(await run({ ...refusal, reason: 'problems', problems })).toEqual({
-      code: 1,
-      stdout: '',
-      stderr:
-        'mesh.yaml:3:10 services.web.mtls: expected strict, permissive or disable ' +
-        'but got "stirct"\n' +
-        '  hint: did you mean "strict"?\n' +
-        'error: expected a good mesh but got 1 error; an earlier one stays in force\n',
-    });
+    const transcript = `
+$ countersign wait --server <server>
+! mesh.yaml:3:10 services.web.mtls: expected strict, permissive or disable but got "stirct"
+!   hint: did you mean "strict"?
+! error: expected a good mesh but got 1 error; an earlier one stays in force
+[exit 1]
+`;
+    await expectWait(refused({ reason: 'problems', problems: NACKED.mesh.problems }), transcript);
   });
 
   test('the time is up', async () => {
-    const body = { ...refusal, reason: 'timeout', waitingFor: ['web~1', 'web~2'] };
-    expect(await run(body, '--timeout', '0s')).toEqual({
-      code: 1,
-      stdout: '',
-      stderr:
-        'error: expected the mesh in force within 0 s but got 2 proxies still to follow: ' +
-        'web~1, web~2\n' +
-        '  hint: see `countersign status`, or wait longer by --timeout\n',
-    });
+    const waitingFor = ['web~1', 'web~2'];
+    const transcript = `
+$ countersign wait --server <server> --timeout 0s
+! error: expected the mesh in force within 0 s but got 2 proxies still to follow: web~1, web~2
+!   hint: see \`countersign status\`, or wait longer by --timeout
+[exit 1]
+`;
+    await expectWait(refused({ reason: 'timeout', waitingFor }), transcript);
   });
 
   test('asks in slices', async () => {
@@ -350,11 +353,12 @@ describe('hosts', () => {
 
   test('lines for /etc/hosts', async () => {
     const { address, asked } = await startFakeAdmin(() => ({ body: { entries } }));
-    expect(await new Cli().run('hosts', '--server', address)).toEqual({
-      code: 0,
-      stdout: '127.64.0.17 ledger.payments l.p.mesh\n127.64.0.18 web\n',
-      stderr: '',
-    });
+    const transcript = `
+$ countersign hosts --server <server>
+127.64.0.17 ledger.payments l.p.mesh
+127.64.0.18 web
+`;
+    await expectTranscript(new Cli(), transcript, { server: address });
     expect(asked).toEqual(['/v1/hosts']);
   });
 

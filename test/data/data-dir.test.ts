@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openDataDir } from '../../src/data/index.js';
+import { hintOf } from '../../src/terminal/index.js';
 import { ManualClock } from '../fakes/manual-clock.js';
 import { meshErrorOf, temporaryDataDir, temporaryFolder } from '../x509/tools.js';
 
@@ -36,8 +37,8 @@ describe('the data folder', () => {
     expect(error).toMatchObject({
       code: 'data-foreign',
       message: expect.stringMatching(/holds other things, such as "package\.json"$/),
-      hint: 'name a folder of its own by --data',
     });
+    expect(hintOf(error)).toBe('name a folder of its own by --data');
     expect((await stat(path)).mode & 0o777).toBe(0o755);
     expect(await readdir(path)).toEqual(['package.json']);
   });
@@ -125,7 +126,7 @@ describe('the data folder', () => {
     const error = await meshErrorOf(() => openDataDir({ path: toPath(folder), lock: true }));
     expect(error.code).toBe('data-unwritable');
     expect(error.message).toContain(toPath(folder));
-    expect(error.hint).toContain('--data');
+    expect(hintOf(error)).toContain('--data');
   });
 
   it('is missing where it must exist', async () => {
@@ -218,7 +219,7 @@ describe('the lock of the data folder', () => {
     });
     const error = await meshErrorOf(() => openDataDir({ path, lock: true }));
     expect(error.code).toBe('data-unwritable');
-    expect(error.hint).toContain('flock');
+    expect(hintOf(error)).toContain('flock');
   });
 });
 

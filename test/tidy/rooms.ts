@@ -26,6 +26,7 @@ export const ROOMS = [
   'policy',
   'translate',
   'grpc',
+  'terminal',
   'server/addresses',
   'server/mesh',
   'server/join',
@@ -34,7 +35,6 @@ export const ROOMS = [
   'server/ca',
   'server/status',
   'server',
-  'terminal',
   'demo',
   'cli',
 ] as const;
@@ -54,6 +54,7 @@ export const UNKNOWN: ReadonlyMap<Room, readonly Room[]> = new Map<Room, readonl
   ['policy', ['gen', 'xds', ...IDENTITY.filter((room) => room !== 'spiffe')]],
   ['translate', IDENTITY.filter((room) => room !== 'spiffe')],
   ['grpc', [...IDENTITY, 'policy', 'translate']],
+  ['terminal', ROOMS.slice(1, ROOMS.indexOf('terminal'))],
 ]);
 
 /** The room of a file of `src/`. @throws Error for a file in no room */

@@ -126,3 +126,34 @@ export function functionLengths({ text, nodes }: Module): { name: string; lines:
       lines: text.slice(node.start, node.end).split('\n').length,
     }));
 }
+
+/** Every text that a module holds as a literal; of a template its fixed parts, each by itself. */
+export function literalsOf({ nodes }: Module): string[] {
+  return nodes.flatMap((node) => {
+    const text = literal(node);
+    if (text !== undefined) return [text];
+    if (node.type !== 'TemplateElement') return [];
+    return [(node['value'] as { readonly cooked: string }).cooked];
+  });
+}
+
+/** Each `new MeshError(…)`: codes and variants that it can have, as far as written there. */
+export function newErrorsOf({ nodes }: Module): { codes: string[]; variants: string[] }[] {
+  return nodes
+    .filter((node) => node.type === 'NewExpression' && nameOf(node['callee']) === 'MeshError')
+    .map((node) => {
+      const [code, , options] = node['arguments'] as Node[];
+      const fields = options === undefined ? [] : [...walk(options)];
+      const variants = fields.filter(
+        (field) => field.type === 'Property' && nameOf(field['key']) === 'variant',
+      );
+      return {
+        codes: code === undefined ? [] : textsIn(code),
+        variants: variants.flatMap((field) => textsIn(field['value'] as Node)),
+      };
+    });
+}
+
+function textsIn(node: Node): string[] {
+  return [...walk(node)].map(literal).filter((text) => text !== undefined);
+}

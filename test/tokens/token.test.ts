@@ -1,6 +1,7 @@
 import { createHmac, createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { DataDir } from '../../src/data/index.js';
+import { hintOf } from '../../src/terminal/index.js';
 import { createTokenKeys } from '../../src/tokens/index.js';
 import { generateKeys } from '../../src/x509/keys/index.js';
 import { ManualClock } from '../fakes/manual-clock.js';
@@ -259,7 +260,7 @@ describe('token keys', () => {
     const { keys: others } = await setup();
     const error = await meshErrorOf(() => others.verify(keys.sign(request).token, XDS));
     expect(error).toMatchObject({ code: 'token-key-unknown', message: KEY });
-    expect(error.hint).toMatch(/restored from an older backup.*countersign token/);
+    expect(hintOf(error)).toMatch(/restored from an older backup.*countersign token/);
   });
 
   it('verify while they are in the list, though only the first signs', async () => {

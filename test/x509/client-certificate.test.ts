@@ -1,5 +1,6 @@
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { hintOf } from '../../src/terminal/index.js';
 import { verifyClientCertificate } from '../../src/x509/check/index.js';
 import type { CertificateTemplate } from '../../src/x509/issue/index.js';
 import { signCertificate, toKeyIdHex, toSubjectDer } from '../../src/x509/issue/sign.js';
@@ -117,7 +118,7 @@ describe('a client certificate is refused', () => {
       code: 'certificate-refused',
       message: `the client certificate: ${problem}`,
     });
-    expect(error.hint).toContain('countersign cert');
+    expect(hintOf(error)).toContain('countersign cert');
   });
 
   it('that is none', async () => {

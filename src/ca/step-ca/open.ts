@@ -146,6 +146,6 @@ function assertDomain(record: StepCaRecord, trustDomain: string): void {
   throw new MeshError(
     'identity-invalid',
     `expected trust domain ${expected}, which the data folder belongs to, but got ${got}`,
-    { path: 'trustDomain', hint: 'set it back, or start with another folder by --data' },
+    { path: 'trustDomain', variant: 'trust-domain' },
   );
 }

@@ -7,7 +7,7 @@ import {
   type Severity,
   toProblemJson,
 } from '../../policy/index.js';
-import { type Context, writeLine } from '../../terminal/index.js';
+import { type Context, hintOf, writeLine } from '../../terminal/index.js';
 import { jsonOption, meshArgument, toExample } from '../options.js';
 import { count } from '../problems.js';
 
@@ -48,7 +48,8 @@ function loadForJson(path: string, context: Context): LoadedMesh {
     return loadMesh(path);
   } catch (error) {
     if (!(error instanceof MeshError)) throw error;
-    const { message, hint } = error;
+    const { message } = error;
+    const hint = hintOf(error);
     context.exitCode = 2;
     const problem = { severity: 'error', path: '', message } as const;
     const source = { file: path, line: 1, column: 1 };

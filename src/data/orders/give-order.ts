@@ -76,8 +76,11 @@ export async function unanswered(store: OrderStore, hint: string): Promise<MeshE
 
 /** The server's refusal as the command's error. */
 export function toRefusal({ error }: Extract<Answer, { state: 'refused' }>): MeshError {
-  const { code, message, hint } = error;
-  return new MeshError(code, `the server says: ${message}`, hint === undefined ? {} : { hint });
+  const { code, message, hint, variant } = error;
+  return new MeshError(code, `the server says: ${message}`, {
+    ...(hint === undefined ? {} : { hint }),
+    ...(variant === undefined ? {} : { variant }),
+  });
 }
 
 function toTyped<R>(

@@ -174,8 +174,8 @@ function isPassing(error: unknown): boolean {
   );
 }
 
-function toRefused({ code, message, hint }: MeshError): Answer {
-  return { state: 'refused', error: { code, message, ...(hint === undefined ? {} : { hint }) } };
+function toRefused({ code, message, hint, variant }: MeshError): Answer {
+  return { state: 'refused', error: { code, message, hint, variant } };
 }
 
 function unknownKind(kind: string): MeshError {

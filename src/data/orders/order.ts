@@ -33,6 +33,8 @@ export interface Refusal {
   readonly code: ErrorCode;
   readonly message: string;
   readonly hint?: string | undefined;
+  /** Which hint of the code's is meant. */
+  readonly variant?: string | undefined;
 }
 
 /** `waiting`: the server has seen it, and it stays; the other three are final. */
@@ -70,6 +72,7 @@ const refusal = z.strictObject({
   code: errorCode,
   message: z.string(),
   hint: z.string().optional(),
+  variant: z.string().optional(),
 });
 
 export const receiptSchema: z.ZodType<Receipt> = z.strictObject({

@@ -133,7 +133,7 @@ function toMeshError({ code, details }: ServiceError, address: string): MeshErro
   if (UNREACHABLE.includes(code)) {
     const got = code === status.CANCELLED ? 'no answer' : details;
     return new MeshError('server-unreachable', `expected a server at ${address} but got: ${got}`, {
-      hint: 'name its xDS port by --xds, and give its anchor (`ca bundle --xds`) by --xds-ca',
+      variant: 'xds',
     });
   }
   return new MeshError(CODES.get(code) ?? 'server-error', `the server refuses: ${details}`);

@@ -47,7 +47,5 @@ export function toOutboundAddress(prefix: OutboundPrefix, index: number): string
   const address = tryOutboundAddress(prefix, index);
   if (address !== undefined) return address;
   const message = `outbound prefix of ${prefix.size} addresses is too small`;
-  throw new MeshError('resource-limit', message, {
-    hint: 'give the sidecar a larger one: bootstrap --outbound',
-  });
+  throw new MeshError('resource-limit', message, { variant: 'outbound' });
 }

@@ -28,6 +28,7 @@ import {
 } from '../../ca/index.js';
 import type { DataDir } from '../../data/index.js';
 import type { Answered, Order, OrderDesk, PayloadOf } from '../../data/orders/index.js';
+import { COMMANDS } from '../../terminal/index.js';
 import { sha256Hex } from '../../x509/keys/index.js';
 import { splitPem } from '../../x509/read/index.js';
 import { type ProxyState, STORE_RETRY_MS, Staged } from '../mesh/index.js';
@@ -154,7 +155,7 @@ export class CaChange {
     const [root] = splitPem(authority.trustAnchorsPem).map((der) => sha256Hex(der));
     if (root === payload.rootSha256) return { state: 'done', report: this.#progress() };
     throw new MeshError('request-invalid', 'expected that root to stand alone but another does', {
-      hint: 'see `countersign ca show`',
+      variant: 'other-root',
     });
   }
 
@@ -207,7 +208,7 @@ export class CaChange {
     }
     const notedAtMs = await bundleNotedAtMs(dataDir);
     if (notedAtMs !== undefined && notedAtMs < change.beganAtMs) {
-      holders.push('whoever holds a bundle of the old root: countersign ca rotate --finish');
+      holders.push(`whoever holds a bundle of the old root: ${COMMANDS.finishRotation}`);
     }
     return holders;
   }

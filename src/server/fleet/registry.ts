@@ -155,7 +155,6 @@ export class SidecarRegistry {
     throw new MeshError(
       'address-in-use',
       `address ${entry.address} is in use by a sidecar of another service`,
-      { hint: 'give each sidecar of a host an address of its own: bootstrap --address' },
     );
   }
 

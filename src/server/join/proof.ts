@@ -148,17 +148,13 @@ function chooseService(
   const [one] = certified;
   if (claimed === undefined && one !== undefined && certified.length === 1) return one;
   const message = 'the client certificate is for several services and the node claims none of them';
-  throw new MeshError('token-wrong-service', message, {
-    hint: 'name the service in node.id, as `countersign bootstrap` does',
-  });
+  throw new MeshError('token-wrong-service', message, { variant: 'unclaimed' });
 }
 
 /** Which issuer it says is the caller's own word: it is not repeated. */
 function untrusted(): MeshError {
   const message = 'expected a token of this server but got one of an issuer that is not trusted';
-  return new MeshError('token-invalid', message, {
-    hint: 'make one with `countersign token`, or trust its issuer by `nodeIssuers` in mesh.yaml',
-  });
+  return new MeshError('token-invalid', message, { variant: 'issuer' });
 }
 
 function undeclared(subject: string): MeshError {

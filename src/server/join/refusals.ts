@@ -2,6 +2,7 @@
 // again forever, so equal refusals of one address are one entry. Nothing secret: a MeshError's
 // message never repeats a credential.
 import { type Clock, type ErrorCode, MeshError } from '../../base/index.js';
+import { hintOf } from '../../terminal/index.js';
 
 export interface Refusal {
   /** IP address. */
@@ -37,7 +38,8 @@ export class Refusals implements RefusalView {
   /** What isn't a MeshError is a defect of ours, for the log alone. */
   note(peer: string, error: unknown): void {
     if (!(error instanceof MeshError)) return;
-    const { code, message: reason, hint } = error;
+    const { code, message: reason } = error;
+    const hint = hintOf(error);
     this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1);
     const key = JSON.stringify([peer, code, reason]);
     const count = (this.#entries.get(key)?.count ?? 0) + 1;

@@ -137,11 +137,7 @@ export class XdsPort {
     socket.destroy();
     if (!DISTRUST.test(systemErrorCode(error) ?? '')) return;
     const message = "a client does not trust this server's xDS certificate";
-    const known = new MeshError('xds-anchor-unknown', message, {
-      hint:
-        "its bootstrap pins another server's anchor: the data folder may be a new one; bring the " +
-        'right one back, or make a new bootstrap with `countersign bootstrap`',
-    });
+    const known = new MeshError('xds-anchor-unknown', message);
     this.#options.onRefusal(address, known);
   }
 
@@ -150,9 +146,7 @@ export class XdsPort {
     // OpenSSL's name of the reason (CERT_HAS_EXPIRED), in spite of its type.
     const reason: unknown = socket.authorizationError;
     const got = `the client certificate: expected one that this mesh vouches for but got ${reason}`;
-    const error = new MeshError('certificate-refused', got, {
-      hint: 'renew it by `countersign cert`, with the data folder of this server',
-    });
+    const error = new MeshError('certificate-refused', got);
     this.#options.onRefusal(toAddress(socket.remoteAddress), error);
   }
 }

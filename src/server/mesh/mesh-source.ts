@@ -15,6 +15,7 @@ import {
   readMeshFiles,
   skippedFiles,
 } from '../../policy/index.js';
+import { hintOf } from '../../terminal/index.js';
 import type { MeshFiles } from './stored-mesh.js';
 
 /** Notices of the file system may be lost (bind mounts, network shares): look again this often. */
@@ -225,12 +226,13 @@ function tryRead(path: string, before?: string): Read | undefined {
     return { mesh, problems: [...problems, ...skippedFiles(path)], files, seen };
   } catch (error) {
     if (!(error instanceof MeshError)) throw error;
+    const hint = hintOf(error);
     const problem: Problem = {
       severity: 'error',
       source: { file: path, line: 1, column: 1 },
       path: '',
       message: error.message,
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      ...(hint === undefined ? {} : { hint }),
     };
     const seen = toDigest(error.message);
     if (seen === before) return undefined;

@@ -5,6 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
 import { type ErrorCode, MeshError } from '../../base/index.js';
+import { hintOf } from '../../terminal/index.js';
 
 export interface AdminRequest {
   readonly query: URLSearchParams;
@@ -81,8 +82,8 @@ async function answer(
 
 function toErrorReply(error: unknown, { onError }: AdminOptions): AdminReply {
   if (error instanceof MeshError) {
-    const { message, hint, code } = error;
-    return toJsonReply({ error: message, code, hint }, STATUS_OF[code] ?? 500);
+    const { message, code } = error;
+    return toJsonReply({ error: message, code, hint: hintOf(error) }, STATUS_OF[code] ?? 500);
   }
   onError(error);
   return toJsonReply({ error: 'internal error' }, 500);

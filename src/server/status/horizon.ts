@@ -4,6 +4,7 @@
 // and CRL end traffic. Token and the xDS port's own certificates matter only to a sidecar that
 // connects again: an open stream is never cut by them, and with the server stopped there is none.
 import { DAY_MS, toRfc3339 } from '../../base/index.js';
+import { COMMANDS } from '../../terminal/index.js';
 import type { Period } from '../../x509/read/index.js';
 
 export const HORIZON_KINDS = [
@@ -232,11 +233,11 @@ function toWarnings(ends: readonly Known[], nowMs: number): readonly HorizonWarn
 }
 
 const TEXTS: Readonly<Record<HorizonKind, string>> = {
-  root: 'every leaf under it ends then: rotate it with `countersign ca rotate`',
+  root: `every leaf under it ends then: rotate it with ${COMMANDS.rotateRoot}`,
   issuer: 'every leaf under it ends then: it should have been replaced',
   crl: 'sidecars refuse every peer then: it should have been renewed',
   leaf: 'it should have been renewed: see the log',
-  token: 'unless its token file has a newer one, it could not join again: `countersign token`',
+  token: `unless its token file has a newer one, it could not join again: ${COMMANDS.makeToken}`,
   'xds-certificate': 'no sidecar could join again: it should have been renewed, see the log',
   'xds-anchor': 'no sidecar could join again: each needs a new bootstrap before that',
 };

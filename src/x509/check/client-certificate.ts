@@ -22,7 +22,6 @@ export interface ClientCertificateRules {
 }
 
 const DIGITAL_SIGNATURE = 0;
-const HINT = 'renew it by `countersign cert`, with the data folder of this server';
 
 /**
  * Whose certificate it is.
@@ -74,7 +73,6 @@ function read(der: Uint8Array): CertificateFacts {
       'expected an X.509 certificate but got other bytes',
       {
         cause,
-        hint: HINT,
       },
     );
   }
@@ -89,5 +87,5 @@ function tryId(uri: string): SpiffeId | undefined {
 }
 
 function refused(message: string): MeshError {
-  return new MeshError('certificate-refused', `the client certificate: ${message}`, { hint: HINT });
+  return new MeshError('certificate-refused', `the client certificate: ${message}`);
 }

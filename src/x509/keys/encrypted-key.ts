@@ -14,9 +14,7 @@ const CIPHER = 'aes-256-cbc';
 export function openKey(pem: string, passphrase: string | undefined): string {
   const isEncrypted = ENCRYPTED.test(pem);
   if (isEncrypted && passphrase === undefined) {
-    throw new MeshError('passphrase-missing', 'the key is encrypted and no passphrase was given', {
-      hint: 'give it by --passphrase-file, or in COUNTERSIGN_PASSPHRASE',
-    });
+    throw new MeshError('passphrase-missing', 'the key is encrypted and no passphrase was given');
   }
   const key = tryKey(pem, isEncrypted ? passphrase : undefined);
   if (key !== undefined) return key.export({ type: 'pkcs8', format: 'pem' }).toString();
