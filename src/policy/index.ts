@@ -15,6 +15,11 @@ export {
 } from './decide.js';
 export { exampleMesh } from './example.js';
 export { loadMesh, readMeshFiles, skippedFiles } from './files.js';
+export {
+  connectingIdentities,
+  type IdentityName,
+  mayConnectPlain,
+} from './identities.js';
 export { jwksProblem, MAX_JWKS_BYTES, readJwks } from './jwks.js';
 export { MESH_PORT } from './keys.js';
 export { formatProblem, type LoadedMesh, type MeshFile, parseMesh } from './load.js';

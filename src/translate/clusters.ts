@@ -10,7 +10,8 @@ import { toEndpoints } from './endpoints.js';
 import { isHttp } from './listeners.js';
 import { ADS, toAny, toDuration, toTcpAddress } from './messages.js';
 import { PLAIN_MATCH, toClusterName, toLocalClusterName, toServerName } from './names.js';
-import { RAW_BUFFER, toExactSan, toUpstreamTls } from './tls.js';
+import { toExactSan } from './san.js';
+import { RAW_BUFFER, toUpstreamTls } from './tls.js';
 import type { SidecarEndpoint } from './workload.js';
 
 const v3 = envoy.config.cluster.v3;

@@ -6,6 +6,7 @@
 import { envoy } from '../gen/envoy.js';
 import {
   type Caller,
+  namespacePrefix,
   needsHttp,
   type PathPattern,
   type Port,
@@ -87,7 +88,7 @@ function toPrincipal(caller: Caller, { trustDomain }: RbacContext): Principal {
     case 'mesh':
       return toIdentity({ prefix: `spiffe://${trustDomain}/` });
     case 'namespace':
-      return toIdentity({ prefix: `spiffe://${trustDomain}/ns/${caller.namespace}/` });
+      return toIdentity({ prefix: namespacePrefix(trustDomain, caller.namespace) });
     case 'service':
       return toIdentity({ exact: caller.spiffeId });
     case 'spiffe':

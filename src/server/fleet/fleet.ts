@@ -8,6 +8,7 @@ import type { Leaf } from '../../ca/index.js';
 import type { DiscoveryHooks, DiscoveryStream, StreamUpdate } from '../../grpc/index.js';
 import type { LeafManager, LeafSettings } from '../../leaves/index.js';
 import type { Mesh } from '../../policy/index.js';
+import { isCallersSecret } from '../../translate/index.js';
 import { type Snapshot, TYPE_URLS } from '../../xds/index.js';
 import { describeCredential, type Sidecar, toLeafSettings } from '../join/index.js';
 
@@ -309,6 +310,8 @@ function toState({ stream, snapshot, troubles, leafPending }: Member): ProxyStat
     if (typeUrl === TYPE_URLS.secret && !needsSecrets) continue;
     for (const { name, version } of resources.values()) {
       if (typeUrl === TYPE_URLS.listener && unbound.has(name)) continue;
+      // Only listeners ask for it, which may be the ones that aren't there.
+      if (unbound.size > 0 && isCallersSecret(name)) continue;
       if (!stream.isInForce({ typeUrl, name, version })) return 'pending';
     }
   }
