@@ -98,6 +98,34 @@ describe('clusters', () => {
   });
 });
 
+describe('applications', () => {
+  it('on IPv4 loopback are called from another address than 127.0.0.1, which they trust', () => {
+    const local = some(
+      workloads.flatMap(({ sent }) =>
+        sent.clusters.filter(({ name }) => String(name).startsWith('local:')),
+      ),
+    );
+    const sources = new Set<string>();
+    for (const cluster of local) {
+      const address = String(
+        at(
+          cluster,
+          ...['load_assignment', 'endpoints', 0, 'lb_endpoints', 0, 'endpoint'],
+          ...['address', 'socket_address', 'address'],
+        ),
+      );
+      const source = at(cluster, 'upstream_bind_config', 'source_address', 'address');
+      const kind = address.startsWith('127.') ? 'loopback' : address;
+      sources.add(`${kind} from ${source}`);
+    }
+    expect([...sources].sort()).toEqual([
+      '10.9.9.9 from undefined',
+      '::1 from undefined',
+      'loopback from 127.0.0.6',
+    ]);
+  });
+});
+
 describe('TLS', () => {
   const contexts = objects('common_tls_context');
 

@@ -14,3 +14,4 @@ export {
   type EnvoySearch,
   requireEnvoy,
 } from './require-envoy.js';
+export { requirePostgres } from './require-postgres.js';
