@@ -22,7 +22,7 @@ enum UpstreamConnectMode {
   },
 ];
 
-/** Writes the package's files with those fields into `folder`, to be searched before the package. */
+/** Writes the package's files with those fields into `folder`, to be searched before it. */
 export function writeNewerProtos(folder, packageFolder) {
   for (const { file, message, fields, types } of NEWER) {
     const text = readFileSync(join(packageFolder, file), 'utf8').replaceAll('\r', '');

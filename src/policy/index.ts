@@ -7,8 +7,10 @@ export {
   type AccessRequest,
   type Call,
   decideAccess,
+  type Effect,
   mayCall,
   mayPass,
+  notEffect,
   ruleMatches,
   ruleMatchesCaller,
   type WhoCalls,
@@ -25,6 +27,7 @@ export { MESH_PORT } from './keys.js';
 export { formatProblem, type LoadedMesh, type MeshFile, parseMesh } from './load.js';
 export type * from './model.js';
 export { namespacePrefix, serviceName, toSpiffeId, tryServiceName } from './names.js';
+export { compareAccess, type Narrowing } from './narrowing.js';
 export { pathMatches, templateRegex } from './path-pattern.js';
 export { type ProblemJson, toProblemJson } from './problem-json.js';
 export { meshSchema } from './schema.js';

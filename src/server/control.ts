@@ -171,7 +171,7 @@ export class Control {
     return {
       mesh,
       endpoints: registry.endpoints.value,
-      revoked: toRevoked(mesh, revoked),
+      revoked: toRevoked(mesh, { ...revoked, accessMarks: this.rollout.marks }),
       crlPem: crls?.pem,
     };
   }

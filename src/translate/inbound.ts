@@ -87,16 +87,24 @@ function toTlsPart(
   { service, trustDomain, revoked }: Inbound,
   { port, required }: { readonly port: Port; readonly required: boolean },
 ) {
+  const name = toClusterName(service, port);
+  const { inboundMarks, plainMarks } = revoked;
+  // Without a certificate a caller has no identity here either.
+  const plain = required ? undefined : plainMarks.get(name);
   return {
     transportSocket: toTls(port, trustDomain, required),
     transportSocketConnectTimeout: HANDSHAKE_TIMEOUT,
-    metadata: toMarkMetadata(revoked.inboundMarks.get(toClusterName(service, port))),
+    metadata: toMarkMetadata(inboundMarks.get(name), plain),
   } satisfies FilterChain;
 }
 
 function toHttpChains(inbound: Inbound, port: Port): FilterChain[] {
-  const { service } = inbound;
+  const { service, revoked } = inbound;
   const filters = toFilters(service, port);
+  const plain = {
+    filters,
+    metadata: toMarkMetadata(revoked.plainMarks.get(toClusterName(service, port))),
+  };
   const tls: FilterChain = {
     name: 'tls',
     filterChainMatch: { transportProtocol: 'tls' },
@@ -109,10 +117,10 @@ function toHttpChains(inbound: Inbound, port: Port): FilterChain[] {
     case 'permissive':
       return [
         tls,
-        { name: 'plain', filterChainMatch: { transportProtocol: 'raw_buffer' }, filters },
+        { name: 'plain', filterChainMatch: { transportProtocol: 'raw_buffer' }, ...plain },
       ];
     case 'disable':
-      return [{ name: 'plain-only', filters }];
+      return [{ name: 'plain-only', ...plain }];
   }
 }
 

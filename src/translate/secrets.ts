@@ -1,8 +1,8 @@
 // The secrets of a workload: its own certificate, the mesh's anchors, and for each tcp port the
-// anchors once more with the identities that may connect. They are built only from a leaf and anchors that were validated:
-// one secret that Envoy rejects marks all of them rejected and releases every warming listener
-// without a certificate (measured, DESIGN.md). Private keys leave this server here and nowhere
-// else.
+// anchors once more with the identities that may connect. They are built only from a leaf and
+// anchors that were validated: one secret that Envoy rejects marks all of them rejected and
+// releases every warming listener without a certificate (measured, DESIGN.md). Private keys leave
+// this server here and nowhere else.
 import { envoy } from '../gen/envoy.js';
 import {
   connectingIdentities,

@@ -6,8 +6,8 @@ import { describeEnvoy, useHarness } from './harness/index.js';
 import { GREETING, type Greeter, type Heard, hear, startGreeter } from './mesh/greeter.js';
 import { startMesh, type TestMesh } from './mesh/start-mesh.js';
 
-// An application that speaks first has said all of it before a client's first byte, at which network
-// RBAC decides. So whoever may not call must not reach it at all (decision 022).
+// An application that speaks first has said all of it before a client's first byte, at which
+// network RBAC decides. So whoever may not call must not reach it at all (decision 022).
 const GUARDED = 9203;
 const ONLY_FROM = 9204;
 const OPEN = 9205;

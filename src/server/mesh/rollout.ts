@@ -7,6 +7,7 @@ import assert from 'node:assert';
 import type { Cancel, Clock } from '../../base/index.js';
 import { Watch } from '../../base/index.js';
 import type { Mesh } from '../../policy/index.js';
+import { type AccessMarks, NO_ACCESS_MARKS, nextAccessMarks } from './access-marks.js';
 import { type Phase, planPhases } from './phases.js';
 import type { RolloutRecord } from './rollout-record.js';
 
@@ -48,18 +49,23 @@ export class Rollout {
   #isOverdue = false;
   /** The last mesh that every proxy took, and what was put in force since. */
   #mayBeInForce: readonly Mesh[];
+  /** With the running phase's, which is being stored or in force. */
+  #wantedMarks: AccessMarks;
+  #marks: AccessMarks;
   /** The mesh in force now; proxies are sent this. */
   readonly inForce: Watch<Mesh>;
 
   /** @param before What is in force, or where a server that was killed stood. */
   constructor(before: Mesh | RolloutRecord, options: RolloutOptions) {
-    const { mayBeInForce, phases } =
-      'phases' in before ? before : { mayBeInForce: [before], phases: [] };
+    const { mayBeInForce, phases, marks } =
+      'phases' in before ? before : { mayBeInForce: [before], phases: [], marks: NO_ACCESS_MARKS };
     const initial = mayBeInForce.at(-1);
     assert(initial !== undefined, 'a rollout begins with a mesh');
     this.inForce = new Watch(initial);
     this.#mayBeInForce = mayBeInForce;
     this.#phases = phases;
+    this.#wantedMarks = marks;
+    this.#marks = marks;
     this.#options = options;
   }
 
@@ -75,10 +81,12 @@ export class Rollout {
       this.#phases = this.#phases.map((phase) =>
         phase.mesh === goal ? { ...phase, mesh: wanted } : phase,
       );
+      // What the running phase ends is among the marks that were stored with it.
+      this.#enter();
     } else {
       this.#phases = planPhases(this.#mayBeInForce, wanted);
+      this.#markAndEnter();
     }
-    this.#enter();
   }
 
   /** The running phase, while another comes after it or a proxy hasn't answered. */
@@ -97,7 +105,7 @@ export class Rollout {
       const [done, ...rest] = this.#phases;
       this.#phases = rest;
       if (done !== undefined) this.#mayBeInForce = [done.mesh];
-      if (rest.length > 0) this.#enter();
+      if (rest.length > 0) this.#markAndEnter();
       else {
         this.#cancelTimer?.();
         if (done !== undefined) this.#options.onSettled(done.mesh);
@@ -107,13 +115,27 @@ export class Rollout {
 
   /** What to store when the rollout has settled. */
   get record(): RolloutRecord {
-    return { mayBeInForce: this.#mayBeInForce, phases: this.#phases };
+    const marks = this.#wantedMarks;
+    return { mayBeInForce: this.#mayBeInForce, phases: this.#phases, marks };
+  }
+
+  /** Which open connections the mesh in force has ended: they change with `inForce`. */
+  get marks(): AccessMarks {
+    return this.#marks;
   }
 
   stop(): void {
     this.#entry++;
     this.#cancelTimer?.();
     this.#phases = [];
+  }
+
+  #markAndEnter(): void {
+    const [current] = this.#phases;
+    if (current === undefined) return;
+    const change = { before: this.#mayBeInForce, next: current.mesh };
+    this.#wantedMarks = nextAccessMarks(this.#wantedMarks, change);
+    this.#enter();
   }
 
   #enter(): void {
@@ -151,6 +173,7 @@ export class Rollout {
   #put(current: Phase): void {
     this.#isEntered = true;
     this.#isOverdue = false;
+    this.#marks = this.#wantedMarks;
     this.#cancelTimer = this.#options.clock.after(PHASE_DEADLINE_MS, () => {
       this.#isOverdue = true;
       this.advance();
