@@ -1,6 +1,6 @@
 // A data folder lies beside mesh.yaml, which is in a repository more often than not, and a
-// `git add .` would take the keys of the CA along. So the folder says of itself that nothing of it is to be
-// added, before there is a key in it.
+// `git add .` would take the keys of the CA along. So the folder says of itself that nothing of it
+// is to be added, before there is a key in it.
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Random } from '../base/index.js';

@@ -14,7 +14,7 @@ const RULES: Readonly<Record<number, string>> = {
   8083: 'allow: [ { from: [anyone], not: { methods: [DELETE] } } ]',
   8084: 'deny: [ { not: { methods: [GET, HEAD] } } ]',
   8085: 'deny: [ { methods: [DELETE], paths: [/admin/*], not: { paths: [/admin/open] } } ]',
-  8086: 'allow: [ { from: [anyone], paths: [/admin/*], not: { methods: [POST], paths: [/admin/open] } } ]',
+  8086: 'allow: [ { from: [anyone], paths: [/admin/*], not: { methods: [POST], paths: [/z] } } ]',
 };
 const PORTS = Object.keys(RULES).map(Number);
 /** No HEAD: what its answer was can't be told without a body. */

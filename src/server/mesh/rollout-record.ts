@@ -1,7 +1,7 @@
 // Where a rollout stands, as the data folder has it: what may be in force on some proxy, the phases
-// that are left, the running one first, and which open connections its edits were to end. It is stored before a phase is entered, so that a
-// server that is killed resumes that phase: it neither opens again what the phase had closed, nor
-// forgets that callers may still be on their way.
+// that are left, the running one first, and which open connections its edits were to end. It is
+// stored before a phase is entered, so that a server that is killed resumes that phase: it neither
+// opens again what the phase had closed, nor forgets that callers may still be on their way.
 import { z } from 'zod';
 import type { Mesh, Service } from '../../policy/index.js';
 import { type AccessMarks, accessMarksSchema, NO_ACCESS_MARKS } from './access-marks.js';

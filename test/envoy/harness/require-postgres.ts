@@ -6,7 +6,7 @@ const DEBIAN = '/usr/lib/postgresql';
 
 /**
  * The folder of PostgreSQL's programs: on PATH, or the newest of Debian's. Where there is none, a
- * reason to skip with, but with CI=true an error, since there a skipped test would pass for a proof.
+ * reason to skip with, but with CI=true an error: there a skipped test would pass for a proof.
  */
 export function requirePostgres(env = process.env): { bin: string } | { reason: string } {
   const versions = existsSync(DEBIAN) ? readdirSync(DEBIAN).sort().reverse() : [];

@@ -197,7 +197,7 @@ services:
     expect(markOf(again)).toBe(mark);
   });
 
-  it('keeps its mark when the permission is given back, and has another the next time', async () => {
+  it('keeps its mark when it is given back, and has another the next time', async () => {
     const server = run(both);
     const marks: (string | undefined)[] = [];
     for (const mesh of [one, both, one, both]) {
