@@ -70,9 +70,10 @@ export class Publisher {
   /** Those of the input before, for sets that didn't change. */
   #servicesBefore: ReadonlyMap<ServiceName, ReadonlyMap<string, ResourceSet>> = new Map();
   readonly #nodes = new Map<string, NodeSets>();
+  /** By service: whom its tcp ports take, by which mesh, and without whom. */
   readonly #callers = new Map<
     ServiceName,
-    { readonly of: PublisherInput; readonly callers: readonly Callers[] }
+    { readonly mesh: Mesh; readonly denied: string; readonly callers: readonly Callers[] }
   >();
 
   constructor(input: PublisherInput, options: PublisherOptions) {
@@ -122,12 +123,13 @@ export class Publisher {
     const { mesh, revoked = NOTHING_REVOKED } = this.#input;
     const service = mesh.services.get(name);
     if (service === undefined) return [];
-    const { of, callers } = this.#callers.get(name) ?? { of: undefined, callers: [] };
-    if (of === this.#input) return callers;
+    const denied = revoked.deniedIds.join(' ');
+    const old = this.#callers.get(name);
+    if (old?.mesh === mesh && old.denied === denied) return old.callers;
     const next = toCallers({ mesh, service, deniedIds: revoked.deniedIds });
-    const kept = isDeepStrictEqual(callers, next) ? callers : next;
-    this.#callers.set(name, { of: this.#input, callers: kept });
-    return kept;
+    const callers = isDeepStrictEqual(old?.callers, next) ? (old?.callers ?? next) : next;
+    this.#callers.set(name, { mesh, denied, callers });
+    return callers;
   }
 
   #toNodeSets(sidecar: Sidecar, leaf: Leaf): NodeSets {
