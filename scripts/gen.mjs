@@ -3,13 +3,23 @@
 // the JSON descriptor for ProtoJSON (`render`, `bootstrap`, tests). Nothing there is edited or
 // committed.
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import protobuf from 'protobufjs';
 import { toReflection } from './gen-reflection.mjs';
 import { emitTypes } from './gen-types.mjs';
+import { writeNewerProtos } from './newer-fields.mjs';
 import {
   BOOTSTRAP_PROTOS,
   DESCRIBED_PROTOS,
@@ -23,7 +33,11 @@ const out = process.argv[2] ?? join(root, 'src', 'gen');
 const require = createRequire(import.meta.url);
 const pbjs = require('protobufjs-cli/pbjs');
 const deps = join(dirname(require.resolve('@grpc/grpc-js-xds/package.json')), 'deps');
+const newer = mkdtempSync(join(tmpdir(), 'countersign-protos-'));
+process.once('exit', () => rmSync(newer, { recursive: true, force: true }));
+writeNewerProtos(newer, join(deps, 'envoy-api'));
 const includes = [
+  newer,
   ...['envoy-api', 'googleapis', 'protoc-gen-validate', 'xds'].map((d) => join(deps, d)),
   dirname(require.resolve('protobufjs/package.json')),
 ];
@@ -39,9 +53,13 @@ const wireProtos = ownProtos.filter((file) => !/-(alpha|service)\.proto$/.test(f
 function inputsHash() {
   const hash = createHash('sha256');
   const inputs = [
-    ...['gen.mjs', 'gen-types.mjs', 'gen-reflection.mjs', 'proto-files.mjs'].map((f) =>
-      join(root, 'scripts', f),
-    ),
+    ...[
+      'gen.mjs',
+      'gen-types.mjs',
+      'gen-reflection.mjs',
+      'newer-fields.mjs',
+      'proto-files.mjs',
+    ].map((f) => join(root, 'scripts', f)),
     ...ownProtos.map((f) => join(root, 'protos', f)),
     require.resolve('@grpc/grpc-js-xds/package.json'),
     require.resolve('protobufjs/package.json'),

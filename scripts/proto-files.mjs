@@ -12,6 +12,7 @@ export const ENCODED_PROTOS = [
   v3('extensions/filters/network/http_connection_manager', 'http_connection_manager'),
   v3('extensions/filters/network/tcp_proxy', 'tcp_proxy'),
   v3('extensions/filters/network/rbac', 'rbac'),
+  v3('extensions/filters/network/direct_response', 'config'),
   v3('extensions/filters/http/rbac', 'rbac'),
   v3('extensions/filters/http/router', 'router'),
   v3('extensions/filters/listener/tls_inspector', 'tls_inspector'),

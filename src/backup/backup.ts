@@ -10,11 +10,13 @@ import { type Clock, MeshError, type Random, systemErrorCode } from '../base/ind
 import {
   FILE_MODE,
   FOLDER_MODE,
+  GITIGNORE_FILE,
   LOCK_FILE,
   makeFolder,
   syncFolder,
   takeDataLock,
   unwritable,
+  writeGitignore,
   writing,
 } from '../data/index.js';
 import { decodeImage, encodeImage, type FolderImage, MAX_IMAGE_BYTES } from './folder-image.js';
@@ -103,6 +105,7 @@ export async function restoreFolder(image: FolderImage, options: RestoreOptions)
     await makeFolder(dirname(path));
     try {
       await mkdir(temporary, { mode: FOLDER_MODE });
+      await writeGitignore(temporary, options.random);
       await writeFiles(temporary, image);
       await moveInto(path, temporary);
     } catch (error) {
@@ -128,7 +131,7 @@ async function refuseContent(path: string): Promise<void> {
     if (existsSync(path)) return [basename(path)];
     throw unwritable(path, error);
   });
-  const found = names.find((name) => name !== LOCK_FILE);
+  const found = names.find((name) => name !== LOCK_FILE && name !== GITIGNORE_FILE);
   if (found === undefined) return;
   const message = `expected no data folder at ${path}, or an empty one, but it holds "${found}"`;
   throw new MeshError('file-exists', message, {
@@ -164,6 +167,8 @@ async function moveInto(path: string, temporary: string): Promise<void> {
   const lock = isThere ? await takeDataLock(join(path, LOCK_FILE)) : undefined;
   try {
     if (lock !== undefined) await rm(join(path, LOCK_FILE));
+    // The one that is moved in has its own.
+    await rm(join(path, GITIGNORE_FILE), { force: true });
     await rename(temporary, path);
   } catch (error) {
     throw refusedMove(path, error);

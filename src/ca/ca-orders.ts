@@ -98,8 +98,9 @@ function tryOpen(payload: StoredCaChain, passphrase: string | undefined): CaChai
       throw new MeshError('certificate-invalid', message);
     }
     const message = `the offered CA: ${error.message}`;
-    if (!isPassphraseError(error)) throw new MeshError(error.code, message);
-    throw new MeshError(error.code, message, { variant: 'offered-ca' });
+    const { code } = error;
+    if (!isPassphraseError(error)) throw new MeshError(code, message);
+    throw new MeshError(code, message, { variant: 'offered-ca' });
   }
 }
 

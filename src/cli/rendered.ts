@@ -12,6 +12,7 @@ import {
   ANCHORS_SECRET,
   DISCOVERY_TYPES,
   IDENTITY_SECRET,
+  toCallers,
   translateNode,
   translateService,
 } from '../translate/index.js';
@@ -54,7 +55,9 @@ export function render(options: RenderOptions): Rendered[] {
   });
   const sets = new Map([...shared, [TYPE_URLS.listener, listeners]]);
   return types.flatMap((type) =>
-    type === 'sds' ? toSecretStandIns(service) : toRendered(type, sets.get(RENDERED_TYPES[type])),
+    type === 'sds'
+      ? toSecretStandIns(mesh, service)
+      : toRendered(type, sets.get(RENDERED_TYPES[type])),
   );
 }
 
@@ -69,13 +72,13 @@ function toRendered(type: RenderedType, set: ResourceSet | undefined): Rendered[
 }
 
 /** The running server fills these per sidecar; private keys are shown by nothing. */
-function toSecretStandIns({ spiffeId }: Service): Rendered[] {
+function toSecretStandIns(mesh: Mesh, service: Service): Rendered[] {
   const redacted = { inline_string: REDACTED };
   const identity = { certificate_chain: redacted, private_key: redacted };
   return [
     {
       type: 'sds',
-      comment: `sds, the certificate of ${spiffeId}: issued when the sidecar connects`,
+      comment: `sds, the certificate of ${service.spiffeId}: issued when the sidecar connects`,
       resource: {
         '@type': TYPE_URLS.secret,
         name: IDENTITY_SECRET,
@@ -91,5 +94,22 @@ function toSecretStandIns({ spiffeId }: Service): Rendered[] {
         validation_context: { trusted_ca: redacted },
       },
     },
+    ...toCallers({ mesh, service, deniedIds: [] }).map(
+      ({ secretName, names }): Rendered => ({
+        type: 'sds',
+        comment: 'sds, the trust anchors, and who may connect to that tcp port',
+        resource: {
+          '@type': TYPE_URLS.secret,
+          name: secretName,
+          validation_context: {
+            trusted_ca: redacted,
+            match_typed_subject_alt_names: names.map(({ text, prefix }) => ({
+              san_type: 'URI',
+              matcher: prefix ? { prefix: text } : { exact: text },
+            })),
+          },
+        },
+      }),
+    ),
   ];
 }

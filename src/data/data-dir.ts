@@ -27,6 +27,7 @@ import {
   TEMPORARY,
 } from './data-folder.js';
 import { type DataLock, takeDataLock } from './data-lock.js';
+import { writeGitignore } from './gitignore.js';
 import { removeStale } from './stale-files.js';
 
 /** The folder as its users see it. Names are `file` or `folder/file`, of `a-z 0-9 . -`. */
@@ -83,10 +84,16 @@ export function isDataName(name: string): boolean {
  */
 export async function openDataDir(options: DataDirOptions): Promise<DataDir> {
   const path = resolve(options.path);
-  await prepareFolder(path, options.create ?? true);
+  const random = options.random ?? systemRandom;
+  const create = options.create ?? true;
+  const isInUse = await prepareFolder(path, create);
+  await writing(path, () => writeGitignore(path, random)).catch((error: unknown) => {
+    // No key is to be written before it; a folder that has its keys may be one to read only.
+    if (create && !isInUse) throw error;
+  });
   const lock = options.lock ? await takeDataLock(join(path, LOCK_FILE)) : undefined;
   if (lock !== undefined) await removeStale(path, (options.clock ?? systemClock).now());
-  return new FileDataDir(path, options.random ?? systemRandom, lock);
+  return new FileDataDir(path, random, lock);
 }
 
 class FileDataDir implements DataDir {

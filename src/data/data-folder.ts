@@ -13,18 +13,20 @@ export const LOCK_FILE = 'lock';
 export const TOKEN_KEYS_FILE = 'token-keys.json';
 /** Held while the token keys are changed. */
 export const TOKEN_KEYS_LOCK = 'token-keys.lock';
+export const GITIGNORE_FILE = '.gitignore';
 export const TEMPORARY = '.tmp-';
 
 /** Any of these makes a folder ours: whatever comes first into one is among them. */
 const OURS: readonly string[] = ['authority.json', TOKEN_KEYS_FILE, 'xds-anchor.json'];
 /** What a folder may hold that is as good as empty; a new file system has `lost+found`. */
-const NOTHING: readonly string[] = [LOCK_FILE, TOKEN_KEYS_LOCK, 'lost+found'];
+const NOTHING: readonly string[] = [LOCK_FILE, TOKEN_KEYS_LOCK, GITIGNORE_FILE, 'lost+found'];
 
 /**
  * Sees to it that there is a folder of ours, with mode 0700.
+ * @returns Whether it holds something already.
  * @throws MeshError data-missing, data-foreign, data-unwritable.
  */
-export async function prepareFolder(path: string, create: boolean): Promise<void> {
+export async function prepareFolder(path: string, create: boolean): Promise<boolean> {
   const found = await stat(path).catch((error: unknown) => {
     if (systemErrorCode(error) === 'ENOENT') return undefined;
     throw unwritable(path, error);
@@ -39,19 +41,21 @@ export async function prepareFolder(path: string, create: boolean): Promise<void
       await makeFolder(path);
       await syncFolder(dirname(path));
     });
-    return;
+    return false;
   }
   if (!found.isDirectory()) {
     throw new MeshError('data-unwritable', `expected a folder at ${path} but got a file`);
   }
-  await claim(path, found);
+  return claim(path, found);
 }
 
-async function claim(path: string, found: Stats): Promise<void> {
+async function claim(path: string, found: Stats): Promise<boolean> {
   try {
-    refuseForeign(path, await readdir(path));
+    const names = await readdir(path);
+    refuseForeign(path, names);
     // A folder that others may read would show them every private key that is put in it.
     if ((found.mode & 0o077) !== 0) await chmod(path, FOLDER_MODE);
+    return names.some((name) => OURS.includes(name));
   } catch (error) {
     const uid = process.geteuid?.();
     const isDenied = ['EACCES', 'EPERM'].includes(systemErrorCode(error) ?? '');

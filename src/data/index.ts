@@ -3,6 +3,7 @@ export { unreadable, unwritable, writing } from './data-errors.js';
 export {
   FILE_MODE,
   FOLDER_MODE,
+  GITIGNORE_FILE,
   LOCK_FILE,
   makeFolder,
   syncFolder,
@@ -11,4 +12,5 @@ export {
 } from './data-folder.js';
 export { isLockHeld, takeDataLock, waitForDataLock } from './data-lock.js';
 export { DataWatch } from './data-watch.js';
+export { writeGitignore } from './gitignore.js';
 export { createJsonStore, type DurableStore, type JsonStore } from './json-store.js';

@@ -33,20 +33,40 @@ export function ruleMatchesCaller(rule: Rule, who: WhoCalls): boolean {
   return from && !(rule.not?.from?.some((caller) => callerMatches(caller, who)) ?? false);
 }
 
-/** Whether all of the rule's fields match, and none of `not`'s. */
-function ruleMatches(rule: Rule, request: AccessRequest): boolean {
+/** What a match of a rule, or of its `not`, does to a request. */
+export type Effect = 'grants' | 'takes';
+
+/** What a match of the rule's `not` does. */
+export function notEffect(effect: Effect): Effect {
+  return effect === 'grants' ? 'takes' : 'grants';
+}
+
+/**
+ * Whether all of the rule's fields match, and none of `not`'s. What grants compares methods as they
+ * are written, what takes away without their case: HTTP/2 carries `delete` as it is, and an
+ * application may read it as `DELETE`.
+ * @param effect Of the list that the rule stands in: `allow` grants, `deny` takes.
+ */
+function ruleMatches(rule: Rule, request: AccessRequest, effect: Effect): boolean {
   if (!ruleMatchesCaller(rule, request)) return false;
   const { not = {} } = rule;
   return (
-    (rule.methods === undefined || methodsMatch(rule, request)) &&
+    (rule.methods === undefined || methodsMatch(rule, request, effect)) &&
     (rule.paths === undefined || pathsMatch(rule, request)) &&
-    !methodsMatch(not, request) &&
+    !methodsMatch(not, request, notEffect(effect)) &&
     !pathsMatch(not, request)
   );
 }
 
-function methodsMatch({ methods }: RuleFields, { method }: AccessRequest): boolean {
-  return method !== undefined && (methods?.includes(method) ?? false);
+function methodsMatch(
+  { methods = [] }: RuleFields,
+  { method }: AccessRequest,
+  effect: Effect,
+): boolean {
+  if (method === undefined) return false;
+  // Rules have methods in upper case; ASCII, as Envoy folds it.
+  const upper = method.replaceAll(/[a-z]/g, (letter) => letter.toUpperCase());
+  return methods.includes(effect === 'grants' ? method : upper);
 }
 
 function pathsMatch({ paths }: RuleFields, { path }: AccessRequest): boolean {
@@ -56,9 +76,9 @@ function pathsMatch({ paths }: RuleFields, { path }: AccessRequest): boolean {
 
 /** MODEL.md "Access", steps 1 and 2. */
 export function decideAccess(access: PortAccess, request: AccessRequest): AccessDecision {
-  const denied = access.deny.find((rule) => ruleMatches(rule, request));
+  const denied = access.deny.find((rule) => ruleMatches(rule, request, 'takes'));
   if (denied !== undefined) return { allowed: false, rule: denied };
-  const allowed = access.allow.find((rule) => ruleMatches(rule, request));
+  const allowed = access.allow.find((rule) => ruleMatches(rule, request, 'grants'));
   if (allowed !== undefined) return { allowed: true, rule: allowed };
   return { allowed: access.otherwise === 'allow' && !isForeign(request), rule: undefined };
 }

@@ -7,18 +7,26 @@ export {
   type AccessRequest,
   type Call,
   decideAccess,
+  type Effect,
   mayCall,
   mayPass,
+  notEffect,
   ruleMatchesCaller,
   type WhoCalls,
 } from './decide.js';
 export { exampleMesh } from './example.js';
 export { loadMesh, readMeshFiles, skippedFiles } from './files.js';
+export {
+  connectingIdentities,
+  type IdentityName,
+  mayConnectPlain,
+} from './identities.js';
 export { jwksProblem, MAX_JWKS_BYTES, readJwks } from './jwks.js';
 export { MESH_PORT } from './keys.js';
 export { formatProblem, type LoadedMesh, type MeshFile, parseMesh } from './load.js';
 export type * from './model.js';
 export { serviceName, tryServiceName } from './names.js';
+export { compareAccess, type Narrowing } from './narrowing.js';
 export { pathMatches, templateRegex } from './path-pattern.js';
 export { type ProblemJson, toProblemJson } from './problem-json.js';
 export { meshSchema } from './schema.js';

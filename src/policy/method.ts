@@ -1,5 +1,6 @@
-// HTTP methods in rules. They are compared whole and with their case (RFC 9110 section 9.1), so
-// what no real method can equal is an error: as a deny rule it would refuse nothing.
+// HTTP methods in rules. They are compared whole, and where a match grants with their case (RFC
+// 9110 section 9.1), so what no real method can equal is an error: as a deny rule it would refuse
+// nothing.
 import { closest } from '../base/index.js';
 import { expected, type Parsed, parsed } from './parsed.js';
 

@@ -67,7 +67,7 @@ export function createControl(options: ControlOptions, closers: Closers): Contro
       await Promise.all([remember(mesh), storeRollout(rollout.record)]);
     },
   });
-  const input = (): PublisherInput => toInput(options, rollout.inForce.value);
+  const input = (): PublisherInput => toInput(options, rollout);
   const publisher = new Publisher(input(), {
     indexes,
     anchorsPem: () => authority.trustAnchorsPem,
@@ -152,10 +152,11 @@ function toProxies({
   return [...connected, ...registry.missing().map((node) => ({ node, state: 'pending' as const }))];
 }
 
-function toInput({ registry, revocations }: ControlOptions, mesh: Mesh): PublisherInput {
-  const { crls, ...revoked } = revocations.value;
-  const endpoints = registry.endpoints.value;
-  return { mesh, endpoints, revoked: toRevoked(mesh, revoked), crlPem: crls?.pem };
+function toInput({ registry, revocations }: ControlOptions, rollout: Rollout): PublisherInput {
+  const { crls, ...marked } = revocations.value;
+  const mesh = rollout.inForce.value;
+  const revoked = toRevoked(mesh, { ...marked, accessMarks: rollout.marks });
+  return { mesh, endpoints: registry.endpoints.value, revoked, crlPem: crls?.pem };
 }
 
 /** Who is shut out is no endpoint. */

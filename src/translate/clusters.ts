@@ -10,7 +10,8 @@ import { toEndpoints } from './endpoints.js';
 import { isHttp } from './listeners.js';
 import { ADS, toAny, toDuration, toTcpAddress } from './messages.js';
 import { PLAIN_MATCH, toClusterName, toLocalClusterName, toServerName } from './names.js';
-import { RAW_BUFFER, toExactSan, toUpstreamTls } from './tls.js';
+import { toExactSan } from './san.js';
+import { RAW_BUFFER, toUpstreamTls } from './tls.js';
 import type { SidecarEndpoint } from './workload.js';
 
 const v3 = envoy.config.cluster.v3;
@@ -62,6 +63,18 @@ function speaksHttp2(callee: Service, port: Port): boolean {
   return port.protocol !== 'http' || (callee.sidecar && callee.endpoints.length === 0);
 }
 
+/**
+ * The address that a sidecar calls its application from: not 127.0.0.1, which databases and others
+ * trust as if it were the application's own host (Istio's choice too). IPv6 has one loopback
+ * address only; from an address of the host's own it is that one's peer.
+ */
+const FROM_SIDECAR = '127.0.0.6';
+
+function toSourceAddress({ target }: Port): Pick<Cluster, 'upstreamBindConfig'> {
+  if (!/^127\.[0-9.]+$/.test(target.address)) return {};
+  return { upstreamBindConfig: { sourceAddress: { address: FROM_SIDECAR, portValue: 0 } } };
+}
+
 /** The application behind a declared port. */
 export function toLocalCluster(service: Service, port: Port): Resource {
   const http = port.protocol === 'http' ? HTTP1 : HTTP2;
@@ -70,6 +83,7 @@ export function toLocalCluster(service: Service, port: Port): Resource {
     type: v3.Cluster.DiscoveryType.STATIC,
     connectTimeout: CONNECT_TIMEOUT,
     circuitBreakers: CIRCUIT_BREAKERS,
+    ...toSourceAddress(port),
     loadAssignment: {
       clusterName: toLocalClusterName(port),
       endpoints: [

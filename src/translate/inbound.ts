@@ -4,15 +4,20 @@
 //   http:  STRICT a TLS chain that requires a certificate; PERMISSIVE the same with the certificate
 //          optional, and a plain chain; DISABLE one plain chain
 //   tcp:   STRICT one TLS chain that requires a certificate; else one plain chain, bytes untouched
+// An application may speak first, so on tcp ports nobody reaches it who may not call: identities
+// are decided by the handshake, which comes before the application is connected to, and where
+// callers without identity may not call the plain chain has no way to the application
+// (decision 022).
 import type { envoy } from '../gen/envoy.js';
-import type { Port, Service } from '../policy/index.js';
+import { mayConnectPlain, type Port, type Service } from '../policy/index.js';
 import type { Resource } from '../xds/index.js';
 import { toInboundHttp } from './http.js';
-import { isHttp, TLS_INSPECTOR, toListener, toTcpProxy } from './listeners.js';
+import { CLOSE, isHttp, TLS_INSPECTOR, toListener, toTcpProxy } from './listeners.js';
 import { toDuration } from './messages.js';
 import {
   MESH_LISTENER,
   MESH_PORT,
+  toCallersSecretName,
   toClusterName,
   toInboundName,
   toLocalClusterName,
@@ -20,7 +25,7 @@ import {
 } from './names.js';
 import { toTcpRbacFilters } from './rbac-tcp.js';
 import { type Revoked, toMarkMetadata } from './revoked.js';
-import { toDownstreamTls, toTrustDomainSan } from './tls.js';
+import { type Clients, toDownstreamTls } from './tls.js';
 
 type FilterChain = envoy.config.listener.v3.FilterChain;
 type Filter = envoy.config.listener.v3.Filter;
@@ -82,16 +87,24 @@ function toTlsPart(
   { service, trustDomain, revoked }: Inbound,
   { port, required }: { readonly port: Port; readonly required: boolean },
 ) {
+  const name = toClusterName(service, port);
+  const { inboundMarks, plainMarks } = revoked;
+  // Without a certificate a caller has no identity here either.
+  const plain = required ? undefined : plainMarks.get(name);
   return {
     transportSocket: toTls(port, trustDomain, required),
     transportSocketConnectTimeout: HANDSHAKE_TIMEOUT,
-    metadata: toMarkMetadata(revoked.inboundMarks.get(toClusterName(service, port))),
+    metadata: toMarkMetadata(inboundMarks.get(name), plain),
   } satisfies FilterChain;
 }
 
 function toHttpChains(inbound: Inbound, port: Port): FilterChain[] {
-  const { service } = inbound;
+  const { service, revoked } = inbound;
   const filters = toFilters(service, port);
+  const plain = {
+    filters,
+    metadata: toMarkMetadata(revoked.plainMarks.get(toClusterName(service, port))),
+  };
   const tls: FilterChain = {
     name: 'tls',
     filterChainMatch: { transportProtocol: 'tls' },
@@ -104,18 +117,21 @@ function toHttpChains(inbound: Inbound, port: Port): FilterChain[] {
     case 'permissive':
       return [
         tls,
-        { name: 'plain', filterChainMatch: { transportProtocol: 'raw_buffer' }, filters },
+        { name: 'plain', filterChainMatch: { transportProtocol: 'raw_buffer' }, ...plain },
       ];
     case 'disable':
-      return [{ name: 'plain-only', filters }];
+      return [{ name: 'plain-only', ...plain }];
   }
 }
 
 function toTcpChain(inbound: Inbound, port: Port): FilterChain {
   const filters = toFilters(inbound.service, port);
-  return port.mode === 'strict'
-    ? { name: 'tls', filters, ...toTlsPart(inbound, { port, required: true }) }
-    : { name: 'plain', filters };
+  if (port.mode === 'strict') {
+    return { name: 'tls', filters, ...toTlsPart(inbound, { port, required: true }) };
+  }
+  return mayConnectPlain(port.access)
+    ? { name: 'plain', filters }
+    : { name: 'closed', filters: [CLOSE] };
 }
 
 /**
@@ -128,7 +144,7 @@ function toFilters({ name: host }: Service, port: Port): Filter[] {
   if (known?.host === host) return known.filters;
   const filters = isHttp(port)
     ? [toInboundHttp({ routeName: toInboundName(port), host })]
-    : [...toTcpRbacFilters(port), toTcpProxy(toLocalClusterName(port))];
+    : [...toTcpRbacFilters(port), toTcpProxy(toLocalClusterName(port), 'handshake')];
   knownFilters.set(port, { host, filters });
   return filters;
 }
@@ -140,7 +156,13 @@ function toTls(
 ): TransportSocket {
   return toDownstreamTls({
     settings: port.tls,
-    clients: requireClientCertificate ? toTrustDomainSan(trustDomain) : undefined,
+    clients: requireClientCertificate ? toClients(port, trustDomain) : { kind: 'optional' },
     alpn: isHttp(port) ? HTTP_ALPN : [],
   });
+}
+
+/** Of HTTP every request is decided by itself; of a tcp connection there is nothing but whose. */
+function toClients(port: Port, trustDomain: string): Clients {
+  if (isHttp(port)) return { kind: 'mesh', trustDomain };
+  return { kind: 'secret', name: toCallersSecretName(port) };
 }

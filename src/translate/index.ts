@@ -2,11 +2,18 @@ export {
   ANCHORS_SECRET,
   DISCOVERY_TYPES,
   IDENTITY_SECRET,
+  isCallersSecret,
   MESH_PORT,
   toClusterName,
 } from './names.js';
 export { NOTHING_REVOKED, type Revoked } from './revoked.js';
-export { toSecrets, type WorkloadSecrets } from './secrets.js';
+export {
+  type Callers,
+  type CallersInput,
+  toCallers,
+  toSecrets,
+  type WorkloadSecrets,
+} from './secrets.js';
 export {
   type NodeInput,
   type Registry,

@@ -58,21 +58,43 @@ export function toListener(options: ListenerOptions): Resource {
   });
 }
 
+/** Ends a connection when it is accepted, and connects to nothing. */
+export const CLOSE: Filter = {
+  name: 'envoy.filters.network.direct_response',
+  typedConfig: toAny(
+    'envoy.extensions.filters.network.direct_response.v3.Config',
+    envoy.extensions.filters.network.direct_response.v3.Config,
+    {},
+  ),
+};
+
+const tcpProxy = envoy.extensions.filters.network.tcp_proxy.v3;
+
+/**
+ * Where there is TLS, the cluster is connected to when the handshake is done and the peer's name
+ * known to be a good one; Envoy's default connects before it. (Envoy 1.36 has only the default.)
+ */
+const AFTER_HANDSHAKE = {
+  upstreamConnectMode: tcpProxy.UpstreamConnectMode.ON_DOWNSTREAM_TLS_HANDSHAKE,
+  maxEarlyDataBytes: { value: 0 },
+} as const;
+
 /**
  * Bytes to one cluster; never cut for being idle (Envoy's default is an hour). An endpoint that
  * went away between two pushes costs a connection attempt, not a connection.
  */
-export function toTcpProxy(cluster: string): Filter {
+export function toTcpProxy(cluster: string, connect: 'at-once' | 'handshake'): Filter {
   return {
     name: 'envoy.filters.network.tcp_proxy',
     typedConfig: toAny(
       'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy',
-      envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy,
+      tcpProxy.TcpProxy,
       {
         statPrefix: cluster,
         cluster,
         idleTimeout: NO_LIMIT,
         maxConnectAttempts: { value: MAX_CONNECT_ATTEMPTS },
+        ...(connect === 'handshake' ? AFTER_HANDSHAKE : {}),
       },
     ),
   };

@@ -22,6 +22,17 @@ export const IDENTITY_SECRET = 'default';
 /** The mesh's trust anchors, by the name that Istio and SPIRE use for them over SDS. */
 export const ANCHORS_SECRET = 'ROOTCA';
 
+const CALLERS = 'callers:';
+
+/** The same anchors with the identities that a tcp port takes at the handshake: `callers:6000`. */
+export function toCallersSecretName(port: Port): string {
+  return `${CALLERS}${port.number}`;
+}
+
+export function isCallersSecret(name: string): boolean {
+  return name.startsWith(CALLERS);
+}
+
 /** Where a call goes: `payments/ledger:8080`. Names the cluster, its EDS and its statistics. */
 export function toClusterName(service: Service, port: Port): string {
   return `${service.name}:${port.number}`;

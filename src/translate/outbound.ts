@@ -43,7 +43,7 @@ function translate({ callee, port, address, mark }: Outbound): Resource {
     filterChains: [
       {
         name: 'default',
-        filters: [isHttp(port) ? toOutboundHttp(cluster) : toTcpProxy(cluster)],
+        filters: [isHttp(port) ? toOutboundHttp(cluster) : toTcpProxy(cluster, 'at-once')],
         metadata: toMarkMetadata(mark),
       },
     ],

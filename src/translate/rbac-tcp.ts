@@ -1,7 +1,7 @@
 // TCP access rules travel by ECDS: a rule change touches no listener and binds new connections. The
 // filters wait for their configuration (no default), so a connection is never served without its
-// rules. Network RBAC decides at the client's first byte, which is why server-first protocols must
-// not use it.
+// rules. Network RBAC decides at the client's first byte, too late where an application speaks
+// first: the handshake has decided before (decision 022), and these judge once more.
 import { envoy } from '../gen/envoy.js';
 import type { Port } from '../policy/index.js';
 import { createResource, type Resource } from '../xds/index.js';

@@ -7,7 +7,9 @@ import assert from 'node:assert';
 import { envoy } from '../gen/envoy.js';
 import {
   type Caller,
+  type Effect,
   needsHttp,
+  notEffect,
   type PathPattern,
   type Port,
   type Rule,
@@ -40,37 +42,41 @@ export interface RbacContext {
 export function toDenyRules(port: Port, context: RbacContext): Rbac {
   const policies = {
     ...toRevokedPolicies(context.deniedIds),
-    ...toPolicies(port.access.deny, context),
+    ...toPolicies(port.access.deny, 'takes', context),
   };
   return { action: v3.RBAC.Action.DENY, policies };
 }
 
 /** Rules of the `allow` filter; without a policy it refuses everything. */
 export function toAllowRules(port: Port, context: RbacContext): Rbac {
-  const policies = toPolicies(port.access.allow, context);
+  const policies = toPolicies(port.access.allow, 'grants', context);
   if (port.access.otherwise === 'allow') {
     policies['otherwise'] = { permissions: [ANY_PERMISSION], principals: [ANY_PRINCIPAL] };
   }
   return { action: v3.RBAC.Action.ALLOW, policies };
 }
 
-function toPolicies(rules: readonly Rule[], context: RbacContext): { [name: string]: Policy } {
+function toPolicies(
+  rules: readonly Rule[],
+  effect: Effect,
+  context: RbacContext,
+): { [name: string]: Policy } {
   const policies: { [name: string]: Policy } = {};
   for (const [index, rule] of rules.entries()) {
     // The policy leaves such rules out of the access of a TCP port, and reports them.
     assert(context.http || !needsHttp(rule), 'a rule of a TCP port asks for no method or path');
-    policies[`rule-${index}`] = toPolicy(rule, context);
+    policies[`rule-${index}`] = toPolicy(rule, effect, context);
   }
   return policies;
 }
 
-function toPolicy(rule: Rule, context: RbacContext): Policy {
+function toPolicy(rule: Rule, effect: Effect, context: RbacContext): Policy {
   const principals: Principal[] = [];
   const permissions: Permission[] = [];
   if (rule.from !== undefined) principals.push(toCallers(rule.from, context));
-  permissions.push(...toRequestConditions(rule));
+  permissions.push(...toRequestConditions(rule, effect));
   if (rule.not?.from !== undefined) principals.push({ notId: toCallers(rule.not.from, context) });
-  for (const condition of rule.not === undefined ? [] : toRequestConditions(rule.not)) {
+  for (const condition of toRequestConditions(rule.not ?? {}, notEffect(effect))) {
     permissions.push({ notRule: condition });
   }
   return {
@@ -103,10 +109,10 @@ function toIdentity(name: StringMatcher): Principal {
   return { authenticated: { principalName: name } };
 }
 
-function toRequestConditions(fields: RuleFields): Permission[] {
+function toRequestConditions(fields: RuleFields, effect: Effect): Permission[] {
   const conditions: Permission[] = [];
   if (fields.methods !== undefined) {
-    conditions.push({ orRules: { rules: fields.methods.map(toMethod) } });
+    conditions.push({ orRules: { rules: fields.methods.map((one) => toMethod(one, effect)) } });
   }
   if (fields.paths !== undefined) {
     conditions.push({ orRules: { rules: fields.paths.flatMap(toPaths) } });
@@ -114,8 +120,10 @@ function toRequestConditions(fields: RuleFields): Permission[] {
   return conditions;
 }
 
-function toMethod(method: string): Permission {
-  return { header: { name: ':method', stringMatch: { exact: method } } };
+/** HTTP/2 carries any case, and an application may not look at it: `ruleMatches`. */
+function toMethod(method: string, effect: Effect): Permission {
+  const ignoreCase = effect === 'takes';
+  return { header: { name: ':method', stringMatch: { exact: method, ignoreCase } } };
 }
 
 function toPaths(pattern: PathPattern): Permission[] {

@@ -1,10 +1,19 @@
-// The two secrets of a workload. They are built only from a leaf and anchors that were validated:
-// one secret that Envoy rejects marks all of them rejected and releases every warming listener
-// without a certificate (measured, DESIGN.md). Private keys leave this server here and nowhere
-// else.
+// The secrets of a workload: its own certificate, the mesh's anchors, and for each tcp port the
+// anchors once more with the identities that may connect. They are built only from a leaf and
+// anchors that were validated: one secret that Envoy rejects marks all of them rejected and
+// releases every warming listener without a certificate (measured, DESIGN.md). Private keys leave
+// this server here and nowhere else.
 import { envoy } from '../gen/envoy.js';
+import {
+  connectingIdentities,
+  type IdentityName,
+  type Mesh,
+  type Service,
+} from '../policy/index.js';
 import { createResource, type Resource } from '../xds/index.js';
-import { ANCHORS_SECRET, IDENTITY_SECRET } from './names.js';
+import { isHttp } from './listeners.js';
+import { ANCHORS_SECRET, IDENTITY_SECRET, toCallersSecretName } from './names.js';
+import { toNamedSan } from './san.js';
 
 const v3 = envoy.extensions.transport_sockets.tls.v3;
 type Secret = envoy.extensions.transport_sockets.tls.v3.Secret;
@@ -20,7 +29,43 @@ export interface WorkloadSecrets {
   readonly crlPem?: string | undefined;
 }
 
-export function toSecrets({ keyPem, chainPem, anchorsPem, crlPem }: WorkloadSecrets): Resource[] {
+export interface CallersInput {
+  readonly mesh: Mesh;
+  readonly service: Service;
+  /** SPIFFE IDs that every server refuses. */
+  readonly deniedIds: readonly string[];
+}
+
+/** Who may connect to a tcp port of the workload, decided at the handshake. */
+export interface Callers {
+  readonly secretName: string;
+  /** Never empty: to Envoy that would be everybody. */
+  readonly names: readonly IdentityName[];
+}
+
+/** By port, ascending. */
+export function toCallers({ mesh, service, deniedIds }: CallersInput): readonly Callers[] {
+  const { trustDomain } = mesh;
+  const ports = service.ports.filter((port) => !isHttp(port));
+  if (ports.length === 0) return [];
+  const declaredIds = [...mesh.services.values()].map(({ spiffeId }) => spiffeId);
+  return ports.map((port) => {
+    const names = connectingIdentities(port.access, { trustDomain, declaredIds, deniedIds });
+    // No identity has an empty path.
+    const nobody = { text: `spiffe://${trustDomain}/`, prefix: false };
+    const secretName = toCallersSecretName(port);
+    return { secretName, names: names.length === 0 ? [nobody] : names };
+  });
+}
+
+export function toSecrets(
+  { keyPem, chainPem, anchorsPem, crlPem }: WorkloadSecrets,
+  callers: readonly Callers[],
+): Resource[] {
+  const validationContext = {
+    trustedCa: { inlineBytes: Buffer.from(anchorsPem) },
+    ...(crlPem === undefined ? {} : toCrl(crlPem)),
+  };
   return [
     toResource({
       name: IDENTITY_SECRET,
@@ -29,13 +74,16 @@ export function toSecrets({ keyPem, chainPem, anchorsPem, crlPem }: WorkloadSecr
         privateKey: { inlineBytes: Buffer.from(keyPem) },
       },
     }),
-    toResource({
-      name: ANCHORS_SECRET,
-      validationContext: {
-        trustedCa: { inlineBytes: Buffer.from(anchorsPem) },
-        ...(crlPem === undefined ? {} : toCrl(crlPem)),
-      },
-    }),
+    toResource({ name: ANCHORS_SECRET, validationContext }),
+    ...callers.map(({ secretName, names }) =>
+      toResource({
+        name: secretName,
+        validationContext: {
+          ...validationContext,
+          matchTypedSubjectAltNames: names.map(toNamedSan),
+        },
+      }),
+    ),
   ];
 }
 

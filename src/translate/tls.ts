@@ -2,37 +2,34 @@
 // touches no listener and no cluster; the bytes of those references never change. Minimum and
 // maximum version are both always written: an upstream context with a minimum of 1.3 and no maximum
 // fails every handshake (Envoy's client default is a maximum of 1.2; measured, DESIGN.md).
-
+// Whom a tcp port takes stands in the secret of its anchors, so that its rules decide at the
+// handshake and a change of them drains nothing (decision 022).
 import { envoy } from '../gen/envoy.js';
 import type { TlsSettings, TlsVersion } from '../policy/index.js';
-import { trustDomainPrefix } from '../spiffe/index.js';
 import { ADS_OR_WAIT, toAny } from './messages.js';
 import { ANCHORS_SECRET, IDENTITY_SECRET } from './names.js';
+import { type SanMatcher, toTrustDomainSan } from './san.js';
 
 const tls = envoy.extensions.transport_sockets.tls.v3;
 type CommonTlsContext = envoy.extensions.transport_sockets.tls.v3.CommonTlsContext;
-type SanMatcher = envoy.extensions.transport_sockets.tls.v3.SubjectAltNameMatcher;
 type TransportSocket = envoy.config.core.v3.TransportSocket;
 
-const SAN_TYPE = tls.SubjectAltNameMatcher.SanType;
 const VERSIONS = {
   TLSv1_2: tls.TlsParameters.TlsProtocol.TLSv1_2,
   TLSv1_3: tls.TlsParameters.TlsProtocol.TLSv1_3,
 } as const satisfies Record<TlsVersion, number>;
 
-/** Peers whose URI SAN is exactly this SPIFFE ID. */
-export function toExactSan(spiffeId: string): SanMatcher {
-  return { sanType: SAN_TYPE.URI, matcher: { exact: spiffeId } };
-}
-
-/** Peers whose URI SAN is any identity of the trust domain. */
-export function toTrustDomainSan(trustDomain: string): SanMatcher {
-  return { sanType: SAN_TYPE.URI, matcher: { prefix: trustDomainPrefix(trustDomain) } };
+/** Peers whose certificate the anchors vouch for, with one of these names. */
+interface Peers {
+  /** Empty: any name, or those in the secret. To Envoy a matcher here and one there are either. */
+  readonly sans: readonly SanMatcher[];
+  /** Of the anchors. */
+  readonly secretName: string;
 }
 
 function toCommonContext(
   settings: TlsSettings,
-  peers: readonly SanMatcher[],
+  { sans, secretName }: Peers,
   alpn: readonly string[],
 ): CommonTlsContext {
   return {
@@ -44,36 +41,53 @@ function toCommonContext(
     },
     tlsCertificateSdsSecretConfigs: [{ name: IDENTITY_SECRET, sdsConfig: ADS_OR_WAIT }],
     combinedValidationContext: {
-      defaultValidationContext: { matchTypedSubjectAltNames: peers },
-      validationContextSdsSecretConfig: { name: ANCHORS_SECRET, sdsConfig: ADS_OR_WAIT },
+      defaultValidationContext: { matchTypedSubjectAltNames: sans },
+      validationContextSdsSecretConfig: { name: secretName, sdsConfig: ADS_OR_WAIT },
     },
     alpnProtocols: alpn,
   };
 }
 
+/** Whose certificate a client must have. */
+export type Clients =
+  /** Any identity of the trust domain. */
+  | { readonly kind: 'mesh'; readonly trustDomain: string }
+  /** The identities that this secret names (`toCallersSecretName`). */
+  | { readonly kind: 'secret'; readonly name: string }
+  /**
+   * One that the mesh's anchors vouch for, or none at all, which is then a caller without identity.
+   * (To Envoy a SAN matcher means that a certificate is required, whatever
+   * `require_client_certificate` says: measured on 1.40.0. Rules match SPIFFE IDs in any case.)
+   */
+  | { readonly kind: 'optional' };
+
 export interface DownstreamTls {
   readonly settings: TlsSettings;
-  /**
-   * Whose certificate a client must have. Undefined: one that the mesh's anchors vouch for, or none
-   * at all, which is then a caller without identity. (To Envoy a SAN matcher means that a
-   * certificate is required, whatever `require_client_certificate` says: measured on 1.40.0. Rules
-   * match SPIFFE IDs in any case.)
-   */
-  readonly clients: SanMatcher | undefined;
+  readonly clients: Clients;
   readonly alpn: readonly string[];
+}
+
+function toPeers(clients: Clients): Peers {
+  switch (clients.kind) {
+    case 'mesh':
+      return { sans: [toTrustDomainSan(clients.trustDomain)], secretName: ANCHORS_SECRET };
+    case 'secret':
+      return { sans: [], secretName: clients.name };
+    case 'optional':
+      return { sans: [], secretName: ANCHORS_SECRET };
+  }
 }
 
 /** The server's side of mesh TLS. */
 export function toDownstreamTls({ settings, clients, alpn }: DownstreamTls): TransportSocket {
-  const peers = clients === undefined ? [] : [clients];
   return {
     name: 'envoy.transport_sockets.tls',
     typedConfig: toAny(
       'envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext',
       tls.DownstreamTlsContext,
       {
-        commonTlsContext: toCommonContext(settings, peers, alpn),
-        requireClientCertificate: { value: clients !== undefined },
+        commonTlsContext: toCommonContext(settings, toPeers(clients), alpn),
+        requireClientCertificate: { value: clients.kind !== 'optional' },
       },
     ),
   };
@@ -88,12 +102,13 @@ export interface UpstreamTls {
 
 /** The caller's side of mesh TLS. */
 export function toUpstreamTls({ settings, server, serverName }: UpstreamTls): TransportSocket {
+  const peers: Peers = { sans: [server], secretName: ANCHORS_SECRET };
   return {
     name: 'envoy.transport_sockets.tls',
     typedConfig: toAny(
       'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
       tls.UpstreamTlsContext,
-      { commonTlsContext: toCommonContext(settings, [server], []), sni: serverName },
+      { commonTlsContext: toCommonContext(settings, peers, []), sni: serverName },
     ),
   };
 }

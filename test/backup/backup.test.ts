@@ -268,6 +268,7 @@ describe('a backup', () => {
 describe('restoring', () => {
   const IMAGE = imageOf({ 'authority.json': 'a', 'leaves/0a.json': 'b', 'leaves/0b.json': 'c' });
   const WHOLE = {
+    '.gitignore': '600 *\n',
     'authority.json': '600 a',
     leaves: '700 ',
     'leaves/0a.json': '600 b',
@@ -342,7 +343,11 @@ describe('restoring', () => {
     onTestFinished(() => server.close());
     const error = await meshErrorOf(() => restoreFolder(IMAGE, { path, random }));
     expect(error).toMatchObject({ code: 'data-locked' });
-    expect(await readdir(folder, { recursive: true })).toEqual(['data', 'data/lock']);
+    expect(await readdir(folder, { recursive: true })).toEqual([
+      'data',
+      'data/.gitignore',
+      'data/lock',
+    ]);
   });
 
   it.each([
@@ -370,14 +375,14 @@ describe('restoring', () => {
       const path = join(folder, `data-${round}`);
       await killWhen(restoring(image, path), async () => (await written(path)) >= round * 45);
       const restored = await readdir(path, { recursive: true }).catch(() => undefined);
-      if (restored !== undefined) expect(restored).toHaveLength(202);
+      if (restored !== undefined) expect(restored).toHaveLength(203);
       const left = await findInterrupted(path);
       const outcome = restored === undefined ? `none, ${left.length} left` : `whole`;
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
       // Whatever was left is in nobody's way.
       if (restored === undefined)
         await restoreFolder(await decodeImage(await readFile(image)), { path, random });
-      expect(Object.keys(await treeOf(path))).toHaveLength(202);
+      expect(Object.keys(await treeOf(path))).toHaveLength(203);
     }
     expect(outcomes.get('none, 1 left')).toBeGreaterThan(1);
   }, 120_000);

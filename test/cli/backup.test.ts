@@ -70,7 +70,7 @@ describe('backup and restore', () => {
         '  hint: what was revoked after that time is not revoked any more: revoke it again\n' +
         '  hint: start `countersign serve` with this --data, where sidecars know the server\n',
     });
-    expect(Object.keys(contents('data'))).toHaveLength(4);
+    expect(Object.keys(contents('data')).filter((name) => name !== '.gitignore')).toHaveLength(4);
     expect(contents('again')).toEqual(contents('data'));
   });
 
@@ -106,7 +106,7 @@ describe('backup and restore', () => {
     onTestFinished(() => server.close());
     expect(await cli.run(...BACKUP)).toMatchObject({ code: 0 });
     expect(await cli.run(...RESTORE, '<dir>/again')).toMatchObject({ code: 0 });
-    expect(Object.keys(contents('again'))).toEqual(['authority.json', 'mesh.json']);
+    expect(Object.keys(contents('again'))).toEqual(['.gitignore', 'authority.json', 'mesh.json']);
   });
 
   test('a damaged authority is backed up as it is, and told of', async () => {

@@ -7,7 +7,7 @@
 //   $ sleep 60s                                             the clock, not the test
 //
 // `<dir>` is the test's folder. `<time>`, `<id>` and the like (KINDS) stand for what differs from
-// run to run; with a name, as `<id:old>`, for the same text wherever it comes again, in commands too.
+// run to run; with a name, as `<id:old>`, for one text wherever it comes again, in commands too.
 import { expect } from 'vitest';
 import type { Cli, Running } from './cli.js';
 

@@ -99,7 +99,7 @@ describe('the data folder', () => {
     const results = await Promise.all(contents.map((text) => dataDir.create('key', text)));
     expect(results.filter((won) => won)).toHaveLength(1);
     expect((await dataDir.read('key'))?.toString()).toBe(contents[results.indexOf(true)]);
-    expect(await readdir(dataDir.path)).toEqual(['key']);
+    expect(await readdir(dataDir.path)).toEqual(['.gitignore', 'key']);
   });
 
   it('sets a file aside under a name of its own', async () => {
@@ -141,7 +141,7 @@ describe('the data folder', () => {
     const error = await meshErrorOf(() => dataDir.write('taken', 'x'));
     expect(error.code).toBe('data-unwritable');
     expect(error.message).toBe(`expected to write ${dataDir.path}/taken but got EISDIR`);
-    expect(await readdir(dataDir.path)).toEqual(['taken']);
+    expect(await readdir(dataDir.path)).toEqual(['.gitignore', 'taken']);
   });
 
   it('says which file it cannot read', async () => {

@@ -137,17 +137,32 @@ await describeEnvoy('changes under load', {}, ({ binary }) => {
     await expectNoneFailed(loads);
   }, 120_000);
 
-  test('a rule change takes effect on an open connection and drains none', async () => {
-    await edit({ mtls: 'strict' });
+  test('a rule that lets in takes effect on an open connection and drains none', async () => {
+    await edit({ mtls: 'strict', access: '[ { from: [web], methods: [GET] } ]' });
     const drains = (): Promise<number> =>
       ledger.admin.stat('listener_manager.total_filter_chains_draining');
     const changed = (): Promise<number> => ledger.admin.stat('listener_manager.listener_modified');
     const before = [await drains(), await changed()];
+    expect(await outcome(httpCall({ address, port: HTTP_PORT, method: 'POST' }))).toBe('403');
+    await edit({ mtls: 'strict' });
     expect(await outcome(httpCall({ address, port: HTTP_PORT, method: 'POST' }))).toBe('200');
+    expect([await drains(), await changed()]).toEqual(before);
+  }, 60_000);
+
+  test('a rule that takes away does so at once, drains, and fails nothing else', async () => {
+    const changed = (): Promise<number> => ledger.admin.stat('listener_manager.listener_modified');
+    const before = await changed();
+    // A rule of requests lets nobody connect to a tcp port.
+    const [kept, perRequest, tcp] = startLoads();
+    await tcp?.stop();
+    const loads = [kept, perRequest].filter((load) => load !== undefined);
+    await Promise.all(loads.map((load) => load.more(30)));
     await edit({ mtls: 'strict', access: '[ { from: [web], methods: [GET] } ]' });
     expect(await outcome(httpCall({ address, port: HTTP_PORT, method: 'POST' }))).toBe('403');
-    expect(await outcome(httpCall({ address, port: HTTP_PORT }))).toBe('200');
-    expect([await drains(), await changed()]).toEqual(before);
+    // The mesh port and both declared ports.
+    expect((await changed()) - before).toBe(3);
+    await expectNoneFailed(loads);
+    await edit({ mtls: 'strict' });
   }, 60_000);
 
   test(

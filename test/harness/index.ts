@@ -15,3 +15,4 @@ export {
   type EnvoySearch,
   requireEnvoy,
 } from './require-envoy.js';
+export { requirePostgres } from './require-postgres.js';

@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert';
+import { stringify } from 'yaml';
 import {
   formatProblem,
   type Mesh,
@@ -31,4 +32,13 @@ export function portOf(mesh: Mesh, address: string): Port {
   const port = serviceOf(mesh, name).ports.find((each) => String(each.number) === number);
   assert(port !== undefined, `no port ${address}`);
   return port;
+}
+
+/** Whether `check` takes a rule: what its `not` takes away mustn't be all that it asks for. */
+export function canMatch(rule: object): boolean {
+  const services = { a: {}, b: {}, 'ns/c': {}, 'ns/d': {}, 'other/c': {} };
+  const back = { ports: { 8080: { protocol: 'http', mtls: 'strict', allow: [rule] } } };
+  const mesh = { trustDomain: 'shop.example', services: { ...services, back } };
+  const problems = problemsOf(stringify(mesh, { aliasDuplicateObjects: false }));
+  return !problems.some((problem) => problem.includes('expected a rule that can match'));
 }

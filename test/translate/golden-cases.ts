@@ -24,6 +24,7 @@ interface RevokedFile {
   readonly deniedIds: readonly string[];
   readonly services: readonly ServiceName[];
   readonly inboundMarks: Readonly<Record<string, string>>;
+  readonly plainMarks?: Readonly<Record<string, string>>;
   readonly outboundMarks: Readonly<Record<string, string>>;
 }
 
@@ -35,6 +36,7 @@ function revokedOfCase(name: string): Revoked {
     deniedIds: file.deniedIds,
     services: new Set(file.services),
     inboundMarks: new Map(Object.entries(file.inboundMarks)),
+    plainMarks: new Map(Object.entries(file.plainMarks ?? {})),
     outboundMarks: new Map(Object.entries(file.outboundMarks)),
   };
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../src/cli/proto-json.js';
-import { toCallees } from '../../src/translate/index.js';
+import { mayConnectPlain } from '../../src/policy/index.js';
+import { toCallees, toCallers } from '../../src/translate/index.js';
 import { goldenCases, meshOfCase } from './golden-cases.js';
 import { at, type JsonObject, messagesIn, objectsIn, translate } from './translated.js';
 
@@ -97,6 +98,34 @@ describe('clusters', () => {
   });
 });
 
+describe('applications', () => {
+  it('on IPv4 loopback are called from another address than 127.0.0.1, which they trust', () => {
+    const local = some(
+      workloads.flatMap(({ sent }) =>
+        sent.clusters.filter(({ name }) => String(name).startsWith('local:')),
+      ),
+    );
+    const sources = new Set<string>();
+    for (const cluster of local) {
+      const address = String(
+        at(
+          cluster,
+          ...['load_assignment', 'endpoints', 0, 'lb_endpoints', 0, 'endpoint'],
+          ...['address', 'socket_address', 'address'],
+        ),
+      );
+      const source = at(cluster, 'upstream_bind_config', 'source_address', 'address');
+      const kind = address.startsWith('127.') ? 'loopback' : address;
+      sources.add(`${kind} from ${source}`);
+    }
+    expect([...sources].sort()).toEqual([
+      '10.9.9.9 from undefined',
+      '::1 from undefined',
+      'loopback from 127.0.0.6',
+    ]);
+  });
+});
+
 describe('TLS', () => {
   const contexts = objects('common_tls_context');
 
@@ -109,15 +138,19 @@ describe('TLS', () => {
   });
 
   it('certificates and anchors are always secrets, and waited for', () => {
+    const anchors = new Set<Json | undefined>();
     for (const context of contexts) {
       const common = at(context, 'common_tls_context') as JsonObject;
       expect(Object.keys(common)).not.toContain('tls_certificates');
       expect(Object.keys(common)).not.toContain('validation_context');
       expect(at(common, 'tls_certificate_sds_secret_configs')).toHaveLength(1);
-      expect(
+      anchors.add(
         at(common, 'combined_validation_context', 'validation_context_sds_secret_config', 'name'),
-      ).toBe('ROOTCA');
+      );
     }
+    const names = [...anchors].map(String).sort();
+    expect(names[0]).toBe('ROOTCA');
+    expect(some(names.slice(1)).every((name) => /^callers:\d+$/.test(name))).toBe(true);
   });
 
   it('a server that requires a certificate takes only identities of the trust domain', () => {
@@ -130,11 +163,75 @@ describe('TLS', () => {
         'default_validation_context',
         'match_typed_subject_alt_names',
       );
-      seen.add(`${context['require_client_certificate']} ${JSON.stringify(san)}`);
+      const secret = at(
+        context,
+        'common_tls_context',
+        'combined_validation_context',
+        'validation_context_sds_secret_config',
+        'name',
+      );
+      const [kind] = String(secret).split(':');
+      seen.add(`${context['require_client_certificate']} ${kind} ${JSON.stringify(san)}`);
     }
     const ours = [{ san_type: 'URI', matcher: { prefix: 'spiffe://shop.example/' } }];
-    // Without the requirement no matcher: to Envoy 1.40.0 a matcher is a requirement.
-    expect([...seen].sort()).toEqual(['false undefined', `true ${JSON.stringify(ours)}`]);
+    // Without the requirement no matcher: to Envoy 1.40.0 a matcher is a requirement. Beside the
+    // names of a `callers` secret none either: Envoy would take whom either names.
+    expect([...seen].sort()).toEqual([
+      'false ROOTCA undefined',
+      `true ROOTCA ${JSON.stringify(ours)}`,
+      'true callers undefined',
+    ]);
+  });
+
+  it('every tcp port that asks for a certificate names whom it takes, within the domain', () => {
+    let ports = 0;
+    for (const { mesh, service, sent } of workloads) {
+      const callers = toCallers({ mesh, service, deniedIds: [] });
+      for (const { names } of callers) {
+        ports++;
+        expect(names.length).toBeGreaterThan(0);
+        for (const { text } of names) expect(text).toMatch(/^spiffe:\/\/shop\.example\//);
+      }
+      const asked = messagesIn(sent.listeners, 'DownstreamTlsContext').map((one) =>
+        at(
+          one,
+          'common_tls_context',
+          'combined_validation_context',
+          'validation_context_sds_secret_config',
+          'name',
+        ),
+      );
+      const given = callers.map(({ secretName }) => secretName);
+      const wanted = new Set(asked.filter((name) => String(name).startsWith('callers:')));
+      expect([...wanted]).toEqual(given);
+    }
+    expect(ports).toBeGreaterThan(0);
+  });
+
+  it('a plain tcp chain leads to the application only where plain callers may connect', () => {
+    const seen = new Set<string>();
+    for (const { service, sent } of workloads) {
+      for (const port of service.ports.filter(({ protocol }) => protocol === 'tcp')) {
+        const declared = sent.listeners.find(({ name }) => name === `inbound:${port.number}`);
+        for (const chain of at(declared, 'filter_chains') as JsonObject[]) {
+          if (chain['transport_socket'] !== undefined) continue;
+          const proxies = messagesIn(chain, 'TcpProxy').length;
+          expect(proxies).toBe(mayConnectPlain(port.access) ? 1 : 0);
+          seen.add(String(chain['name']));
+        }
+      }
+    }
+    expect([...seen].sort()).toEqual(['closed', 'plain']);
+  });
+
+  it('no application behind a tcp port is connected to before the handshake', () => {
+    const inbound = workloads.flatMap(({ sent }) =>
+      sent.listeners.filter(({ name }) => !String(name).startsWith('outbound:')),
+    );
+    const proxies = some(messagesIn(inbound, 'TcpProxy'));
+    expect(values(proxies, 'upstream_connect_mode')).toEqual(
+      new Set(['ON_DOWNSTREAM_TLS_HANDSHAKE']),
+    );
   });
 
   it('a chain of the mesh port, and of a STRICT port, requires a client certificate', () => {

@@ -1,6 +1,7 @@
 // One stream of a sidecar: how far its certificate is, what it was sent, and what both mean. The
 // certificate and the configuration have a state each; whatever changes one goes through `set`.
 import type { LeafSettings } from '../../leaves/index.js';
+import { isCallersSecret } from '../../translate/index.js';
 import { isUnderWay, rejectionOf, type Snapshot, TYPE_URLS } from '../../xds/index.js';
 import type { ProxyState } from '../mesh/index.js';
 import type { SidecarStream } from './sidecar-stream.js';
@@ -113,6 +114,8 @@ function toState({ stream, sent, certificate, configuration }: Member): ProxySta
     if (typeUrl === TYPE_URLS.secret && !needsSecrets) continue;
     for (const { name, version } of resources.values()) {
       if (typeUrl === TYPE_URLS.listener && unbound.has(name)) continue;
+      // Only listeners ask for it, which may be the ones that aren't there.
+      if (unbound.size > 0 && isCallersSecret(name)) continue;
       if (!stream.isInForce({ typeUrl, name, version })) return 'pending';
     }
   }

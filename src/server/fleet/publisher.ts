@@ -2,12 +2,15 @@
 // same for every node of a service is translated once; a set whose content is unchanged keeps its
 // identity, so that streams which hold it have nothing to compare. A node whose translation fails
 // keeps what it has.
+import { isDeepStrictEqual } from 'node:util';
 import type { Leaf } from '../../ca/index.js';
 import type { Mesh, ServiceName } from '../../policy/index.js';
 import {
+  type Callers,
   NOTHING_REVOKED,
   type Registry,
   type Revoked,
+  toCallers,
   toSecrets,
   translateNode,
   translateService,
@@ -42,6 +45,7 @@ interface NodeSets {
   leaf: Leaf;
   anchors: string;
   crlPem: string | undefined;
+  callers: readonly Callers[];
   secrets: ResourceSet;
   unplaced: readonly ServiceName[];
 }
@@ -66,6 +70,11 @@ export class Publisher {
   /** Those of the input before, for sets that didn't change. */
   #servicesBefore: ReadonlyMap<ServiceName, ReadonlyMap<string, ResourceSet>> = new Map();
   readonly #nodes = new Map<string, NodeSets>();
+  /** By service: whom its tcp ports take, by which mesh, and without whom. */
+  readonly #callers = new Map<
+    ServiceName,
+    { readonly mesh: Mesh; readonly denied: string; readonly callers: readonly Callers[] }
+  >();
 
   constructor(input: PublisherInput, options: PublisherOptions) {
     this.#input = input;
@@ -109,6 +118,20 @@ export class Publisher {
     return shared;
   }
 
+  /** The same for every node of a service, and the same object while it says the same. */
+  #toCallers(name: ServiceName): readonly Callers[] {
+    const { mesh, revoked = NOTHING_REVOKED } = this.#input;
+    const service = mesh.services.get(name);
+    if (service === undefined) return [];
+    const denied = revoked.deniedIds.join(' ');
+    const old = this.#callers.get(name);
+    if (old?.mesh === mesh && old.denied === denied) return old.callers;
+    const next = toCallers({ mesh, service, deniedIds: revoked.deniedIds });
+    const callers = isDeepStrictEqual(old?.callers, next) ? (old?.callers ?? next) : next;
+    this.#callers.set(name, { mesh, denied, callers });
+    return callers;
+  }
+
   #toNodeSets(sidecar: Sidecar, leaf: Leaf): NodeSets {
     const { service: name, address, outbound } = sidecar;
     const key = toKey(sidecar);
@@ -117,6 +140,7 @@ export class Publisher {
     const anchorsPem = this.#options.anchorsPem();
     const old = this.#nodes.get(key);
     const service = mesh.services.get(name);
+    const callers = this.#toCallers(name);
     const unplaced = new Set<ServiceName>();
     const isSame = old?.mesh === mesh && old.revoked === revoked && old.sidecar === sidecar;
     const isKnown = isSame || service === undefined;
@@ -134,9 +158,12 @@ export class Publisher {
           },
         });
     const secrets =
-      old?.leaf === leaf && old.anchors === anchorsPem && old.crlPem === crlPem
+      old?.leaf === leaf &&
+      old.anchors === anchorsPem &&
+      old.crlPem === crlPem &&
+      old.callers === callers
         ? old.secrets
-        : createResourceSet(toSecrets({ ...leaf, anchorsPem, crlPem }));
+        : createResourceSet(toSecrets({ ...leaf, anchorsPem, crlPem }, callers));
     const sets: NodeSets = {
       sidecar,
       mesh,
@@ -144,6 +171,7 @@ export class Publisher {
       leaf,
       anchors: anchorsPem,
       crlPem,
+      callers,
       unplaced: isKnown && old !== undefined ? old.unplaced : [...unplaced],
       listeners: keep(old?.listeners, listeners ?? createResourceSet([])),
       secrets: keep(old?.secrets, secrets),

@@ -1,15 +1,18 @@
-// Where a rollout stands, as the data folder has it: what may be in force on some sidecar, and the
-// phases that are left, the running one first. It is stored before a phase is entered, so that a
-// server that is killed resumes that phase: it neither opens again what the phase had closed, nor
-// forgets that callers may still be on their way.
+// Where a rollout stands, as the data folder has it: what may be in force on a sidecar, the phases
+// that are left, the running one first, and which open connections its edits were to end. It is
+// stored before a phase is entered, so that a server that is killed resumes that phase: it neither
+// opens again what the phase had closed, nor forgets that callers may still be on their way.
 import { z } from 'zod';
 import type { Mesh, Service } from '../../policy/index.js';
+import { type AccessMarks, accessMarksSchema, NO_ACCESS_MARKS } from './access-marks.js';
 import type { Phase } from './phases.js';
 
 export interface RolloutRecord {
   readonly mayBeInForce: readonly Mesh[];
   /** Empty: the only mesh in force is wholly so. */
   readonly phases: readonly Phase[];
+  /** With those of the running phase. */
+  readonly marks: AccessMarks;
 }
 
 /** Changes with the shape of `Mesh`: a record of another version counts as none. */
@@ -31,14 +34,17 @@ const meshSchema = z.custom<StoredMesh>((value) => {
 export const rolloutSchema = z.object({
   mayBeInForce: z.array(meshSchema).min(1),
   phases: z.array(z.object({ name: z.string(), mesh: meshSchema })),
+  /** Absent: stored by a version that made none. */
+  marks: accessMarksSchema.optional(),
 });
 
 export type StoredRollout = z.infer<typeof rolloutSchema>;
 
-export function toStoredRollout({ mayBeInForce, phases }: RolloutRecord): StoredRollout {
+export function toStoredRollout({ mayBeInForce, phases, marks }: RolloutRecord): StoredRollout {
   return {
     mayBeInForce: mayBeInForce.map(toStoredMesh),
     phases: phases.map(({ name, mesh }) => ({ name, mesh: toStoredMesh(mesh) })),
+    marks,
   };
 }
 
@@ -46,6 +52,7 @@ export function toRolloutRecord(stored: StoredRollout): RolloutRecord {
   return {
     mayBeInForce: stored.mayBeInForce.map(toMesh),
     phases: stored.phases.map(({ name, mesh }) => ({ name, mesh: toMesh(mesh) })),
+    marks: stored.marks ?? NO_ACCESS_MARKS,
   };
 }
 

@@ -6,6 +6,7 @@
 import assert from 'node:assert';
 import { type Cancel, type Clock, Listeners, Watch } from '../../base/index.js';
 import type { Mesh } from '../../policy/index.js';
+import { type AccessMarks, NO_ACCESS_MARKS, nextAccessMarks } from './access-marks.js';
 import { type Phase, planPhases } from './phases.js';
 import type { RolloutRecord } from './rollout-record.js';
 import { Staged } from './staged.js';
@@ -40,26 +41,31 @@ export class Rollout {
   #isStored: boolean;
   /** The last mesh that every sidecar took, and what was put in force since. */
   #mayBeInForce: readonly Mesh[];
+  /** With the running phase's, which is being stored or in force. */
+  #wantedMarks: AccessMarks;
+  #marks: AccessMarks;
   /** The mesh in force now; sidecars are sent this. */
   readonly inForce: Watch<Mesh>;
   readonly #settled = new Listeners<[mesh: Mesh]>();
 
   /** @param before What is in force, or where a server that was killed stood. */
   constructor(before: Mesh | RolloutRecord, options: RolloutOptions) {
-    const { mayBeInForce, phases } =
-      'phases' in before ? before : { mayBeInForce: [before], phases: [] };
+    const { mayBeInForce, phases, marks } =
+      'phases' in before ? before : { mayBeInForce: [before], phases: [], marks: NO_ACCESS_MARKS };
     const initial = mayBeInForce.at(-1);
     assert(initial !== undefined, 'a rollout begins with a mesh');
     this.inForce = new Watch(initial);
     this.#mayBeInForce = mayBeInForce;
     this.#phases = phases;
     this.#isStored = true;
+    this.#wantedMarks = marks;
+    this.#marks = marks;
     this.#options = options;
     this.#staged = new Staged({
       clock: options.clock,
       store: () => options.store?.(this.record),
       onStoreError: (error) => options.onStoreError?.(error),
-      onEnter: ({ mesh }) => this.inForce.set(mesh),
+      onEnter: (phase) => this.#put(phase),
       isDone: (_phase, isOverdue) => this.#waitingFor(isOverdue).length === 0,
       next: (done) => this.#next(done),
     });
@@ -77,8 +83,10 @@ export class Rollout {
       this.#phases = this.#phases.map((phase) =>
         phase.mesh === goal ? { ...phase, mesh: wanted } : phase,
       );
+      // What the running phase ends is among the marks that were stored with it.
     } else {
       this.#phases = planPhases(this.#mayBeInForce, wanted);
+      this.#mark();
     }
     this.#isStored = false;
     const first = this.#toEnter();
@@ -106,7 +114,13 @@ export class Rollout {
 
   /** What to store when the rollout has settled. */
   get record(): RolloutRecord {
-    return { mayBeInForce: this.#mayBeInForce, phases: this.#phases };
+    const marks = this.#wantedMarks;
+    return { mayBeInForce: this.#mayBeInForce, phases: this.#phases, marks };
+  }
+
+  /** Which open connections the mesh in force has ended: they change with `inForce`. */
+  get marks(): AccessMarks {
+    return this.#marks;
   }
 
   stop(): void {
@@ -123,7 +137,21 @@ export class Rollout {
     this.#phases = this.#phases.slice(1);
     this.#mayBeInForce = [done.mesh];
     if (this.#phases.length === 0) this.#settled.notify(done.mesh);
+    else this.#mark();
     return this.#toEnter();
+  }
+
+  /** What the first phase takes away from what may be in force is to be ended with it. */
+  #mark(): void {
+    const [first] = this.#phases;
+    if (first === undefined) return;
+    const change = { before: this.#mayBeInForce, next: first.mesh };
+    this.#wantedMarks = nextAccessMarks(this.#wantedMarks, change);
+  }
+
+  #put({ mesh }: Phase): void {
+    this.#marks = this.#wantedMarks;
+    this.inForce.set(mesh);
   }
 
   /** The first phase, of whose mesh it must be known from now on that it may be in force. */

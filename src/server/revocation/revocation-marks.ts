@@ -73,7 +73,7 @@ function toService(
   }
 }
 
-/** Ports that serve this service's identity. */
+/** Ports that serve this service's identity: by the mesh port those with mode DISABLE do too. */
 function toCalledPorts(service: string, meshes: readonly Mesh[]): ReadonlySet<string> {
   const ports = meshes.flatMap((mesh) => {
     const who = {
@@ -82,7 +82,7 @@ function toCalledPorts(service: string, meshes: readonly Mesh[]): ReadonlySet<st
     };
     return [...mesh.services.values()].flatMap((callee) =>
       callee.ports
-        .filter((port) => port.mode !== 'disable' && mayPass(port.access, who))
+        .filter((port) => mayPass(port.access, who))
         .map((port) => toClusterName(callee, port)),
     );
   });

@@ -5,6 +5,7 @@ import type { Applicant, Revocations } from '../../revocation/index.js';
 import { type NodeId, toNodeId, toSpiffeId } from '../../spiffe/index.js';
 import type { Revoked } from '../../translate/index.js';
 import type { Proof, Sidecar } from '../join/index.js';
+import { type AccessMarks, NO_ACCESS_MARKS } from '../mesh/index.js';
 import type { Marks } from './revocation-marks.js';
 
 /** What of a caller can be revoked. */
@@ -24,9 +25,16 @@ function toNode(caller: Sidecar | Proof): NodeId | undefined {
   return instance === undefined ? undefined : toNodeId({ service, instance });
 }
 
+export interface RevokedInput {
+  readonly list: Revocations;
+  readonly marks: Marks;
+  /** Of edits that took something away. */
+  readonly accessMarks?: AccessMarks;
+}
+
 export function toRevoked(
   mesh: Mesh,
-  { list, marks }: { readonly list: Revocations; readonly marks: Marks },
+  { list, marks, accessMarks = NO_ACCESS_MARKS }: RevokedInput,
 ): Revoked {
   const services = [...list.values()].flatMap(({ kind, subject }) =>
     kind === 'service' ? [subject as ServiceName] : [],
@@ -35,9 +43,23 @@ export function toRevoked(
   return {
     deniedIds: [...new Set(ids)].sort(),
     services: new Set(services),
-    inboundMarks: new Map(Object.entries(marks.inbound)),
+    inboundMarks: toBoth(marks.inbound, accessMarks.identities),
+    plainMarks: new Map(Object.entries(accessMarks.plain)),
     outboundMarks: new Map(Object.entries(marks.outbound)),
   };
+}
+
+/** A port's mark changes with either. */
+function toBoth(
+  ofRevocations: Readonly<Record<string, string>>,
+  ofEdits: Readonly<Record<string, string>>,
+): ReadonlyMap<string, string> {
+  const both = new Map(Object.entries(ofRevocations));
+  for (const [port, mark] of Object.entries(ofEdits)) {
+    const first = both.get(port);
+    both.set(port, first === undefined ? mark : `${first} ${mark}`);
+  }
+  return both;
 }
 
 /** The identity of a service; one that the mesh no longer declares had the one of its name. */

@@ -8,6 +8,7 @@ import {
 } from '../../../src/server/addresses/index.js';
 import { Publisher } from '../../../src/server/fleet/index.js';
 import type { Sidecar } from '../../../src/server/join/index.js';
+import { NOTHING_REVOKED } from '../../../src/translate/index.js';
 import { type Snapshot, TYPE_URLS } from '../../../src/xds/index.js';
 import { MemoryStore } from '../../fakes/memory-store.js';
 import { meshOf } from '../../policy/helpers.js';
@@ -93,6 +94,50 @@ describe('sets that did not change keep their identity', () => {
       'listener',
       'secret',
     ]);
+  });
+});
+
+describe('whom a tcp port takes', () => {
+  const meshFor = (from: string): Mesh =>
+    meshOf(`trustDomain: shop.example
+services:
+  web: {}
+  batch: {}
+  ledger:
+    mtls: strict
+    ports: { 6000: { protocol: tcp, allow: [ { from: [${from}] } ] }, 6001: { protocol: tcp } }`);
+  const secretsOf = ({ snapshot }: { snapshot: Snapshot }): Map<string, string> =>
+    new Map(
+      [...(snapshot.get(TYPE_URLS.secret)?.resources.values() ?? [])].map((one) => [
+        one.name,
+        one.version,
+      ]),
+    );
+
+  it('is in the secret of that port alone, and no listener changes with it', async () => {
+    const ledger = sidecar(LEDGER, '10.0.0.1');
+    const publisher = await create(meshFor('web'));
+    const before = publisher.toPublication(ledger, LEAF);
+    const endpoints = new Map([[LEDGER, [{ address: '10.0.0.1' }]]]);
+    publisher.update({ mesh: meshFor('batch'), endpoints });
+    const after = publisher.toPublication(ledger, LEAF);
+    expect(differing(before.snapshot, after.snapshot)).toEqual(['secret', 'extension']);
+    const [old, next] = [secretsOf(before), secretsOf(after)];
+    expect([...old.keys()].sort()).toEqual(['ROOTCA', 'callers:6000', 'callers:6001', 'default']);
+    const changed = [...old.keys()].filter((name) => old.get(name) !== next.get(name));
+    expect(changed).toEqual(['callers:6000']);
+  });
+
+  it('changes when a service is shut out', async () => {
+    const ledger = sidecar(LEDGER, '10.0.0.1');
+    const mesh = meshFor('web');
+    const publisher = await create(mesh);
+    const old = secretsOf(publisher.toPublication(ledger, LEAF));
+    const deniedIds = ['spiffe://shop.example/ns/default/sa/web'];
+    publisher.update({ mesh, endpoints: new Map(), revoked: { ...NOTHING_REVOKED, deniedIds } });
+    const next = secretsOf(publisher.toPublication(ledger, LEAF));
+    const changed = [...old.keys()].filter((name) => old.get(name) !== next.get(name));
+    expect(changed.sort()).toEqual(['callers:6000', 'callers:6001']);
   });
 });
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createJsonStore } from '../../../src/data/index.js';
 import type { Mesh } from '../../../src/policy/index.js';
 import {
+  NO_ACCESS_MARKS,
   type ProxyState,
   ROLLOUT_VERSION,
   Rollout,
@@ -77,7 +78,8 @@ nodeIssuers:
     audiences: [a]
     nodes: [ { service: web, claims: { sub: "repo:*" } } ]
 `);
-  const record = { mayBeInForce: [mesh], phases: [{ name: 'phase', mesh }] };
+  const marks = { identities: { 'ledger:8080': 'a1' }, plain: { 'ledger:8080': 'b2' } };
+  const record = { mayBeInForce: [mesh], phases: [{ name: 'phase', mesh }], marks };
   expect(reread(record)).toEqual(record);
 });
 
@@ -146,11 +148,106 @@ it('a phase that cannot be stored is not entered, and tried again', async () => 
   expect(server.mode()).toBe('permissive');
 });
 
+it('the record of a version that made no marks is read', () => {
+  const mesh = meshIn('strict');
+  const { marks: _, ...old } = toStoredRollout({
+    mayBeInForce: [mesh],
+    phases: [],
+    marks: NO_ACCESS_MARKS,
+  });
+  expect(toRolloutRecord(rolloutSchema.parse(old))).toMatchObject({ marks: NO_ACCESS_MARKS });
+});
+
+describe('an edit that takes something away', () => {
+  const allowing = (...names: string[]): Mesh =>
+    meshOf(`trustDomain: shop.example
+services:
+  web: {}
+  batch: {}
+  ledger: { mtls: strict, allow: [ { from: [${names}] } ], ports: { 8080: http } }`);
+  const both = allowing('web', 'batch');
+  const one = allowing('web');
+  const markOf = (server: ReturnType<typeof run>): string | undefined =>
+    server.rollout.marks.identities['ledger:8080'];
+
+  it('has its mark stored before it is in force', async () => {
+    const server = run(both);
+    server.rollout.start(one);
+    expect(markOf(server)).toBeUndefined();
+    expect(server.rollout.inForce.value).toBe(both);
+    await server.settle();
+    expect(markOf(server)).toMatch(/^[0-9a-f]{16}$/);
+    expect(last(server.records).marks).toEqual(server.rollout.marks);
+  });
+
+  it('has the same mark after a restart, in the middle of it and after it', async () => {
+    const killed = run(both);
+    killed.rollout.start(one);
+    await killed.settle();
+    const mark = markOf(killed);
+    const server = run(last(killed.records));
+    expect(markOf(server)).toBe(mark);
+    server.rollout.start(one);
+    await server.settle();
+    expect(markOf(server)).toBe(mark);
+    await server.take();
+    const again = run(reread(server.rollout.record));
+    again.rollout.start(one);
+    await again.settle();
+    expect(markOf(again)).toBe(mark);
+  });
+
+  it('keeps its mark when it is given back, and has another the next time', async () => {
+    const server = run(both);
+    const marks: (string | undefined)[] = [];
+    for (const mesh of [one, both, one, both]) {
+      server.rollout.start(mesh);
+      await server.settle();
+      await server.take();
+      marks.push(markOf(server));
+    }
+    const [first, given, second, last] = marks;
+    expect(first).toBeDefined();
+    expect([given, last]).toEqual([first, second]);
+    expect(second).not.toBe(first);
+  });
+
+  it('is compared with all that may be in force, not with the last edit alone', async () => {
+    const server = run(both);
+    const neither = allowing('anyone');
+    server.rollout.start(one);
+    await server.settle();
+    const mark = markOf(server);
+    server.rollout.start(neither);
+    await server.settle();
+    expect(markOf(server)).toBe(mark);
+    // Nobody has taken anything yet: batch may still be let in somewhere.
+    server.rollout.start(one);
+    await server.settle();
+    expect(markOf(server)).not.toBe(mark);
+  });
+
+  it('is noticed where it was made while no server ran', async () => {
+    const server = run(both);
+    server.rollout.start(both);
+    await server.settle();
+    await server.take();
+    const again = run(reread(server.rollout.record));
+    again.rollout.start(one);
+    await again.settle();
+    expect(markOf(again)).toBeDefined();
+  });
+});
+
 it('the record of another format is not read', async () => {
   const dataDir = new MemoryDataDir();
   const options = { dataDir, name: 'rollout.json', schema: rolloutSchema, ...ROLLOUT_VERSION };
   const store = createJsonStore(options);
-  const stored = toStoredRollout({ mayBeInForce: [meshIn('strict')], phases: [] });
+  const stored = toStoredRollout({
+    mayBeInForce: [meshIn('strict')],
+    phases: [],
+    marks: NO_ACCESS_MARKS,
+  });
   await store.write(stored);
   const content = dataDir.files.get('rollout.json') ?? '';
   expect(JSON.parse(content)).toMatchObject({ format: 2 });

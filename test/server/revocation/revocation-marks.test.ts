@@ -40,7 +40,7 @@ const ports = ({ inbound, outbound }: Marks): [string[], string[]] => [
 describe('whose connections end', () => {
   it.each<[string, Revocation, [string[], string[]]]>([
     ['a service: at the ports that it may call', of('service', 'batch'), [['store:6000'], []]],
-    ['another one', of('service', 'web'), [['ledger:8080', 'store:6000'], []]],
+    ['another one', of('service', 'web'), [['ledger:8080', 'ledger:9090', 'store:6000'], []]],
     ['one that may call nobody', of('service', 'ledger'), [[], []]],
     ['an instance: at its callers too', of('instance', 'store~one'), [[], ['store:6000']]],
     ['an instance of a caller', of('instance', 'batch~one'), [['store:6000'], []]],

@@ -1,0 +1,36 @@
+// Fields of Envoy's messages that are newer than the protos which the package ships, by their
+// numbers in Envoy 1.40.0. An older Envoy passes over a field that it doesn't know.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+const NEWER = [
+  {
+    file: 'envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto',
+    message: 'TcpProxy',
+    // Since 1.37.
+    fields: `
+  UpstreamConnectMode upstream_connect_mode = 21;
+  google.protobuf.UInt32Value max_early_data_bytes = 22;
+`,
+    types: `
+enum UpstreamConnectMode {
+  IMMEDIATE = 0;
+  ON_DOWNSTREAM_DATA = 1;
+  ON_DOWNSTREAM_TLS_HANDSHAKE = 2;
+}
+`,
+  },
+];
+
+/** Writes the package's files with those fields into `folder`, to be searched before it. */
+export function writeNewerProtos(folder, packageFolder) {
+  for (const { file, message, fields, types } of NEWER) {
+    const text = readFileSync(join(packageFolder, file), 'utf8').replaceAll('\r', '');
+    const begin = text.indexOf(`\nmessage ${message} {\n`);
+    const end = text.indexOf('\n}\n', begin);
+    if (begin < 0 || end < 0) throw new Error(`${file} has no message ${message}`);
+    const path = join(folder, file);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, `${text.slice(0, end)}${fields}}\n${types}${text.slice(end + 3)}`);
+  }
+}

@@ -1,0 +1,77 @@
+// Which open connections a change of rules is to end. Rules decide each request and each new
+// connection; a WebSocket, a stream or a TCP connection that is open is asked nothing any more. So
+// where an edit takes something away from somebody, the port's filter chains get a new mark, and
+// Envoy drains those that differ (as for a revocation: revocation-marks.ts). A mark is stored with
+// the phase that it belongs to, before that is entered, and stays when the permission is given
+// back: else that would cut connections again, for nothing. Pure; `rollout.ts` keeps them.
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { compareAccess, type Mesh, type Narrowing, type Port } from '../../policy/index.js';
+import { toClusterName } from '../../translate/index.js';
+
+/** By a service's port. */
+const marksSchema = z.record(z.string(), z.string());
+
+export const accessMarksSchema = z.object({
+  /** Of connections with an identity. */
+  identities: marksSchema,
+  /** Of connections without. */
+  plain: marksSchema,
+});
+
+export type AccessMarks = z.infer<typeof accessMarksSchema>;
+
+export const NO_ACCESS_MARKS: AccessMarks = { identities: {}, plain: {} };
+
+/**
+ * The marks when `next` comes after meshes of which each may be in force on some sidecar; the same
+ * object where nothing is taken away. Ports that no mesh has lose theirs.
+ */
+export function nextAccessMarks(
+  marks: AccessMarks,
+  { before, next }: { readonly before: readonly Mesh[]; readonly next: Mesh },
+): AccessMarks {
+  const olds = before.map(toPorts);
+  const identities: Record<string, string> = {};
+  const plain: Record<string, string> = {};
+  const carry = (to: Record<string, string>, name: string, mark: string | undefined): void => {
+    if (mark !== undefined) to[name] = mark;
+  };
+  for (const [name, port] of toPorts(next)) {
+    const loss = toLoss(
+      olds.flatMap((ports) => ports.get(name) ?? []),
+      port,
+      next.trustDomain,
+    );
+    const [old, oldPlain] = [marks.identities[name], marks.plain[name]];
+    carry(identities, name, loss.identities ? toMark(old, next) : old);
+    carry(plain, name, loss.plain ? toMark(oldPlain, next) : oldPlain);
+  }
+  return { identities, plain };
+}
+
+function toPorts(mesh: Mesh): ReadonlyMap<string, Port> {
+  const ports = [...mesh.services.values()].flatMap((service) =>
+    service.ports.map((port): [string, Port] => [toClusterName(service, port), port]),
+  );
+  return new Map(ports);
+}
+
+function toLoss(olds: readonly Port[], port: Port, trustDomain: string): Narrowing {
+  const http = port.protocol !== 'tcp';
+  const losses = olds
+    .filter((old) => old.access !== port.access)
+    .map((old) => compareAccess({ before: old.access, after: port.access, trustDomain, http }));
+  return {
+    identities: losses.some((loss) => loss.identities),
+    plain: losses.some((loss) => loss.plain),
+  };
+}
+
+const MARK_LENGTH = 16;
+
+/** Of all losses so far: the same edit a second time is another mark. */
+function toMark(old: string | undefined, { version }: Mesh): string {
+  const text = `${old ?? ''}\n${version}`;
+  return createHash('sha256').update(text).digest('hex').slice(0, MARK_LENGTH);
+}
