@@ -156,7 +156,7 @@ await describeEnvoy('changes under load', {}, ({ binary }) => {
     const [kept, perRequest, tcp] = startLoads();
     await tcp?.stop();
     const loads = [kept, perRequest].filter((load) => load !== undefined);
-    await Promise.all(loads.map((load) => load.more(30)));
+    await Promise.all(loads.map((load) => load.more(100)));
     await edit({ mtls: 'strict', access: '[ { from: [web], methods: [GET] } ]' });
     expect(await outcome(httpCall({ address, port: HTTP_PORT, method: 'POST' }))).toBe('403');
     // The mesh port and both declared ports.

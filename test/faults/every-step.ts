@@ -101,7 +101,10 @@ async function oneStep(row: EveryStep, place: Place, fault: Fault): Promise<bool
   // What nobody sees of a failure, nobody can repair.
   if (wasRefused(ended)) expect(ended.stderr, said).toContain(fault.kind);
   try {
-    await row.check({ place, ended, left: readAll(place.data), fault });
+    const left = readAll(place.data);
+    // Whatever a checkout's `git add` could find is ignored before it is there.
+    if (left.size > 0) expect(readFileSync(join(place.data, IGNORED), 'utf8')).toBe('*\n');
+    await row.check({ place, ended, left, fault });
   } catch (cause) {
     throw new Error(`after ${said}`, { cause });
   }
@@ -113,12 +116,18 @@ export function wasRefused({ steps, signal }: Ended): boolean {
   return signal === null && steps.some((step) => step.startsWith('! '));
 }
 
-/** Every file under a folder by its path in it; without temporary files and locks. */
+const IGNORED = '.gitignore';
+
+/** Every file under a folder by its path in it; without temporary files, locks and .gitignore. */
 export function readAll(folder: string): ReadonlyMap<string, Buffer> {
   if (!existsSync(folder)) return new Map();
   const names = readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter(
-      (entry) => entry.isFile() && !entry.name.startsWith('.tmp-') && !/lock$/.test(entry.name),
+      (entry) =>
+        entry.isFile() &&
+        !entry.name.startsWith('.tmp-') &&
+        !/lock$/.test(entry.name) &&
+        entry.name !== IGNORED,
     )
     .map((entry) => join(entry.parentPath, entry.name));
   return new Map(names.map((name) => [name.slice(folder.length + 1), readFileSync(name)]));
