@@ -133,9 +133,11 @@ services:
     expect(dump).not.toContain(token);
     const answer = await outcome(httpCall({ address: await address(), port: PORT }));
     expect(answer).toBe('200');
-    const lines = (await command('token', 'web')).split('\n');
-    const renewed = lines.find((line) => line.startsWith('ey')) ?? '';
-    const id = lines.map((line) => /^token (\w+) for web/.exec(line)?.[1]).find(Boolean) ?? '';
+    const { stdout, stderr } = await harness.output(['token', 'web', '--data', 'data'], {
+      cwd: dir,
+    });
+    const renewed = stdout.split('\n').find((line) => line.startsWith('ey')) ?? '';
+    const id = /^token (\w+) for web/m.exec(stderr)?.[1] ?? '';
     expect([renewed, id]).not.toContain('');
     await writeFile(`${file}.new`, renewed);
     await rename(`${file}.new`, file);

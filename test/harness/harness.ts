@@ -18,6 +18,7 @@ import { type Load, type LoadOptions, startLoad } from '../../src/demo/load.js';
 import { keepOutput } from '../secrets/output.js';
 import { Cleanup } from './cleanup.js';
 import {
+  type Ended,
   keepPrinted,
   type ProgramOptions,
   startProcess,
@@ -39,6 +40,8 @@ export interface Harness {
   program(argv: readonly string[], options?: ProgramOptions): Promise<Child>;
   /** What the built command printed when it ended; a MeshError where that was not with 0. */
   command(argv: readonly string[], options?: ProgramOptions): Promise<string>;
+  /** The same with what it wrote to stderr. */
+  output(argv: readonly string[], options?: ProgramOptions): Promise<Ended>;
   echoHttp(options: EchoHttpOptions): Promise<EchoApp>;
   echoTcp(options: EchoOptions): Promise<EchoApp>;
   load(options: LoadOptions): Load;
@@ -98,6 +101,12 @@ export function createHarness(name: string): Harness {
     files.set(`${child.name}.log`, () => logOf(child));
     return started;
   };
+  const output = async (argv: readonly string[], options?: ProgramOptions): Promise<Ended> => {
+    const { child, ended } = await start(toProgram(argv, options));
+    const result = await ended;
+    if (result.code !== 0) throw child.failure(`expected exit 0 but got ${result.code}`);
+    return result;
+  };
   return {
     addresses() {
       pool ??= createAddressPool().then((created) => {
@@ -126,12 +135,8 @@ export function createHarness(name: string): Harness {
     },
     process: start,
     program: async (argv, options) => (await start(toProgram(argv, options))).child,
-    async command(argv, options) {
-      const { child, ended } = await start(toProgram(argv, options));
-      const { code, stdout } = await ended;
-      if (code !== 0) throw child.failure(`expected exit 0 but got ${code}`);
-      return stdout;
-    },
+    command: async (argv, options) => (await output(argv, options)).stdout,
+    output,
     echoHttp: async (options) => close(await startEchoHttp(options)),
     echoTcp: async (options) => close(await startEchoTcp(options)),
     load(options) {
