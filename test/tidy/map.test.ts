@@ -18,3 +18,11 @@ it.each(ROWS)('where is $question: $file has $symbol', ({ file, symbol }) => {
   expect(FILES).toContain(file);
   expect(readText(file).text).toMatch(new RegExp(`(?<![\\w#])${symbol}\\b`));
 });
+
+const DOCUMENTS = FILES.filter((path) => /^(README|ARCHITECTURE|docs\/.*)\.md$/.test(path));
+
+it.each(DOCUMENTS)('%s names files that are there', (path) => {
+  const named = [...readText(path).text.matchAll(/`((?:src|test|scripts|bench)\/[\w./-]+\.\w+)`/g)];
+  const missing = named.map(([, file = '']) => file).filter((file) => !FILES.includes(file));
+  expect(missing.filter((file) => !file.startsWith('src/gen/'))).toEqual([]);
+});
