@@ -11,7 +11,5 @@ export default defineConfig({
       ? ['verbose', ['json', { outputFile: '.cache/test-results.json' }]]
       : ['default'],
     maxWorkers: 2,
-    // No test depends on the one before it in its file; vitest prints the seed.
-    sequence: { shuffle: { files: false, tests: true } },
   },
 });

@@ -6,8 +6,8 @@
 //   [exit 1]                                                absent: 0
 //   $ sleep 60s                                             the clock, not the test
 //
-// `<dir>` is the test's folder. `<time>`, `<id>` and the like (KINDS) stand for what differs from
-// run to run; with a name, as `<id:old>`, for one text wherever it comes again, in commands too.
+// `<dir>` is the test's folder. `<time>`, `<id>` and the like (KINDS) stand for what is new in each
+// run; with a name, as `<id:old>`, for the same text wherever it comes again, even in a command.
 import { expect } from 'vitest';
 import type { Cli, Running } from './cli.js';
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { promisify } from 'node:util';
 import { status } from '@grpc/grpc-js';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../../src/base/index.js';
 import { loadOrCreateAuthority } from '../../../src/ca/index.js';
 import { createTokenKeys, type TokenKeys } from '../../../src/tokens/index.js';
@@ -90,18 +90,22 @@ test('a client that does not trust our anchor is counted and told with a hint', 
 });
 
 test('a neighbour that keeps guessing locks out no sidecar that was known', async () => {
-  const token = sign('web');
-  const known = running.join('web', { token });
+  // A server of its own: the guesses use up what this address may fail.
+  const guessed = await startTestServer('services: { web: {} }');
+  onTestFinished(() => guessed.close());
+  const keys = await createTokenKeys(guessed.identity);
+  const { token } = keys.sign({ audience: 'countersign-xds', subject: 'web', ttlMs: HOUR_MS });
+  const known = guessed.join('web', { token });
   expect(await known.next()).toBeDefined();
   const guesses = Array.from({ length: 60 }, (_, i) =>
-    running.refusal('web', { token: `guess${i}` }),
+    guessed.refusal('web', { token: `guess${i}` }),
   );
   const codes = (await Promise.all(guesses)).map(({ code }) => code);
   expect(new Set(codes)).toEqual(new Set([status.UNAUTHENTICATED, status.RESOURCE_EXHAUSTED]));
-  const again = running.join('web', { token });
+  const again = guessed.join('web', { token });
   expect(await again.next()).toBeDefined();
   again.close();
-  const { refused } = await running.status();
+  const { refused } = await guessed.status();
   expect(refused.map(({ code }) => code)).toContain('resource-limit');
   expect(JSON.stringify(refused)).not.toContain('guess');
 });
