@@ -53,9 +53,22 @@ export function contentOf(value: DerValue | undefined, tag: number): Buffer {
   return value.content;
 }
 
+/** Identifiers that were read before, by their bytes: every certificate has the same few. */
+const READ_OIDS = new Map<string, string>();
+const READ_OIDS_LIMIT = 64;
+
 /** An OBJECT IDENTIFIER in dotted form. @throws MeshError certificate-invalid */
 export function readOid(value: DerValue | undefined): string {
   const content = contentOf(value, TAG.oid);
+  const bytes = content.toString('latin1');
+  const known = READ_OIDS.get(bytes);
+  if (known !== undefined) return known;
+  const dotted = toDotted(content);
+  if (READ_OIDS.size < READ_OIDS_LIMIT) READ_OIDS.set(bytes, dotted);
+  return dotted;
+}
+
+function toDotted(content: Buffer): string {
   const arcs: (number | bigint)[] = [];
   let start = 0;
   let arc = 0;
