@@ -1,5 +1,5 @@
-// Questions to a running server: JSON over HTTP on its admin port. node:http instead of fetch: it
-// loads faster, and a question has no redirects, cookies or proxies.
+// Questions to a running server, as JSON over HTTP on its admin port. Uses node:http because it
+// loads faster than fetch, and questions need no redirects, cookies or proxies.
 import { readFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { ERROR_CODES, type ErrorCode, MeshError, systemErrorCode } from '../base/index.js';
@@ -7,7 +7,7 @@ import { formatHostPort, type HostPort, type ServerOptions, usage } from './opti
 
 /** Longer answers are refused: thousands of proxies fit. */
 const ANSWER_LIMIT_BYTES = 64 * 1024 * 1024;
-/** Silence after which the server counts as unreachable, beyond what it was asked to wait. */
+/** After this much silence, beyond the wait that was asked for, the server is unreachable. */
 const SILENCE_MS = 10_000;
 
 export interface Question extends ServerOptions {
@@ -15,13 +15,13 @@ export interface Question extends ServerOptions {
   readonly path: string;
   /** The server may take this long by design. */
   readonly waitMs?: number;
-  /** Statuses beside 200 whose body is an answer too. */
+  /** Statuses other than 200 whose body is an answer too. */
   readonly answers?: readonly number[];
 }
 
 /**
  * The body of the server's answer.
- * @throws MeshError server-unreachable; usage where the token's file can't be read; otherwise what
+ * @throws MeshError server-unreachable; usage if the token's file can't be read; otherwise what
  * the server says: its own code, or server-error.
  */
 export async function ask(question: Question): Promise<unknown> {
@@ -72,7 +72,7 @@ function toBearer(path: string): string {
     const code = systemErrorCode(error) ?? 'an error';
     throw usage(`--admin-token-file: expected a file to read at ${path} but got ${code}`);
   }
-  // What a header may carry; the message must not repeat it.
+  // Only what a header may carry. The message must not repeat it.
   if (/^[\x21-\x7e]+$/.test(token)) return `Bearer ${token}`;
   throw usage(
     `--admin-token-file: expected a token in ${path} but got something else`,
@@ -83,9 +83,9 @@ function toBearer(path: string): string {
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nobody listens there',
   ECONNRESET: 'the connection was cut',
-  EHOSTUNREACH: 'no way there',
-  ENETUNREACH: 'no way there',
-  ENOTFOUND: 'an unknown name',
+  EHOSTUNREACH: 'no route to it',
+  ENETUNREACH: 'no route to it',
+  ENOTFOUND: 'an unknown host name',
   ETIMEDOUT: 'no answer',
 };
 
@@ -95,7 +95,7 @@ function unreachable(server: HostPort, cause: unknown): MeshError {
   const message = `expected a server at ${formatHostPort(server)} but got ${reason}`;
   return new MeshError('server-unreachable', message, {
     cause,
-    hint: 'start `countersign serve`, or name its admin port by --server',
+    hint: 'start `countersign serve`, or name its admin port with --server',
   });
 }
 
@@ -111,12 +111,12 @@ function toError(reply: {
     const place = formatHostPort(server);
     const message = `expected a Countersign server at ${place} but got HTTP status ${status}`;
     return new MeshError('server-unreachable', message, {
-      hint: 'another program listens there: name the admin port by --server',
+      hint: 'another program listens there: name the admin port with --server',
     });
   }
   if (status === 401) {
     return new MeshError('token-missing', `the server refuses: ${error}`, {
-      hint: 'give one by --admin-token-file: `countersign token --admin` makes it',
+      hint: 'give one with --admin-token-file: `countersign token --admin` makes it',
     });
   }
   const options = typeof hint === 'string' ? { hint } : {};

@@ -1,6 +1,6 @@
-// Certificates from a running server, for `cert --xds`: the key is made here and stays here. The
-// first one is had by a token; while one is in force, the next is had by that, so that a token may
-// end once it was used. What comes back is judged before it replaces anything.
+// Certificates from a running server, for `cert --xds`. The key is made here and stays here. A
+// token gets the first certificate, and each certificate gets the next, so a token may expire once
+// it has been used. What comes back is checked before it replaces anything.
 
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -22,19 +22,19 @@ export interface ServerSourceOptions {
   /** The folder whose certificate is renewed. */
   readonly out: string;
   readonly xds: HostPort;
-  /** PEM of the xDS port's anchor. */
+  /** PEM file of the xDS port's anchor. */
   readonly anchorFile: string;
   readonly tokenFile: string | undefined;
   readonly key: KeyType;
-  /** Undefined: as long as the mesh gives. */
+  /** Undefined: the longest that the mesh allows. */
   readonly ttlMs: number | undefined;
   readonly context: Context;
 }
 
 /**
- * Files are read each time, since they may be replaced.
+ * Reads the files each time, since they may be replaced.
  * @throws MeshError (from the source) usage for a file that is not what it should be;
- * server-unreachable; what the server refuses it for; certificate-invalid, token-wrong-service.
+ * server-unreachable; the server's own refusal; certificate-invalid, token-wrong-service.
  */
 export function createServerSource(options: ServerSourceOptions): CertSource {
   const { service, xds, key, ttlMs = 0, context } = options;
@@ -59,7 +59,7 @@ export function createServerSource(options: ServerSourceOptions): CertSource {
     if (!isFor(service, facts)) {
       const message = `expected a certificate for "${service}" but got one for ${facts.spiffeId}`;
       throw new MeshError('token-wrong-service', message, {
-        hint: `the token is another service's: make one with \`countersign token ${service}\``,
+        hint: `the token is for another service: make one with \`countersign token ${service}\``,
       });
     }
     const { spiffeId, serialHex, notAfterMs } = facts;
@@ -70,15 +70,15 @@ export function createServerSource(options: ServerSourceOptions): CertSource {
 
 type Ask = (credential: CallerCredential) => Promise<readonly string[]>;
 
-/** The first credential that the server takes; the error says why the last was refused. */
+/** Tries the credentials in turn; the error says why the last one was refused. */
 async function askInTurn(
   tried: readonly Promise<CallerCredential | undefined>[],
   ask: Ask,
 ): Promise<readonly string[]> {
-  // All at once, so that none is left to fail unheard.
+  // All at once, so that no rejection goes unhandled.
   const credentials = (await Promise.all(tried)).filter((one) => one !== undefined);
   let refusal = usage(
-    'expected --token-file, since --out holds no certificate in force for that service',
+    'expected --token-file, since --out holds no valid certificate for that service',
     'make a token with `countersign token`, and copy its file here',
   );
   for (const credential of credentials) {
@@ -92,7 +92,7 @@ async function askInTurn(
   throw refusal;
 }
 
-/** What an earlier run left in --out, where that is a good certificate for the same service. */
+/** What an earlier run left in --out, if it is a valid certificate for the same service. */
 async function tryCurrent(options: ServerSourceOptions): Promise<CallerCredential | undefined> {
   const { out, service, context } = options;
   try {
@@ -103,12 +103,12 @@ async function tryCurrent(options: ServerSourceOptions): Promise<CallerCredentia
     const facts = checkReceived({ chainPem, anchorsPem, keyPem, nowMs: context.clock.now() });
     return isFor(service, facts) ? { kind: 'certificate', chainPem, keyPem } : undefined;
   } catch {
-    // None, ended, or half replaced: it proves nothing, and is about to be replaced.
+    // It is missing, expired or half replaced: it proves nothing, and is about to be replaced.
     return undefined;
   }
 }
 
-/** Every leaf of a service carries this name, whatever its account (MODEL.md, "Identity"). */
+/** Every leaf of a service has this name, whatever its account (MODEL.md, "Identity"). */
 function isFor(service: ServiceName, { dnsNames }: { dnsNames: readonly string[] }): boolean {
   const [first = '', second] = service.split('/');
   return dnsNames.includes(second === undefined ? `${first}.default` : `${second}.${first}`);
@@ -117,7 +117,7 @@ function isFor(service: ServiceName, { dnsNames }: { dnsNames: readonly string[]
 async function readToken(path: string | undefined): Promise<CallerCredential | undefined> {
   if (path === undefined) return undefined;
   const token = (await readText(path, '--token-file')).trim();
-  // What a header may carry; the message must not repeat it.
+  // Only what a header may carry. The message must not repeat it.
   if (/^[\x21-\x7e]+$/.test(token)) return { kind: 'token', token };
   const message = `--token-file: expected a token in ${path} but got something else`;
   throw usage(message, 'make one with `countersign token`');

@@ -1,5 +1,5 @@
-// Where `cert` has its certificates from, and the way by which it issues them itself: on the data
-// folder, with the CA's key.
+// Where `cert` gets its certificates. This source issues them itself, in the data folder, with the
+// CA's key.
 
 import { openStoredAuthority } from '../ca/step-ca/index.js';
 import type { DataDir } from '../data/index.js';
@@ -23,19 +23,19 @@ export interface Obtained {
   readonly anchorsPem: string;
 }
 
-/** A new certificate each time. Throws a MeshError where there is none. */
+/** A new certificate each time. @throws MeshError if there is none */
 export type CertSource = () => Promise<Obtained>;
 
 export interface DataSourceOptions {
   readonly dataDir: DataDir;
   readonly service: ServiceName;
   readonly ttlMs: number;
-  /** Of the CA's key, where that is encrypted. */
+  /** For the CA's key, if that is encrypted. */
   readonly passphrase: string | undefined;
   readonly context: Context;
 }
 
-/** Issues and records: a certificate that someone may hold is always known. */
+/** Issues and records, so that every certificate that somebody may hold is known. */
 export function createDataSource(options: DataSourceOptions): CertSource {
   const { dataDir, ttlMs, passphrase, context } = options;
   const { clock, random } = context;

@@ -1,7 +1,7 @@
-// A bootstrap whose sidecar proves its service by a client certificate: the folder that `cert
-// --out` fills, beside an SDS file that names its key and certificate. Envoy reads both again
+// For a bootstrap whose sidecar proves its service with a client certificate: the folder that `cert
+// --out` fills, and in it an SDS file that names key and certificate. Envoy reads both again
 // whenever a file is moved into the folder. Measured on Envoy 1.40: between the move of a key and
-// that of its certificate the two don't match; Envoy then keeps what it has and says so in its log,
+// that of its certificate the two don't match; Envoy then keeps what it has, says so in its log,
 // and takes the pair at the second move.
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -18,7 +18,7 @@ export interface CertificateSourceRequest {
   /** As `cert --out` makes it. */
   readonly dir: string;
   readonly service: ServiceName;
-  /** In force; undefined where none is yet: then whose certificate it is shows at connect. */
+  /** In force. If there is none yet, only connecting shows whose certificate it is. */
   readonly mesh: Mesh | undefined;
   readonly clock: Clock;
   readonly random: Random;
@@ -27,9 +27,9 @@ export interface CertificateSourceRequest {
 const SDS_FILE = 'xds-client.sds.json';
 
 /**
- * Makes the SDS file of a folder with a good key and certificate.
- * @throws MeshError usage where there are none; certificate-refused, certificate-invalid where they
- * are no good; token-wrong-service where they are another service's; file-unwritable.
+ * Writes the SDS file into a folder that has a valid key and certificate.
+ * @throws MeshError usage if there are none; certificate-refused, certificate-invalid if they
+ * aren't valid; token-wrong-service if they are another service's; file-unwritable.
  */
 export async function provideCertificate(
   request: CertificateSourceRequest,
@@ -71,7 +71,7 @@ async function readPair(dir: string, service: ServiceName): Promise<X509Certific
     const certificate = new X509Certificate(certificatePem ?? '');
     if (certificate.checkPrivateKey(createPrivateKey(keyPem ?? ''))) return certificate;
   } catch {
-    // Its text may have the key in it.
+    // The error's text may contain the key.
   }
   const message = `expected key.pem and cert.pem in ${dir} to belong together but they do not`;
   throw new MeshError('certificate-invalid', message, { hint: toHint(service, dir) });

@@ -3,8 +3,8 @@ import { type DataDir, openDataDir } from '../data/index.js';
 import { type Context, writeLine } from '../terminal/index.js';
 
 /**
- * The data folder for commands that may come before the server's first start. Where it is made
- * here, that is said: what is signed in a folder that no server uses is good for nothing.
+ * The data folder, for commands that may run before the server's first start. If this makes it, it
+ * says so, since what is signed in a folder that no server uses is worthless.
  * @throws MeshError data-unwritable
  */
 export async function openOrMakeDataDir(

@@ -3,7 +3,7 @@ import { CommanderError } from 'commander';
 import { type ErrorCode, MeshError } from '../base/index.js';
 import { type ExitCode, hintOf, type Io, writeLine } from '../terminal/index.js';
 
-/** Codes that aren't here are an honest "no": 1. */
+/** Any other code means that the answer is no: 1. */
 const EXIT_OF: Partial<Record<ErrorCode, ExitCode>> = {
   usage: 2,
   'mesh-invalid': 2,
@@ -19,10 +19,10 @@ const ASKED_FOR: readonly string[] = [
   'commander.version',
 ];
 
-/** Says on stderr what went wrong, with its hint on a line of its own. */
+/** Prints on stderr what went wrong, with the hint on a line of its own. */
 export function reportError(error: unknown, io: Pick<Io, 'stderr'>): ExitCode {
   if (error instanceof CommanderError) {
-    // It has printed already. `commander.help` is also how a call without any command ends: code 1.
+    // Commander has printed it. A call without any command also ends with `commander.help`: code 1.
     return ASKED_FOR.includes(error.code) && error.exitCode === 0 ? 0 : 2;
   }
   if (error instanceof MeshError) {

@@ -1,19 +1,19 @@
-// What a data folder is, in the words of `backup` and `restore`: whose mesh, and by which roots
-// people recognise it.
+// How `backup` and `restore` describe a data folder: by its trust domain, and by the roots that
+// people recognise it by.
 import { MeshError } from '../base/index.js';
 import { readTrustDomain } from '../ca/index.js';
 import { openStoredAuthority } from '../ca/step-ca/index.js';
 import { type DataDir, openDataDir } from '../data/index.js';
 import { type Context, writeLine } from '../terminal/index.js';
 
-/** Null where the folder has no authority, or one that can't be used. */
+/** Null if the folder has no authority, or one that can't be used. */
 export interface FolderSummary {
   readonly trustDomain: string | null;
   /** SHA-256, lower-case hex. */
   readonly rootFingerprints: readonly string[];
 }
 
-/** Says on stderr why a folder's authority can't be shown: it may be what is wrong with it. */
+/** Says on stderr why a folder's authority can't be shown, since that may be what is wrong. */
 export async function summarizeFolder(path: string, context: Context): Promise<FolderSummary> {
   const { random, stderr } = context;
   try {
@@ -36,7 +36,7 @@ async function summarize(dataDir: DataDir, { clock, random }: Context): Promise<
     };
   } catch (error) {
     if (!(error instanceof MeshError) || error.code !== 'passphrase-missing') throw error;
-    // The CA's keys have a passphrase of their own, which this command does without.
+    // The CA's keys have a passphrase of their own, which this command doesn't need.
     const trustDomain = (await readTrustDomain(dataDir)) ?? null;
     return { trustDomain, rootFingerprints: [] };
   }

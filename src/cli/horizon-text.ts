@@ -1,4 +1,4 @@
-// The outage horizon and its warnings, for people.
+// The outage horizon and the server's warnings, for people.
 import { toSpan } from '../base/index.js';
 import type { HorizonStatus, ServerStatus } from '../server/status/index.js';
 
@@ -11,7 +11,7 @@ const WORDS: Readonly<Record<HorizonStatus['what'], string>> = {
   'xds-certificate': 'the certificate of the xDS port',
   'xds-anchor': 'the anchor of the xDS port',
 };
-/** What only matters to who connects again. */
+/** Ends that only matter to a sidecar that connects again. */
 const JOINING: readonly string[] = ['token', 'xds-certificate', 'xds-anchor'];
 
 export function toHorizonLines(

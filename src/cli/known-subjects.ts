@@ -1,6 +1,5 @@
-// Whether what is to be revoked exists: a typing mistake that is taken for a revocation leaves the
-// thief in. A service or instance that nobody knows is refused; serials and tokens can't all be
-// known.
+// Checks that what is to be revoked exists, since a mistyped name would leave the thief in. An
+// unknown service or instance is refused; serials and tokens can't all be known.
 import { closest, MeshError } from '../base/index.js';
 import type { DataDir } from '../data/index.js';
 import { listHandedOut } from '../leaves/index.js';
@@ -14,7 +13,7 @@ import { splitNodeId, splitNodeText } from '../spiffe/index.js';
 import { loadStoredMesh } from './stored-mesh.js';
 
 /**
- * What the operator should know of it beside.
+ * What else the operator should know about it.
  * @throws MeshError service-unknown; data-damaged, data-unreadable
  */
 export async function checkSubject(
@@ -29,7 +28,9 @@ export async function checkSubject(
   refuseUnknownService(service, { mesh, certificates });
   if (kind === 'service') return toSharedNotes(service, mesh);
   refuseUnknownNode(subject, certificates);
-  return ['a token that is not bound to this instance is good for another one: revoke it too'];
+  return [
+    'a token that is not bound to this instance works for another one too: revoke it as well',
+  ];
 }
 
 async function toTokenNotes(
@@ -42,8 +43,11 @@ async function toTokenNotes(
       [credential, origin].some((one) => one?.kind === 'token' && one.id === id),
   );
   return [
-    'the certificates of sidecars that joined by it stay good: revoke the instance or service too',
-    ...got.map(({ serialHex }) => `it got a certificate: countersign revoke --serial ${serialHex}`),
+    'sidecars that joined with it keep their certificates: revoke the instance or service too',
+    ...got.map(
+      ({ serialHex }) =>
+        `a certificate was obtained with it: countersign revoke --serial ${serialHex}`,
+    ),
   ];
 }
 
@@ -52,17 +56,17 @@ function refuseUnknownService(
   { mesh, certificates }: { mesh: Mesh | undefined; certificates: readonly CertificateHolder[] },
 ): void {
   const known = new Set([...(mesh?.services.keys() ?? []), ...certificates.map((c) => c.service)]);
-  // Nothing to compare with: a folder that was only just made.
+  // There is nothing to compare with: the folder has only just been made.
   if (known.has(service) || known.size === 0) return;
   const near = closest(service, known);
   const meant = near === undefined ? '' : ` (did you mean "${near}"?)`;
-  const message = `no service "${service}" is declared, nor has it a certificate${meant}`;
-  throw new MeshError('service-unknown', message, {
+  const message = `no service "${service}" is declared, and none of that name has a certificate`;
+  throw new MeshError('service-unknown', `${message}${meant}`, {
     hint: 'its services are the keys under "services" in mesh.yaml',
   });
 }
 
-const INSTANCES_TOLD = 10;
+const INSTANCES_LISTED = 10;
 
 function refuseUnknownNode(node: string, certificates: readonly CertificateHolder[]): void {
   const { service, instance = '' } = splitNodeText(node);
@@ -74,12 +78,12 @@ function refuseUnknownNode(node: string, certificates: readonly CertificateHolde
   const near = closest(instance, instances);
   const meant = near === undefined ? '' : ` (did you mean "${near}"?)`;
   const message = `no instance "${instance}" of "${service}"`;
-  const shown = instances.slice(0, INSTANCES_TOLD).join(', ');
+  const shown = instances.slice(0, INSTANCES_LISTED).join(', ');
   throw new MeshError('service-unknown', `${message} has a certificate${meant}`, {
     hint:
       instances.length === 0
-        ? 'none has: revoke its token by --token, or the service'
-        : `those that have: ${shown}${instances.length > INSTANCES_TOLD ? ', …' : ''}`,
+        ? 'no instance of it has one: revoke its token with --token, or the whole service'
+        : `those that do: ${shown}${instances.length > INSTANCES_LISTED ? ', …' : ''}`,
   });
 }
 
@@ -89,8 +93,8 @@ function toSerialNotes(
 ): readonly string[] {
   if (certificates.some((one) => one.serialHex === serialHex)) return [];
   return [
-    `no certificate in force that this server knows has serial ${serialHex}: it is refused all ` +
-      'the same, but open connections that were made with it are not found',
+    `no unexpired certificate with serial ${serialHex} is known: it is refused all the same, but ` +
+      'connections that are already open with it are not ended',
   ];
 }
 
@@ -100,14 +104,18 @@ function toSharedNotes(service: string, mesh: Mesh | undefined): readonly string
   const others = all.filter((one) => one !== found && one.spiffeId === found?.spiffeId);
   if (others.length === 0) return [];
   const names = others.map(({ name }) => `"${name}"`).join(', ');
-  return [`${names} has the same identity (serviceAccount), and is refused as a caller too`];
+  const verb = others.length === 1 ? ['has', 'is', 'a caller'] : ['have', 'are', 'callers'];
+  const [has, is, callers] = verb;
+  return [
+    `${names} ${has} the same identity (serviceAccount), and ${is} refused as ${callers} too`,
+  ];
 }
 
 async function tryMesh(dataDir: DataDir): Promise<Mesh | undefined> {
   try {
     return await loadStoredMesh(dataDir);
   } catch (error) {
-    // None yet, or a newer version's: certificates still say which services there are.
+    // There is none yet, or a newer version wrote it: certificates still show which services exist.
     if (error instanceof MeshError) return undefined;
     throw error;
   }

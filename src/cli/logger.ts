@@ -1,4 +1,4 @@
-// The server's log: JSON lines for machines, one readable line each where a person watches.
+// The server's log: JSON lines for machines, or readable lines where a person is watching.
 import pino from 'pino';
 import { type Logger, MeshError, toRfc3339 } from '../base/index.js';
 import { hintOf, type Output } from '../terminal/index.js';
@@ -6,7 +6,7 @@ import { hintOf, type Output } from '../terminal/index.js';
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** No code logs these; should one come to, they are not shown, down to the fourth level. */
+/** Nothing logs these. If something did, they would be redacted, down to the fourth level. */
 const SECRETS = ['privateKeyPem', 'privateKey', 'keyPem', 'token', 'authorization', 'passphrase'];
 const REDACTED = SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`, `*.*.*.${name}`]);
 
@@ -26,7 +26,7 @@ export function createLogger(output: Output, level: LogLevel): Logger {
   );
 }
 
-/** An error as pino shows it; one of ours with what to do about it. */
+/** An error as pino shows it; one of ours with its hint. */
 function toShown(error: Error): object {
   const shown = pino.stdSerializers.err(error);
   return error instanceof MeshError ? { ...shown, hint: hintOf(error) } : shown;
@@ -40,7 +40,7 @@ function toReadable(line: string): string {
   return `${clock} ${String(level).padEnd(5)} ${String(msg)}${shown.join('')}\n`;
 }
 
-/** A stack keeps its lines; everything else stays on one. */
+/** A stack keeps its lines; everything else goes on one. */
 function toText(value: unknown): string {
   if (typeof value === 'object' && value !== null && 'stack' in value) return String(value.stack);
   return JSON.stringify(value);

@@ -1,4 +1,4 @@
-// Tokens as commands make them, on the data folder, before the server's first start or beside it.
+// Tokens that commands make in the data folder, before the server's first start or while it runs.
 
 import type { Clock, Random } from '../base/index.js';
 import { toRfc3339 } from '../base/index.js';
@@ -29,7 +29,7 @@ export async function signNodeToken(request: NodeTokenRequest): Promise<SignedTo
   });
 }
 
-/** What may be shown of a token: its id, whom it is for, its end. */
+/** What may be shown of a token: its id, its holder and when it expires. */
 export function describeToken({ id, expiresAtMs }: SignedToken, holder: string): string {
   return `token ${id} for ${holder}, expires ${toRfc3339(expiresAtMs)}`;
 }

@@ -1,5 +1,5 @@
-// Options and arguments that several commands share, and how their text is read. A value that can't
-// be read is a `usage` error that names its option.
+// Options and arguments that several commands share, and how their text is parsed. A value that
+// can't be parsed is a `usage` error that names the option.
 import { isIP } from 'node:net';
 import { Argument, Option } from 'commander';
 import { MeshError, tryDurationMs } from '../base/index.js';
@@ -25,16 +25,16 @@ export function usage(message: string, hint?: string): MeshError {
 }
 
 export interface ReaderOptions<T> {
-  /** The option or argument, as the user writes it. */
+  /** The option or argument as the user writes it. */
   readonly name: string;
   /** What it expects, in words. */
   readonly expected: string;
   readonly hint?: string;
-  /** The value, or undefined where the text is something else. */
+  /** The value, or undefined if the text is something else. */
   readonly read: (text: string) => T | undefined;
 }
 
-/** A parser for commander that refuses by our own error. */
+/** A parser for commander that throws our own error. */
 export function reader<T>({ name, expected, hint, read }: ReaderOptions<T>): (text: string) => T {
   return (text) => {
     const value = read(text);
@@ -46,7 +46,7 @@ export function reader<T>({ name, expected, hint, read }: ReaderOptions<T>): (te
 const HOST = /^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/;
 const HOST_PORT = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/;
 
-/** `127.0.0.1:18000`, `[::1]:18000` or `name:18000`; port 0 is read too. */
+/** `127.0.0.1:18000`, `[::1]:18000` or `name:18000`; port 0 is accepted too. */
 export function tryHostPort(text: string): HostPort | undefined {
   const [, bracketed, plain = '', digits] = HOST_PORT.exec(text) ?? [];
   const port = Number(digits);
@@ -116,7 +116,7 @@ export function durationOption(options: DurationOptions): Option {
   );
 }
 
-/** A text that must not be empty: an empty path would mean the current folder. */
+/** Text that must not be empty, since an empty path would mean the current folder. */
 export function textReader(name: string): (text: string) => string {
   return reader({ name, expected: 'a value', read: (text) => (text === '' ? undefined : text) });
 }
@@ -144,7 +144,7 @@ export function serverOptions(): readonly Option[] {
       fallback: DEFAULT_ADMIN,
       env: 'COUNTERSIGN_SERVER',
     }),
-    new Option('--admin-token-file <file>', 'holds an admin token (`countersign token --admin`)')
+    new Option('--admin-token-file <file>', 'contains an admin token (`countersign token --admin`)')
       .env('COUNTERSIGN_ADMIN_TOKEN_FILE')
       .argParser(textReader('--admin-token-file')),
   ];

@@ -4,7 +4,7 @@ import { parseOutboundPrefix } from '../server/addresses/index.js';
 import { hintOf } from '../terminal/index.js';
 import { usage } from './options.js';
 
-/** `--outbound`: a loopback prefix, checked here and kept as it was written. */
+/** `--outbound`: a loopback prefix, checked here and passed on as it was written. */
 export function outboundOption(description: string): Option {
   return new Option('--outbound <cidr>', description).argParser((text: string) => {
     try {

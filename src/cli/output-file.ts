@@ -1,5 +1,5 @@
-// Files that a user asked for, outside the data folder. Whoever watches one sees the old content or
-// the new.
+// Files that a user asked for, outside the data folder. A reader sees either the old content or the
+// new.
 import { statSync } from 'node:fs';
 import { type FileHandle, link, mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -65,7 +65,7 @@ async function writeTemporary({ path, content, mode, random }: OutputFile): Prom
 }
 
 async function fill(handle: FileHandle, content: string | Buffer, mode: number): Promise<void> {
-  // The umask has narrowed what `open` was given; say it again.
+  // The umask has narrowed the mode that `open` was given, so set it again.
   await handle.chmod(mode);
   await handle.writeFile(content);
   await handle.sync();
@@ -86,7 +86,7 @@ async function writing(path: string, work: () => Promise<void>): Promise<void> {
   }
 }
 
-/** What is no folder though the path goes through it. */
+/** The part of the path that should be a folder but isn't. */
 function fileAbove(path: string): string | undefined {
   for (let above = dirname(path); ; above = dirname(above)) {
     try {

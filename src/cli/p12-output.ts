@@ -1,6 +1,7 @@
-// The PKCS #12 file of `cert --p12`, and its password: from a file that the user names, else from
-// one beside it that is made once and then kept, so that a program's configuration outlives
-// renewals. Never from an argument, which every user of the machine could read.
+// The PKCS #12 file of `cert --p12`, and its password. The password comes from a file that the user
+// names, or from one next to the PKCS #12 file, which is made once and then kept, so that a
+// program's configuration survives renewals. It is never an argument, which every user of the
+// machine could read.
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Option } from 'commander';
@@ -27,8 +28,8 @@ const GENERATED_BYTES = 24;
 const OPTION = '--p12-password-file';
 
 export function p12Options(): readonly Option[] {
-  const p12 = 'also key, chain and anchors in one PKCS #12 file, for Java, Windows, browsers';
-  const password = `its first line is the password (default: <file>.password, made if not there)`;
+  const p12 = 'also write key, chain and anchors to one PKCS #12 file, for Java, Windows, browsers';
+  const password = `its first line is the password (default: <file>.password, made if missing)`;
   return [
     new Option('--p12 <file>', p12).argParser(textReader('--p12')),
     new Option(`${OPTION} <file>`, password).argParser(textReader(OPTION)),
@@ -36,9 +37,10 @@ export function p12Options(): readonly Option[] {
 }
 
 /**
- * Undefined where none is asked for. The password is read now and holds until the command ends;
- * where there is none, it is made with the first file, so that a command that fails leaves nothing.
- * @throws MeshError usage where it can't be used
+ * Undefined if none is asked for. The password is read now and used until the command ends. If
+ * there is none, it is made together with the first file, so that a command that fails leaves
+ * nothing.
+ * @throws MeshError usage if it can't be used
  */
 export function openP12Output(options: {
   readonly given: P12Given;
@@ -87,6 +89,6 @@ function readPassword(file: string): string {
   if (/^[\x20-\x7e]+$/.test(password)) return password;
   throw usage(
     `${OPTION}: expected a password of printable ASCII in ${file}`,
-    'Java takes no other',
+    'Java accepts nothing else',
   );
 }

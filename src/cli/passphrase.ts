@@ -1,4 +1,4 @@
-// Where commands take a passphrase from. Never from an argument: those are in the process list.
+// Where commands get a passphrase: never from an argument, since those are in the process list.
 import { Option } from 'commander';
 import { readPassphrase } from '../backup/index.js';
 import { textReader, usage } from './options.js';
@@ -8,9 +8,9 @@ interface Names {
   readonly variable: string;
 }
 
-/** Of what a command writes or reads besides the data folder: a backup, a key that is brought. */
+/** For what a command reads or writes outside the data folder: a backup, or a key to import. */
 const OWN: Names = { option: '--passphrase-file', variable: 'COUNTERSIGN_PASSPHRASE' };
-/** Of the CA's keys in the data folder. */
+/** For the CA's keys in the data folder. */
 const CA: Names = { option: '--ca-passphrase-file', variable: 'COUNTERSIGN_CA_PASSPHRASE' };
 
 export function passphraseOption(): Option {
@@ -23,7 +23,7 @@ export function caPassphraseOption(): Option {
   return toOption(CA, description).env('COUNTERSIGN_CA_PASSPHRASE_FILE');
 }
 
-/** @throws MeshError usage where there is none, or none that can be read */
+/** @throws MeshError usage if there is none, or it can't be read */
 export function requirePassphrase(file: string | undefined): string {
   const found = tryPassphrase(file);
   if (found !== undefined) return found;
@@ -33,12 +33,12 @@ export function requirePassphrase(file: string | undefined): string {
   );
 }
 
-/** Undefined where none is given. @throws MeshError usage where it can't be read */
+/** Undefined if none is given. @throws MeshError usage if it can't be read */
 export function tryPassphrase(file: string | undefined): string | undefined {
   return readPassphrase({ file, value: process.env[OWN.variable], names: OWN });
 }
 
-/** The same of the CA's keys. @throws MeshError usage */
+/** The same for the CA's keys. @throws MeshError usage */
 export function tryCaPassphrase(file: string | undefined): string | undefined {
   return readPassphrase({ file, value: process.env[CA.variable], names: CA });
 }

@@ -1,5 +1,5 @@
-// Problems of a mesh on their way between server, JSON and text. (`formatProblem` of policy is for
-// those that still are objects; commands that only ask a server don't load the policy for it.)
+// Problems of a mesh as JSON from the server, and as text. (`formatProblem` of policy formats
+// problem objects; commands that only ask a server don't load the policy just for that.)
 import type { ProblemJson } from '../policy/index.js';
 
 /** As policy's `formatProblem` shows it. */
@@ -11,7 +11,7 @@ export function formatProblemJson(problem: ProblemJson): string {
   return hint === undefined ? line : `${line}\n  hint: ${hint}`;
 }
 
-/** Plural by number: `1 error`, `2 proxies`. */
+/** A number with its noun in singular or plural: `1 error`, `2 proxies`. */
 export function count(number: number, word: string): string {
   if (number === 1) return `1 ${word}`;
   const plural = word.endsWith('y') ? `${word.slice(0, -1)}ies` : `${word}s`;

@@ -1,6 +1,6 @@
-// The command line as a whole: finds the command, loads only that one, runs it, and turns how it
-// ended into an exit code. Each command's file brings what it imports: `check` never loads gRPC,
-// `serve` never the ProtoJSON descriptor.
+// The command line as a whole: finds the command, loads only that one, runs it, and turns the
+// result into an exit code. A command loads only what its own file imports: `check` never loads
+// gRPC, and `serve` never loads the ProtoJSON descriptor.
 import { Command } from 'commander';
 import type { Context, ExitCode, Io } from '../terminal/index.js';
 import { COMMANDS, type CommandEntry } from './commands/index.js';
@@ -49,8 +49,8 @@ async function addCommand(
     .command(name)
     .description(summary)
     .showHelpAfterError(`  hint: see \`countersign ${name} --help\``);
-  // The command itself, or what `help` asks for; every other stays a name for the list and the
-  // hints.
+  // The command itself, or the one that `help` asks for. All others are only names, for the list
+  // and the hints.
   const isMeant = argv[0] === name || (argv[0] === 'help' && argv[1] === name);
   if (isMeant) (await load()).define(command, context);
 }

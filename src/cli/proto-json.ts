@@ -1,5 +1,5 @@
-// Encoded Envoy messages as ProtoJSON with `@type`, which Envoy itself accepts: for `bootstrap` and
-// `render`. The descriptor is loaded on first use only; the server never needs it.
+// Turns encoded Envoy messages into ProtoJSON with `@type`, which Envoy itself accepts, for
+// `bootstrap` and `render`. The descriptor is loaded on first use; the server never needs it.
 import { readFileSync } from 'node:fs';
 import protojson from 'protobufjs/ext/protojson.js';
 import protobuf from 'protobufjs/light.js';

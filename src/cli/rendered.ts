@@ -1,6 +1,6 @@
 // What `render` shows: the resources that a sidecar of one service is sent, in ProtoJSON with
-// `@type`. No server is asked, so endpoints of connected sidecars are not in it, and of secrets
-// only the names.
+// `@type`. It doesn't ask a server, so it has no endpoints of connected sidecars, and only the
+// names of secrets.
 import { toPlace } from '../base/index.js';
 import type { Mesh, Service } from '../policy/index.js';
 import {
@@ -26,7 +26,7 @@ export type RenderedType = keyof typeof RENDERED_TYPES;
 
 export interface Rendered {
   readonly type: RenderedType;
-  /** Where it comes from, for people. */
+  /** Says for people where the resource comes from. */
   readonly comment: string;
   readonly resource: { readonly [name: string]: Json };
 }
@@ -42,7 +42,7 @@ export interface RenderOptions {
 
 const REDACTED = '[redacted]';
 
-/** @throws MeshError resource-limit where the outbound prefix is too small for the mesh. */
+/** @throws MeshError resource-limit if the outbound prefix is too small for the mesh */
 export function render(options: RenderOptions): Rendered[] {
   const { mesh, service, address, outbound, types } = options;
   const indexes = assignIndexes({}, mesh.services.keys());
@@ -71,7 +71,7 @@ function toRendered(type: RenderedType, set: ResourceSet | undefined): Rendered[
   }));
 }
 
-/** The running server fills these per sidecar; private keys are shown by nothing. */
+/** The running server fills these in for each sidecar. Nothing ever shows private keys. */
 function toSecretStandIns(mesh: Mesh, service: Service): Rendered[] {
   const redacted = { inline_string: REDACTED };
   const identity = { certificate_chain: redacted, private_key: redacted };

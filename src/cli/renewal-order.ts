@@ -1,10 +1,11 @@
-// `cert --renew`: leaves the order for the server and says what the server says of it.
+// `cert --renew`: leaves the order for the server, and reports the server's answer.
 import { toRfc3339 } from '../base/index.js';
 import { openDataDir } from '../data/index.js';
-import { createOrderStore } from '../data/orders/index.js';
+import { createOrderStore, unanswered } from '../data/orders/index.js';
 import { orderRenewal, RENEW_LEAVES } from '../leaves/index.js';
 import type { ServiceName } from '../policy/index.js';
 import { type Context, writeLine } from '../terminal/index.js';
+import { reportError } from './exit.js';
 import { usage } from './options.js';
 import { hearAnswer } from './order-answer.js';
 import { count } from './problems.js';
@@ -14,13 +15,13 @@ export interface RenewalRequest {
   readonly service: ServiceName | undefined;
   readonly instance?: string;
   readonly data: string;
-  /** Nothing was asked for beside it. */
+  /** Nothing else was asked for. */
   readonly isAlone: boolean;
 }
 
 /**
- * @throws MeshError usage, service-unknown, data-missing, data-unwritable, order-expired; what the
- * server refuses it for
+ * @throws MeshError usage, service-unknown, data-missing, data-unwritable, order-expired; the
+ * server's own refusal
  */
 export async function renewLeaves(
   { service, instance, data, isAlone }: RenewalRequest,
@@ -29,7 +30,7 @@ export async function renewLeaves(
   if (service === undefined || !isAlone) {
     throw usage('expected a service alone with --renew', 'countersign cert web --renew');
   }
-  const { random, stdout } = context;
+  const { random, stdout, stderr } = context;
   const dataDir = await openDataDir({ path: data, lock: false, create: false, random });
   findService(await loadStoredMesh(dataDir), service);
   const store = createOrderStore(dataDir);
@@ -38,12 +39,8 @@ export async function renewLeaves(
   const answer = await hearAnswer(RENEW_LEAVES, { id: order.id, dataDir }, context);
   const until = toRfc3339(order.deadlineMs ?? order.givenAtMs);
   if (answer === undefined) {
-    const [who, when] =
-      instance === undefined
-        ? [`sidecars of ${service}`, 'they connect']
-        : [`instance ${instance} of ${service}`, 'it connects'];
-    writeLine(stdout, 'stored; no server has answered');
-    writeLine(stdout, `${who}: renewed when a server runs and ${when}, until ${until}`);
+    const error = await unanswered(store, `${WAITS} when a server runs, until ${until}`);
+    context.exitCode = reportError(error, context);
     return;
   }
   const { renewed, waitingFor } = answer.report;
@@ -53,5 +50,9 @@ export async function renewLeaves(
   }
   if (answer.state === 'done') return;
   const who = waitingFor.join(', ');
-  writeLine(stdout, `not yet: ${who}; renewed when connected, until ${until}`);
+  writeLine(stderr, `error: expected new certificates at once but not yet for ${who}`);
+  writeLine(stderr, `  hint: ${WAITS} when each is connected, until ${until}`);
+  context.exitCode = 1;
 }
+
+const WAITS = 'nothing more to do: the order stays, and is carried out';

@@ -1,15 +1,15 @@
-// Repeating until the process is asked to stop. A stop that comes between two pauses is kept.
+// Repeating until the process is asked to stop. A stop that comes between two pauses isn't lost.
 import { type Cancel, Listeners, waitUntil } from '../base/index.js';
 import type { Io } from '../terminal/index.js';
 
 export interface Repetition {
-  /** Waits; false at once where the process was asked to stop, or as soon as it is. */
+  /** Waits. False as soon as the process is asked to stop, or at once if it already was. */
   pause(delayMs: number): Promise<boolean>;
   /** No longer listens for stops. */
   end(): void;
 }
 
-/** Hears of a stop from now on. */
+/** Listens for a stop from now on. */
 export function startRepetition({ clock, onStop }: Pick<Io, 'clock' | 'onStop'>): Repetition {
   let stopped = false;
   const stops = new Listeners();

@@ -1,4 +1,4 @@
-// How far a running server is with a revocation, or with taking one back.
+// How far a running server has got with a revocation, or with taking one back.
 import { MeshError } from '../base/index.js';
 import type { RevocationSubject } from '../revocation/index.js';
 import type { ServerStatus } from '../server/status/index.js';
@@ -8,15 +8,15 @@ import type { ServerOptions } from './options.js';
 export interface Progress {
   /** Whether the server knows the revocation. */
   readonly known: boolean;
-  /** Proxies on which all that it was sent is in force. */
+  /** Sidecars on which everything that was sent is in force. */
   readonly inForce: number;
   readonly of: number;
 }
 
-/** Usually proxies answer within milliseconds; `countersign wait` waits for the others. */
+/** Sidecars usually answer within milliseconds; `countersign wait` waits for the others. */
 const WAIT_MS = 3_000;
 
-/** @returns Undefined where no server answers. */
+/** @returns Undefined if no server answers. */
 export async function askProgress(
   options: ServerOptions,
   { kind, subject }: RevocationSubject,

@@ -1,6 +1,6 @@
 const PLAIN = /^[A-Za-z0-9_./:@%+=,-]+$/;
 
-/** One word of a POSIX shell's command line: as it is, or in single quotes where it must be. */
+/** One word of a POSIX shell's command line, in single quotes if it needs them. */
 export function quote(text: string): string {
   return PLAIN.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,5 +1,5 @@
-// `status` for people: what is in force, what runs, and a table of proxies with what each one
-// rejected.
+// `status` for people: what is in force, what is under way, and a table of sidecars with what each
+// one rejected.
 import type {
   ProxyStatus,
   RefusalStatus,
@@ -64,7 +64,7 @@ function toRejections(proxies: readonly ProxyStatus[]): string[] {
   return lines.length === 0 ? [] : ['', ...lines];
 }
 
-/** The newest; `--json` has them all. */
+/** The newest ones; `--json` has them all. */
 const REFUSED_SHOWN = 10;
 
 function toRefused(refused: readonly RefusalStatus[], nowMs: number): string[] {

@@ -6,7 +6,7 @@ import { meshFilesSchema, STORED_MESH } from '../server/mesh/index.js';
 import { type Output, writeLine } from '../terminal/index.js';
 
 /**
- * @throws MeshError data-missing where no server has stored one yet; data-damaged, data-unreadable.
+ * @throws MeshError data-missing if no server has stored one yet; data-damaged, data-unreadable.
  */
 export async function loadStoredMesh(dataDir: DataDir): Promise<Mesh> {
   const files = await createJsonStore({
@@ -19,13 +19,14 @@ export async function loadStoredMesh(dataDir: DataDir): Promise<Mesh> {
   }
   const { mesh } = parseMesh(files);
   if (mesh !== undefined) return mesh;
-  // The server stores good meshes only; a newer version's may hold what this one doesn't know.
+  // The server only stores good meshes, but a newer version's may contain what this one doesn't
+  // know.
   throw new MeshError('data-damaged', `expected a good mesh in ${dataDir.path}/${STORED_MESH}`, {
     hint: 'use the version of countersign that the server runs',
   });
 }
 
-/** Undefined where no mesh is in force yet, or where the stored one can't be read. */
+/** Undefined if no mesh is in force yet, or the stored one can't be read. */
 export function tryStoredMesh(dataDir: DataDir): Promise<Mesh | undefined> {
   return loadStoredMesh(dataDir).catch((error: unknown) => {
     if (error instanceof MeshError) return undefined;
@@ -34,8 +35,8 @@ export function tryStoredMesh(dataDir: DataDir): Promise<Mesh | undefined> {
 }
 
 /**
- * A token may come before its service is declared, so that is no error; a typing mistake looks the
- * same. Says nothing where no mesh is in force yet, or where the stored one can't be read.
+ * A token may be made before its service is declared, so that isn't an error, but a mistyped name
+ * looks the same. Says nothing if no mesh is in force yet, or the stored one can't be read.
  */
 export async function warnUndeclared(
   dataDir: DataDir,

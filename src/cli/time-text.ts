@@ -1,4 +1,4 @@
-// Spans of time until or since now, for people.
+// Time since or until now, for people.
 import { toSpan } from '../base/index.js';
 
 export function toAge(rfc3339: string, nowMs: number): string {

@@ -1,6 +1,6 @@
-// The keys that sign tokens, as `token --rotate-key`, `--list-keys` and `--retire-key` show and
-// change them. They work on the data folder beside a running server, which takes a change over.
-import { toRfc3339 } from '../base/index.js';
+// The keys that sign tokens: `token --rotate-key`, `--list-keys` and `--retire-key` show and change
+// them. They work on the data folder, also while a server runs, which then takes a change over.
+import { MeshError, toRfc3339 } from '../base/index.js';
 import { type DataDir, openDataDir } from '../data/index.js';
 import { type Context, toTable, writeLine } from '../terminal/index.js';
 import {
@@ -9,10 +9,17 @@ import {
   rotateTokenKey,
   TAKE_TOKEN_KEYS,
   type TokenKeyInfo,
+  type TokenKeysReport,
 } from '../tokens/index.js';
-import { confirmFact } from './order-answer.js';
+import {
+  confirmFact,
+  isUnconfirmed,
+  reportUnconfirmed,
+  UNCONFIRMED,
+  type Unconfirmed,
+} from './order-answer.js';
 
-/** What is asked for; exactly one. */
+/** Exactly one of these is asked for. */
 export type KeyOrder =
   | { readonly kind: 'rotate'; readonly overlapMs: number }
   | { readonly kind: 'retire'; readonly id: string }
@@ -24,40 +31,76 @@ export async function orderTokenKeys(
   dataPath: string,
   context: Context,
 ): Promise<void> {
-  const { clock, random, stdout } = context;
+  const { clock, random } = context;
   const dataDir = await openDataDir({ path: dataPath, lock: false, create: false, random });
   switch (order.kind) {
-    case 'rotate':
-      tellRotation(await rotateTokenKey({ dataDir, clock, ...order }), context);
-      return confirm(dataDir, context);
+    case 'rotate': {
+      const keys = await rotateTokenKey({ dataDir, clock, ...order });
+      const id = keys[0]?.id ?? '';
+      return confirm(dataDir, context, {
+        lines: toRotationLines(keys),
+        remark: 'make new tokens with `countersign token`; open streams are not cut',
+        isTaken: ({ signing }) => signing === id,
+      });
+    }
     case 'retire':
       await retireTokenKey({ dataDir, clock, ...order });
-      writeLine(stdout, `key ${order.id} has ended: tokens that it signed are refused`);
-      return confirm(dataDir, context);
+      return confirm(dataDir, context, {
+        lines: [`key ${order.id} has ended: tokens that it signed are refused`],
+        isTaken: ({ verifying }) => !verifying.includes(order.id),
+      });
     case 'list':
       return printList(await listTokenKeys({ dataDir, clock }), order.json, context);
   }
 }
 
-/** Says whether the server of the folder has taken the keys over. */
-async function confirm(dataDir: DataDir, context: Context): Promise<void> {
-  const { stderr } = context;
-  const answer = await confirmFact(TAKE_TOKEN_KEYS, dataDir, context);
-  if (answer === undefined) {
-    writeLine(stderr, 'stored; no server has answered: one takes it over when it runs');
-    return;
-  }
-  writeLine(stderr, `the server has taken it over: it signs by ${answer.report.signing}`);
+interface StoredKeys {
+  /** What is true as soon as the keys are in force. */
+  readonly lines: readonly string[];
+  readonly remark?: string;
+  /** Whether the server reports these keys as the ones that it has. */
+  readonly isTaken: (report: TokenKeysReport) => boolean;
 }
 
-function tellRotation(keys: readonly TokenKeyInfo[], { stdout, stderr }: Context): void {
-  const [signing, ...older] = keys;
-  writeLine(stdout, `key ${signing?.id ?? ''} signs from now on`);
-  for (const { id, state, verifyUntilMs } of older) {
-    if (state === 'ended' || verifyUntilMs === undefined) continue;
-    writeLine(stdout, `tokens of key ${id} are good until ${toRfc3339(verifyUntilMs)}`);
+/** Says what is stored, and whether the server of the folder has taken it over. */
+async function confirm(
+  dataDir: DataDir,
+  context: Context,
+  { lines, remark, isTaken }: StoredKeys,
+): Promise<void> {
+  const { stdout, stderr } = context;
+  const heard = await confirmFact(TAKE_TOKEN_KEYS, dataDir, context);
+  const confirmation = heard.state === 'taken' && !isTaken(heard.report) ? OTHER_KEYS : heard;
+  if (isUnconfirmed(confirmation)) {
+    writeLine(stdout, `${UNCONFIRMED[confirmation.state]}:`);
+    for (const line of lines) writeLine(stdout, `  ${line}`);
+    reportUnconfirmed(confirmation, 'it tries again by itself; its log says when', context);
+    return;
   }
-  writeLine(stderr, 'make new tokens with `countersign token`; open streams are not cut');
+  for (const line of lines) writeLine(stdout, line);
+  if (remark !== undefined) writeLine(stderr, remark);
+  writeLine(
+    stderr,
+    confirmation.state === 'taken'
+      ? `the server has taken this over, and signs with key ${confirmation.report.signing}`
+      : 'stored; no server runs on this data folder: it takes effect when one starts',
+  );
+}
+
+const OTHER_KEYS: Unconfirmed = {
+  state: 'refused',
+  error: new MeshError('server-error', 'expected the server to use these keys but it has others', {
+    hint: 'see its log: it keeps its keys if it cannot read the new ones',
+  }),
+};
+
+function toRotationLines([signing, ...older]: readonly TokenKeyInfo[]): readonly string[] {
+  const good = older.flatMap(({ id, state, verifyUntilMs }) =>
+    state === 'ended' || verifyUntilMs === undefined
+      ? []
+      : [`tokens of key ${id} are good until ${toRfc3339(verifyUntilMs)}`],
+  );
+  return [`key ${signing?.id ?? ''} signs from now on`, ...good];
 }
 
 function printList(keys: readonly TokenKeyInfo[], json: boolean, { stdout }: Context): void {
@@ -72,7 +115,7 @@ function printList(keys: readonly TokenKeyInfo[], json: boolean, { stdout }: Con
     return;
   }
   if (keys.length === 0) {
-    writeLine(stdout, 'no token key was made yet');
+    writeLine(stdout, 'there is no token key yet');
     return;
   }
   const rows = keys.map(({ id, state, createdAtMs, verifyUntilMs }) => [

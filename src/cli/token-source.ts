@@ -1,6 +1,6 @@
-// How a bootstrap comes by its token: in the bootstrap itself, or in a file of its own beside an
-// SDS file that names it. Measured on Envoy 1.40: it notices a token file that is replaced (mv),
-// not one that is edited in place, and trims the newline at its end.
+// How a bootstrap gets its token: in the bootstrap itself, or in a file, with an SDS file next to
+// it that names the file. Measured on Envoy 1.40: it notices a token file that is replaced (mv),
+// but not one that is edited in place, and it trims the newline at the end.
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { MeshError, systemErrorCode } from '../base/index.js';
@@ -15,15 +15,15 @@ import { usage } from './options.js';
 import { createOutput, PRIVATE_MODE, writeOutput } from './output-file.js';
 
 export interface TokenSourceRequest extends NodeTokenRequest {
-  /** Where the token is, or is put; undefined: inside the bootstrap. */
+  /** Where the token is or will be; undefined: inside the bootstrap. */
   readonly tokenFile: string | undefined;
   readonly stderr: Io['stderr'];
 }
 
 /**
- * Makes a token where there is none yet, and the SDS file.
- * @throws MeshError token-wrong-service where the file holds another service's token; usage where
- * it is empty; file-unwritable, data-damaged, data-unwritable.
+ * Makes a token if there is none yet, and the SDS file.
+ * @throws MeshError token-wrong-service if the file has another service's token; usage if it is
+ * empty; file-unwritable, data-damaged, data-unwritable.
  */
 export async function provideToken(request: TokenSourceRequest): Promise<TokenSource> {
   const { tokenFile, service, instance, stderr, random } = request;
@@ -67,7 +67,7 @@ async function tryReadToken(path: string): Promise<string | undefined> {
 }
 
 /**
- * A token of this server for another service is a mix-up; one that has ended may be replaced later.
+ * A token of this server for another service is a mix-up; an expired one may be replaced later.
  */
 async function checkToken(
   token: string,

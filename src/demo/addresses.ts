@@ -1,7 +1,7 @@
-// Who binds what. Everything of one run lives in a /16 of its own out of 127.128.0.0 to 127.254.0.0
-// (the mesh's default outbound prefix 127.64.0.0/10 and 127.0.0.1 are left alone), so that runs
-// don't disturb each other. The block is held by a socket bound in it: the kernel settles who has
-// it and frees it when the process ends.
+// Which addresses and ports a run binds. Each run has a /16 of its own between 127.128.0.0 and
+// 127.254.0.0 (outside the mesh's default outbound prefix 127.64.0.0/10 and 127.0.0.1), so runs
+// don't disturb each other. A socket bound in the block holds it: the kernel decides who has it,
+// and frees it when the process ends.
 import { createServer, type Server } from 'node:net';
 import { MeshError, type Random, systemErrorCode, systemRandom } from '../base/index.js';
 
@@ -14,13 +14,13 @@ const LAST_PORT = 29_999;
 
 /** Addresses and ports on loopback that nobody else uses. */
 export interface AddressPool {
-  /** A fresh address: every port on it is free, but for what listens on 0.0.0.0. */
+  /** A fresh address: every port on it is free, except those that somebody has on 0.0.0.0. */
   address(): string;
   /** A fresh /24, such as `127.130.7.0/24`, for `bootstrap --outbound`. */
   block(): string;
   /** A port that nothing listens on at `address`, and that was not handed out for it before. */
   port(address: string): Promise<number>;
-  /** `wanted` where nothing listens on it (0.0.0.0 counts), else another as by `port`. */
+  /** `wanted` if nothing listens on it (or on 0.0.0.0), else another one, as from `port`. */
   preferred(address: string, wanted: number): Promise<number>;
   /** Gives the block back. */
   close(): Promise<void>;
@@ -70,7 +70,7 @@ function exhausted(what: string): MeshError {
   return new MeshError('resource-limit', `expected free ${what} but all are in use`);
 }
 
-/** A listening server, or undefined where the address is taken; other failures reject. */
+/** A listening server, or undefined if the address is taken; rejects on other failures. */
 function tryListen(host: string, port: number): Promise<Server | undefined> {
   return new Promise((resolve, reject) => {
     const server = createServer((socket) => socket.destroy());
@@ -91,10 +91,14 @@ async function isFree(host: string, port: number): Promise<boolean> {
 
 function unusable(host: string, error: unknown): unknown {
   if (systemErrorCode(error) !== 'EADDRNOTAVAIL') return error;
-  return new MeshError('address-in-use', `expected to listen on ${host} but this host lacks it`, {
-    cause: error,
-    hint: 'all of 127.0.0.0/8 is needed, as on Linux; elsewhere run this in a container',
-  });
+  return new MeshError(
+    'address-in-use',
+    `expected to listen on ${host} but this host doesn't have that address`,
+    {
+      cause: error,
+      hint: 'all of 127.0.0.0/8 is needed, as on Linux; elsewhere run this in a container',
+    },
+  );
 }
 
 function close(server: Server): Promise<void> {

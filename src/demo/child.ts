@@ -6,14 +6,14 @@ import { boundToUs, forget, reapOnExit } from './reaper.js';
 import { eventually } from './wait.js';
 
 export interface ChildOptions {
-  /** Who it is, in errors and dumps. */
+  /** Its name in errors and dumps. */
   readonly name: string;
   readonly command: string;
   readonly args: readonly string[];
   readonly cwd?: string;
   /** The whole environment; default: ours. */
   readonly env?: NodeJS.ProcessEnv;
-  /** Default ignore: it reads an end of file. */
+  /** Default ignore: it reads end of file. */
   readonly stdin?: 'ignore' | 'pipe';
   /** How many of its newest output lines are kept; default 5000. */
   readonly logLines?: number;
@@ -27,7 +27,7 @@ export interface ChildExit {
   readonly wanted: boolean;
 }
 
-/** A process of ours: its output is captured, and it never outlives us (reaper.ts). */
+/** A process that we started: its output is captured, and it never outlives us (reaper.ts). */
 export class Child {
   readonly name: string;
   readonly pid: number;
@@ -57,7 +57,7 @@ export class Child {
     });
   }
 
-  /** Its ends of the pipes; the outputs are text, of which `log` keeps the newest lines. */
+  /** Its pipes; the outputs are text, of which `log` keeps the newest lines. */
   get streams(): Pick<ChildProcess, 'stdin' | 'stdout' | 'stderr'> {
     return this.#process;
   }
@@ -96,12 +96,12 @@ export class Child {
     return new MeshError('child-failed', message, { hint: `its last output was:\n${tail}` });
   }
 
-  /** Sends a signal and doesn't wait; nothing if it has ended. */
+  /** Sends a signal and doesn't wait; does nothing if it has ended. */
   signal(signal: NodeJS.Signals): void {
     this.#process.kill(signal);
   }
 
-  /** Ends it at once (SIGKILL), as a crash would, and waits for that. */
+  /** Kills it (SIGKILL), as a crash would, and waits for its end. */
   kill(): Promise<ChildExit> {
     this.#wanted = true;
     this.#process.kill('SIGKILL');
@@ -123,7 +123,7 @@ export class Child {
   }
 }
 
-/** Starts a program; MeshError `child-failed` where that can't be done. */
+/** Starts a program; MeshError `child-failed` if it can't be started. */
 export async function startChild(options: ChildOptions): Promise<Child> {
   const { name, cwd, env, stdin = 'ignore', logLines, clock = systemClock } = options;
   const { command, args } = boundToUs(options.command, options.args);

@@ -1,4 +1,4 @@
-// A small real application: it knows nothing of the mesh, and says in JSON what reached it.
+// A small real application. It knows nothing about the mesh, and answers in JSON what reached it.
 import { createHash } from 'node:crypto';
 import {
   createServer as createHttpServer,
@@ -39,10 +39,10 @@ export interface EchoAnswer {
   readonly method: string;
   readonly path: string;
   readonly httpVersion: string;
-  /** As received, lower case; `x-forwarded-client-cert` is where a sidecar says who called. */
+  /** As received, in lower case; a sidecar says in `x-forwarded-client-cert` who called. */
   readonly headers: IncomingHttpHeaders;
   readonly bodyBytes: number;
-  /** `address:port` of who connected to the application: its sidecar, in a mesh. */
+  /** `address:port` that connected to the application; in a mesh that is its sidecar. */
   readonly peer: string;
 }
 
@@ -62,8 +62,8 @@ type Response = ServerResponse | Http2ServerResponse;
 /**
  * Answers every request with an EchoAnswer, status 200. `/slow?ms=500` waits first, `/status/418`
  * answers that status, an `Upgrade` is accepted and its bytes are echoed. Idle connections are kept
- * for good, so that a sidecar's pool never meets a close of ours. MeshError `port-in-use` where the
- * address is taken.
+ * for good, so that a sidecar's pool never meets a connection that we closed. MeshError
+ * `port-in-use` if the address is taken.
  */
 export async function startEchoHttp(options: EchoHttpOptions): Promise<EchoApp> {
   const { name } = options;
@@ -72,7 +72,7 @@ export async function startEchoHttp(options: EchoHttpOptions): Promise<EchoApp> 
   const answer = (request: Request, response: Response): void => {
     seen++;
     echo(name, request, response).catch(() => {
-      // The caller has gone away: there is nobody to tell.
+      // The caller has gone away, so there is nobody to answer.
     });
   };
   const server = options.protocol === 'http2' ? createHttp2Server(answer) : http1(answer);
@@ -138,7 +138,7 @@ function acceptUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): 
   socket.pipe(socket);
 }
 
-/** Resolves when `server` listens; MeshError `port-in-use` where the address is taken. */
+/** Resolves when `server` listens; MeshError `port-in-use` if the address is taken. */
 export function listen(server: NetServer, { name, address, port }: EchoOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     const onError = (error: Error): void => {

@@ -3,8 +3,8 @@ import { type EchoApp, type EchoOptions, listen } from './echo-app.js';
 
 /**
  * A TCP application where the client speaks first: at the first bytes it answers `<name>: ` once,
- * and from then on echoes every byte. It ends its side when the client ends. MeshError
- * `port-in-use` where the address is taken.
+ * and from then on echoes every byte. It closes its side when the client does. MeshError
+ * `port-in-use` if the address is taken.
  */
 export async function startEchoTcp(options: EchoOptions): Promise<EchoApp> {
   const { name, address, port } = options;

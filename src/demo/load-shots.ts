@@ -4,7 +4,7 @@ import { type HttpCall, httpCall } from './http-client.js';
 import type { Shot } from './load.js';
 
 /**
- * Whether each request gets a connection of its own, which shows handshakes, or a worker keeps one.
+ * Whether each request gets its own connection, which exercises handshakes, or a worker keeps one.
  */
 export type ConnectionUse = 'keep-alive' | 'per-request';
 

@@ -1,14 +1,14 @@
 // Closed-loop load: each of `concurrency` workers sends, waits for the answer, pauses, and sends
-// again, so that a slow mesh gets fewer requests instead of a growing queue. It ends by itself at
-// `total`, or when stopped.
+// again, so a slow mesh gets fewer requests instead of a growing queue. It ends at `total`, or when
+// it is stopped.
 import { type Clock, MeshError, systemClock } from '../base/index.js';
 import { delay, withDeadline } from './wait.js';
 
-/** One worker's way to make a request. */
+/** How one worker makes a request. */
 export interface Shot {
-  /** Makes one request and says how it was answered (`200`, `echoed`); rejects where it was not. */
+  /** Makes one request and returns how it was answered (`200`, `echoed`); rejects if it wasn't. */
   fire(): Promise<string>;
-  /** Lets go of connections. */
+  /** Closes its connections. */
   close(): void;
 }
 
@@ -25,13 +25,13 @@ export interface LoadOptions {
 }
 
 export interface LoadResult {
-  /** Requests that have ended, one way or the other. */
+  /** Requests that have ended in any way. */
   readonly requests: number;
-  /** How many got which answer. */
+  /** How many requests got each answer. */
   readonly answers: Readonly<Record<string, number>>;
   /** Requests without any answer: refused, reset, timed out. */
   readonly failures: number;
-  /** The first ten texts of failures that differ. */
+  /** The first ten different failures, as text. */
   readonly errors: readonly string[];
   readonly slowestMs: number;
 }
@@ -40,10 +40,10 @@ export interface Load {
   /** So far. */
   result(): LoadResult;
   /**
-   * Until `count` more requests than now have ended; MeshError `timeout` after `timeoutMs` (10 s).
+   * Waits until `count` more requests have ended; MeshError `timeout` after `timeoutMs` (10 s).
    */
   more(count: number, timeoutMs?: number): Promise<void>;
-  /** Begins no request any more, waits for those under way, lets go of connections. */
+  /** Starts no more requests, waits for those under way, and closes connections. */
   stop(): Promise<LoadResult>;
   /** Resolves at the end, by `total` or by `stop`; never rejects. */
   readonly done: Promise<LoadResult>;
@@ -82,7 +82,7 @@ class Tally {
   }
 }
 
-/** Begins at once. */
+/** Starts at once. */
 export function startLoad(options: LoadOptions): Load {
   const { concurrency = 2, total = Infinity, pauseMs = 2, clock = systemClock } = options;
   const tally = new Tally();

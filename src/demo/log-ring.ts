@@ -10,7 +10,7 @@ export class LogRing {
     this.#lineLimit = lineLimit;
   }
 
-  /** How many lines were let go because newer ones came. */
+  /** How many lines were dropped for newer ones. */
   get dropped(): number {
     return Math.max(0, this.#total - this.#limit);
   }
@@ -19,7 +19,7 @@ export class LogRing {
     return this.#lines.slice(-this.#limit);
   }
 
-  /** Returns a writer for one source; sources keep their unfinished lines apart. */
+  /** A writer for one source; each source has its own unfinished line. */
   writer(): { write(text: string): void; end(): void } {
     let open = '';
     return {

@@ -1,8 +1,9 @@
-// Nothing that we start may outlive us. Three nets, since no single one catches every end:
+// Nothing that we start may outlive us. There are three nets, since no single one catches every
+// end:
 // 1. the `exit` event (normal end, process.exit, an uncaught exception) kills what still runs;
 // 2. a signal that nobody else handles kills them, then us;
 // 3. on Linux `setpriv --pdeathsig` has the kernel kill them even when we are killed by SIGKILL,
-//    which Node has no call for (PR_SET_PDEATHSIG, prctl(2)).
+//    for which Node has no call (PR_SET_PDEATHSIG, prctl(2)).
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 
@@ -17,12 +18,12 @@ export function reapOnExit(pid: number): void {
   livePids.add(pid);
 }
 
-/** To be called as soon as the process was seen to end: its pid may be another's afterwards. */
+/** Call this as soon as the process has ended, since another may get its pid afterwards. */
 export function forget(pid: number): void {
   livePids.delete(pid);
 }
 
-/** `folder` is deleted when this process ends, but for SIGKILL; what is returned calls that off. */
+/** Deletes `folder` when this process ends, except by SIGKILL. @returns what cancels that */
 export function removeOnExit(folder: string): () => void {
   install();
   folders.add(folder);
@@ -34,7 +35,7 @@ function killAll(): void {
     try {
       process.kill(pid, 'SIGKILL');
     } catch {
-      // Already gone: that is what was wanted.
+      // It has already gone, which is what we want.
     }
   }
   livePids.clear();
@@ -48,13 +49,13 @@ function install(): void {
   process.on('exit', killAll);
   for (const signal of SIGNALS) {
     const onSignal = (): void => {
-      // Who listens too (the demo, a test runner) stops things in order; `exit` remains.
+      // Another listener (the demo, a test runner) stops things in order; then `exit` follows.
       if (process.listenerCount(signal) > 1) return;
       killAll();
       process.removeListener(signal, onSignal);
       process.kill(process.pid, signal);
     };
-    // First of all, so that who takes itself off the list when the signal comes is still counted.
+    // First, so that a listener that removes itself when the signal comes is still counted.
     process.prependListener(signal, onSignal);
   }
 }
@@ -68,7 +69,7 @@ function hasDeathSignal(): boolean {
 }
 
 /**
- * The command line that runs `command` so that the kernel ends it with us, where that can be had.
+ * The command line that runs `command` so that the kernel ends it with us, where that is possible.
  */
 export function boundToUs(
   command: string,

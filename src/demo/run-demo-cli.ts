@@ -9,7 +9,7 @@ import { boundToUs, forget, reapOnExit } from './reaper.js';
 const MAIN = fileURLToPath(new URL('../cli/main.js', import.meta.url));
 const TIMEOUT_MS = MINUTE_MS;
 
-/** What the command wrote to stdout; MeshError `child-failed` where it doesn't exit with 0. */
+/** What the command wrote to stdout; MeshError `child-failed` if it doesn't exit with 0. */
 export function countersign(args: readonly string[]): Promise<string> {
   const bound = boundToUs(process.execPath, [MAIN, ...args]);
   return new Promise((resolve, reject) => {
@@ -39,7 +39,7 @@ export function startServe(args: readonly string[]): Promise<Child> {
   });
 }
 
-/** Ours, without what a user has set for servers of their own. */
+/** Our environment, without what a user has set for their own servers. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
   const ours = Object.entries(process.env).filter(([name]) => !name.startsWith('COUNTERSIGN_'));
   return Object.fromEntries(ours);

@@ -1,18 +1,18 @@
-// What is read from Envoy and from the applications, in the words that the demo prints. Nothing
-// here asks the management server: what it says of itself proves nothing.
+// Reads from Envoy and from the applications what the demo prints. Nothing here asks the management
+// server, since what it says about itself proves nothing.
 import type { EchoAnswer } from './echo-app.js';
 import type { HttpAnswer } from './http-client.js';
 import type { DemoNode } from './run-demo-mesh.js';
 
-/** Both ends of a call, as the server's sidecar names them to the application. */
+/** Both ends of a call, as the callee's sidecar names them to the application. */
 export interface Xfcc {
-  /** The server's own identity. */
+  /** The callee's own identity. */
   readonly by: string;
   /** The caller's. */
   readonly uri: string;
 }
 
-/** Reads `x-forwarded-client-cert` of one hop; undefined where there is none. */
+/** Reads `x-forwarded-client-cert` of one hop; undefined if there is none. */
 export function tryXfcc(header: string | readonly string[] | undefined): Xfcc | undefined {
   if (typeof header !== 'string') return undefined;
   const fields = new Map(
@@ -24,12 +24,12 @@ export function tryXfcc(header: string | readonly string[] | undefined): Xfcc | 
   return { by: fields.get('by') ?? '', uri: fields.get('uri') ?? '' };
 }
 
-/** What the application answered; undefined where something before it did. */
+/** What the application answered; undefined if something in front of it answered. */
 export function tryEcho({ status, body }: HttpAnswer): EchoAnswer | undefined {
   return status === 200 ? (JSON.parse(body) as EchoAnswer) : undefined;
 }
 
-/** Counts of the mTLS handshakes that a sidecar has completed as a server at its mesh port. */
+/** How many mTLS handshakes a sidecar has completed at its mesh port. */
 export async function readMeshHandshakes({ envoy }: DemoNode): Promise<number> {
   return envoy.admin.stat('listener.mesh.ssl.handshake');
 }
@@ -42,14 +42,14 @@ export async function readMeshTls({ envoy }: DemoNode): Promise<string> {
   return names.sort().join(', ');
 }
 
-/** Requests that the access rules of a sidecar have refused. */
+/** How many requests a sidecar's access rules have refused. */
 export async function readRefusals({ envoy }: DemoNode): Promise<number> {
   const stats = await envoy.admin.stats('rbac.*\\.denied$|rbac\\.denied$');
   return [...stats.values()].reduce((sum, count) => sum + count, 0);
 }
 
 /**
- * Connections that no filter chain of the declared port takes, such as plain text at a STRICT port.
+ * Connections that no filter chain of the declared port takes, such as plain text at a strict port.
  */
 export async function readUnmatched({ envoy, port }: DemoNode): Promise<number> {
   return envoy.admin.stat(`listener.inbound_${port}.no_filter_chain_match`);
@@ -81,7 +81,7 @@ export function toSerial(hex: string): string {
   return hex.toLowerCase().replace(/^0+/, '');
 }
 
-/** Names of the services that a sidecar has a way to, by its listeners. */
+/** Names of the services that a sidecar can reach, according to its listeners. */
 export async function readWays({ envoy }: DemoNode): Promise<readonly string[]> {
   const listeners = await envoy.admin.listeners();
   return listeners.flatMap(({ name }) => /^outbound:(.+)$/.exec(name)?.[1] ?? []).sort();

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { DemoMesh } from './run-demo-mesh.js';
 import type { DemoReport } from './run-demo-report.js';
 
-/** What a user may try while the demo's mesh runs on. */
+/** What a user can try while the demo's mesh keeps running. */
 export async function printAddresses(mesh: DemoMesh, report: DemoReport): Promise<void> {
   const ledger = mesh.node('payments/ledger');
   const fromWeb = await mesh.addressOf('payments/ledger', 'web');
@@ -15,7 +15,7 @@ export async function printAddresses(mesh: DemoMesh, report: DemoReport): Promis
     report.line(`     ${command}`);
   };
   report.heading('Running until Ctrl-C. To try:');
-  try_('as web, by its sidecar (200)', `curl -i http://${fromWeb}:${ledger.port}/accounts`);
+  try_('as web, through its sidecar (200)', `curl -i http://${fromWeb}:${ledger.port}/accounts`);
   try_(
     'in plain text (refused; edit the mesh to let it in again)',
     `curl -i http://${ledger.address}:${ledger.port}/public/rates`,

@@ -1,5 +1,5 @@
-// The steps that change the mesh while it carries traffic. The promise is the same each time: what
-// may call before and after the change doesn't lose a request to it.
+// The steps that change the mesh while it carries traffic. The promise is the same each time: a
+// caller that has permission before and after the change loses no request to it.
 
 import { httpCall } from './http-client.js';
 import { type Load, type LoadResult, startLoad } from './load.js';
@@ -20,13 +20,13 @@ const RENEWAL_TIMEOUT_MS = 30_000;
 
 /** Two kinds of callers of the ledger, both as web. */
 interface Traffic {
-  /** By web's sidecar, over its pooled mTLS connection. */
+  /** Through web's sidecar, over its pooled mTLS connection. */
   readonly sidecar: Load;
   /** Without a sidecar, each request on a connection and handshake of its own. */
   readonly handshakes: Load;
 }
 
-/** Runs `change` between requests of both loads; how many there were, or a failed observation. */
+/** Runs `change` between requests of both loads. @returns how many there were */
 async function underTraffic(
   mesh: DemoMesh,
   notes: Notes,
@@ -50,11 +50,11 @@ async function underTraffic(
   } finally {
     await Promise.all(loads.map((load) => load.stop()));
   }
-  const total = tell(notes, "web's sidecar", traffic.sidecar.result());
-  return total + tell(notes, 'new handshake each', traffic.handshakes.result());
+  const total = report(notes, "web's sidecar", traffic.sidecar.result());
+  return total + report(notes, 'new handshake each', traffic.handshakes.result());
 }
 
-function tell({ saw }: Notes, who: string, result: LoadResult): number {
+function report({ saw }: Notes, who: string, result: LoadResult): number {
   const { requests, failures, answers, errors } = result;
   const good = answers['200'] ?? 0;
   const others = requests - good;
@@ -81,7 +81,7 @@ export const toStrictLive: Step = async (mesh, notes) => {
   return `refused; ${requests} requests over mTLS meanwhile, none failed`;
 };
 
-/** Why a plain-text call got no answer; undefined where it got one. */
+/** Why a plain-text call got no answer; undefined if it got one. */
 async function refusalOf(node: DemoNode): Promise<string | undefined> {
   try {
     await callPlain(node, '/public/rates');
@@ -101,7 +101,7 @@ export const renewalUnderLoad: Step = async (mesh, notes) => {
     await mesh.edit(TO_SHORT_LEAVES);
     leaf = await nextLeaf(ledger, leaf);
     saw("ledger's Envoy", toText('by the edit', leaf), leaf.spiffeId === LEDGER_ID);
-    does('half of its life later the server renews it by itself');
+    does('after half of its lifetime the server renews it by itself');
     leaf = await nextLeaf(ledger, leaf);
     saw("ledger's Envoy", toText('renewed', leaf), leaf.spiffeId === LEDGER_ID);
     const served = await servedSerial(ledger, tls);
@@ -120,7 +120,7 @@ async function onlyLeaf(node: DemoNode): Promise<LeafInUse> {
   throw new Error(`expected one leaf at ${node.name}'s Envoy but got ${others.length + 1}`);
 }
 
-/** Until the sidecar holds another leaf than `before`, and that one alone. */
+/** Waits until the sidecar holds only one leaf, and not `before`. */
 function nextLeaf(node: DemoNode, before: LeafInUse): Promise<LeafInUse> {
   return eventually(
     async () => {

@@ -1,5 +1,4 @@
-// Where to look when a step doesn't show what it should: what every process wrote, and each Envoy's
-// state.
+// For when a step doesn't show what it should: what every process wrote, and each Envoy's state.
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,13 +6,13 @@ import type { Child } from './child.js';
 import type { EnvoyProcess } from './envoy-process.js';
 import type { DemoProcesses } from './run-demo-mesh.js';
 
-/** Writes them into a new folder (0700), which stays; its path. */
+/** Writes them into a new folder (0700), which stays. @returns its path */
 export async function saveLogs({ serve, envoys }: DemoProcesses): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-demo-logs-'));
   const save = async (file: string, read: () => string | Promise<string>): Promise<void> => {
     const text = await Promise.resolve()
       .then(read)
-      .catch((error: unknown) => `not to be had: ${String(error)}\n`);
+      .catch((error: unknown) => `not available: ${String(error)}\n`);
     await writeFile(join(folder, file), text);
   };
   if (serve !== undefined) await save('serve.log', () => toText(serve));
@@ -25,7 +24,7 @@ export async function saveLogs({ serve, envoys }: DemoProcesses): Promise<string
   return folder;
 }
 
-/** What ended though nobody here stopped it, one line each. */
+/** What ended although nobody here stopped it, one line each. */
 export function listEnded({ serve, envoys }: DemoProcesses): readonly string[] {
   const all = [...(serve === undefined ? [] : [serve]), ...envoys.map(({ process }) => process)];
   return all.flatMap(({ name, exit }) =>

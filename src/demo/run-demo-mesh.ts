@@ -1,5 +1,5 @@
 // The demo's mesh: the quickstart's services, each with a small application and a stock Envoy, and
-// one `countersign serve`. Everything is done through the command line, as by hand.
+// one `countersign serve`. Everything is done through the command line, as a user would.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ import type { TlsOptions } from './tls-client.js';
 /** A service with its application and its sidecar. */
 export interface DemoNode {
   readonly name: DemoService;
-  /** Where its sidecar listens for callers, at the declared port and at the mesh port. */
+  /** Where its sidecar listens for callers, on the declared port and the mesh port. */
   readonly address: string;
   readonly port: number;
   /** Prefix of the addresses at which its own application reaches others. */
@@ -56,7 +56,7 @@ export interface DemoCertificate {
   readonly tls: TlsOptions;
 }
 
-/** What has been started so far: the logs of a start that failed are wanted too. */
+/** What has been started so far, since the logs of a failed start are needed too. */
 export interface DemoProcesses {
   serve?: Child;
   readonly envoys: EnvoyProcess[];
@@ -67,7 +67,7 @@ export interface DemoMeshOptions {
   readonly random: Random;
   readonly cleanup: CleanupStack;
   readonly processes: DemoProcesses;
-  /** Called with a line about each part as it is there. */
+  /** Called with a line about each part once it is there. */
   readonly onPart: (name: string, text: string) => void;
 }
 
@@ -188,8 +188,8 @@ async function startSidecar(place: Place, options: SidecarOptions): Promise<Envo
 }
 
 /**
- * Each Envoy's admin port on an address of its own: on 127.0.0.1 there is room for one with that
- * number.
+ * Each Envoy's admin port is on an address of its own, since only one with that number fits on
+ * 127.0.0.1.
  */
 function withAdminAt(address: string, bootstrap: object): object {
   const socket_address = { address, port_value: ENVOY_ADMIN_PORT };

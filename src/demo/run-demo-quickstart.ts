@@ -1,5 +1,5 @@
-// The example mesh, envoy-examples/quickstart/mesh.yaml, as text. The demo runs it as it stands,
-// but for the addresses of its applications and for declared ports that are taken on this machine.
+// The example mesh, envoy-examples/quickstart/mesh.yaml, as text. The demo runs it as it is,
+// except for the addresses of its applications and for declared ports that this machine has taken.
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { MeshError, systemErrorCode } from '../base/index.js';
@@ -22,7 +22,7 @@ export const QUICKSTART_SERVICES: readonly QuickstartService[] = [
   { name: 'payments/store', protocol: 'tcp', port: 6000, target: '127.0.0.1:9084' },
 ];
 
-/** The live edits, as a user would make them: what stands in the file, and what takes its place. */
+/** The live edits, as a user would make them: a text in the file, and what replaces it. */
 export const TO_STRICT = {
   from: 'mtls: permissive      #',
   to: 'mtls: strict          #',
@@ -31,7 +31,7 @@ export const TO_SHORT_LEAVES = { from: 'ttl: 24h', to: 'ttl: 20s' } as const;
 
 const FILE = fileURLToPath(new URL('../../envoy-examples/quickstart/mesh.yaml', import.meta.url));
 
-/** @throws MeshError mesh-unreadable where the package lacks the example */
+/** @throws MeshError mesh-unreadable if the package lacks the example */
 export async function readQuickstart(): Promise<string> {
   try {
     return await readFile(FILE, 'utf8');
@@ -41,7 +41,7 @@ export async function readQuickstart(): Promise<string> {
   }
 }
 
-/** The text with `from` replaced; MeshError `usage` where it isn't there exactly once. */
+/** The text with `from` replaced; MeshError `usage` unless it is there exactly once. */
 export function replaceOnce(text: string, { from, to }: { from: string; to: string }): string {
   const parts = text.split(from);
   if (parts.length === 2) return parts.join(to);
@@ -49,7 +49,7 @@ export function replaceOnce(text: string, { from, to }: { from: string; to: stri
   throw new MeshError('usage', message);
 }
 
-/** A declared port under another number, in every service that declares it. */
+/** Gives a declared port another number, in every service that declares it. */
 export function renamePort(text: string, { from, to }: { from: number; to: number }): string {
   return text.replace(new RegExp(`^( +)${from}:`, 'gm'), `$1${to}:`);
 }

@@ -2,11 +2,11 @@
 import { MeshError, toSeconds } from '../base/index.js';
 import { hintOf, type Output, toTable, writeLine } from '../terminal/index.js';
 
-/** How one step reports what it does and sees. */
+/** How a step reports what it does and sees. */
 export interface Notes {
-  /** What is being done, before it is. */
+  /** Says what is about to be done. */
   does(text: string): void;
-  /** What was observed, and by whom; where `holds` is false the step has failed. */
+  /** Says what was observed, and where; if `holds` is false the step has failed. */
   saw(witness: string, text: string, holds?: boolean): void;
 }
 
@@ -34,7 +34,7 @@ export class DemoReport {
     return this.#results.some(({ ok }) => !ok);
   }
 
-  /** Says nothing from now on: the demo was interrupted, whatever still runs is of no interest. */
+  /** Prints nothing from now on: the demo was interrupted, and what still runs doesn't matter. */
   mute(): void {
     this.#muted = true;
   }
@@ -48,12 +48,12 @@ export class DemoReport {
     if (!this.#muted) writeLine(this.#output, text);
   }
 
-  /** A name and what belongs to it, in columns. */
+  /** A name and its text, in columns. */
   pair(name: string, text: string): void {
     this.line(`   ${name.padEnd(WITNESS_WIDTH + 6)}${text}`);
   }
 
-  /** Runs a step; one that throws has failed, with the error as its observation. */
+  /** Runs a step. If it throws it has failed, with the error as its observation. */
   async step(title: string, run: (notes: Notes) => Promise<string>): Promise<void> {
     this.heading(`${this.#results.length + 1}. ${title}`);
     let ok = true;

@@ -1,5 +1,6 @@
-// The steps up to the first live edit: who gets through, and who doesn't. In a step, `holds` says
-// what the policy promises; the observation beside it comes from Envoy or from the application.
+// The steps up to the first live edit: which callers get through, and which don't. In a step,
+// `holds` is what the policy promises; the observation with it comes from Envoy or from the
+// application.
 import { systemErrorCode } from '../base/index.js';
 import { type HttpAnswer, httpCall } from './http-client.js';
 import {
@@ -21,10 +22,7 @@ export const WEB_ID = 'spiffe://shop.example/ns/default/sa/web';
 export const LEDGER_ID = 'spiffe://shop.example/ns/payments/sa/ledger';
 const STORE_NAME = 'payments/store';
 
-/**
- * A name as users call it, and where that leads in the demo, whose machine has no /etc/hosts for
- * it.
- */
+/** A name as users call it, and its address in the demo, which doesn't edit /etc/hosts. */
 function toTarget(name: string, address: string, port: number): string {
   return `http://${name}:${port} (${address}:${port})`;
 }
@@ -78,7 +76,7 @@ export const tcpOverMtls: Step = async (mesh, { does, saw }) => {
 
 export const plainTextAccepted: Step = async (mesh, { does, saw }) => {
   const ledger = mesh.node('payments/ledger');
-  does('a caller without sidecar and certificate, in plain text; the port is permissive');
+  does('a caller without a sidecar or a certificate, in plain text; the port is permissive');
   const open = await callPlain(ledger, '/public/rates');
   const xfcc = tryEcho(open)?.headers['x-forwarded-client-cert'];
   saw('the caller', `GET /public/rates: ${open.status}`, open.status === 200);
@@ -95,7 +93,7 @@ export const callerWithoutPermission: Step = async (mesh, { does, saw }) => {
   const [reports, ledger] = [mesh.node('reports'), mesh.node('payments/ledger')];
   const store = mesh.node(STORE_NAME);
   const storeAddress = await mesh.addressOf(STORE_NAME, 'reports');
-  does('reports calls payments/store by its own sidecar; no rule lets it do anything there');
+  does('reports calls payments/store through its own sidecar; no rule allows it anything there');
   const refusal = await codeOfRefusal({ address: storeAddress, port: store.port });
   saw(
     "reports' application",
@@ -128,10 +126,10 @@ export const callerWithoutPermission: Step = async (mesh, { does, saw }) => {
   );
   const open = await httpCall({ ...target, path: '/public/rates' });
   saw('the caller', `GET /public/rates: ${open.status}, as for anyone`, open.status === 200);
-  return 'no way by its sidecar; 403 with its own certificate';
+  return 'no way through its sidecar; 403 with its own certificate';
 };
 
-/** The certificate's DNS name is what an ordinary TLS client verifies. */
+/** An ordinary TLS client verifies the certificate's DNS name. */
 export function toLedger<T extends object>(tls: T): T & { readonly servername: string } {
   return { ...tls, servername: 'ledger.payments' };
 }
@@ -145,12 +143,12 @@ function shortName({ name }: DemoNode): string {
   return name.replace(/^.*\//, '');
 }
 
-/** As Envoy's access rules refuse; the application has no such answer. */
+/** Whether Envoy's access rules refused it; the application never answers like that. */
 function isRefused({ status, body }: HttpAnswer): boolean {
   return status === 403 && body.includes('RBAC');
 }
 
-/** How a TCP connection was refused, as the system's error code; `connected` where it was not. */
+/** How a TCP connection was refused, as the system's error code; `connected` if it wasn't. */
 async function codeOfRefusal(target: { address: string; port: number }): Promise<string> {
   try {
     await tcpExchange({ ...target, send: 'ping\n', timeoutMs: 2000 });

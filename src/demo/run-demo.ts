@@ -17,12 +17,12 @@ import {
 } from './run-demo-steps.js';
 
 export interface DemoOptions {
-  /** Leaves it running after the last step, until the process is asked to stop. */
+  /** Keeps it running after the last step, until the process is asked to stop. */
   readonly keep: boolean;
   readonly io: Pick<Io, 'stdout' | 'clock' | 'random' | 'onStop'>;
 }
 
-/** As a shell says it of a program that Ctrl-C ended. */
+/** A shell's exit code for a program that Ctrl-C ended. */
 const INTERRUPTED = 130;
 
 const STEPS: readonly (readonly [string, Step])[] = [
@@ -35,9 +35,9 @@ const STEPS: readonly (readonly [string, Step])[] = [
 ];
 
 /**
- * 0 where every step showed what it should, 1 where one didn't, 130 where it was interrupted. Every
- * process it started is gone afterwards. @throws MeshError envoy-missing, child-failed,
- * resource-limit where the mesh doesn't come up; the report says where the logs are.
+ * 0 if every step showed what it should, 1 if one didn't, 130 if it was interrupted. Every process
+ * that it started is gone afterwards. @throws MeshError envoy-missing, child-failed, resource-limit
+ * if the mesh doesn't come up; the report says where the logs are.
  */
 export async function runDemo({ keep, io }: DemoOptions): Promise<0 | 1 | 130> {
   const { stdout, onStop } = io;

@@ -8,9 +8,9 @@ const ANSWER_LIMIT_BYTES = 1024 * 1024;
 export interface TcpExchange {
   readonly address: string;
   readonly port: number;
-  /** Bytes (UTF-8) to send at once; absent: only listens, as to a server that speaks first. */
+  /** Bytes (UTF-8) to send at once; absent: only listens, for a server that speaks first. */
   readonly send?: string;
-  /** When what was received is the answer; default: at its first byte. */
+  /** Whether what was received is the whole answer; default: the first byte is. */
   readonly until?: (received: string) => boolean;
   /** Absent: plain text. */
   readonly tls?: TlsOptions;
@@ -38,8 +38,8 @@ export function openSocket(
 }
 
 /**
- * Connects, sends, and returns what came back. Rejects where the connection is refused, reset,
- * fails its handshake or is closed before the answer is complete, and with MeshError `timeout`.
+ * Connects, sends, and returns what came back. Rejects if the connection is refused, reset, fails
+ * its handshake or is closed before the answer is complete, and with MeshError `timeout`.
  */
 export function tcpExchange(exchange: TcpExchange): Promise<TcpAnswer> {
   const { address, port, until = () => true, timeoutMs = 5000 } = exchange;

@@ -12,15 +12,14 @@ export interface TlsOptions {
   readonly cert?: string;
   readonly key?: string;
   /**
-   * Anchors that the server must chain to. Absent: any server is taken, and `authorized` says what
-   * it was.
+   * Anchors that the server must chain to. Absent: any server is accepted, and `authorized` says
+   * whether it was trusted.
    */
   readonly ca?: string;
   /** SNI; default none. */
   readonly servername?: string;
   /**
-   * Name that the server's certificate must carry, where `ca` is given; default: the SNI; false:
-   * none.
+   * Name that the server's certificate must have, if `ca` is given; default: the SNI; false: none.
    */
   readonly verifyName?: string | false;
   readonly alpn?: readonly string[];
@@ -33,7 +32,7 @@ export interface TlsFacts {
   /** Such as `TLSv1.3`. */
   readonly protocol: string;
   readonly alpn: string | undefined;
-  /** Whether the server chains to `ca` (or Node's own anchors) and carries the name. */
+  /** Whether the server chains to `ca` (or Node's own anchors) and has the name. */
   readonly authorized: boolean;
   /**
    * The server leaf's names in OpenSSL's notation, such as `URI:spiffe://…, DNS:ledger.payments`.
@@ -48,7 +47,7 @@ export function toConnectOptions(tls: TlsOptions, address: string): ConnectionOp
   const name = tls.verifyName ?? tls.servername ?? address;
   return {
     rejectUnauthorized: tls.ca !== undefined,
-    // An empty name is the way to send none: Node would send the host's, were it a name.
+    // An empty name sends no SNI; otherwise Node would send the host if it is a name.
     servername: tls.servername ?? '',
     checkServerIdentity: (_host: string, certificate: PeerCertificate) =>
       name === false ? undefined : checkServerIdentity(name, certificate),
@@ -62,7 +61,7 @@ export function toConnectOptions(tls: TlsOptions, address: string): ConnectionOp
 }
 
 export function toTlsFacts(socket: TLSSocket): TlsFacts {
-  // Node types both as always there; on a resumed or ended connection they are empty objects.
+  // Node's types say that both are always there; on a resumed or ended connection they are empty.
   const certificate: Partial<PeerCertificate> = socket.getPeerCertificate();
   return {
     protocol: socket.getProtocol() ?? '',

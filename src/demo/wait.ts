@@ -9,7 +9,7 @@ export interface DeadlineOptions {
 
 /**
  * The result of `run`, or a MeshError `timeout` after `timeoutMs`. `run` gets a signal that aborts
- * then, so that it can let go of sockets; what it does after that is ignored.
+ * at that time, so that it can close sockets; what it does after that is ignored.
  */
 export async function withDeadline<T>(
   { what, timeoutMs, clock = systemClock }: DeadlineOptions,
@@ -42,15 +42,15 @@ export interface EventuallyOptions {
   readonly what?: string;
   /** Default 10 s. */
   readonly timeoutMs?: number;
-  /** Pause between two checks; default 25 ms. */
+  /** Pause between checks; default 25 ms. */
   readonly intervalMs?: number;
   readonly clock?: Clock;
 }
 
 /**
- * Calls `check` until it neither throws, rejects nor returns `false`, and returns what it returned.
- * After `timeoutMs` a MeshError `timeout` with the last failure in its message and as its cause; a
- * check that hangs is not waited for any longer than that.
+ * Calls `check` until it doesn't throw, reject or return `false`, and returns its result. After
+ * `timeoutMs` a MeshError `timeout` has the last failure in its message and as its cause, even if
+ * `check` hangs.
  */
 export async function eventually<T>(
   check: () => T | false | Promise<T | false>,

@@ -20,7 +20,7 @@ export interface OrdersOptions {
 }
 
 /** Takes orders whenever the data folder is looked at, or what they wait for may have come. */
-export async function takeOrders(options: OrdersOptions, closers: Closers): Promise<void> {
+export async function takeOrders(options: OrdersOptions, closers: Closers): Promise<OrderDesk> {
   const { state, control, caChange, clock, logger, random } = options;
   const { dataDir, dataWatch, leaves, registry, revocations, tokens } = state;
   const store = createOrderStore(dataDir);
@@ -48,4 +48,5 @@ export async function takeOrders(options: OrdersOptions, closers: Closers): Prom
   dataWatch.onChange(() => desk.look());
   closers.defer(control.pacing.changes.add(() => desk.nudge()));
   closers.defer(() => desk.stop());
+  return desk;
 }

@@ -1,4 +1,5 @@
 import type { Clock, Logger } from '../base/index.js';
+import type { OrderDesk } from '../data/orders/index.js';
 import type { CaChange } from './ca/index.js';
 import type { Control } from './control.js';
 import type { Refusals } from './join/index.js';
@@ -15,4 +16,5 @@ export interface Parts {
   /** Undefined where the CA is an outside one. */
   readonly caChange: CaChange | undefined;
   readonly refusals: Refusals;
+  readonly orders: Pick<OrderDesk, 'strays'>;
 }

@@ -12,7 +12,7 @@ export async function serveAdmin(
   parts: Parts,
   closers: Closers,
 ): Promise<HostPort> {
-  const { state, control, horizon, clock, logger, caChange, refusals } = parts;
+  const { state, control, horizon, clock, logger, caChange, orders, refusals } = parts;
   const { rollout, members, publishing, pacing, settled } = control;
   const server = createAdminServer({
     routes: createApi({
@@ -27,6 +27,7 @@ export async function serveAdmin(
           horizon: horizon.current(view),
           caPhase: caChange?.phase,
           refusals,
+          strayOrders: orders.strays,
           revocations: state.revocations.inForce.value,
           missing: state.registry.missing().length,
         };

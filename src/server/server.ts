@@ -73,8 +73,8 @@ async function compose(options: ServerOptions, closers: Closers): Promise<Runnin
   const basics = { state, control, clock, logger, closers };
   const horizon = openHorizon(basics);
   const caChange = openCaChange(basics, caPassphrase);
-  const parts = { ...basics, horizon, caChange, refusals: new Refusals(clock) };
-  await takeOrders({ ...parts, random }, closers);
+  const orders = await takeOrders({ ...basics, caChange, random }, closers);
+  const parts = { ...basics, horizon, caChange, orders, refusals: new Refusals(clock) };
   const xdsAddress = await serveXds(options.xds, parts, closers);
   const adminAddress = await serveAdmin(options.admin, parts, closers);
   const { created, outsideUrl, source, indexes, dataWatch } = state;

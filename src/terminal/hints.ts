@@ -1,33 +1,34 @@
-// What an operator can do about an error, in the words of the command line: the one place that
-// names its commands and flags for the rooms below it. An error carries its code and, where that is
-// not enough, a variant; it has a hint of its own where that is about the input itself.
+// What an operator can do about an error, in the words of the command line. This is the only place
+// that names its commands and flags for the rooms below. An error carries its code and, where that
+// isn't enough, a variant; a hint about the input itself comes with the error.
 import type { ErrorCode, MeshError } from '../base/index.js';
 
-/** For the server's warnings, which are no errors. */
+/** For the server's warnings, which aren't errors. */
 export const COMMANDS = {
   rotateRoot: '`countersign ca rotate`',
   finishRotation: 'countersign ca rotate --finish',
   makeToken: '`countersign token`',
 } as const;
 
-const ANOTHER_FOLDER = 'name another folder by --data';
+const ANOTHER_FOLDER = 'name another folder with --data';
 const NO_RIGHT = `give this user the right to write there, or ${ANOTHER_FOLDER}`;
 
-const OFFERED_CA = "start the server with the command's --ca-passphrase-file, or order without it";
+const OFFERED_CA =
+  "start the server with the command's --ca-passphrase-file, or give the order without it";
 
 /** By code, or by code and variant. */
 export const HINTS: Readonly<Partial<Record<ErrorCode | `${ErrorCode}/${string}`, string>>> = {
-  'address-in-use': 'give each sidecar of a host an address of its own: bootstrap --address',
+  'address-in-use': 'give each sidecar on a host an address of its own: bootstrap --address',
   'backup-invalid/other-file': 'name a file that `countersign backup` wrote',
-  'certificate-invalid/chain': 'name a file with them by --chain',
-  'certificate-invalid/ended': 'import its successor by `countersign ca import`',
-  'certificate-refused': 'renew it by `countersign cert`, with the data folder of this server',
-  'data-foreign': 'name a folder of its own by --data',
-  'data-locked': 'stop that server, or give this one a folder of its own by --data',
+  'certificate-invalid/chain': 'name a file that has them with --chain',
+  'certificate-invalid/ended': 'import its successor with `countersign ca import`',
+  'certificate-refused': 'renew it with `countersign cert` on the data folder of this server',
+  'data-foreign': 'name a folder of its own with --data',
+  'data-locked': 'stop that server, or give this one a folder of its own with --data',
   'data-missing/authority': 'start `countersign serve` once with the same --data: it creates one',
-  'data-missing/empty': 'name the one that `countersign serve` uses by --data',
+  'data-missing/empty': 'name the one that `countersign serve` uses with --data',
   'data-missing/folder':
-    'start `countersign serve` once with the same --data, or name the folder by --data',
+    'start `countersign serve` once with the same --data, or name the folder with --data',
   'data-unreadable': `give this user the right to read it, or ${ANOTHER_FOLDER}`,
   'data-unwritable': ANOTHER_FOLDER,
   'data-unwritable/EACCES': NO_RIGHT,
@@ -40,19 +41,22 @@ export const HINTS: Readonly<Partial<Record<ErrorCode | `${ErrorCode}/${string}`
     'the folder must be writable, and `flock` (util-linux or busybox) on PATH',
   'data-unwritable/other-user': `run as that user, or ${ANOTHER_FOLDER}`,
   'file-exists/data': `${ANOTHER_FOLDER}, or move that one away; nothing was changed`,
-  'identity-invalid/trust-domain': 'set it back, or start with another folder by --data',
-  'passphrase-missing': 'give it by --passphrase-file, or in COUNTERSIGN_PASSPHRASE',
+  'identity-invalid/trust-domain': 'set it back, or name another folder with --data',
+  'passphrase-missing': 'give it with --passphrase-file, or in COUNTERSIGN_PASSPHRASE',
   'passphrase-missing/offered-ca': OFFERED_CA,
-  'passphrase-missing/ca': 'give it by --ca-passphrase-file, or in COUNTERSIGN_CA_PASSPHRASE',
+  'passphrase-missing/ca': 'give it with --ca-passphrase-file, or in COUNTERSIGN_CA_PASSPHRASE',
   'passphrase-wrong/offered-ca': OFFERED_CA,
-  'passphrase-wrong/ca': 'give it by --ca-passphrase-file, or in COUNTERSIGN_CA_PASSPHRASE',
+  'passphrase-wrong/ca': 'give it with --ca-passphrase-file, or in COUNTERSIGN_CA_PASSPHRASE',
+  'port-in-use': 'stop what holds it, or choose another with --xds or --admin',
+  'port-in-use/EADDRNOTAVAIL': 'choose an address of this machine with --xds or --admin',
+  'port-in-use/EACCES': 'choose a port from 1024 up with --xds or --admin',
   'request-invalid/other-root': 'see `countersign ca show`',
   'request-invalid/root-change':
     'see `countersign ca show`; `countersign ca rotate --finish` ends it',
   'resource-limit/outbound': 'give the sidecar a larger one: bootstrap --outbound',
-  revoked: 'see `countersign revoke --list`; --undo takes one back',
+  revoked: 'see `countersign revoke --list`; --undo takes a revocation back',
   'server-unreachable/xds':
-    'name its xDS port by --xds, and give its anchor (`ca bundle --xds`) by --xds-ca',
+    'name its xDS port with --xds, and give its anchor (`ca bundle --xds`) with --xds-ca',
   'token-expired': 'make a new one with `countersign token`',
   'token-invalid/issuer':
     'make one with `countersign token`, or trust its issuer by `nodeIssuers` in mesh.yaml',
@@ -61,8 +65,8 @@ export const HINTS: Readonly<Partial<Record<ErrorCode | `${ErrorCode}/${string}`
     'back, or make a new token with `countersign token`',
   'token-missing': 'make one with `countersign token`, or show a client certificate of this mesh',
   'token-wrong-service/unclaimed': 'name the service in node.id, as `countersign bootstrap` does',
-  'usage/signing-key': 'put a new key in front first: `countersign token --rotate-key`',
-  'usage/token-key': 'see them by `countersign token --list-keys`',
+  'usage/signing-key': 'make a new key first: `countersign token --rotate-key`',
+  'usage/token-key': 'list them with `countersign token --list-keys`',
   'xds-anchor-unknown':
     "its bootstrap pins another server's anchor: the data folder may be a new one; bring the " +
     'right one back, or make a new bootstrap with `countersign bootstrap`',

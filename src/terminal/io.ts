@@ -1,4 +1,5 @@
-// What a command may touch of the process, injected: tests run the same program with their own.
+// What a command may use of the process. It is injected, so tests run the same program with their
+// own.
 import {
   type Cancel,
   type Clock,
@@ -36,14 +37,15 @@ export interface Context extends Io {
 
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
-/** This process. A second signal ends it at once, as is the system's default. */
+/** This process. A second signal ends it at once, which is the system's default. */
 export function systemIo(): Io {
   const listeners = new Set<() => void>();
   const stopAll = (): void => {
     for (const signal of STOP_SIGNALS) process.removeListener(signal, stopAll);
     for (const listener of [...listeners]) listener();
   };
-  // Nobody reads any more (`countersign status --watch | head`): there is nothing left to do.
+  // Nobody is reading any more (`countersign status --watch | head`), so there is nothing left to
+  // do.
   const onError = (error: unknown): void => {
     if (systemErrorCode(error) !== 'EPIPE') throw error;
     stopAll();

@@ -1,4 +1,4 @@
-export { TAKE_TOKEN_KEYS } from './take-token-keys.js';
+export { TAKE_TOKEN_KEYS, type TokenKeysReport } from './take-token-keys.js';
 export { CLOCK_SKEW_MS, type SignedToken, TOKEN_ISSUER } from './token.js';
 export {
   listTokenKeys,

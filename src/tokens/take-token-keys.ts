@@ -10,7 +10,10 @@ const report = z.strictObject({
   verifying: z.array(z.string()),
 });
 
-export const TAKE_TOKEN_KEYS: OrderKind<object, z.infer<typeof report>> = {
+/** The keys that the server has in force. */
+export type TokenKeysReport = z.infer<typeof report>;
+
+export const TAKE_TOKEN_KEYS: OrderKind<object, TokenKeysReport> = {
   name: 'take-token-keys',
   payload: z.strictObject({}),
   report,

@@ -56,7 +56,8 @@ describe('backup and restore', () => {
         'wrote <dir>/safe/mesh.backup: 4 files of <dir>/data, encrypted\n' +
         `trust domain shop.example\nroot sha256 ${root}\n`,
       stderr:
-        '  hint: keep the passphrase apart from it: both together are every key of this mesh\n',
+        '  hint: keep the passphrase apart from the backup: ' +
+        'whoever has both has every key of this mesh\n',
     });
     expect(statSync(cli.path('safe/mesh.backup')).mode & 0o777).toBe(0o600);
     expect(readFileSync(cli.path('safe/mesh.backup'), 'latin1')).not.toMatch(/PRIVATE|shop/);
@@ -67,8 +68,9 @@ describe('backup and restore', () => {
         'restored <dir>/again: 4 files, as of 2026-01-01T00:00:00.000Z\n' +
         `trust domain shop.example\nroot sha256 ${root}\n`,
       stderr:
-        '  hint: what was revoked after that time is not revoked any more: revoke it again\n' +
-        '  hint: start `countersign serve` with this --data, where sidecars know the server\n',
+        '  hint: anything revoked after that time is no longer revoked: revoke it again\n' +
+        '  hint: start `countersign serve` with this --data, ' +
+        'at the address that sidecars connect to\n',
     });
     expect(Object.keys(contents('data')).filter((name) => name !== '.gitignore')).toHaveLength(4);
     expect(contents('again')).toEqual(contents('data'));
@@ -114,7 +116,8 @@ describe('backup and restore', () => {
     cli.write('data/authority.json', 'broken');
     const warning =
       'warning: <dir>/data/authority.json: expected JSON but got other content\n' +
-      '  hint: keep the passphrase apart from it: both together are every key of this mesh\n';
+      '  hint: keep the passphrase apart from the backup: ' +
+      'whoever has both has every key of this mesh\n';
     expect(await cli.run(...BACKUP)).toEqual({
       code: 0,
       stdout: 'wrote <dir>/safe/mesh.backup: 2 files of <dir>/data, encrypted\n',
@@ -147,7 +150,7 @@ describe('backup and restore', () => {
     cli.write('data/Notes.txt', 'x');
     const { code, stderr } = await cli.run(...BACKUP);
     expect(code).toBe(0);
-    expect(stderr).toContain('warning: left out Notes.txt, which is not ours\n');
+    expect(stderr).toContain('warning: left out Notes.txt, which countersign did not write\n');
   });
 });
 
@@ -162,7 +165,7 @@ describe('backup is refused', () => {
       stdout: '',
       stderr:
         'error: expected no file at <dir>/mine but there is one\n' +
-        '  hint: name another file, or replace that one by --force\n',
+        '  hint: name another file, or replace that one with --force\n',
     });
     expect(readFileSync(cli.path('mine'), 'utf8')).toBe('precious');
     expect(await cli.run(...argv, '--force')).toMatchObject({ code: 0 });
@@ -187,7 +190,7 @@ describe('backup is refused', () => {
       'into the data folder',
       ['backup', '<dir>/data/b', ...WITH, ...DATA],
       'error: expected a file outside the data folder but got <dir>/data/b\n' +
-        '  hint: keep it elsewhere\n',
+        '  hint: name a file elsewhere\n',
     ],
   ])('%s', async (_name, argv, stderr) => {
     cli.write('short', 'hunter2');
@@ -204,7 +207,7 @@ describe('backup is refused', () => {
       stderr:
         'error: expected a data folder at <dir>/none but there is none\n' +
         '  hint: start `countersign serve` once with the same --data, ' +
-        'or name the folder by --data\n',
+        'or name the folder with --data\n',
     });
   });
 });
@@ -272,7 +275,7 @@ describe('restore is refused, and writes nothing', () => {
       1,
       'error: expected no data folder at <dir>/data, or an empty one, ' +
         'but it holds "authority.json"\n' +
-        '  hint: name another folder by --data, or move that one away; nothing was changed\n',
+        '  hint: name another folder with --data, or move that one away; nothing was changed\n',
     ],
   ])('%s', async (_name, prepare, code, stderr) => {
     prepare();
@@ -292,7 +295,7 @@ describe('restore is refused, and writes nothing', () => {
     const { code, stderr } = await cli.run(...RESTORE, '<dir>/data');
     expect(code).toBe(0);
     expect(stderr).toContain(
-      'warning: a restore that was interrupted has left <dir>/data.restoring-00: remove it\n',
+      'warning: an interrupted restore has left <dir>/data.restoring-00: remove it\n',
     );
   });
 });

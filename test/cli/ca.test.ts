@@ -61,7 +61,7 @@ describe('ca import', () => {
       code: 0,
       stdout:
         'the CA of shop.example is now "O=Shop, CN=corp", in <dir>/data\n' +
-        'its issuing CA is renewed from it\n',
+        'the server renews its issuing CA by itself\n',
       stderr: 'made the data folder <dir>/data: start countersign serve with the same --data\n',
     });
     const { stdout } = await cli.run('ca', 'show', ...DATA);
@@ -78,7 +78,7 @@ describe('ca import', () => {
     const chain = ['--chain', '<dir>/corp.pem', '--mesh', '<dir>/mesh.yaml'];
     const { code, stdout } = await importCa('issuing', ...chain);
     expect(code).toBe(0);
-    expect(stdout).toMatch(/its issuing CA ends 20.*: import its successor before\n$/);
+    expect(stdout).toMatch(/its issuing CA ends 20.*: import its successor before then\n$/);
     const stored = JSON.parse(readFileSync(cli.path('data/authority.json'), 'utf8'));
     expect(Object.keys(stored.root)).toEqual(['certificatePem']);
   });
@@ -93,7 +93,7 @@ describe('ca import', () => {
       code: 1,
       stderr:
         'error: the key is encrypted and no passphrase was given\n' +
-        '  hint: give it by --passphrase-file, or in COUNTERSIGN_PASSPHRASE\n',
+        '  hint: give it with --passphrase-file, or in COUNTERSIGN_PASSPHRASE\n',
     });
     const own = ['--passphrase-file', '<dir>/phrase'];
     const disk = ['--ca-passphrase-file', '<dir>/disk-phrase'];
@@ -103,7 +103,7 @@ describe('ca import', () => {
     expect(await cli.run('ca', 'show', ...DATA)).toMatchObject({
       code: 1,
       stderr: expect.stringContaining(
-        '  hint: give it by --ca-passphrase-file, or in COUNTERSIGN_CA_PASSPHRASE\n',
+        '  hint: give it with --ca-passphrase-file, or in COUNTERSIGN_CA_PASSPHRASE\n',
       ),
     });
     expect((await cli.run('ca', 'show', ...disk, ...DATA)).code).toBe(0);
@@ -118,7 +118,7 @@ describe('ca import', () => {
       code: 0,
       stdout: expect.stringContaining(
         '"O=Shop, CN=corp" waits in <dir>/data for the server, which takes it over in stages\n' +
-          'stored; no server has answered\n',
+          'stored; no server has answered: start `countersign serve` there, or remove orders/',
       ),
     });
     const [order] = orders();
@@ -161,7 +161,7 @@ describe('ca import', () => {
     makeRoot('corp');
     expect(await importCa('corp')).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('error: expected --mesh, for the trust domain'),
+      stderr: expect.stringContaining('error: expected --mesh, since neither'),
     });
   });
 });
@@ -173,7 +173,8 @@ describe('ca rotate', () => {
       code: 0,
       stdout:
         'a new root waits for the server, which takes it over in stages\n' +
-        'stored; no server has answered\n',
+        'stored; no server has answered: start `countersign serve` there, ' +
+        `or remove orders/${orders()[0]} to withdraw the order\n`,
       stderr: '',
     });
     expect((await cli.run('ca', 'rotate', ...DATA)).code).toBe(1);

@@ -115,7 +115,7 @@ describe('cert --xds', () => {
     );
   });
 
-  test("another service's token: told, and nothing is written", async () => {
+  test("another service's token: reported, and nothing is written", async () => {
     const { xdsAddress } = await prepare();
     await token('web');
     expect(await cli.run(...order(xdsAddress.port, ...BY_TOKEN))).toEqual({
@@ -124,7 +124,7 @@ describe('cert --xds', () => {
       stderr:
         'error: expected a certificate for "payments/ledger" but got one for ' +
         'spiffe://shop.example/ns/default/sa/web\n' +
-        "  hint: the token is another service's: make one with " +
+        '  hint: the token is for another service: make one with ' +
         '`countersign token payments/ledger`\n',
     });
     expect(existsSync(cli.path('tls'))).toBe(false);
@@ -168,7 +168,7 @@ describe('cert --xds', () => {
     [
       'without --xds-ca',
       ['cert', 'web', '--out', '<dir>/tls', '--xds', '127.0.0.1:1'],
-      'expected --xds-ca with --xds: the server is known by its anchor',
+      'expected --xds-ca with --xds, since the anchor proves that it is the server',
     ],
     [
       '--token-file without --xds',
@@ -201,9 +201,7 @@ describe('cert --xds', () => {
     cli.write('xds.pem', anchorLike());
     const { code, stderr } = await cli.run(...order(1));
     expect(code).toBe(2);
-    expect(stderr).toMatch(
-      /^error: expected --token-file, since --out holds no certificate in force/,
-    );
+    expect(stderr).toMatch(/^error: expected --token-file, since --out holds no valid certificate/);
     cli.write('token', 'two words');
     expect((await cli.run(...order(1, ...BY_TOKEN))).stderr).toMatch(
       /^error: --token-file: expected a token in <dir>\/token but got something else\n/,

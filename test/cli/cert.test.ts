@@ -53,7 +53,7 @@ describe('cert', () => {
   test('--list says what has ended, and forgets it a day later', async () => {
     await cli.prepareData();
     expect(await cli.run('cert', '--list', ...DATA)).toMatchObject({
-      stdout: 'no certificate was handed out\n',
+      stdout: 'no certificates have been handed out\n',
     });
     await cli.run(...order, '--ttl', '1h');
     cli.clock.jump(3_600_000);
@@ -129,15 +129,15 @@ describe('cert', () => {
 });
 
 describe('cert --renew', () => {
-  test('leaves the order for the server', async () => {
+  test('without a server leaves the order, and the answer is no', async () => {
     await cli.prepareData();
     expect(await cli.run('cert', 'web', '--renew', '--instance', 'a', ...DATA)).toEqual({
-      code: 0,
-      stdout:
-        'stored; no server has answered\n' +
-        'instance a of web: renewed when a server runs and it connects, ' +
+      code: 3,
+      stdout: '',
+      stderr:
+        'error: no server has seen this order: no server runs on <dir>/data\n' +
+        '  hint: nothing more to do: the order stays, and is carried out when a server runs, ' +
         'until 2026-01-02T00:00:00.000Z\n',
-      stderr: '',
     });
     expect(readdirSync(cli.path('data/orders'))).toHaveLength(1);
   });

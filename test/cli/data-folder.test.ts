@@ -251,7 +251,7 @@ describe('ca', () => {
     });
     const { code, stdout, stderr } = await cli.run('ca', 'show', ...DATA);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout).toMatch(/^trust domain shop\.example\n\nroot, which every peer/);
+    expect(stdout).toMatch(/^trust domain shop\.example\n\nroot, which everybody/);
     for (const { serial, subject, notBefore, notAfter, fingerprintSha256 } of json.authorities) {
       for (const text of [serial, subject, notBefore, notAfter, fingerprintSha256]) {
         expect(stdout).toContain(text);

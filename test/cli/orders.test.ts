@@ -4,13 +4,15 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { systemClock, systemRandom } from '../../src/base/index.js';
+import { type Clock, MeshError, systemClock, systemRandom } from '../../src/base/index.js';
 import { loadAuthority } from '../../src/ca/index.js';
 import { loadOrCreateAnchorPem } from '../../src/ca/xds/index.js';
 import { run } from '../../src/cli/program.js';
-import { openDataDir } from '../../src/data/index.js';
+import { DataWatch, openDataDir } from '../../src/data/index.js';
+import { createOrderStore, OrderDesk } from '../../src/data/orders/index.js';
 import { type RunningServer, startServer } from '../../src/server/index.js';
 import type { ServerStatus } from '../../src/server/status/index.js';
+import { TAKE_TOKEN_KEYS } from '../../src/tokens/index.js';
 import { recordingLogger } from '../fakes/recording-logger.js';
 import { connectSidecar } from '../harness/running-server.js';
 import type { Transcript } from './cli.js';
@@ -19,7 +21,10 @@ const MESH = 'trustDomain: test.example\nservices: { web: { ports: { 8080: http 
 const ANY = { host: '127.0.0.1', port: 0 } as const;
 
 let dir: string;
+/** The commands'. */
+let clock: Clock;
 beforeEach(() => {
+  clock = systemClock;
   dir = mkdtempSync(join(tmpdir(), 'countersign-orders-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
   writeFileSync(join(dir, 'mesh.yaml'), MESH);
@@ -28,13 +33,15 @@ beforeEach(() => {
 interface Started {
   readonly server: RunningServer;
   readonly admin: string;
+  readonly logger: ReturnType<typeof recordingLogger>;
   stop(): Promise<void>;
 }
 
 async function serve(name: string): Promise<Started> {
+  const logger = recordingLogger();
   const server = await startServer({
     ...{ meshPath: join(dir, 'mesh.yaml'), dataPath: join(dir, name), xds: ANY, admin: ANY },
-    logger: recordingLogger(),
+    logger,
   });
   const { host, port } = server.adminAddress;
   const admin = `${host}:${port}`;
@@ -46,7 +53,42 @@ async function serve(name: string): Promise<Started> {
     isRunning = false;
   };
   onTestFinished(stop);
-  return { server, admin, stop };
+  return { server, admin, logger, stop };
+}
+
+/**
+ * A server that holds the data folder and does nothing but answer those orders; without any,
+ * commands get no answer, and their half minute of waiting passes at once.
+ */
+async function holdFolder(register?: (desk: OrderDesk) => void): Promise<void> {
+  const dataDir = await openDataDir({ path: join(dir, 'data'), lock: true });
+  onTestFinished(() => dataDir.close());
+  if (register === undefined) {
+    clock = fastClock();
+    return;
+  }
+  const logger = recordingLogger();
+  const desk = new OrderDesk({ store: createOrderStore(dataDir), clock: systemClock, logger });
+  register(desk);
+  const onError = (err: unknown): void => logger.error({ err }, 'a look failed');
+  const watch = new DataWatch({
+    ...{ path: dataDir.path, folders: ['orders'], clock: systemClock, onError },
+  });
+  watch.onChange(() => desk.look());
+  watch.start();
+  onTestFinished(() => watch.stop());
+}
+
+/** Waits are over at once, and time goes on as if they had been waited for. */
+function fastClock(): Clock {
+  let ahead = 0;
+  return {
+    now: () => systemClock.now() + ahead,
+    after: (delayMs, callback) => {
+      ahead += delayMs;
+      return systemClock.after(1, callback);
+    },
+  };
 }
 
 /** `<dir>` stands for the test's folder. */
@@ -62,7 +104,7 @@ async function command(...argv: readonly string[]): Promise<Transcript> {
     argv.map((word) => word.replaceAll('<dir>', dir)),
     {
       ...{ stdout: output('stdout'), stderr: output('stderr') },
-      ...{ clock: systemClock, random: systemRandom, onStop: () => () => undefined },
+      ...{ clock, random: systemRandom, onStop: () => () => undefined },
     },
   );
   return { code, ...text };
@@ -130,8 +172,8 @@ describe('ca rotate', () => {
       stdout: '',
       stderr:
         'error: the server says: the offered CA: the key is encrypted and no passphrase was ' +
-        "given\n  hint: start the server with the command's --ca-passphrase-file, or order " +
-        'without it\n',
+        "given\n  hint: start the server with the command's --ca-passphrase-file, or give " +
+        'the order without it\n',
     });
     expect(await rootsOf('data')).toBe(before);
     // Nothing waits: the next one goes through.
@@ -150,8 +192,8 @@ describe('ca rotate', () => {
       stdout: 'a new root waits for the server, which takes it over in stages\n',
       stderr:
         'error: no server has seen this order: no server runs on <dir>/data\n' +
-        '  hint: start `countersign serve` there; ' +
-        `remove orders/${order} to withdraw the order\n`,
+        '  hint: start `countersign serve` there, ' +
+        `or remove orders/${order} to withdraw the order\n`,
     });
     expect(await Promise.all(['data', 'other'].map(rootsOf))).toEqual(before);
   });
@@ -214,11 +256,11 @@ describe('cert --renew', () => {
     const first = await serve('data');
     const before = await joinWeb('data', first);
     await first.stop();
-    const { code, stdout } = await renew();
-    expect({ code, stdout }).toEqual({
-      code: 0,
-      stdout: expect.stringMatching(
-        /^stored; no server has answered\nsidecars of web: renewed when a server runs and they /,
+    expect(await renew()).toEqual({
+      code: 3,
+      stdout: '',
+      stderr: expect.stringMatching(
+        /^error: no server has seen this .*\n {2}hint: .* when a server runs, until 20\S+Z\n$/,
       ),
     });
     const second = await serve('data');
@@ -231,12 +273,14 @@ describe('cert --renew', () => {
     await vi.waitFor(() => expect(orders('data')).toEqual([]), { timeout: 5_000 });
   });
 
-  test('without a connected sidecar it says that it waits, and until when', async () => {
+  test('with nobody connected the answer is no, with the way on', async () => {
     await serve('data');
-    const { code, stdout } = await renew();
-    expect({ code, stdout }).toEqual({
-      code: 0,
-      stdout: expect.stringMatching(/^not yet: web; renewed when connected, until 20\S+Z\n$/),
+    expect(await renew()).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(
+        /^error: .* certificates at once but not yet for web\n {2}hint: .*, until 20\S+Z\n$/,
+      ),
     });
     expect(orders('data')).toHaveLength(1);
   });
@@ -246,7 +290,8 @@ describe('facts that a server takes over', () => {
   test('a revocation, though its admin port is not asked', async () => {
     await serve('data');
     const argv = ['web', '--data', '<dir>/data', '--server', '127.0.0.1:1'];
-    const stdout = 'the server has it in force; nobody answers at 127.0.0.1:1 on which proxies\n';
+    const stdout =
+      'the server has it in force; nobody answers at 127.0.0.1:1 to say on which proxies\n';
     expect(await command('revoke', ...argv)).toEqual({
       code: 0,
       stdout: `revoked: service "web"\n${stdout}`,
@@ -266,6 +311,115 @@ describe('facts that a server takes over', () => {
     );
     const [, id] = /^key (\S+) signs from now on/.exec(stdout) ?? [];
     expect(code).toBe(0);
-    expect(stderr).toContain(`the server has taken it over: it signs by ${id}\n`);
+    expect(stderr).toContain(`the server has taken this over, and signs with key ${id}\n`);
   });
+});
+
+describe('a revocation that is stored, and not in force', () => {
+  const REVOKE = ['revoke', 'web', '--data', '<dir>/data', '--server', '127.0.0.1:1'] as const;
+  const AGAIN =
+    '  hint: it tries again by itself: see `countersign revoke --list`, `countersign status`\n';
+  const listed = async () => (await command('revoke', '--list', '--data', '<dir>/data')).stdout;
+
+  test('a revocation that the server refuses: both are said, and it comes by itself', async () => {
+    const { admin } = await serve('data');
+    const marks = join(dir, 'data', 'revocation-marks.json');
+    writeFileSync(marks, 'x');
+    const refused = {
+      code: 1,
+      stderr: expect.stringMatching(/^error: the server says: .*revocation-marks\.json: .*\n/),
+    };
+    const revoked = await command(...REVOKE);
+    expect(revoked).toEqual({
+      ...refused,
+      stdout:
+        'revoked: service "web"\nstored, but not in force: the server could not take it over\n',
+    });
+    expect(revoked.stderr.endsWith(AGAIN)).toBe(true);
+    expect(await listed()).toContain('service  web');
+    expect(await command(...REVOKE, '--json')).toMatchObject(refused);
+    rmSync(marks);
+    const status = async () => (await fetch(`http://${admin}/v1/status`)).text();
+    const isInForce = async () => expect(await status()).toContain('"subject":"web"');
+    await vi.waitFor(isInForce, { timeout: 5_000 });
+    writeFileSync(marks, 'x');
+    expect(await command(...REVOKE, '--undo')).toEqual({
+      ...refused,
+      stdout:
+        'no longer revoked: service "web"\n' +
+        'stored, but not in force: the server could not take it over\n',
+    });
+    expect(await listed()).toBe('nothing is revoked\n');
+  });
+
+  test('a revocation on which the server of the folder stays silent', async () => {
+    await holdFolder();
+    expect(await command(...REVOKE)).toEqual({
+      code: 3,
+      stdout: 'revoked: service "web"\nstored; the server has not said whether it is in force\n',
+      stderr:
+        'error: no server has seen this order: the server that holds <dir>/data has not ' +
+        `answered\n  hint: see its log\n${AGAIN}`,
+    });
+    expect(orders('data')).toEqual([]);
+  });
+});
+
+describe('token keys that are stored, and not in force', () => {
+  test.each<[string, () => Promise<never> | object, RegExp]>([
+    [
+      'refuses',
+      () => Promise.reject(new MeshError('data-damaged', 'expected keys', { hint: 'look' })),
+      /^error: the server says: expected keys\n {2}hint: look\n {2}hint: .*\n$/,
+    ],
+    [
+      'has not read',
+      async () => ({ state: 'done', report: { signing: 'another', verifying: ['old', 'new'] } }),
+      /^error: .* to use these keys but it has others\n {2}hint: .*\n {2}hint: .*\n$/,
+    ],
+  ])('a rotation that the server %s', async (_what, answer, stderr) => {
+    await command('token', 'web', '--data', '<dir>/data');
+    await holdFolder((desk) => desk.register(TAKE_TOKEN_KEYS, answer as never));
+    const stdout =
+      /^stored, but not in force: the server could not take it over:\n {2}key \S+ signs/;
+    expect(await command('token', '--rotate-key', '--data', '<dir>/data')).toEqual({
+      ...{ code: 1, stdout: expect.stringMatching(stdout), stderr: expect.stringMatching(stderr) },
+    });
+  });
+
+  test('an older token key that the server still takes is not called ended', async () => {
+    await command('token', 'web', '--data', '<dir>/data');
+    await command('token', '--rotate-key', '--data', '<dir>/data');
+    const { stdout } = await command('token', '--list-keys', '--json', '--data', '<dir>/data');
+    const [signing, old] = (JSON.parse(stdout) as { keys: { id: string }[] }).keys;
+    const report = { signing: signing?.id ?? '', verifying: [old?.id ?? ''] };
+    await holdFolder((desk) =>
+      desk.register(TAKE_TOKEN_KEYS, async () => ({ state: 'done', report })),
+    );
+    const retire = ['token', '--retire-key', old?.id ?? '', '--data', '<dir>/data'];
+    expect(await command(...retire)).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/^stored, but not in force: .*:\n {2}key \S+ has ended/),
+    });
+  });
+});
+
+test('a file among the orders that is none is named in log and status, once', async () => {
+  const { admin, logger } = await serve('data');
+  const ordered = await command('cert', 'web', '--renew', '--data', '<dir>/data');
+  expect(ordered.code).toBe(1);
+  writeFileSync(join(dir, 'data', 'orders', 'half.json.part'), '{');
+  const text =
+    'warning: orders/ of the data folder holds files that are not orders, and nothing carries ' +
+    'them out: "half.json.part"; remove them, and give the orders again\n';
+  for (let looks = 0; looks < 2; looks++) {
+    // It looks at its folder first.
+    await fetch(`http://${admin}/v1/wait?timeout_ms=0`);
+    expect((await command('status', '--server', admin)).stdout).toContain(text);
+  }
+  const reported = logger.lines.filter(({ message }) => message.includes('are not orders'));
+  expect(reported).toMatchObject([{ level: 'warn', fields: { files: ['half.json.part'] } }]);
+  rmSync(join(dir, 'data', 'orders', 'half.json.part'));
+  await fetch(`http://${admin}/v1/wait?timeout_ms=0`);
+  expect((await command('status', '--server', admin)).stdout).not.toContain('warning: orders/');
 });

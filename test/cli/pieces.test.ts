@@ -102,7 +102,10 @@ describe('the log', () => {
     const output = { isTTY: false, write: (line: string): void => void lines.push(line) };
     createLogger(output, 'info').error({ err: new MeshError('data-foreign', 'no') }, 'not begun');
     const { err } = JSON.parse(lines[0] ?? '') as { err: object };
-    expect(err).toMatchObject({ code: 'data-foreign', hint: 'name a folder of its own by --data' });
+    expect(err).toMatchObject({
+      code: 'data-foreign',
+      hint: 'name a folder of its own with --data',
+    });
   });
 
   test('readable lines for a terminal, a stack in full', () => {

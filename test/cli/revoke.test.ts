@@ -7,7 +7,7 @@ import { Cli } from './cli.js';
 const DATA = ['--data', '<dir>/data'] as const;
 /** Nobody listens there. */
 const NOBODY = ['--server', '127.0.0.1:1'] as const;
-const ALONE = 'stored; no server has answered: in force when one runs on this data folder\n';
+const ALONE = 'stored; no server runs on this data folder: it takes effect when one starts\n';
 const SINCE = '2026-01-01T00:00:00.000Z';
 
 let cli: Cli;
@@ -48,7 +48,7 @@ describe('revoke', () => {
     cli.clock.advance(60_000);
     expect(await revoke('payments/ledger')).toEqual({
       code: 0,
-      stdout: `was revoked already: service "payments/ledger"\n${ALONE}`,
+      stdout: `already revoked: service "payments/ledger"\n${ALONE}`,
       stderr: '',
     });
     expect(files()).toHaveLength(1);
@@ -79,7 +79,7 @@ describe('revoke', () => {
       stdout: '',
       stderr:
         `error: service "payments/ledger" is revoked since ${SINCE}\n` +
-        '  hint: see `countersign revoke --list`; --undo takes one back\n',
+        '  hint: see `countersign revoke --list`; --undo takes a revocation back\n',
     });
     await revoke('payments/ledger', '--undo');
     expect((await cli.run(...order)).code).toBe(0);
@@ -98,7 +98,7 @@ describe('revoke', () => {
       stderr: '',
     });
     expect(await revoke('--serial', `00${serial}`)).toMatchObject({
-      stdout: expect.stringContaining('was revoked already'),
+      stdout: expect.stringContaining('already revoked'),
     });
     expect(await revoke('--serial', `0x${serial}`, '--undo')).toMatchObject({ code: 0 });
     expect(files()).toEqual([]);
@@ -108,15 +108,15 @@ describe('revoke', () => {
     expect(await revoke('--serial', 'AB')).toMatchObject({
       code: 0,
       stderr:
-        'warning: no certificate in force that this server knows has serial ab: it is refused ' +
-        'all the same, but open connections that were made with it are not found\n',
+        'warning: no unexpired certificate with serial ab is known: it is refused all the same, ' +
+        'but connections that are already open with it are not ended\n',
     });
     expect(await revoke('--token', 'f00dfeed')).toMatchObject({
       code: 0,
       stdout: `revoked: the token with id "f00dfeed"\n${ALONE}`,
       stderr:
-        'warning: the certificates of sidecars that joined by it stay good: revoke the instance ' +
-        'or service too\n',
+        'warning: sidecars that joined with it keep their certificates: revoke the instance or ' +
+        'service too\n',
     });
     expect(files()).toHaveLength(2);
   });
@@ -128,7 +128,8 @@ describe('revoke', () => {
     const record = JSON.parse(readFileSync(path, 'utf8')) as object;
     writeFileSync(path, JSON.stringify({ ...record, credential: { kind: 'token', id: 'f00d' } }));
     expect((await revoke('--token', 'f00d')).stderr).toContain(
-      `warning: it got a certificate: countersign revoke --serial ${file.replace('.json', '')}\n`,
+      'warning: a certificate was obtained with it: ' +
+        `countersign revoke --serial ${file.replace('.json', '')}\n`,
     );
     expect((await revoke('--token', 'feed')).stderr).not.toContain('--serial');
   });
@@ -150,7 +151,7 @@ services:
     [
       ['payments/ledger', '--instance', 'one'],
       'no instance "one" of "payments/ledger" has a certificate',
-      'revoke its token by --token',
+      'revoke its token with --token',
     ],
   ])('what nobody knows is refused: %j', async (args, message, hint) => {
     const { code, stdout, stderr } = await revoke(...args);
@@ -200,17 +201,17 @@ services:
   });
 });
 
-describe('revoke beside a server', () => {
-  const entry = (inForce: number): ServerStatus['revocations'][number] => ({
-    kind: 'service',
-    subject: 'payments/ledger',
-    revokedAt: SINCE,
-    proxies: { inForce, of: 2 },
-    certificates: [],
-  });
-  const beside = (address: string, ...args: string[]) =>
-    cli.run('revoke', ...args, ...DATA, '--server', address);
+const entry = (inForce: number): ServerStatus['revocations'][number] => ({
+  kind: 'service',
+  subject: 'payments/ledger',
+  revokedAt: SINCE,
+  proxies: { inForce, of: 2 },
+  certificates: [],
+});
+const beside = (address: string, ...args: string[]) =>
+  cli.run('revoke', ...args, ...DATA, '--server', address);
 
+describe('revoke beside a server', () => {
   test('says how far it is', async () => {
     const { address, asked } = await server(statusWith([entry(2)]));
     expect(await beside(address, 'payments/ledger')).toEqual({
@@ -241,13 +242,44 @@ describe('revoke beside a server', () => {
       'in force on 1 of 2 proxies\nthe others follow: see `countersign wait`\n',
     );
   });
+});
 
+describe('revoke beside a server that disagrees', () => {
   test('a server that does not know of it is another one: exit code 1', async () => {
     const { address } = await server(statusWith([]));
     const { code, stderr } = await beside(address, 'payments/ledger');
     expect(code).toBe(1);
     expect(stderr).toContain("to know of it but it doesn't\n  hint: name the server of this data");
     expect(files()).toHaveLength(1);
+  });
+
+  test('a server that still refuses what was taken back is another one: exit code 1', async () => {
+    await revoke('payments/ledger');
+    const { address } = await server(statusWith([entry(2)]));
+    const { code, stdout, stderr } = await beside(address, 'payments/ledger', '--undo');
+    expect({ code, stdout }).toEqual({
+      code: 1,
+      stdout: expect.stringMatching(/^no longer revoked: /),
+    });
+    expect(stderr).toMatch(/^error: expected the server at \S+ to have taken it back too but /);
+    expect(files()).toEqual([]);
+  });
+
+  test('an admin port that refuses to answer: what is stored is said first', async () => {
+    const { address } = await startFakeAdmin(() => ({ status: 401, body: { error: 'no' } }));
+    const stderr =
+      'error: the server refuses: no\n' +
+      '  hint: give one with --admin-token-file: `countersign token --admin` makes it\n';
+    expect(await beside(address, 'payments/ledger')).toEqual({
+      code: 1,
+      stdout: `revoked: service "payments/ledger"\n${ALONE}`,
+      stderr,
+    });
+    expect(await beside(address, 'payments/ledger', '--undo')).toEqual({
+      code: 1,
+      stdout: `no longer revoked: service "payments/ledger"\n${ALONE}`,
+      stderr,
+    });
   });
 
   test('status shows it', async () => {

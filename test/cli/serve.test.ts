@@ -157,8 +157,8 @@ describe('what keeps serve from starting: exit 1, nothing overwritten', () => {
     expect({ code, stderr }).toEqual({
       code: 1,
       stderr:
-        `error: cannot listen on 127.0.0.1:${port}\n` +
-        '  hint: another process may hold that port, or this machine has no such address\n',
+        `error: expected to listen on 127.0.0.1:${port} but another process does already\n` +
+        '  hint: stop what holds it, or choose another with --xds or --admin\n',
     });
   });
 
@@ -169,7 +169,7 @@ describe('what keeps serve from starting: exit 1, nothing overwritten', () => {
       stdout: '',
       stderr:
         'error: expected to write <dir>/file/data but got ENOTDIR\n' +
-        '  hint: a part of that path is a file: name another folder by --data\n',
+        '  hint: a part of that path is a file: name another folder with --data\n',
     });
   });
 

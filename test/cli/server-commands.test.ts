@@ -108,7 +108,7 @@ describe('the server cannot be reached', () => {
     const transcript = `
 $ countersign ${command} --server <server>
 ! error: expected a server at <server> but got nobody listens there
-!   hint: start \`countersign serve\`, or name its admin port by --server
+!   hint: start \`countersign serve\`, or name its admin port with --server
 [exit 3]
 `;
     await expectTranscript(new Cli(), transcript, { server });
@@ -119,7 +119,7 @@ $ countersign ${command} --server <server>
     const transcript = `
 $ countersign status --server <server>
 ! error: expected a Countersign server at <server> but got HTTP status 404
-!   hint: another program listens there: name the admin port by --server
+!   hint: another program listens there: name the admin port with --server
 [exit 3]
 `;
     await expectTranscript(new Cli(), transcript, { server });
@@ -156,7 +156,7 @@ $ countersign status --server <server>
       `
 $ countersign status --server <server>
 ! error: the server refuses: expected an admin token
-!   hint: give one by --admin-token-file: \`countersign token --admin\` makes it
+!   hint: give one with --admin-token-file: \`countersign token --admin\` makes it
 [exit 1]
 `,
     ],
@@ -324,7 +324,7 @@ $ countersign wait --server <server>
     const transcript = `
 $ countersign wait --server <server> --timeout 0s
 ! error: expected the mesh in force within 0 s but got 2 proxies still to follow: web~1, web~2
-!   hint: see \`countersign status\`, or wait longer by --timeout
+!   hint: see \`countersign status\`, or wait longer with --timeout
 [exit 1]
 `;
     await expectWait(refused({ reason: 'timeout', waitingFor }), transcript);

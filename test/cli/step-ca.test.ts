@@ -80,7 +80,7 @@ describe('after a first start', () => {
       'trust domain shop.example',
       `signed by the step-ca at ${url}, provisioner countersign`,
       '',
-      'root, which every peer of the mesh trusts',
+      'root, which everybody in the mesh trusts',
       '  subject      O=Corp, CN=Corp Root',
     ]);
     const json = JSON.parse((await cli.run('ca', 'show', '--json', ...DATA)).stdout);

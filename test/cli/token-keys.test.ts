@@ -5,7 +5,7 @@ import { seededRandom } from '../fakes/seeded-random.js';
 import { Cli } from './cli.js';
 
 const DATA = ['--data', '<dir>/data'] as const;
-const ALONE = 'stored; no server has answered: one takes it over when it runs\n';
+const ALONE = 'stored; no server runs on this data folder: it takes effect when one starts\n';
 const HOUR_MS = 3_600_000;
 
 let cli: Cli;
@@ -73,7 +73,7 @@ describe('token --list-keys', () => {
   test('before the first', async () => {
     expect(await cli.run('token', '--list-keys', ...DATA)).toEqual({
       code: 0,
-      stdout: 'no token key was made yet\n',
+      stdout: 'there is no token key yet\n',
       stderr: '',
     });
   });
@@ -128,7 +128,7 @@ describe('token --retire-key', () => {
       stdout: '',
       stderr:
         'error: expected the id of an older token key but got the one that signs\n' +
-        '  hint: put a new key in front first: `countersign token --rotate-key`\n',
+        '  hint: make a new key first: `countersign token --rotate-key`\n',
     });
   });
 });

@@ -1,13 +1,17 @@
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { createCaChain } from '../../src/ca/index.js';
+import { generateKeys } from '../../src/x509/keys/index.js';
+import { seededRandom } from '../fakes/seeded-random.js';
 import { Cli, MESH } from './cli.js';
 import { expectTranscript } from './transcript.js';
 
 // What commands print, as a terminal shows it: transcripts/*.txt. `== title` begins a test. It may
 // have files, each after a line `-- name`, before its commands, which follow `-- terminal`:
 // `-- mesh.yaml: the good one` is MESH of cli.ts, `-- data: used` a folder that a server has
-// used, `-- data: new` an empty one.
+// used, `-- data: new` an empty one, `-- corp: a CA` the files of one that a company might have:
+// corp.pem and corp.key its root, issuing.pem and issuing.key a CA below it.
 
 const FOLDER = join(import.meta.dirname, 'transcripts');
 const FILES = readdirSync(FOLDER).filter((name) => name.endsWith('.txt'));
@@ -33,12 +37,23 @@ async function prepare(cli: Cli, files: Case['files']): Promise<void> {
   for (const { name, text } of files) {
     if (name === 'data: used') await cli.prepareData();
     else if (name === 'data: new') mkdirSync(cli.path('data'));
+    else if (name === 'corp: a CA') await writeCa(cli);
     else if (name === 'mesh.yaml: the good one') cli.write('mesh.yaml', MESH);
     else {
       mkdirSync(dirname(cli.path(name)), { recursive: true });
       cli.write(name, text);
     }
   }
+}
+
+async function writeCa(cli: Cli): Promise<void> {
+  const random = seededRandom('corp');
+  const tools = { clock: cli.clock, random, keySource: generateKeys };
+  const { root, rootKeyPem = '', issuer } = await createCaChain('shop.example', tools);
+  cli.write('corp.pem', root.pem);
+  cli.write('corp.key', rootKeyPem);
+  cli.write('issuing.pem', issuer.pem);
+  cli.write('issuing.key', issuer.privateKeyPem);
 }
 
 test('there are transcripts', () => {

@@ -38,7 +38,7 @@ describe('the data folder', () => {
       code: 'data-foreign',
       message: expect.stringMatching(/holds other things, such as "package\.json"$/),
     });
-    expect(hintOf(error)).toBe('name a folder of its own by --data');
+    expect(hintOf(error)).toBe('name a folder of its own with --data');
     expect((await stat(path)).mode & 0o777).toBe(0o755);
     expect(await readdir(path)).toEqual(['package.json']);
   });

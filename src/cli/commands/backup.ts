@@ -19,7 +19,7 @@ interface BackupOptions {
 
 export function define(command: Command, context: Context): void {
   command
-    .addArgument(new Argument('<file>', 'the backup').argParser(textReader('<file>')))
+    .addArgument(new Argument('<file>', 'the backup to write').argParser(textReader('<file>')))
     .addOption(passphraseOption())
     .option('--force', 'replace a file that is there')
     .addOption(jsonOption())
@@ -35,7 +35,7 @@ async function backup(file: string, options: BackupOptions, context: Context): P
   const { stdout, stderr, random, clock } = context;
   const { data, force, json } = options;
   if (isWithin(file, data)) {
-    throw usage(`expected a file outside the data folder but got ${file}`, 'keep it elsewhere');
+    throw usage(`expected a file outside the data folder but got ${file}`, 'name a file elsewhere');
   }
   const passphrase = requirePassphrase(options.passphraseFile);
   const { path } = await openDataDir({ path: data, lock: false, create: false, random });
@@ -43,10 +43,11 @@ async function backup(file: string, options: BackupOptions, context: Context): P
   const { bytes, createdAtMs, files, leftOut } = await createBackup({
     ...{ path, passphrase, random, clock },
   });
-  for (const name of leftOut) writeLine(stderr, `warning: left out ${name}, which is not ours`);
+  for (const name of leftOut)
+    writeLine(stderr, `warning: left out ${name}, which countersign did not write`);
   const output = { path: file, content: bytes, mode: PRIVATE_MODE, random };
   if (force === true) await writeOutput(output);
-  else await createOutput(output, 'name another file, or replace that one by --force');
+  else await createOutput(output, 'name another file, or replace that one with --force');
   if (json === true) {
     const createdAt = toRfc3339(createdAtMs);
     const shown = { file, createdAt, files, bytes: bytes.length, ...summary };
@@ -57,7 +58,8 @@ async function backup(file: string, options: BackupOptions, context: Context): P
   for (const line of toSummaryLines(summary)) writeLine(stdout, line);
   writeLine(
     stderr,
-    '  hint: keep the passphrase apart from it: both together are every key of this mesh',
+    '  hint: keep the passphrase apart from the backup: ' +
+      'whoever has both has every key of this mesh',
   );
 }
 

@@ -42,18 +42,21 @@ interface Options {
 }
 
 /**
- * Envoy cuts connections on a removed filter chain this long after: a flag, not configuration. This
- * is its default, said so that it is known: a stream that lasts longer is cut by a change of its
- * port's mode.
+ * How long after the removal of a filter chain Envoy cuts its connections; it is a flag, not
+ * configuration. This is Envoy's default, printed so that users know it: a change of a port's mode
+ * cuts streams that last longer.
  */
 const DRAIN_TIME_S = 600;
 
 export function define(command: Command, context: Context): void {
   command
     .addArgument(serviceArgument())
-    .addOption(instanceOption("this sidecar's name among its service's; default: its address"))
+    .addOption(instanceOption("this sidecar's name within its service; default: its address"))
     .addOption(
-      new Option('--address <ip>', 'where it listens; default: as the server sees it').argParser(
+      new Option(
+        '--address <ip>',
+        'where it listens; default: the address that the server sees',
+      ).argParser(
         reader({
           name: '--address',
           expected: 'an IP address',
@@ -65,13 +68,13 @@ export function define(command: Command, context: Context): void {
     .addOption(
       new Option(
         '--token-file <file>',
-        'keep the token in a file, made if missing; renewed by mv, without a restart',
+        'keep the token in a file, made if missing; replace it with mv, without a restart',
       ).argParser(textReader('--token-file')),
     )
     .addOption(
       new Option(
         '--cert <dir>',
-        'prove it by key.pem and cert.pem of a folder that `cert --out` made; no token then',
+        'use key.pem and cert.pem of a folder that `cert --out` made, instead of a token',
       ).argParser(textReader('--cert')),
     )
     .addOption(
@@ -104,8 +107,8 @@ async function print(service: ServiceName, options: Options, context: Context): 
   const dataDir = await openOrMakeDataDir(options.data, context);
   await warnUndeclared(dataDir, service, stderr);
   const { instance, tokenFile, cert } = options;
-  // Anchor and token are made here if need be: a bootstrap may come before the server's first
-  // start.
+  // Anchor and token are made here if necessary, since a bootstrap may be made before the server's
+  // first start.
   const xdsAnchorPem = await loadOrCreateAnchorPem({ dataDir, clock, random });
   const bootstrap = toBootstrap({
     ...chosen(options),
@@ -136,7 +139,7 @@ interface ProofRequest {
   readonly context: Context;
 }
 
-/** A token, a client certificate, or both where both are asked for. */
+/** A token, a client certificate, or both if both are asked for. */
 async function provideProof(
   request: ProofRequest,
 ): Promise<Pick<BootstrapOptions, 'token' | 'certificate'>> {
@@ -157,7 +160,7 @@ interface Renewal {
   readonly tokenFile: string;
 }
 
-/** A shell's command for a token like the first one, that works in any folder. */
+/** A shell command that renews the token, from any folder. */
 function toRenewal({ service, instance, data, tokenFile }: Renewal): string {
   const [file, renewed] = [tokenFile, `${tokenFile}.new`].map((path) => quote(resolve(path)));
   const bound = instance === undefined ? '' : ` --instance ${quote(instance)}`;
@@ -167,7 +170,7 @@ function toRenewal({ service, instance, data, tokenFile }: Renewal): string {
 
 type Chosen = Pick<BootstrapOptions, 'instance' | 'address' | 'outbound' | 'envoyAdminPort'>;
 
-/** Only what was given: an absent field has a default that the server knows. */
+/** Only what was given, since the server has defaults for the rest. */
 function chosen({ instance, address, outbound, envoyAdminPort }: Options): Chosen {
   return {
     ...(instance === undefined ? {} : { instance }),

@@ -1,5 +1,5 @@
-// `ca import`: another CA takes over. On a folder without one it is the CA from the first start on;
-// on one that is in use it waits for the server, which changes the root in stages.
+// `ca import`: a CA that the operator brings takes over. In a data folder without a CA it is the
+// mesh's CA from the first start; in one that is in use the server changes the root in stages.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
@@ -22,7 +22,7 @@ import { type Context, writeLine } from '../../terminal/index.js';
 import { generateKeys } from '../../x509/keys/index.js';
 import { openOrMakeDataDir } from '../data-folder.js';
 import { dataOption, textReader, toExample, usage } from '../options.js';
-import { type Accepted, hearAnswer } from '../order-answer.js';
+import { type Accepted, hearAnswer, toWayOn } from '../order-answer.js';
 import {
   caPassphraseOption,
   passphraseOption,
@@ -42,7 +42,7 @@ interface ImportOptions {
 
 export function defineImport(command: Command, context: Context): void {
   command
-    .description('take over a CA: a root with its key, or an intermediate with its chain')
+    .description('use a CA of your own: a root with its key, or an intermediate with its chain')
     .addOption(fileOption('--cert <file>', "the CA's certificate, PEM").makeOptionMandatory())
     .addOption(
       fileOption('--key <file>', 'its private key, PEM; may be encrypted').makeOptionMandatory(),
@@ -51,7 +51,7 @@ export function defineImport(command: Command, context: Context): void {
     .addOption(passphraseOption())
     .addOption(caPassphraseOption())
     .addOption(
-      fileOption('--mesh <path>', 'for the trust domain, before the first start').env(
+      fileOption('--mesh <path>', 'names the trust domain, before the first start').env(
         'COUNTERSIGN_MESH',
       ),
     )
@@ -85,18 +85,24 @@ async function takeOver(options: ImportOptions, context: Context): Promise<void>
   const trustDomain = known ?? toTrustDomain(certificatePem, options.mesh);
   const tools = { clock, random, keySource: generateKeys };
   const chain = await importCaChain(ca, { trustDomain, tools });
-  // Only now: what is refused leaves no folder behind.
+  // Only now, so that a refused CA leaves no folder behind.
   const dataDir = await openOrMakeDataDir(options.data, context);
   await assertOwnAuthority(dataDir);
   const isFirst = known === undefined;
   const made =
     isFirst && (await createAuthority({ ...context, dataDir, trustDomain, passphrase }, chain));
-  const taken = made ? undefined : await offer(dataDir, { chain, passphrase, context });
-  const report = { chain, trustDomain, made, taken, dataDir };
+  const offered = made ? undefined : await offer(dataDir, { chain, passphrase, context });
+  const report = { chain, trustDomain, offered, dataDir };
   for (const text of toReport(report)) writeLine(stdout, text);
 }
 
-/** What the server says of the offered CA; undefined where none has answered. */
+interface Offered {
+  /** Of the order. */
+  readonly id: string;
+  /** What the server says of the CA; undefined if none has answered. */
+  readonly answer: Accepted<CaProgress> | undefined;
+}
+
 async function offer(
   dataDir: DataDir,
   options: {
@@ -104,13 +110,13 @@ async function offer(
     readonly passphrase: string | undefined;
     readonly context: Context;
   },
-): Promise<Accepted<CaProgress> | undefined> {
+): Promise<Offered> {
   const { chain, passphrase, context } = options;
   const id = await offerCaChain(createOrderStore(dataDir), chain, { ...context, passphrase });
-  return hearAnswer(TAKE_CA, { id, dataDir }, context);
+  return { id, answer: await hearAnswer(TAKE_CA, { id, dataDir }, context) };
 }
 
-/** Of the folder's authority; undefined where there is no folder, or none in it. */
+/** The trust domain of the folder's authority; undefined if there is no folder, or no authority. */
 async function tryTrustDomain(path: string, { random }: Context): Promise<string | undefined> {
   if (!existsSync(path)) return undefined;
   return readTrustDomain(await openDataDir({ path, lock: false, create: false, random }));
@@ -119,36 +125,39 @@ async function tryTrustDomain(path: string, { random }: Context): Promise<string
 function toReport(done: {
   readonly chain: CaChain;
   readonly trustDomain: string;
-  readonly made: boolean;
-  readonly taken: Accepted<CaProgress> | undefined;
+  readonly offered: Offered | undefined;
   readonly dataDir: DataDir;
 }): readonly string[] {
-  const { chain, trustDomain, made, taken, dataDir } = done;
+  const { chain, trustDomain, offered, dataDir } = done;
   const subject = chain.root.facts.x509.subject.replaceAll('\n', ', ');
   const ends = toRfc3339(chain.issuer.facts.notAfterMs);
   const keeps =
     chain.rootKeyPem === undefined
-      ? `its issuing CA ends ${ends}: import its successor before`
-      : 'its issuing CA is renewed from it';
-  return made
+      ? `its issuing CA ends ${ends}: import its successor before then`
+      : 'the server renews its issuing CA by itself';
+  return offered === undefined
     ? [`the CA of ${trustDomain} is now "${subject}", in ${dataDir.path}`, keeps]
     : [
-        taken?.state === 'done'
+        offered.answer?.state === 'done'
           ? `the server of ${dataDir.path} has taken over "${subject}", in stages`
           : `"${subject}" waits in ${dataDir.path} for the server, which takes it over in stages`,
-        ...(taken === undefined ? ['stored; no server has answered'] : []),
+        ...toStanding(offered),
         keeps,
         'see how far it is: countersign ca show, countersign status',
       ];
+}
+
+function toStanding({ id, answer }: Offered): readonly string[] {
+  if (answer === undefined) return [`stored; no server has answered: ${toWayOn(id)}`];
+  if (answer.state === 'done') return [];
+  return [`the server waits for ${answer.report.waitingFor.join(', ')}`];
 }
 
 function toTrustDomain(certificatePem: string, mesh: string | undefined): string {
   if (mesh === undefined) {
     const own = trustDomainOfCa(certificatePem);
     if (own !== undefined) return own;
-    throw usage(
-      'expected --mesh, for the trust domain, since neither the data folder nor the CA names one',
-    );
+    throw usage('expected --mesh, since neither the data folder nor the CA names a trust domain');
   }
   const loaded = loadMesh(mesh).mesh;
   if (loaded !== undefined) return loaded.trustDomain;

@@ -1,6 +1,7 @@
-// `ca rotate`: a new root takes over, in stages that the server paces. The command makes it and
-// orders the server to take it over; `--finish` is the operator's word that nobody needs the old
-// one. What is said is what the server of the data folder has answered, never more.
+// `ca rotate`: a new root replaces the old one, in stages that the server paces. The command makes
+// the root and leaves an order for the server to take it over; with `--finish` the operator says
+// that nobody needs the old root any more. It prints what the server of the data folder has
+// answered, and never more.
 import type { Command } from 'commander';
 import { MeshError } from '../../base/index.js';
 import {
@@ -26,7 +27,7 @@ import {
   serverOptions,
   toExample,
 } from '../options.js';
-import { hearAnswer } from '../order-answer.js';
+import { hearAnswer, toWayOn } from '../order-answer.js';
 import { caPassphraseOption, tryCaPassphrase } from '../passphrase.js';
 
 interface RotateOptions extends ServerOptions {
@@ -47,20 +48,20 @@ interface Place {
 export function defineRotate(command: Command, context: Context): void {
   command
     .description('replace the root, in stages that fail no request')
-    .option('--wait', 'until the new root stands alone, or something holds on to the old one')
-    .option('--finish', 'the old root may go, whoever holds on to it')
+    .option('--wait', 'wait until the new root stands alone, or the time is up')
+    .option('--finish', 'let the old root go, even if somebody still needs it')
     .addOption(
       durationOption({
         flags: '--timeout <duration>',
         name: '--timeout',
-        description: 'of --wait',
+        description: 'how long to --wait',
         fallback: '5m',
         range: ['0s', '7d'],
       }),
     )
     .addOption(caPassphraseOption())
     .addOption(dataOption());
-  // Of earlier versions, which asked the admin port: the server of the data folder answers now.
+  // Earlier versions asked the admin port; now the server of the data folder answers.
   for (const option of serverOptions()) command.addOption(option.hideHelp());
   command
     .addHelpText(
@@ -102,7 +103,9 @@ async function rotate(options: RotateOptions, context: Context): Promise<void> {
   }
 }
 
-/** Offers the new root; whether the server has taken it over. @throws where none has seen it */
+/**
+ * Offers the new root. @returns whether the server has taken it over. @throws where none answers
+ */
 async function offer(
   { dataDir, context, options }: Place,
   chain: CaChain,
@@ -122,16 +125,12 @@ async function offer(
   }
   writeLine(stdout, 'a new root waits for the server, which takes it over in stages');
   if (answer !== undefined) {
-    writeLine(stdout, `it waits for ${answer.report.waitingFor.join(', ')}`);
+    writeLine(stdout, `the server waits for ${answer.report.waitingFor.join(', ')}`);
     return false;
   }
-  if (options.wait === true) throw await unanswered(store, toHint(id));
-  writeLine(stdout, 'stored; no server has answered');
+  if (options.wait === true) throw await unanswered(store, toWayOn(id));
+  writeLine(stdout, `stored; no server has answered: ${toWayOn(id)}`);
   return false;
-}
-
-function toHint(id: string): string {
-  return `start \`countersign serve\` there; remove orders/${id}.json to withdraw the order`;
 }
 
 async function finish({ dataDir, context, options }: Place, oldRootSha256: string): Promise<void> {
@@ -140,22 +139,25 @@ async function finish({ dataDir, context, options }: Place, oldRootSha256: strin
   const id = await askFinish(store, oldRootSha256, context);
   const answer = await hearAnswer(FINISH_CA, { id, dataDir }, context);
   if (answer?.state === 'done') {
-    writeLine(stdout, 'the old root is trusted no longer');
+    writeLine(stdout, 'the old root is no longer trusted');
     return;
   }
-  writeLine(stdout, 'the old root goes as soon as the server has seen this');
-  if (answer !== undefined) return;
-  if (options.wait === true) throw await unanswered(store, toHint(id));
-  writeLine(stdout, 'stored; no server has answered');
+  if (answer !== undefined) {
+    writeLine(stdout, 'the server has seen this, and lets the old root go as soon as it can');
+    return;
+  }
+  writeLine(stdout, 'the old root goes when the server has seen this');
+  if (options.wait === true) throw await unanswered(store, toWayOn(id));
+  writeLine(stdout, `stored; no server has answered: ${toWayOn(id)}`);
 }
 
-/** Until that root stands alone; says who holds it up where the time runs out. */
+/** Waits until that root stands alone, and says who holds it up if the time runs out. */
 async function waitForEnd({ dataDir, context, options }: Place, rootSha256: string): Promise<void> {
   const { clock, random, stdout, stderr } = context;
   const store = createOrderStore(dataDir);
   const { timeout } = options;
   const payload = { rootSha256 };
-  // The server's answers end where this command does not come back for them.
+  // The server stops answering once this command can no longer be there to read it.
   const deadlineMs = clock.now() + 2 * timeout + SPARE_MS;
   const tools = { store, clock, random };
   const { id } = await giveOrder(ROOT_ALONE, { payload, deadlineMs }, tools);
@@ -193,7 +195,7 @@ async function waitForEnd({ dataDir, context, options }: Place, rootSha256: stri
   context.exitCode = 1;
 }
 
-/** A server that has just started looks after two seconds. */
+/** A server that has just started looks for orders after two seconds. */
 const TAKING_MS = 5_000;
 const SPARE_MS = 60_000;
 

@@ -28,7 +28,7 @@ interface BundleOptions extends ShowOptions {
   readonly xds?: boolean;
 }
 
-/** One certificate, as `--json` shows it. Times are RFC 3339. */
+/** One certificate as `--json` shows it. Times are RFC 3339. */
 interface Shown {
   readonly kind: 'root' | 'intermediate' | 'xds-anchor';
   readonly subject: string;
@@ -40,8 +40,8 @@ interface Shown {
 }
 
 const TITLES: Readonly<Record<Shown['kind'], string>> = {
-  root: 'root, which every peer of the mesh trusts',
-  intermediate: 'intermediate, which signs the leaves',
+  root: 'root, which everybody in the mesh trusts',
+  intermediate: 'issuing CA, which signs the leaves',
   'xds-anchor': 'anchor of the xDS port, which bootstraps pin',
 };
 
@@ -49,7 +49,7 @@ export function define(command: Command, context: Context): void {
   command.addHelpText('after', toExample('countersign ca show', 'countersign ca bundle > ca.pem'));
   command
     .command('show')
-    .description('the authorities: subject, serial, validity, key, fingerprint')
+    .description('show the CA certificates: subject, serial, validity, key, fingerprint')
     .addOption(jsonOption())
     .addOption(caPassphraseOption())
     .addOption(dataOption())
@@ -57,8 +57,8 @@ export function define(command: Command, context: Context): void {
     .action((options: ShowOptions) => show(options, context));
   command
     .command('bundle')
-    .description('the trust anchors, as PEM')
-    .option('--xds', 'the anchor of the xDS port instead, for clients of that port')
+    .description('print the trust anchors as PEM')
+    .option('--xds', 'print the anchor of the xDS port instead, for clients of that port')
     .addOption(caPassphraseOption())
     .addOption(dataOption())
     .addHelpText('after', toExample('countersign ca bundle > ca.pem'))
@@ -75,7 +75,7 @@ export function define(command: Command, context: Context): void {
         return;
       }
       const { authority, dataDir } = await open(options, context);
-      // Whoever gets it may hold it for long: the root in it goes only by the operator's word.
+      // Somebody may keep it for long, so this root is only dropped when the operator says so.
       await noteBundle(dataDir, clock.now());
       stdout.write(authority.trustAnchorsPem);
     });
@@ -128,12 +128,12 @@ async function show(options: ShowOptions, context: Context): Promise<void> {
 }
 
 interface ShownChange {
-  /** `trust`: both roots are trusted; `sign`: the new one signs too. */
+  /** `trust`: both roots are trusted; `sign`: the new one also signs. */
   readonly stage: 'trust' | 'sign';
   readonly since: string;
   readonly oldRootSha256: string;
   readonly newRootSha256: string;
-  /** End of the last certificate that was handed out under the old root. */
+  /** When the last certificate that was handed out under the old root ends. */
   readonly handedOutUntil: string | null;
 }
 
@@ -155,7 +155,7 @@ function toChangeLines(change: ShownChange): readonly string[] {
   const until = handedOutUntil === null ? [] : [`  handed out   until ${handedOutUntil}`];
   return [
     '',
-    'the root is being changed; `countersign status` says who is waited for',
+    'the root is being changed; `countersign status` shows what it waits for',
     `  stage        ${STAGES[stage]}, since ${since}`,
     `  old root     sha256 ${oldRootSha256}`,
     `  new root     sha256 ${newRootSha256}`,
@@ -163,7 +163,7 @@ function toChangeLines(change: ShownChange): readonly string[] {
   ];
 }
 
-/** The CA that signs, where it is not the server's own. */
+/** The CA that signs, if it is not the server's own. */
 function toShownOutside(record: StepCaRecord | undefined) {
   if (record === undefined) return undefined;
   const { url, provisioner } = record;

@@ -54,7 +54,7 @@ interface Order {
 
 /** Share of the lifetime after which `--watch` renews. */
 const RENEW_AT = 0.5;
-/** The clock is looked at this often, so that a machine's sleep or a set clock is noticed. */
+/** Looks at the clock this often, to notice that the machine slept or the clock was set. */
 const LOOK_EVERY_MS = 30_000;
 const RETRY_MS = 5_000;
 
@@ -62,23 +62,25 @@ export function define(command: Command, context: Context): void {
   command
     .addArgument(serviceArgument('[service]'))
     .addOption(
-      new Option('--out <dir>', 'for key.pem, cert.pem (leaf first) and bundle.pem').argParser(
-        textReader('--out'),
-      ),
+      new Option(
+        '--out <dir>',
+        'where to write key.pem, cert.pem (leaf first) and bundle.pem',
+      ).argParser(textReader('--out')),
     )
     .addOption(
       durationOption({
         flags: '--ttl <duration>',
         name: '--ttl',
-        description: 'lifetime; never beyond the issuer; with --xds never beyond the mesh',
+        description:
+          'lifetime; at most that of the issuing CA; with --xds at most what the mesh allows',
         fallback: '24h',
         range: ['10s', '90d'],
       }),
     )
-    .option('--watch', 'renew at half of its life, until stopped')
+    .option('--watch', 'renew it at half of its lifetime, until stopped')
     .option('--list', 'show what was handed out')
-    .option('--renew', "a new certificate for the service's connected sidecars, now")
-    .addOption(instanceOption('with --renew: of this instance only'))
+    .option('--renew', "give the service's sidecars new certificates now")
+    .addOption(instanceOption('with --renew: only this instance'))
     .addOption(jsonOption())
     .addOption(caPassphraseOption())
     .addOption(dataOption());
@@ -99,7 +101,7 @@ export function define(command: Command, context: Context): void {
     });
 }
 
-/** For a machine that has no data folder. */
+/** For machines without a data folder. */
 function serverSideOptions(): readonly Option[] {
   const file = (flags: string, name: string, what: string): Option =>
     new Option(flags, what).argParser(textReader(name));
@@ -115,9 +117,13 @@ function serverSideOptions(): readonly Option[] {
         },
       }),
     ),
-    file('--xds-ca <file>', '--xds-ca', 'its anchor, by which it is known (`ca bundle --xds`)'),
-    file('--token-file <file>', '--token-file', 'a token of the service; renewals do without'),
-    new Option('--key <type>', 'of the key made with --xds (default: "ecdsa-p256")').choices(
+    file(
+      '--xds-ca <file>',
+      '--xds-ca',
+      "the anchor that proves the server's identity (`ca bundle --xds`)",
+    ),
+    file('--token-file <file>', '--token-file', 'a token of the service; renewals need none'),
+    new Option('--key <type>', 'type of the key made with --xds (default: "ecdsa-p256")').choices(
       KEY_TYPES,
     ),
   ];
@@ -175,7 +181,7 @@ function toServerOptions(
 ): ServerSourceOptions {
   if (xdsCa === undefined) {
     throw usage(
-      'expected --xds-ca with --xds: the server is known by its anchor',
+      'expected --xds-ca with --xds, since the anchor proves that it is the server',
       "print it with `countersign ca bundle --xds` on the server's data folder",
     );
   }
@@ -190,7 +196,7 @@ async function issue(source: CertSource, order: Order, context: Context): Promis
     ...{ path: join(order.out, name), content, mode, random },
   });
   const p12 = await order.p12?.toFile(obtained);
-  // The certificate last: who watches it finds its key and anchors already there.
+  // The certificate last, so that a program that watches it finds key and anchors already there.
   for (const file of [
     toFile('bundle.pem', obtained.anchorsPem, PUBLIC_MODE),
     toFile('key.pem', obtained.keyPem, PRIVATE_MODE),
@@ -220,7 +226,7 @@ function printIssued(obtained: Obtained, order: Order, { stdout }: Context): voi
   writeLine(stdout, `${spiffeId} serial ${serial}, ends ${notAfter}`);
 }
 
-/** The first certificate must succeed; later failures are reported and tried again. */
+/** The first attempt must succeed; later failures are reported and tried again. */
 async function watch(source: CertSource, order: Order, context: Context): Promise<void> {
   const { clock } = context;
   const repetition = startRepetition(context);
@@ -263,7 +269,7 @@ async function printList(
     return;
   }
   if (listed.length === 0) {
-    writeLine(stdout, 'no certificate was handed out');
+    writeLine(stdout, 'no certificates have been handed out');
     return;
   }
   const rows = listed.map(({ serial, service, spiffeId, notAfter, ended }) => [

@@ -19,7 +19,7 @@ interface CheckOptions {
 export function define(command: Command, context: Context): void {
   command
     .addArgument(meshArgument())
-    .option('--strict', 'exit 1 on an exemption and on a namespace without services too')
+    .option('--strict', 'exit 1 also on an exemption or a namespace without services')
     .addOption(jsonOption())
     .addHelpText('after', toExample('countersign check mesh.yaml'))
     .action((mesh: string, options: CheckOptions) => {
@@ -34,7 +34,7 @@ export function define(command: Command, context: Context): void {
     });
 }
 
-/** With what is an error to `--strict` as an error. */
+/** Turns the problems that `--strict` takes for errors into errors. */
 function toStrict(loaded: LoadedMesh): LoadedMesh {
   const problems = loaded.problems.map((problem) =>
     problem.strict === true ? { ...problem, severity: 'error' as const } : problem,
@@ -42,7 +42,7 @@ function toStrict(loaded: LoadedMesh): LoadedMesh {
   return { ...loaded, problems };
 }
 
-/** What can't be read is a problem like others, for a program that reads them; it is wrong use. */
+/** For a program, a mesh that can't be read is a problem like any other; the exit code is 2. */
 function loadForJson(path: string, context: Context): LoadedMesh {
   try {
     return loadMesh(path);
@@ -73,7 +73,7 @@ function printText(loaded: LoadedMesh, path: string, { stdout, stderr }: Context
   writeLine(stdout, `${path}: ${summarize(loaded)}`);
 }
 
-/** `3 services, 4 ports; 1 warning`; what is wrong comes first. */
+/** `3 services, 4 ports; 1 error, 1 warning` */
 function summarize({ mesh, problems }: LoadedMesh): string {
   const severities = ['error', 'warning', 'exemption'] as const;
   const found = severities

@@ -4,11 +4,11 @@ import type { Context } from '../../terminal/index.js';
 export interface CommandEntry {
   readonly name: string;
   readonly summary: string;
-  /** The command's own file, loaded when it is called. */
+  /** Loads the command's own file, when it is called. */
   readonly load: () => Promise<{ define(command: Command, context: Context): void }>;
 }
 
-/** In the order in which a user meets them. */
+/** In the order in which a user needs them. */
 export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'init',

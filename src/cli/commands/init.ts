@@ -17,7 +17,7 @@ export function define(command: Command, context: Context): void {
       const { random } = context;
       await createOutput(
         { path, content: exampleMesh(), mode: PUBLIC_MODE, random },
-        'it is left as it is: name another folder, or move that file away',
+        'the file was left as it is: name another folder, or move it away',
       );
       writeLine(context.stdout, `wrote ${path}`);
       writeLine(context.stdout, `next: countersign check ${quote(path)}`);

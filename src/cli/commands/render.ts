@@ -92,11 +92,10 @@ function print({ path, service: name, options, context }: Print): void {
   }
 }
 
-/** One document, in the form that Envoy reads from a file, with a comment on each resource. */
+/** One document as Envoy reads it from a file, with a comment on each resource. */
 function toYaml(rendered: readonly Rendered[]): string {
   const resources = rendered.map(({ resource }) => resource);
-  // Envoy's reader takes `on`, `y` or `12:30` for other than text: the schema of YAML 1.1 quotes
-  // them.
+  // Envoy's parser doesn't take `on`, `y` or `12:30` for text: the schema of YAML 1.1 quotes them.
   const document = new Document({ resources }, { version: '1.1', aliasDuplicateObjects: false });
   const items = document.get('resources');
   if (isSeq(items)) {

@@ -33,7 +33,7 @@ async function restore(file: string, options: RestoreOptions, context: Context):
   const { data, json } = options;
   const image = await openBackup(file, requirePassphrase(options.passphraseFile));
   for (const path of await findInterrupted(data)) {
-    writeLine(stderr, `warning: a restore that was interrupted has left ${path}: remove it`);
+    writeLine(stderr, `warning: an interrupted restore has left ${path}: remove it`);
   }
   await restoreFolder(image, { path: data, random });
   const summary = await summarizeFolder(data, context);
@@ -48,7 +48,7 @@ async function restore(file: string, options: RestoreOptions, context: Context):
   for (const line of toSummaryLines(summary)) writeLine(stdout, line);
   writeLine(
     stderr,
-    '  hint: what was revoked after that time is not revoked any more: revoke it again\n' +
-      '  hint: start `countersign serve` with this --data, where sidecars know the server',
+    '  hint: anything revoked after that time is no longer revoked: revoke it again\n' +
+      '  hint: start `countersign serve` with this --data, at the address that sidecars connect to',
   );
 }

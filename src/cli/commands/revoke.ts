@@ -1,8 +1,8 @@
-// `revoke` works on the data folder, beside a running server or without one; then it asks the
-// server how far it is.
+// `revoke` works on the data folder, whether a server runs or not; then it asks the server how far
+// it has got.
 
 import { type Command, Option } from 'commander';
-import { toRfc3339 } from '../../base/index.js';
+import { MeshError, toRfc3339 } from '../../base/index.js';
 import { type DataDir, openDataDir } from '../../data/index.js';
 import type { ServiceName } from '../../policy/index.js';
 import {
@@ -18,6 +18,7 @@ import {
 } from '../../revocation/index.js';
 import { toNodeId } from '../../spiffe/index.js';
 import { type Context, toTable, writeLine } from '../../terminal/index.js';
+import { reportError } from '../exit.js';
 import { checkSubject } from '../known-subjects.js';
 import {
   dataOption,
@@ -30,7 +31,13 @@ import {
   toExample,
   usage,
 } from '../options.js';
-import { confirmFact } from '../order-answer.js';
+import {
+  type Confirmation,
+  confirmFact,
+  isUnconfirmed,
+  reportUnconfirmed,
+  UNCONFIRMED,
+} from '../order-answer.js';
 import { count } from '../problems.js';
 import { askProgress, type Progress } from '../revocation-progress.js';
 import { serviceArgument } from '../service-argument.js';
@@ -63,7 +70,7 @@ const tokenOption = (): Option =>
       name: '--token',
       expected: "a token's id",
       hint: 'the id that `countersign token` printed beside the token, not the token itself',
-      // Its three parts would be the token, which belongs in no list.
+      // Text in three parts would be the token itself, which must not be in any list.
       read: (text) => (TOKEN_ID.test(text) && text.split('.').length !== 3 ? text : undefined),
     }),
   );
@@ -101,7 +108,7 @@ export function define(command: Command, context: Context): void {
     });
 }
 
-/** Undefined: none or several. */
+/** Undefined if there is none, or more than one. */
 function toSubject(
   service: ServiceName | undefined,
   { instance, serial, token }: RevokeOptions,
@@ -136,28 +143,75 @@ async function revoke(dataDir: DataDir, { subject, options }: Order, context: Co
     await addRevocation(dataDir, { ...subject, revokedAtMs: nowMs });
   }
   const revocation = (await loadRevocations(dataDir)).get(toRevocationKey(subject));
-  const answer = await confirmFact(TAKE_REVOCATIONS, dataDir, context);
-  const progress = await askProgress(options, subject);
+  const heard = await hear(dataDir, { subject, options }, context);
   if (options.json === true) {
-    const server = progress === undefined ? null : progress;
     const shown = revocation === undefined ? null : toJson(revocation);
-    writeLine(stdout, JSON.stringify({ revocation: shown, server }, undefined, 2));
+    writeLine(stdout, JSON.stringify({ revocation: shown, server: toShown(heard) }, undefined, 2));
   } else {
-    writeLine(stdout, `${isKnown ? 'was revoked already' : 'revoked'}: ${toSubjectText(subject)}`);
-    if (progress === undefined) printSilence(answer !== undefined, options, context);
-    else printProgress(progress, subject, context);
+    writeLine(stdout, `${isKnown ? 'already revoked' : 'revoked'}: ${toSubjectText(subject)}`);
+    printHeard(heard, options, context);
+    if (heard.progress !== undefined) printProgress(heard.progress, subject, context);
   }
-  // What was stored must be in force somewhere: a server that answers and doesn't know it is wrong.
-  if (progress?.known === false) refuseOther({ subject, options }, context);
+  reportHeard(heard, context);
+  // What was stored must be in force somewhere: if this server doesn't know it, it is another one.
+  if (heard.progress?.known === false) {
+    refuseOther("to know of it but it doesn't", options, context);
+  }
 }
 
-/** Nobody answers at the admin port: all that is known is whether the folder's server has it. */
+/** What the servers say about a fact that is stored. */
+interface Heard {
+  readonly confirmation: Confirmation<unknown>;
+  /** Undefined if nobody answers at the admin port, or it was not asked. */
+  readonly progress: Progress | undefined;
+  /** Why the admin port doesn't say how far the server has got. */
+  readonly error: MeshError | undefined;
+}
+
+async function hear(dataDir: DataDir, order: Order, context: Context): Promise<Heard> {
+  const confirmation = await confirmFact(TAKE_REVOCATIONS, dataDir, context);
+  const heard = { confirmation, progress: undefined, error: undefined };
+  if (isUnconfirmed(confirmation)) return heard;
+  try {
+    return { ...heard, progress: await askProgress(order.options, order.subject) };
+  } catch (error) {
+    if (error instanceof MeshError) return { ...heard, error };
+    throw error;
+  }
+}
+
+function toShown({ progress }: Heard): Progress | null {
+  return progress === undefined ? null : progress;
+}
+
+/** How the fact stands, if the admin port doesn't say it. */
+function printHeard(
+  { confirmation, progress, error }: Heard,
+  options: RevokeOptions,
+  context: Context,
+): void {
+  const { stdout } = context;
+  if (isUnconfirmed(confirmation)) writeLine(stdout, UNCONFIRMED[confirmation.state]);
+  else if (error !== undefined && confirmation.state === 'taken') {
+    writeLine(stdout, 'the server has it in force');
+  } else if (progress === undefined) printSilence(confirmation.state === 'taken', options, context);
+}
+
+function reportHeard({ confirmation, error }: Heard, context: Context): void {
+  if (isUnconfirmed(confirmation)) {
+    const next = 'it tries again by itself: see `countersign revoke --list`, `countersign status`';
+    reportUnconfirmed(confirmation, next, context);
+  } else if (error !== undefined) context.exitCode = reportError(error, context);
+}
+
+/** Nobody answers at the admin port, so all we know is whether the folder's server has it. */
 function printSilence(isTaken: boolean, { server }: RevokeOptions, { stdout }: Context): void {
   writeLine(
     stdout,
     isTaken
-      ? `the server has it in force; nobody answers at ${formatHostPort(server)} on which proxies`
-      : 'stored; no server has answered: in force when one runs on this data folder',
+      ? 'the server has it in force; ' +
+          `nobody answers at ${formatHostPort(server)} to say on which proxies`
+      : 'stored; no server runs on this data folder: it takes effect when one starts',
   );
 }
 
@@ -176,11 +230,11 @@ function printProgress(
   );
 }
 
-function refuseOther({ options }: Order, context: Context): void {
+/** The server that was asked disagrees with the data folder. */
+function refuseOther(expected: string, { server }: RevokeOptions, context: Context): void {
   const { stderr } = context;
-  const where = formatHostPort(options.server);
-  writeLine(stderr, `error: expected the server at ${where} to know of it but it doesn't`);
-  writeLine(stderr, '  hint: name the server of this data folder by --server; see its log');
+  writeLine(stderr, `error: expected the server at ${formatHostPort(server)} ${expected}`);
+  writeLine(stderr, '  hint: name the server of this data folder with --server; see its log');
   context.exitCode = 1;
 }
 
@@ -194,18 +248,22 @@ async function takeBack(dataDir: DataDir, { subject, options }: Order, context: 
     context.exitCode = 1;
     return;
   }
-  const answer = await confirmFact(TAKE_REVOCATIONS, dataDir, context);
-  const progress = await askProgress(options, subject);
+  const heard = await hear(dataDir, { subject, options }, context);
+  const { progress } = heard;
   if (options.json === true) {
-    const server = progress === undefined ? null : progress;
-    writeLine(stdout, JSON.stringify({ undone: toJson(removed), server }, undefined, 2));
-    return;
+    const shown = { undone: toJson(removed), server: toShown(heard) };
+    writeLine(stdout, JSON.stringify(shown, undefined, 2));
+  } else {
+    writeLine(stdout, `no longer revoked: ${toSubjectText(subject)}`);
+    printHeard(heard, options, context);
+    if (progress !== undefined && !progress.known) {
+      const { inForce, of } = progress;
+      writeLine(stdout, `in force on ${inForce} of ${count(of, 'proxy')}`);
+    }
   }
-  writeLine(stdout, `no longer revoked: ${toSubjectText(subject)}`);
-  if (progress === undefined) printSilence(answer !== undefined, options, context);
-  if (progress !== undefined && !progress.known) {
-    const { inForce, of } = progress;
-    writeLine(stdout, `in force on ${inForce} of ${count(of, 'proxy')}`);
+  reportHeard(heard, context);
+  if (progress?.known === true) {
+    refuseOther('to have taken it back too but it still refuses them', options, context);
   }
 }
 

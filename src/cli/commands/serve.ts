@@ -66,7 +66,7 @@ export function define(command: Command, context: Context): void {
     .addOption(applyOption())
     .addOption(caPassphraseOption())
     .addOption(
-      new Option('--log-level <level>', 'what is logged, to stderr')
+      new Option('--log-level <level>', 'what is logged to stderr')
         .choices(LOG_LEVELS)
         .default('info')
         .env('COUNTERSIGN_LOG_LEVEL'),
@@ -94,7 +94,7 @@ async function serve(options: ServeOptions, context: Context): Promise<void> {
   const { stdout, stderr } = context;
   const dataPath = options.data ?? toDefaultData(options.mesh);
   let cancel = (): void => {};
-  // Heard from the start: a stop during it ends the server as soon as it stands.
+  // Listens from the beginning: a stop during the start ends the server as soon as it is up.
   const stopped = new Promise<void>((resolve) => {
     cancel = context.onStop(resolve);
   });
@@ -134,7 +134,7 @@ function describeAuthority(
   return `${created ? 'created a new CA in' : 'loaded CA from'} ${dataPath}`;
 }
 
-/** Says too where the file isn't what is in force; the server has logged what is wrong with it. */
+/** Also says if something else than the file is in force; the server has logged what is wrong. */
 function describeMesh(path: string, { version, problems }: RunningServer['mesh']): string {
   const errors = problems.filter(({ severity }) => severity === 'error').length;
   if (errors === 0) return path;
@@ -142,7 +142,7 @@ function describeMesh(path: string, { version, problems }: RunningServer['mesh']
 }
 
 /**
- * Before a first start, so that a path mistyped leaves no data folder behind.
+ * Before a first start, so that a mistyped path leaves no data folder behind.
  * @throws MeshError mesh-unreadable, mesh-invalid (MeshProblems)
  */
 function refuseBadMesh(path: string): void {

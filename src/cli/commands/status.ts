@@ -12,7 +12,7 @@ interface StatusOptions extends ServerOptions {
 }
 
 const WATCH_EVERY_MS = 1_000;
-/** ANSI: cursor to the corner, and everything below it erased. */
+/** ANSI: moves the cursor to the corner and erases everything below it. */
 const CLEAR_SCREEN = '\x1b[H\x1b[2J';
 
 export function define(command: Command, context: Context): void {
@@ -33,7 +33,7 @@ async function fetchStatus(options: StatusOptions): Promise<ServerStatus> {
 }
 
 function toText(status: ServerStatus, { json, watch }: StatusOptions, { clock }: Context): string {
-  // One document a line where several follow each other.
+  // One document per line if several follow each other.
   if (json === true) return JSON.stringify(status, undefined, watch === true ? 0 : 2);
   return toStatusLines(status, clock.now()).join('\n');
 }
@@ -47,7 +47,7 @@ async function watch(options: StatusOptions, context: Context): Promise<void> {
     do {
       const status = await fetchStatus(options);
       const text = toText(status, options, context);
-      // On a screen the ages go on; elsewhere only news are worth a line.
+      // On a screen the ages keep changing; elsewhere only news is worth a line.
       const content = JSON.stringify(status);
       if (redraws) stdout.write(`${CLEAR_SCREEN}${text}\n`);
       else if (content !== shown) {

@@ -34,24 +34,24 @@ interface TokenOptions {
 }
 
 const ADMIN = 'admin';
-/** As long as a token lives by default: each holder gets a new one in its turn. */
+/** The default lifetime of a token, so that each holder gets a new one in the usual course. */
 const DEFAULT_OVERLAP = DEFAULT_TOKEN_TTL;
 
 export function define(command: Command, context: Context): void {
   command
     .addArgument(serviceArgument('[service]'))
-    .option('--admin', 'a token for the admin port, instead of a sidecar')
+    .option('--admin', 'make a token for the admin port instead of a sidecar')
     .addOption(instanceOption('bind the token to this instance of the service'))
     .addOption(
       durationOption({
         flags: '--ttl <duration>',
         name: '--ttl',
-        description: 'until it ends; a connection that stands is never cut by it',
+        description: 'lifetime; an open connection is never cut when it ends',
         fallback: DEFAULT_TOKEN_TTL,
         range: ['1s', '36500d'],
       }),
     )
-    .option('--rotate-key', 'put a new signing key in front, beside a running server too')
+    .option('--rotate-key', 'make a new signing key; also while a server runs')
     .addOption(overlapOption())
     .option('--list-keys', 'show the signing keys')
     .addOption(
@@ -76,7 +76,7 @@ export function define(command: Command, context: Context): void {
     });
 }
 
-/** Without a default in commander's sense, so that it is known whether it was given. */
+/** Without a default for commander, so that we know whether it was given. */
 function overlapOption(): Option {
   const option = durationOption({
     flags: '--overlap <duration>',

@@ -13,7 +13,7 @@ interface WaitOptions extends ServerOptions {
 
 type Refusal = Extract<WaitAnswer, { inForce: false }>;
 
-/** One question asks for no longer than this, so that a server that vanished is noticed. */
+/** One question waits no longer than this, so that a server that has vanished is noticed. */
 const SLICE_MS = 20_000;
 
 export function define(command: Command, context: Context): void {
@@ -77,5 +77,5 @@ function explain(answer: Refusal, { timeout }: WaitOptions, { stderr }: Context)
   const missing = count(proxies.length, 'proxy');
   const wanted = `expected the mesh in force within ${toSeconds(timeout)} s`;
   writeLine(stderr, `error: ${wanted} but got ${missing} still to follow${who}`);
-  writeLine(stderr, '  hint: see `countersign status`, or wait longer by --timeout');
+  writeLine(stderr, '  hint: see `countersign status`, or wait longer with --timeout');
 }

@@ -21,6 +21,8 @@ export interface OrderDeskOptions {
 /** Its command waits for seconds; somebody may look later what became of it. */
 const KEEP_RECEIPTS_MS = 24 * HOUR_MS;
 const FORGET_EVERY_MS = HOUR_MS;
+/** So many strays are named in one log line. */
+const STRAYS_NAMED = 20;
 
 export class OrderDesk {
   readonly #options: OrderDeskOptions;
@@ -30,6 +32,7 @@ export class OrderDesk {
   #running: Promise<void> = Promise.resolve();
   /** A look that has yet to begin. */
   #queued: Promise<void> | undefined;
+  #strays: readonly string[] = [];
   #forgotAtMs = Number.NEGATIVE_INFINITY;
   #stopped = false;
 
@@ -67,6 +70,11 @@ export class OrderDesk {
     });
   }
 
+  /** Files among the orders that are none, as of the last look. */
+  get strays(): readonly string[] {
+    return this.#strays;
+  }
+
   /** Resolves when no order is being carried out. */
   async stop(): Promise<void> {
     this.#stopped = true;
@@ -75,6 +83,7 @@ export class OrderDesk {
 
   async #look(): Promise<void> {
     const { store, clock } = this.#options;
+    await this.#lookForStrays();
     const pending = await store.pending();
     const known = new Set(pending.map(({ id }) => id));
     this.#waiting = new Map([...this.#waiting].filter(([id]) => known.has(id)));
@@ -89,6 +98,20 @@ export class OrderDesk {
     if (Math.abs(nowMs - this.#forgotAtMs) < FORGET_EVERY_MS) return;
     this.#forgotAtMs = nowMs;
     await store.forgetReceipts(nowMs - KEEP_RECEIPTS_MS);
+  }
+
+  /** Each is reported once, by its name. */
+  async #lookForStrays(): Promise<void> {
+    const { store, logger } = this.#options;
+    const known = new Set(this.#strays);
+    this.#strays = await store.strays();
+    const files = this.#strays.filter((name) => !known.has(name));
+    if (files.length === 0) return;
+    const more = Math.max(0, files.length - STRAYS_NAMED);
+    logger.warn(
+      { files: files.slice(0, STRAYS_NAMED), ...(more === 0 ? {} : { more }) },
+      'files among the orders are not orders: nothing carries them out',
+    );
   }
 
   async #handleAll(ones: readonly PendingOrder[]): Promise<void> {

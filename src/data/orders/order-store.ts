@@ -30,6 +30,8 @@ export interface OrderStore {
   receipt(id: string): Promise<Receipt | undefined>;
   /** Removes receipts from before a time, and damaged ones. @throws MeshError data-unwritable */
   forgetReceipts(beforeMs: number): Promise<void>;
+  /** Names of what lies among the orders and is none: nobody reads it. @throws data-unreadable */
+  strays(): Promise<readonly string[]>;
   /** Whether a server holds this store now: without one nobody will answer. */
   isServed(): Promise<boolean>;
   /** Calls back when something may have changed; notices can be lost. */
@@ -39,6 +41,8 @@ export interface OrderStore {
 export const ORDERS_FOLDER = 'orders';
 const ORDER = /^([0-9a-f]{32})\.json$/;
 const RECEIPT = /^([0-9a-f]{32})\.receipt\.json$/;
+/** Damaged ones, which have been reported. */
+const SET_ASIDE = /^[0-9a-f]{32}(\.receipt)?\.json\.damaged-[0-9a-f]+$/;
 
 export function createOrderStore(dataDir: DataDir): OrderStore {
   return new FolderOrderStore(dataDir);
@@ -95,6 +99,11 @@ class FolderOrderStore implements OrderStore {
       );
       if (atMs < beforeMs) await this.#dataDir.remove(toReceiptName(id));
     }
+  }
+
+  async strays(): Promise<readonly string[]> {
+    const names = await this.#dataDir.list(ORDERS_FOLDER);
+    return names.filter((name) => ![ORDER, RECEIPT, SET_ASIDE].some((known) => known.test(name)));
   }
 
   isServed(): Promise<boolean> {

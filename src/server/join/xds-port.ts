@@ -32,11 +32,17 @@ export function createGrpcServer(): Server {
 }
 
 export function toListenError(address: HostPort, cause: unknown): MeshError {
-  return new MeshError('port-in-use', `cannot listen on ${toText(address)}`, {
-    cause,
-    hint: 'another process may hold that port, or this machine has no such address',
-  });
+  const code = systemErrorCode(cause) ?? 'an error';
+  const but = NOT_LISTENING[code] ?? `got ${code}`;
+  const message = `expected to listen on ${toText(address)} but ${but}`;
+  return new MeshError('port-in-use', message, { cause, variant: code });
 }
+
+const NOT_LISTENING: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another process does already',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  EACCES: 'this user has no right to that port',
+};
 
 export interface XdsPortOptions {
   readonly grpc: Server;

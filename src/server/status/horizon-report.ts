@@ -23,7 +23,7 @@ export interface WarningStatus {
 }
 
 /** So many of one kind are listed one by one. */
-const TOLD = 20;
+const LISTED = 20;
 
 export function toHorizonStatus(end: HorizonEnd | undefined): HorizonStatus | null {
   if (end === undefined) return null;
@@ -43,7 +43,7 @@ export function toWarningStatus(warnings: readonly HorizonWarning[]): readonly W
   return HORIZON_KINDS.flatMap((what) => {
     const own = warnings.filter((warning) => warning.what === what);
     const listed = own
-      .slice(0, TOLD)
+      .slice(0, LISTED)
       .map(({ text, node }) => (node === undefined ? { text } : { text, node }));
     const more = own.length - listed.length;
     return more === 0 ? listed : [...listed, { text: `${what} of ${more} more proxies, as above` }];

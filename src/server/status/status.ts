@@ -1,6 +1,7 @@
 // What `status` shows, in the shape that CLI.md fixes.
 
 import { toRfc3339 } from '../../base/index.js';
+import { ORDERS_FOLDER } from '../../data/orders/index.js';
 import { type ProblemJson, toProblemJson } from '../../policy/index.js';
 import { DISCOVERY_TYPES } from '../../translate/index.js';
 import type { Standing } from '../../xds/index.js';
@@ -81,7 +82,7 @@ export interface ServerStatus {
   readonly proxies: readonly ProxyStatus[];
   /** What fails first, if the server stopped now. */
   readonly horizon: HorizonStatus | null;
-  /** Ends that are near and should be far. */
+  /** Ends that are near and should be far, and files that nobody reads. */
   readonly warnings: readonly WarningStatus[];
   /** The newest first. */
   readonly refused: readonly RefusalStatus[];
@@ -97,6 +98,8 @@ export interface StatusInput {
   /** A change of root that is under way. */
   readonly caPhase?: CaPhase | undefined;
   readonly refusals: RefusalView;
+  /** Files among the orders that are none. */
+  readonly strayOrders: readonly string[];
   readonly revocations: RevocationState;
   /** Sidecars that may come back within their grace. */
   readonly missing: number;
@@ -116,10 +119,24 @@ export function toServerStatus(input: StatusInput): ServerStatus {
       .map((member) => toProxyStatus(member, horizon))
       .sort((a, b) => (a.node < b.node ? -1 : 1)),
     horizon: toHorizonStatus(horizon.first),
-    warnings: toWarningStatus(horizon.warnings),
+    warnings: [...toWarningStatus(horizon.warnings), ...toStrayWarnings(input.strayOrders)],
     refused: refusals.list().map(toRefusalStatus),
     revocations: toRevocationStatuses(input),
   };
+}
+
+/** So many files are named. */
+const STRAYS_NAMED = 20;
+
+function toStrayWarnings(files: readonly string[]): readonly WarningStatus[] {
+  if (files.length === 0) return [];
+  const more = files.length - STRAYS_NAMED;
+  const names = files.slice(0, STRAYS_NAMED).map((name) => JSON.stringify(name));
+  const which = [...names, ...(more > 0 ? [`${more} more`] : [])].join(', ');
+  const text =
+    `${ORDERS_FOLDER}/ of the data folder holds files that are not orders, and nothing carries ` +
+    `them out: ${which}; remove them, and give the orders again`;
+  return [{ text }];
 }
 
 function toRefusalStatus({ hint, lastAtMs, ...refusal }: Refusal): RefusalStatus {

@@ -140,6 +140,30 @@ describe('the server', () => {
     expect([carriedOut, names()]).toEqual([[1, 1], [`orders/${id}.receipt.json`]]);
   });
 
+  it('names files among the orders that are none, each once and in one line', async () => {
+    const { dataDir, give, open, logger } = setup();
+    await give(1);
+    const { id: damaged } = await give(2);
+    dataDir.files.set(`orders/${damaged}.json`, '{');
+    const desk = open();
+    await desk.look();
+    const strayLines = () => logger.lines.filter(({ message }) => message.includes('not orders'));
+    expect([desk.strays, strayLines()]).toEqual([[], []]);
+    dataDir.files.set('orders/half.json.part', '{');
+    await desk.look();
+    await desk.look();
+    expect(desk.strays).toEqual(['half.json.part']);
+    for (let n = 0; n < 30; n++) dataDir.files.set(`orders/x${n}`, '');
+    await desk.look();
+    expect(strayLines().map(({ fields }) => fields)).toEqual([
+      { files: ['half.json.part'] },
+      { files: expect.objectContaining({ length: 20 }), more: 10 },
+    ]);
+    dataDir.files.clear();
+    await desk.look();
+    expect(desk.strays).toEqual([]);
+  });
+
   it.each(['{', '{"version":1}', '[]', ''])('sets a damaged order aside: %j', async (text) => {
     const { dataDir, give, open, carriedOut, answerOf, names } = setup();
     const { id } = await give(1);
