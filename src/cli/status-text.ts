@@ -1,6 +1,8 @@
 // `status` for people: what is in force, what is under way, and a table of sidecars with what each
 // one rejected.
+import { SECOND_MS } from '../base/index.js';
 import type {
+  PendingEditStatus,
   ProxyStatus,
   RefusalStatus,
   ServerStatus,
@@ -21,6 +23,7 @@ export function toStatusLines(status: ServerStatus, nowMs: number): string[] {
   const errors = mesh.problems.filter(({ severity }) => severity === 'error');
   const age = toAge(mesh.loadedAt, nowMs);
   const lines = [`mesh ${mesh.version}, read ${age} ago; ${count(proxies.length, 'proxy')}`];
+  if (mesh.pendingEdit !== undefined) lines.push(toPendingEditLine(mesh.pendingEdit, nowMs));
   if (errors.length > 0) {
     lines.push(
       `the mesh file has ${count(errors.length, 'error')}; the mesh above stays in force:`,
@@ -40,6 +43,13 @@ export function toStatusLines(status: ServerStatus, nowMs: number): string[] {
   const heading = ['PROXY', 'ADDRESS', ...TYPES.map((type) => type.toUpperCase()), 'CERTIFICATE'];
   const rows = proxies.map((proxy) => toRow(proxy, nowMs));
   return [...lines, '', ...toTable([heading, ...rows]), ...toRejections(proxies), ...refused];
+}
+
+/** Why an edit isn't in force yet, for people. */
+export function toPendingEditLine({ since, stillMs }: PendingEditStatus, nowMs: number): string {
+  const seconds = `${stillMs / SECOND_MS} s`;
+  const changed = `the mesh file was changed in place ${toAge(since, nowMs)} ago`;
+  return `${changed} and is taken once it has stood still for ${seconds}`;
 }
 
 function toRow({ node, address, types, certificate }: ProxyStatus, nowMs: number): string[] {

@@ -11,6 +11,7 @@ import { type EchoApp, startEchoHttp } from './echo-app.js';
 import { startEchoTcp } from './echo-tcp.js';
 import { type EnvoyProcess, startEnvoy } from './envoy-process.js';
 import { removeOnExit } from './reaper.js';
+import { replaceFile } from './replace-file.js';
 import { countersign, startServe } from './run-demo-cli.js';
 import {
   type DemoService,
@@ -224,7 +225,7 @@ function toMesh(started: Started): DemoMesh {
       return line.split(' ')[0] ?? '';
     },
     async edit(change) {
-      await writeFile(meshPath, replaceOnce(await readFile(meshPath, 'utf8'), change));
+      await replaceFile(meshPath, replaceOnce(await readFile(meshPath, 'utf8'), change));
       await waitInForce(admin);
     },
     async certificate(service) {

@@ -17,6 +17,7 @@ export function followMesh(options: FollowMeshOptions): void {
   const { source, rollout, logger } = options;
   logProblems(source.state, logger);
   source.onChange((state) => takeMesh(state, options));
+  source.pendingChanges.add(options.onChange);
   rollout.start(source.state.mesh);
   rollout.advance();
   source.start();

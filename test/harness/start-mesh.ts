@@ -7,6 +7,7 @@ import { toProtoJson } from '../../src/cli/proto-json.js';
 import { openDataDir } from '../../src/data/index.js';
 import type { EchoApp } from '../../src/demo/echo-app.js';
 import type { EnvoyProcess } from '../../src/demo/envoy-process.js';
+import { replaceFile } from '../../src/demo/replace-file.js';
 import { envoy as proto } from '../../src/gen/bootstrap.js';
 import { type RunningServer, startServer } from '../../src/server/index.js';
 import type { ServerStatus } from '../../src/server/status/index.js';
@@ -199,9 +200,9 @@ export async function startMesh(harness: Harness, options: TestMeshOptions): Pro
       await process.waitReady();
       return process;
     },
-    write: (text) => writeFile(meshPath, text),
+    write: (text) => replaceFile(meshPath, text),
     async edit(text) {
-      await writeFile(meshPath, text);
+      await replaceFile(meshPath, text);
       const answer = await wait();
       if (!answer.inForce) throw new Error(`not in force: ${JSON.stringify(answer)}`);
     },

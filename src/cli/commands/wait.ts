@@ -5,6 +5,7 @@ import { type Context, writeLine } from '../../terminal/index.js';
 import { ask } from '../admin-client.js';
 import { durationOption, type ServerOptions, serverOptions, toExample } from '../options.js';
 import { count, formatProblemJson } from '../problems.js';
+import { toPendingEditLine } from '../status-text.js';
 
 interface WaitOptions extends ServerOptions {
   /** Milliseconds. */
@@ -53,7 +54,7 @@ async function askUntil(options: WaitOptions, { clock }: Context): Promise<WaitA
   }
 }
 
-function explain(answer: Refusal, { timeout }: WaitOptions, { stderr }: Context): void {
+function explain(answer: Refusal, { timeout }: WaitOptions, { stderr, clock }: Context): void {
   if (answer.reason === 'problems') {
     for (const problem of answer.problems) writeLine(stderr, formatProblemJson(problem));
     const found = count(answer.problems.length, 'error');
@@ -76,6 +77,12 @@ function explain(answer: Refusal, { timeout }: WaitOptions, { stderr }: Context)
   const who = proxies.length === 0 ? '' : `: ${proxies.join(', ')}`;
   const missing = count(proxies.length, 'proxy');
   const wanted = `expected the mesh in force within ${toSeconds(timeout)} s`;
+  if (answer.pendingEdit !== undefined) {
+    const edit = toPendingEditLine(answer.pendingEdit, clock.now());
+    writeLine(stderr, `error: ${wanted} but ${edit}`);
+    writeLine(stderr, '  hint: write the new file beside it and rename it: it is taken at once');
+    return;
+  }
   writeLine(stderr, `error: ${wanted} but got ${missing} still to follow${who}`);
   writeLine(stderr, '  hint: see `countersign status`, or wait longer with --timeout');
 }

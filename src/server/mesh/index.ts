@@ -1,5 +1,5 @@
 export { type AccessMarks, NO_ACCESS_MARKS, nextAccessMarks } from './access-marks.js';
-export { MeshProblems, MeshSource, type MeshState } from './mesh-source.js';
+export { MeshProblems, MeshSource, type MeshState, type PendingEdit } from './mesh-source.js';
 export { type ProxyState, Rollout } from './rollout.js';
 export {
   ROLLOUT_VERSION,

@@ -1,27 +1,20 @@
 // mesh.yaml as an input: read, checked, read again when it changes. What is wrong changes nothing:
 // the last good mesh stays in force and the problems are shown. The mesh in force is stored, so
-// that this holds over a restart too.
-import assert from 'node:assert';
-import { createHash } from 'node:crypto';
+// that this holds over a restart too. What somebody may still be writing is waited for.
 import { type FSWatcher, statSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import { type Cancel, type Clock, Listeners, MeshError } from '../../base/index.js';
 import type { JsonStore } from '../../data/index.js';
-import {
-  changedAuthority,
-  type Mesh,
-  type Problem,
-  parseMesh,
-  readMeshFiles,
-  skippedFiles,
-} from '../../policy/index.js';
-import { hintOf } from '../../terminal/index.js';
+import { type Mesh, type Problem, parseMesh } from '../../policy/index.js';
+import { arrivedWhole, type Marks, toStillMs, WrittenNames } from './arrival.js';
+import { identityProblems } from './fixed-identities.js';
+import { isSameLook, type Look, lookAt, lookWhenStill, type Read, toRead } from './look.js';
 import type { MeshFiles } from './stored-mesh.js';
 
 /** Notices of the file system may be lost (bind mounts, network shares): look again this often. */
 const POLL_MS = 2_000;
-/** An editor writes in several steps: look when it has been quiet for this long. */
-const SETTLE_MS = 50;
+/** After a notice, look this much later. */
+const NOTICE_MS = 50;
 
 export interface MeshState {
   /** The newest good mesh. */
@@ -32,6 +25,16 @@ export interface MeshState {
   readonly files: MeshFiles;
   /** Of the file as it stands now; errors among them mean that `mesh` is an earlier one. */
   readonly problems: readonly Problem[];
+  /** Absent where the files are as they were taken. */
+  readonly pendingEdit?: PendingEdit;
+}
+
+/** An edit that has been seen and isn't taken yet. */
+export interface PendingEdit {
+  /** Milliseconds since the epoch at which the files were first seen to differ. */
+  readonly sinceMs: number;
+  /** For how long the files have to stand still. */
+  readonly stillMs: number;
 }
 
 export interface MeshSourceOptions {
@@ -43,21 +46,24 @@ export interface MeshSourceOptions {
 export class MeshSource {
   readonly #options: MeshSourceOptions;
   #state: MeshState;
+  /** What was last taken. */
   #seen: string;
+  #marks: Marks;
+  #pending: (PendingEdit & { readonly look: Look; readonly cancel: Cancel }) | undefined;
   readonly #remembered: Mesh | undefined;
+  readonly #names = new WrittenNames();
   #watcher: FSWatcher | undefined;
   #cancelPoll: Cancel | undefined;
-  #cancelSettle: Cancel | undefined;
+  #cancelNotice: Cancel | undefined;
   readonly #listeners = new Listeners<[state: MeshState]>();
+  /** An edit begins to be waited for, or is taken back before it was taken. */
+  readonly pendingChanges = new Listeners();
 
-  private constructor(
-    options: MeshSourceOptions,
-    state: MeshState,
-    { seen, remembered }: { seen: string; remembered: Mesh | undefined },
-  ) {
+  private constructor(options: MeshSourceOptions, { state, seen, marks, remembered }: Opened) {
     this.#options = options;
     this.#state = state;
     this.#seen = seen;
+    this.#marks = marks;
     this.#remembered = remembered;
   }
 
@@ -66,16 +72,19 @@ export class MeshSource {
    * @throws MeshError mesh-invalid, mesh-unreadable where there is no mesh to start from.
    */
   static async open(options: MeshSourceOptions): Promise<MeshSource> {
-    const { mesh, problems, files, seen } = readNow(options.path);
-    const loadedAtMs = options.clock.now();
     const stored = await options.store.read();
     const remembered = stored === undefined ? undefined : parseMesh(stored).mesh;
+    const { look, read } = await lookWhenStill(options, remembered);
+    const { mesh, problems, files } = read;
+    const { seen, marks } = look;
+    const loadedAtMs = options.clock.now();
     if (mesh !== undefined) {
-      return new MeshSource(options, { mesh, loadedAtMs, problems, files }, { seen, remembered });
+      const state = { mesh, loadedAtMs, problems, files };
+      return new MeshSource(options, { state, seen, marks, remembered });
     }
     if (remembered === undefined || stored === undefined) throw new MeshProblems(problems);
     const state = { mesh: remembered, loadedAtMs, problems, files: stored };
-    return new MeshSource(options, state, { seen, remembered });
+    return new MeshSource(options, { state, seen, marks, remembered });
   }
 
   /** The mesh that was in force when the server last ran; undefined where it never did. */
@@ -84,7 +93,9 @@ export class MeshSource {
   }
 
   get state(): MeshState {
-    return this.#state;
+    if (this.#pending === undefined) return this.#state;
+    const { sinceMs, stillMs } = this.#pending;
+    return { ...this.#state, pendingEdit: { sinceMs, stillMs } };
   }
 
   /** Calls back on each change of the file's content, good or not. */
@@ -94,37 +105,76 @@ export class MeshSource {
 
   /** Begins to notice changes. */
   start(): void {
-    const { path, clock } = this.#options;
+    const { path } = this.#options;
     const folder = statSync(path, { throwIfNoEntry: false })?.isDirectory() ? path : dirname(path);
     try {
-      this.#watcher = watch(folder, { persistent: false }, () => {
-        this.#cancelSettle?.();
-        this.#cancelSettle = clock.after(SETTLE_MS, () => this.check());
+      this.#watcher = watch(folder, { persistent: false }, (event, name) => {
+        if (name !== null) this.#names.add(event, name);
+        // A slow writer causes many notices.
+        this.#cancelNotice ??= this.#options.clock.after(NOTICE_MS, () => {
+          this.#cancelNotice = undefined;
+          this.check();
+        });
       });
       this.#watcher.on('error', () => this.#watcher?.close());
     } catch {
       // No notices from this file system; polling finds the change.
     }
+    this.check();
     this.#poll();
   }
 
   stop(): void {
     this.#watcher?.close();
     this.#cancelPoll?.();
-    this.#cancelSettle?.();
+    this.#cancelNotice?.();
+    this.#pending?.cancel();
   }
 
-  /** Looks at the file now. */
+  /** Looks at the files now. What differs is taken once it has stood still for long enough. */
   check(): void {
-    const { path, clock } = this.#options;
-    const changed = tryRead(path, this.#seen);
-    if (changed === undefined) return;
-    const read = this.#keepIdentities(changed);
-    this.#seen = read.seen;
+    const look = lookAt(this.#options.path);
+    const pending = this.#pending;
+    if (look.seen === this.#seen) {
+      this.#marks = look.marks;
+      if (pending !== undefined) this.#drop(pending.cancel);
+    } else if (pending === undefined || !isSameLook(pending.look, look)) {
+      this.#await(look);
+    }
+  }
+
+  #drop(cancel: Cancel): void {
+    cancel();
+    this.#pending = undefined;
+    this.pendingChanges.notify();
+  }
+
+  #await(look: Look): void {
+    const { clock, path } = this.#options;
+    const read = toRead(path, look);
+    const { mesh: after, files } = read;
+    const whole = arrivedWhole({ before: this.#marks, now: look.marks, names: this.#names });
+    const stillMs = toStillMs({ whole, before: this.#state.mesh, after, files });
+    this.#pending?.cancel();
+    const cancel = clock.after(stillMs, () => {
+      // Somebody may have written without a notice.
+      this.check();
+      if (this.#pending?.look === look) this.#take(look, read);
+    });
+    const sinceMs = this.#pending?.sinceMs ?? clock.now();
+    this.#pending = { sinceMs, stillMs, look, cancel };
+    this.pendingChanges.notify();
+  }
+
+  #take({ marks, seen }: Look, found: Read): void {
+    this.#pending = undefined;
+    this.#marks = marks;
+    this.#seen = seen;
+    const read = this.#keepIdentities(found);
     this.#state =
       read.mesh === undefined
         ? { ...this.#state, problems: read.problems }
-        : { ...read, mesh: read.mesh, loadedAtMs: clock.now() };
+        : { ...read, mesh: read.mesh, loadedAtMs: this.#options.clock.now() };
     this.#listeners.notify(this.#state);
   }
 
@@ -151,47 +201,6 @@ export class MeshSource {
   }
 }
 
-function identityProblems(old: Mesh, wanted: Mesh, file: string): Problem[] {
-  if (wanted.trustDomain !== old.trustDomain) {
-    const domains = `expected "${old.trustDomain}" but got "${wanted.trustDomain}"`;
-    return [
-      {
-        severity: 'error',
-        source: { file, line: 1, column: 1 },
-        path: 'trustDomain',
-        message: `${domains}: the authority is of the former`,
-        hint: 'another trust domain is another mesh: start a server with a data folder of its own',
-      },
-    ];
-  }
-  const changed = changedAuthority(old.authority, wanted.authority);
-  if (changed !== undefined) {
-    return [
-      {
-        severity: 'error',
-        source: wanted.authority?.source ?? { file, line: 1, column: 1 },
-        path: changed,
-        message: 'changing the CA of a running mesh is not supported yet',
-        hint: 'restart the server: sidecars are then given certificates of the other CA',
-      },
-    ];
-  }
-  return [...wanted.services.values()].flatMap((service): Problem[] => {
-    const before = old.services.get(service.name);
-    if (before === undefined || before.spiffeId === service.spiffeId) return [];
-    const change = `"${before.serviceAccount}" to "${service.serviceAccount}"`;
-    return [
-      {
-        severity: 'error',
-        source: service.source,
-        path: `services.${service.name}.serviceAccount`,
-        message: `changing ${change} in a running mesh is not supported yet`,
-        hint: 'remove the service and declare it anew in a second edit: its calls fail in between',
-      },
-    ];
-  });
-}
-
 /** A mesh that can't be started from; every problem in one error. */
 export class MeshProblems extends MeshError {
   readonly problems: readonly Problem[];
@@ -202,44 +211,9 @@ export class MeshProblems extends MeshError {
   }
 }
 
-interface Read {
-  readonly mesh: Mesh | undefined;
-  readonly problems: readonly Problem[];
-  readonly files: MeshFiles;
-  /** Changes when anything that was read does. */
+interface Opened {
+  readonly state: MeshState;
   readonly seen: string;
-}
-
-function readNow(path: string): Read {
-  const read = tryRead(path);
-  assert(read !== undefined, 'nothing was seen before');
-  return read;
-}
-
-/** What is at `path` now; undefined where that is what was seen before. */
-function tryRead(path: string, before?: string): Read | undefined {
-  try {
-    const files = readMeshFiles(path);
-    const seen = toDigest(JSON.stringify(files));
-    if (seen === before) return undefined;
-    const { mesh, problems } = parseMesh(files);
-    return { mesh, problems: [...problems, ...skippedFiles(path)], files, seen };
-  } catch (error) {
-    if (!(error instanceof MeshError)) throw error;
-    const hint = hintOf(error);
-    const problem: Problem = {
-      severity: 'error',
-      source: { file: path, line: 1, column: 1 },
-      path: '',
-      message: error.message,
-      ...(hint === undefined ? {} : { hint }),
-    };
-    const seen = toDigest(error.message);
-    if (seen === before) return undefined;
-    return { mesh: undefined, problems: [problem], files: [], seen };
-  }
-}
-
-function toDigest(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+  readonly marks: Marks;
+  readonly remembered: Mesh | undefined;
 }

@@ -8,7 +8,7 @@ import type { Standing } from '../../xds/index.js';
 import type { CaPhase } from '../ca/index.js';
 import type { MemberView } from '../fleet/index.js';
 import type { Refusal, RefusalView } from '../join/index.js';
-import type { MeshState, Rollout } from '../mesh/index.js';
+import type { MeshState, PendingEdit, Rollout } from '../mesh/index.js';
 import type { RevocationState } from '../revocation/index.js';
 import { type RevocationStatus, toRevocationStatuses } from '../revocation/index.js';
 import type { Horizon } from './horizon.js';
@@ -70,11 +70,20 @@ export interface RefusalStatus {
   readonly lastAt: string;
 }
 
+export interface PendingEditStatus {
+  /** RFC 3339: since when the files differ from what was taken. */
+  readonly since: string;
+  /** They are taken once they have not changed for so many milliseconds. */
+  readonly stillMs: number;
+}
+
 export interface ServerStatus {
   readonly mesh: {
     readonly version: string;
     readonly loadedAt: string;
     readonly problems: readonly ProblemJson[];
+    /** An edit of the mesh file that isn't taken yet, for it may be half written. */
+    readonly pendingEdit?: PendingEditStatus;
   };
   readonly phase: { readonly name: string; readonly waitingFor: readonly string[] } | null;
   /** A change of root that is under way. */
@@ -107,11 +116,13 @@ export interface StatusInput {
 
 export function toServerStatus(input: StatusInput): ServerStatus {
   const { meshState, rollout, members, horizon, caPhase, refusals } = input;
+  const { pendingEdit } = meshState;
   return {
     mesh: {
       version: rollout.inForce.value.version,
       loadedAt: toRfc3339(meshState.loadedAtMs),
       problems: meshState.problems.map(toProblemJson),
+      ...(pendingEdit === undefined ? {} : { pendingEdit: toPendingEditStatus(pendingEdit) }),
     },
     phase: rollout.phase ?? caPhase ?? null,
     rootChange: caPhase ?? null,
@@ -137,6 +148,10 @@ function toStrayWarnings(files: readonly string[]): readonly WarningStatus[] {
     `${ORDERS_FOLDER}/ of the data folder holds files that are not orders, and nothing carries ` +
     `them out: ${which}; remove them, and give the orders again`;
   return [{ text }];
+}
+
+export function toPendingEditStatus({ sinceMs, stillMs }: PendingEdit): PendingEditStatus {
+  return { since: toRfc3339(sinceMs), stillMs };
 }
 
 function toRefusalStatus({ hint, lastAtMs, ...refusal }: Refusal): RefusalStatus {

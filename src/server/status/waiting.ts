@@ -4,7 +4,7 @@ import { type Mesh, type ProblemJson, toProblemJson } from '../../policy/index.j
 import type { Rejection } from '../../xds/index.js';
 import type { MemberView } from '../fleet/index.js';
 import type { MeshState, Rollout } from '../mesh/index.js';
-import { toTypeName } from './status.js';
+import { type PendingEditStatus, toPendingEditStatus, toTypeName } from './status.js';
 
 export interface Nack {
   readonly node: string;
@@ -23,6 +23,8 @@ export type WaitAnswer =
       readonly nacks: readonly Nack[];
       readonly problems: readonly ProblemJson[];
       readonly waitingFor: readonly string[];
+      /** An edit of the mesh file that isn't taken yet. */
+      readonly pendingEdit?: PendingEditStatus;
     };
 
 export interface WaitInput {
@@ -40,7 +42,9 @@ export function tryAnswer({
   rollout,
   settled,
 }: WaitInput): WaitAnswer | undefined {
-  const { problems, mesh } = meshState();
+  const { problems, mesh, pendingEdit } = meshState();
+  // The files say something else already, good or bad.
+  if (pendingEdit !== undefined) return undefined;
   const errors = problems.filter(({ severity }) => severity === 'error').map(toProblemJson);
   const empty = { inForce: false, nacks: [], problems: [], waitingFor: [] } as const;
   if (errors.length > 0) return { ...empty, reason: 'problems', problems: errors };
@@ -65,11 +69,19 @@ export async function waitForAnswer(
   return waited.kind === 'answer' ? waited.value : toTimeout(input);
 }
 
-function toTimeout({ members }: WaitInput): WaitAnswer {
+function toTimeout({ members, meshState }: WaitInput): WaitAnswer {
   const waitingFor = members()
     .filter(({ state }) => state !== 'synced')
     .map(({ stream }) => stream.auth.node);
-  return { inForce: false, reason: 'timeout', nacks: [], problems: [], waitingFor };
+  const timeout = {
+    inForce: false,
+    reason: 'timeout',
+    nacks: [],
+    problems: [],
+    waitingFor,
+  } as const;
+  const edit = meshState().pendingEdit;
+  return edit === undefined ? timeout : { ...timeout, pendingEdit: toPendingEditStatus(edit) };
 }
 
 function toNacks({ stream, troubles }: MemberView): Nack[] {

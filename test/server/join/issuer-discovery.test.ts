@@ -9,6 +9,7 @@ import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, test } from 'vitest';
 import { systemClock, systemRandom } from '../../../src/base/index.js';
 import { loadOrCreateAuthority } from '../../../src/ca/index.js';
+import { replaceFile } from '../../../src/demo/replace-file.js';
 import { NodeIssuers } from '../../../src/server/join/index.js';
 import type { Fetch } from '../../../src/server/join/issuers/fetch-json.js';
 import { parseSpiffeId } from '../../../src/spiffe/index.js';
@@ -141,7 +142,7 @@ describe('a running server', () => {
     return issue(KEY, { iss: 'ci', aud: ['countersign'], sub: 'web', run, exp });
   };
   const edit = async (text: string): Promise<void> => {
-    await writeFile(running.meshPath, text);
+    await replaceFile(running.meshPath, text);
     // A client that never answers keeps the second edit from being in force on it.
     await running.get('/v1/wait?timeout_ms=3000');
   };

@@ -38,6 +38,9 @@ it('an edit is taken when it is looked at, and told once', async () => {
   write(BETTER);
   source.check();
   source.check();
+  expect(changes).toHaveLength(0);
+  clock.advance(2_000);
+  source.check();
   expect(changes).toHaveLength(1);
   expect(servicesOf(source.state)).toEqual(['ledger', 'web']);
   expect(source.state.loadedAtMs).toBe(clock.now());
@@ -49,34 +52,37 @@ it('an edit is found by polling where the file system sends no notice', async ()
   onTestFinished(() => source.stop());
   source.start();
   write(BETTER);
-  clock.advance(2_000);
+  clock.advance(5_000);
   expect(changes.map(servicesOf)).toEqual([['ledger', 'web']]);
   write(GOOD);
-  clock.advance(2_000);
+  clock.advance(5_000);
   expect(changes.map(servicesOf)).toEqual([['ledger', 'web'], ['web']]);
   source.stop();
   expect(clock.pending).toBe(0);
 });
 
 it('a broken edit changes nothing, is told, and is forgotten once it is mended', async () => {
-  const { write, open, changes } = setUp(GOOD);
+  const { write, open, changes, clock } = setUp(GOOD);
   const source = await open();
   const { mesh } = source.state;
   write(BROKEN);
   source.check();
+  clock.advance(2_000);
   expect(source.state.mesh).toBe(mesh);
   expect(messagesOf(source.state)).toEqual([expect.stringContaining('prots')]);
   write(GOOD);
   source.check();
+  clock.advance(2_000);
   expect(messagesOf(source.state)).toEqual([]);
   expect(changes).toHaveLength(2);
 });
 
 it('a file that is gone leaves the last good mesh in force', async () => {
-  const { path, open } = setUp(GOOD);
+  const { path, open, clock } = setUp(GOOD);
   const source = await open();
   unlinkSync(path);
   source.check();
+  clock.advance(2_000);
   expect(servicesOf(source.state)).toEqual(['web']);
   expect(messagesOf(source.state)).toHaveLength(1);
 });
@@ -104,12 +110,13 @@ it('a restart with a broken file goes on with the mesh that was in force', async
 });
 
 it('a mesh is stored when it is wholly in force, and only if it is still the newest', async () => {
-  const { path, write, open, store } = setUp(GOOD);
+  const { path, write, open, store, clock } = setUp(GOOD);
   const source = await open();
   const first = source.state.mesh;
   expect([source.remembered, store.value]).toEqual([undefined, undefined]);
   write(BETTER);
   source.check();
+  clock.advance(2_000);
   await source.remember(first);
   expect(store.value).toBeUndefined();
   await source.remember(source.state.mesh);
@@ -122,12 +129,14 @@ it('another CA is refused while the server runs', async () => {
   const SETTINGS = 'root: r, provisioner: p, key: k';
   const withCa = (url: string): string =>
     `${GOOD.slice(0, -2)}, authority: { stepCa: { ${SETTINGS}, url: "${url}" } } }`;
-  const { write, open, changes, path } = setUp(withCa('https://ca.example'));
+  const { write, open, changes, path, clock } = setUp(withCa('https://ca.example'));
   const source = await open();
   write(withCa('https://other.example'));
   source.check();
+  clock.advance(2_000);
   write(GOOD);
   source.check();
+  clock.advance(2_000);
   const message = 'changing the CA of a running mesh is not supported yet';
   const hint = 'restart the server: sidecars are then given certificates of the other CA';
   const at = { severity: 'error', message, hint };
