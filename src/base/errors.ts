@@ -1,4 +1,5 @@
 import type { ErrorCode } from './error-codes.js';
+import { toShortText } from './foreign-text.js';
 
 /** Where in a user's file something stands. Lines and columns count from 1. */
 export interface SourceRef {
@@ -25,6 +26,9 @@ export interface MeshErrorOptions {
   readonly variant?: string;
 }
 
+/** Characters of a message: it may quote what somebody else sent. */
+const MAX_MESSAGE = 4_096;
+
 /**
  * The one error class for what can go wrong by input or environment. Domain code knows no gRPC or
  * HTTP status: each edge maps `code` by a table of its own. A defect of ours is an `assert`, not a
@@ -38,7 +42,10 @@ export class MeshError extends Error {
   readonly variant: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: MeshErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(
+      toShortText(message, MAX_MESSAGE),
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
     this.code = code;
     this.path = options.path;
     this.hint = options.hint;

@@ -9,6 +9,7 @@ export {
   systemErrorCode,
   toPlace,
 } from './errors.js';
+export { escapeControls, toShortText } from './foreign-text.js';
 export { inParts } from './in-parts.js';
 export { Listeners } from './listeners.js';
 export type { Logger } from './log.js';

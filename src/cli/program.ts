@@ -2,7 +2,7 @@
 // result into an exit code. A command loads only what its own file imports: `check` never loads
 // gRPC, and `serve` never loads the ProtoJSON descriptor.
 import { Command } from 'commander';
-import type { Context, ExitCode, Io } from '../terminal/index.js';
+import { type Context, type ExitCode, guardOutput, type Io } from '../terminal/index.js';
 import { COMMANDS, type CommandEntry } from './commands/index.js';
 import { reportError } from './exit.js';
 import { toExample } from './options.js';
@@ -12,13 +12,14 @@ const HELP_WIDTH = 100;
 
 /** Runs one command line (without node and script). Never throws; problems are on `io.stderr`. */
 export async function run(argv: readonly string[], io: Io): Promise<ExitCode> {
-  const context: Context = { ...io, exitCode: 0 };
+  const [stdout, stderr] = [guardOutput(io.stdout), guardOutput(io.stderr)];
+  const context: Context = { ...io, stdout, stderr, screen: io.stdout, exitCode: 0 };
   try {
     const program = await createProgram(argv, context);
     await program.parseAsync(argv, { from: 'user' });
     return context.exitCode;
   } catch (error) {
-    return reportError(error, io);
+    return reportError(error, context);
   }
 }
 

@@ -1,5 +1,5 @@
 // What the demo prints: steps, each with what is done and what was observed, and a summary.
-import { MeshError, toSeconds } from '../base/index.js';
+import { escapeControls, MeshError, toSeconds } from '../base/index.js';
 import { hintOf, type Output, toTable, writeLine } from '../terminal/index.js';
 
 /** How a step reports what it does and sees. */
@@ -41,11 +41,11 @@ export class DemoReport {
 
   heading(text: string): void {
     this.line('');
-    this.line(this.#paint(text, 'bold'));
+    this.#write(this.#paint(text, 'bold'));
   }
 
   line(text: string): void {
-    if (!this.#muted) writeLine(this.#output, text);
+    this.#write(escapeControls(text));
   }
 
   /** A name and its text, in columns. */
@@ -60,9 +60,9 @@ export class DemoReport {
     const saw = (witness: string, text: string, holds = true): void => {
       ok &&= holds;
       const mark = holds ? this.#paint('ok  ', 'green') : this.#paint('FAIL', 'red');
-      this.line(`   ${mark}  ${witness.padEnd(WITNESS_WIDTH)}${text}`);
+      this.#write(`   ${mark}  ${witness.padEnd(WITNESS_WIDTH)}${escapeControls(text)}`);
     };
-    const does = (text: string): void => this.line(this.#paint(`   ${text}`, 'dim'));
+    const does = (text: string): void => this.#write(this.#paint(`   ${text}`, 'dim'));
     let summary = 'see above';
     try {
       summary = await run({ does, saw });
@@ -84,7 +84,7 @@ export class DemoReport {
     ]);
     for (const row of toTable(rows)) {
       const mark = row.slice(0, 4);
-      this.line(`   ${this.#paint(mark, mark === 'FAIL' ? 'red' : 'green')}${row.slice(4)}`);
+      this.#write(`   ${this.#paint(mark, mark === 'FAIL' ? 'red' : 'green')}${row.slice(4)}`);
     }
     const good = this.#results.filter(({ ok }) => ok).length;
     const seconds = toSeconds(tookMs).toFixed(1);
@@ -92,7 +92,13 @@ export class DemoReport {
     this.line(`${good} of ${this.#results.length} steps showed what they should, in ${seconds} s`);
   }
 
+  /** Text that is escaped, and painted. */
+  #write(text: string): void {
+    if (!this.#muted) writeLine(this.#output, text);
+  }
+
   #paint(text: string, colour: keyof typeof ANSI): string {
-    return this.#colours ? `\x1b[${ANSI[colour]}m${text}\x1b[0m` : text;
+    const shown = escapeControls(text);
+    return this.#colours ? `\x1b[${ANSI[colour]}m${shown}\x1b[0m` : shown;
   }
 }

@@ -19,6 +19,7 @@ import {
 export interface DemoOptions {
   /** Keeps it running after the last step, until the process is asked to stop. */
   readonly keep: boolean;
+  /** Its stdout as it is: the report has colours of its own. */
   readonly io: Pick<Io, 'stdout' | 'clock' | 'random' | 'onStop'>;
 }
 

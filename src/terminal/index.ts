@@ -2,6 +2,7 @@ export { COMMANDS, HINTS, hintOf } from './hints.js';
 export {
   type Context,
   type ExitCode,
+  guardOutput,
   type Io,
   type Output,
   systemIo,

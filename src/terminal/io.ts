@@ -3,6 +3,7 @@
 import {
   type Cancel,
   type Clock,
+  escapeControls,
   type Random,
   systemClock,
   systemErrorCode,
@@ -33,6 +34,16 @@ export type ExitCode = 0 | 1 | 2 | 3 | 130;
 /** What a command's action works with; the exit code stays 0 unless it sets another. */
 export interface Context extends Io {
   exitCode: ExitCode;
+  /** `stdout` itself, for our own sequences that steer a terminal and for nothing else. */
+  readonly screen: Output;
+}
+
+/**
+ * The output for text that may quote what somebody else wrote: nothing in it steers a terminal or
+ * reorders what it shows.
+ */
+export function guardOutput(output: Output): Output {
+  return { isTTY: output.isTTY, write: (text) => output.write(escapeControls(text)) };
 }
 
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM'] as const;

@@ -1,6 +1,7 @@
 // Who a client claims to be. Only what the server uses is kept: Envoy's first request is about
 // 62 kB, nearly all of it the list of its extensions, which is skipped while decoding and never
 // retained.
+import { MeshError } from '../base/index.js';
 import type { countersign } from '../gen/wire.js';
 
 /** A node's metadata as JSON. */
@@ -27,8 +28,17 @@ export interface Node {
 /** Deeper metadata is left out. */
 const MAX_METADATA_DEPTH = 16;
 
-/** The node of a first request. */
+/** Characters of an id, a cluster, a user agent. */
+const MAX_TEXT = 1_024;
+/** Characters of all keys and texts of the metadata, and of all client features, together. */
+const MAX_METADATA = 65_536;
+
+/**
+ * The node of a first request. It is kept as long as the stream is, so it is bounded.
+ * @throws MeshError resource-limit
+ */
 export function toNode(node: countersign.wire.Node): Node {
+  assertSizes(node);
   const version = node.userAgentBuildVersion?.version;
   const build = version
     ? `${version.majorNumber ?? 0}.${version.minorNumber ?? 0}.${version.patch ?? 0}`
@@ -41,6 +51,41 @@ export function toNode(node: countersign.wire.Node): Node {
     userAgentVersion: node.userAgentVersion || build,
     ...(node.clientFeatures?.length && { clientFeatures: node.clientFeatures }),
   };
+}
+
+function assertSizes(node: countersign.wire.Node): void {
+  const { id, cluster, userAgentName, userAgentVersion } = node;
+  for (const [name, text] of Object.entries({ id, cluster, userAgentName, userAgentVersion })) {
+    const size = text?.length ?? 0;
+    if (size > MAX_TEXT) throw tooLarge(`a node's ${name}`, MAX_TEXT, size);
+  }
+  const features = node.clientFeatures ?? [];
+  const size = sizeOf(node.metadata) + features.reduce((sum, text) => sum + text.length, 0);
+  if (size > MAX_METADATA) throw tooLarge("a node's metadata", MAX_METADATA, size);
+}
+
+function tooLarge(what: string, limit: number, got: number): MeshError {
+  return new MeshError(
+    'resource-limit',
+    `expected ${what} to have at most ${limit} characters but got ${got}`,
+  );
+}
+
+/** Each value counts as one character more, so that empty ones are counted too. */
+function sizeOf(struct: countersign.wire.Struct | undefined | null): number {
+  let size = 0;
+  // No recursion: a client chooses the depth.
+  const left: unknown[] = [struct];
+  for (let value = left.pop(); value !== undefined || left.length > 0; value = left.pop()) {
+    if (typeof value === 'string') size += value.length;
+    if (typeof value !== 'object' || value === null) continue;
+    for (const [key, inner] of Object.entries(value)) {
+      size += 1 + (Array.isArray(value) ? 0 : key.length);
+      left.push(inner);
+    }
+    if (size > MAX_METADATA) return size;
+  }
+  return size;
 }
 
 function toObject(struct: countersign.wire.Struct | undefined | null, depth: number): JsonObject {

@@ -1,12 +1,15 @@
 // A discovery request, decoded: what both protocol variants have in common, and how each states
 // its subscription. Only the fields that the server reads are decoded
 // (protos/countersign/wire.proto).
-import { MeshError } from '../base/index.js';
+import { MeshError, toShortText } from '../base/index.js';
 import { countersign } from '../gen/wire.js';
 import type { SessionLimits } from './limits.js';
 import { type Node, toNode } from './node.js';
 
 const { wire } = countersign;
+
+/** Characters of a rejection that are kept: a client may send megabytes. */
+const MAX_NACK = 4_096;
 
 /** `sotw`: each response holds all that is asked for. `delta`: only what changed. */
 export type Variant = 'sotw' | 'delta';
@@ -97,7 +100,8 @@ function toRequest(message: Common, interest: Interest): Request {
   const request = { typeUrl: message.typeUrl ?? '', nonce: message.responseNonce ?? '', interest };
   const detail = message.errorDetail;
   if (!detail) return request;
-  return { ...request, error: { code: detail.code ?? 0, message: detail.message ?? '' } };
+  const said = toShortText(detail.message ?? '', MAX_NACK);
+  return { ...request, error: { code: detail.code ?? 0, message: said } };
 }
 
 function attempt<T>(decode: () => T): T {

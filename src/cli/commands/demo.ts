@@ -8,6 +8,6 @@ export function define(command: Command, context: Context): void {
     .option('--keep', 'leave it running, and print the addresses to try')
     .addHelpText('after', toExample('countersign demo --keep'))
     .action(async ({ keep = false }: { readonly keep?: boolean }) => {
-      context.exitCode = await runDemo({ keep, io: context });
+      context.exitCode = await runDemo({ keep, io: { ...context, stdout: context.screen } });
     });
 }

@@ -49,8 +49,10 @@ async function watch(options: StatusOptions, context: Context): Promise<void> {
       const text = toText(status, options, context);
       // On a screen the ages keep changing; elsewhere only news is worth a line.
       const content = JSON.stringify(status);
-      if (redraws) stdout.write(`${CLEAR_SCREEN}${text}\n`);
-      else if (content !== shown) {
+      if (redraws) {
+        context.screen.write(CLEAR_SCREEN);
+        writeLine(stdout, text);
+      } else if (content !== shown) {
         if (shown !== undefined && options.json !== true) writeLine(stdout, '');
         writeLine(stdout, text);
       }

@@ -4,7 +4,7 @@
 // (DNS rebinding).
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
-import { type ErrorCode, MeshError } from '../../base/index.js';
+import { type ErrorCode, escapeControls, MeshError, toShortText } from '../../base/index.js';
 import { hintOf } from '../../terminal/index.js';
 
 export interface AdminRequest {
@@ -39,8 +39,16 @@ const STATUS_OF: Partial<Record<ErrorCode, number>> = {
   'resource-limit': 400,
 };
 
+const BASE = 'http://admin';
+/** Characters of a request that an answer repeats. */
+const MAX_SHOWN = 200;
+
 export function toJsonReply(value: unknown, status = 200): AdminReply {
-  return { status, contentType: 'application/json', body: `${JSON.stringify(value)}\n` };
+  return {
+    status,
+    contentType: 'application/json',
+    body: `${escapeControls(JSON.stringify(value))}\n`,
+  };
 }
 
 export function createAdminServer(options: AdminOptions): Server {
@@ -60,7 +68,11 @@ async function answer(
   { routes, authorize }: AdminOptions,
   response: ServerResponse,
 ): Promise<AdminReply> {
-  const url = new URL(request.url ?? '/', 'http://admin');
+  const url = tryUrl(request.url);
+  if (url === undefined) {
+    const error = `expected a path but got "${toShortText(request.url ?? '', MAX_SHOWN)}"`;
+    return toJsonReply({ error }, 400);
+  }
   if (!OPEN_PATHS.has(url.pathname) && !authorize(request.headers.authorization)) {
     if (!isLoopback(request.socket.localAddress)) {
       return toJsonReply({ error: 'expected an admin token (authorization: Bearer)' }, 401);
@@ -71,13 +83,19 @@ async function answer(
     }
   }
   const handler = routes.get(url.pathname);
-  if (handler === undefined) return toJsonReply({ error: `no such path "${url.pathname}"` }, 404);
+  if (handler === undefined)
+    return toJsonReply({ error: `no such path "${toShortText(url.pathname, MAX_SHOWN)}"` }, 404);
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return toJsonReply({ error: `expected GET but got ${request.method}` }, 405);
   }
   const gone = new AbortController();
   response.once('close', () => gone.abort());
   return handler({ query: url.searchParams, signal: gone.signal });
+}
+
+/** Undefined for what is no path, such as `//`. */
+function tryUrl(text = '/'): URL | undefined {
+  return URL.canParse(text, BASE) ? new URL(text, BASE) : undefined;
 }
 
 function toErrorReply(error: unknown, { onError }: AdminOptions): AdminReply {

@@ -1,5 +1,6 @@
 // The one writer of Prometheus text (exposition format 0.0.4).
 // https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
+import { escapeControls } from '../../base/index.js';
 
 export interface Sample {
   readonly labels?: Readonly<Record<string, string>>;
@@ -49,5 +50,5 @@ function toValueText(value: number): string {
 }
 
 function escapeText(text: string): string {
-  return text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
+  return escapeControls(text).replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
 }
