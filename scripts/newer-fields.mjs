@@ -1,6 +1,6 @@
 // Fields of Envoy's messages that are newer than the protos which the package ships, by their
 // numbers in Envoy 1.40.0. An older Envoy passes over a field that it doesn't know.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 const NEWER = [
@@ -20,16 +20,33 @@ enum UpstreamConnectMode {
 }
 `,
   },
+  {
+    file: 'envoy/config/core/v3/protocol.proto',
+    message: 'HttpProtocolOptions',
+    fields: `
+  google.protobuf.UInt32Value max_response_headers_kb = 7;
+`,
+    types: '',
+  },
+  {
+    file: 'envoy/config/core/v3/protocol.proto',
+    message: 'Http1ProtocolOptions',
+    fields: `
+  repeated type.matcher.v3.StringMatcher ignore_http_11_upgrade = 11;
+`,
+    types: '',
+  },
 ];
 
-/** Writes the package's files with those fields into `folder`, to be searched before it. */
+/** Writes the package's files with those fields to `folder`, which is to be searched first. */
 export function writeNewerProtos(folder, packageFolder) {
   for (const { file, message, fields, types } of NEWER) {
-    const text = readFileSync(join(packageFolder, file), 'utf8').replaceAll('\r', '');
+    const path = join(folder, file);
+    const source = existsSync(path) ? path : join(packageFolder, file);
+    const text = readFileSync(source, 'utf8').replaceAll('\r', '');
     const begin = text.indexOf(`\nmessage ${message} {\n`);
     const end = text.indexOf('\n}\n', begin);
     if (begin < 0 || end < 0) throw new Error(`${file} has no message ${message}`);
-    const path = join(folder, file);
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, `${text.slice(0, end)}${fields}}\n${types}${text.slice(end + 3)}`);
   }

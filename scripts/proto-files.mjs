@@ -17,6 +17,7 @@ export const ENCODED_PROTOS = [
   v3('extensions/filters/http/router', 'router'),
   v3('extensions/filters/listener/tls_inspector', 'tls_inspector'),
   v3('extensions/upstreams/http', 'http_protocol_options'),
+  v3('extensions/http/header_formatters/preserve_case', 'preserve_case'),
 ];
 
 /** What the `bootstrap` command encodes; a module of its own, which `serve` doesn't load. */

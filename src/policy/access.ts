@@ -57,3 +57,8 @@ export function needsHttp(rule: RuleFields & { readonly not?: RuleFields }): boo
   const { not, methods, paths } = rule;
   return methods !== undefined || paths !== undefined || (not !== undefined && needsHttp(not));
 }
+
+/** Whether a rule of the port looks at paths: then they are normalised before rules see them. */
+export function looksAtPaths({ deny, allow }: PortAccess): boolean {
+  return [...deny, ...allow].some(({ paths, not }) => (paths ?? not?.paths) !== undefined);
+}

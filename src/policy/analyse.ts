@@ -2,6 +2,7 @@
 // settings show, warnings, and exemptions.
 import { toPlace, toSeconds } from '../base/index.js';
 import { analyseAccess } from './analyse-access.js';
+import { analyseTransparency } from './analyse-transparency.js';
 import { MESH_PORT } from './keys.js';
 import type { AddProblem, Report } from './report.js';
 import type { Resolution, ResolvedService } from './resolve.js';
@@ -35,6 +36,7 @@ export function analyse({ resolution, tree, report, complete }: AnalysisInput): 
   checkIssuers(resolution.nodeIssuers, { tree, report });
   if (complete) checkNamespaces(resolution, { addProblem, report });
   analyseAccess({ resolution, addProblem, chains: chainsOf(resolution) });
+  analyseTransparency({ services: resolution.services, tree, addProblem });
 }
 
 /** Each scope once, with the wider ones around it. */

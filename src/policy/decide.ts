@@ -7,8 +7,6 @@ import { callerMatches, type WhoCalls } from './caller.js';
 import type { Mesh, Port, PortAccess, Rule, RuleFields, Service } from './model.js';
 import { pathMatches } from './path-pattern.js';
 
-export type { WhoCalls } from './caller.js';
-
 /**
  * A request as rules see it; `path` without query, normalised. Undefined fields: a tcp
  * connection.

@@ -1,9 +1,8 @@
-export { needsHttp } from './access.js';
+export { looksAtPaths, needsHttp } from './access.js';
 export { changedAuthority } from './authority.js';
 export { callerMatches } from './caller.js';
 export { claimMatches } from './claim-pattern.js';
 export {
-  type AccessDecision,
   type AccessRequest,
   type Call,
   decideAccess,
@@ -11,8 +10,6 @@ export {
   mayCall,
   mayPass,
   notEffect,
-  ruleMatchesCaller,
-  type WhoCalls,
 } from './decide.js';
 export { exampleMesh } from './example.js';
 export { loadMesh, readMeshFiles, skippedFiles } from './files.js';

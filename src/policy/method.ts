@@ -8,7 +8,7 @@ import { expected, type Parsed, parsed } from './parsed.js';
 const TOKEN = /^[!#$%&'+.^_`|~0-9A-Za-z-]+$/;
 
 /** RFC 9110 section 9.3, and PATCH of RFC 5789. */
-const COMMON = 'GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH'.split(' ');
+const COMMON = 'GET HEAD POST PUT DELETE OPTIONS TRACE PATCH'.split(' ');
 /** In use (some by WebDAV, RFC 4918) though near a common one: no typing mistakes. */
 const NEAR_COMMON: readonly string[] = ['LIST', 'MOVE', 'COPY', 'SET'];
 
@@ -19,6 +19,9 @@ export function tryMethod(text: string): Parsed<string> {
   }
   if (!TOKEN.test(text)) return expected('a method such as GET');
   const upper = text.toUpperCase();
+  if (upper === 'CONNECT') {
+    return expected('a method that reaches applications', 'a WebSocket is a GET, over HTTP/2 too');
+  }
   return text === upper
     ? parsed(text)
     : expected('a method in upper case, such as GET', `write ${upper}`);

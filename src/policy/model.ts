@@ -10,6 +10,10 @@ export type ServiceName = string & { readonly __brand: 'ServiceName' };
 export type Mode = 'strict' | 'permissive' | 'disable';
 /** Protocols that this version translates. */
 export type Protocol = 'http' | 'http2' | 'grpc' | 'tcp';
+/** What becomes of a request with `%2F` or `%5C` in its path. */
+export type EscapedSlashes = 'reject' | 'forward';
+/** `lower`: names of HTTP/1 headers arrive in lower case; `preserve`: as they were sent. */
+export type HeaderCase = 'lower' | 'preserve';
 export type TlsVersion = 'TLSv1_2' | 'TLSv1_3';
 export type Curve = 'X25519MLKEM768' | 'X25519' | 'P-256' | 'P-384';
 
@@ -89,6 +93,9 @@ export interface Port {
   readonly modeSource: SourceRef;
   readonly tls: TlsSettings;
   readonly access: PortAccess;
+  /** Unwritten: `reject` where rules look at paths, else `forward`. */
+  readonly escapedSlashes: EscapedSlashes;
+  readonly headerCase: HeaderCase;
   readonly source: SourceRef;
 }
 
@@ -201,7 +208,8 @@ export interface Mesh {
   readonly version: string;
 }
 
-export type Severity = 'error' | 'warning' | 'exemption';
+/** A note says what follows from the mesh and is no fault of it. */
+export type Severity = 'error' | 'warning' | 'exemption' | 'note';
 
 /** Something `check` reports. Errors keep a mesh out of force. */
 export interface Problem {

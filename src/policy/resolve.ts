@@ -2,7 +2,7 @@
 
 import { strict as assert } from 'node:assert';
 import { toSpiffeId } from '../spiffe/index.js';
-import { type EffectiveAccess, resolveAccess } from './access.js';
+import { type EffectiveAccess, looksAtPaths, resolveAccess } from './access.js';
 import { resolveAuthority } from './authority.js';
 import type { CallerText } from './caller.js';
 import type {
@@ -151,6 +151,9 @@ class Resolver {
       modeSource,
       tls: resolveTls(chain),
       access: effective.access,
+      escapedSlashes:
+        text.escapedSlashes ?? (looksAtPaths(effective.access) ? 'reject' : 'forward'),
+      headerCase: text.headerCase ?? 'lower',
       source,
     };
     return { port, path, chain, effective };

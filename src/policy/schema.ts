@@ -119,7 +119,8 @@ const portMapSchema = z.strictObject(
   {
     protocol: protocolSchema,
     target: text('an IP address and port', tryTarget).optional(),
-    escapedSlashes: z.literal('reject').optional(),
+    escapedSlashes: oneOf(['reject', 'forward']).optional(),
+    headerCase: oneOf(['lower', 'preserve']).optional(),
     ...scopeFields,
   },
   { error: 'a protocol or a map' },

@@ -23,7 +23,6 @@ const KEYS: Readonly<Record<Section, readonly string[]>> = {
 
 const VALUES: Readonly<Record<string, readonly string[]>> = {
   protocol: ['tls', 'server-first'],
-  escapedSlashes: ['forward'],
   outbound: ['transparent', 'none'],
   inbound: ['transparent'],
 };

@@ -7,6 +7,13 @@ import { envoy } from '../gen/envoy.js';
 import type { Port, Service } from '../policy/index.js';
 import { createResource, type Resource } from '../xds/index.js';
 import { toEndpoints } from './endpoints.js';
+import {
+  BUFFER_LIMIT,
+  HTTP2,
+  HTTP2_KEPT_ALIVE,
+  MAX_ANSWER_HEADERS,
+  toHttp1,
+} from './http-protocol.js';
 import { isHttp } from './listeners.js';
 import { ADS, toAny, toDuration, toTcpAddress } from './messages.js';
 import { PLAIN_MATCH, toClusterName, toLocalClusterName, toServerName } from './names.js';
@@ -39,28 +46,60 @@ const CIRCUIT_BREAKERS: envoy.config.cluster.v3.CircuitBreakers = {
   ],
 };
 
-const HTTP1: HttpProtocolOptions = { explicitHttpConfig: { httpProtocolOptions: {} } };
-const HTTP2: HttpProtocolOptions = {
-  explicitHttpConfig: { http2ProtocolOptions: { allowConnect: true } },
-};
+/** The options of a cluster that speaks one version of HTTP, or that which its caller speaks. */
+type Version = 'http1' | 'http2' | 'same';
+
+interface HttpOptions {
+  readonly version: Version;
+  /** Default: without keepalive. */
+  readonly http2?: typeof HTTP2;
+  readonly idleMs?: number;
+}
 
 function toHttpOptions(
-  options: HttpProtocolOptions,
-): Pick<Cluster, 'typedExtensionProtocolOptions'> {
+  port: Port,
+  { version, http2 = HTTP2, idleMs }: HttpOptions,
+): Pick<Cluster, 'typedExtensionProtocolOptions' | 'perConnectionBufferLimitBytes'> {
+  const idle = idleMs === undefined ? {} : { idleTimeout: toDuration(idleMs) };
+  const options: HttpProtocolOptions = {
+    ...toVersion(port, version, http2),
+    commonHttpProtocolOptions: { ...MAX_ANSWER_HEADERS, ...idle },
+  };
   const message = toAny(
     HTTP_OPTIONS,
     envoy.extensions.upstreams.http.v3.HttpProtocolOptions,
     options,
   );
-  return { typedExtensionProtocolOptions: { [HTTP_OPTIONS]: message } };
+  return {
+    typedExtensionProtocolOptions: { [HTTP_OPTIONS]: message },
+    perConnectionBufferLimitBytes: BUFFER_LIMIT,
+  };
+}
+
+function toVersion(
+  port: Port,
+  version: Version,
+  http2ProtocolOptions: typeof HTTP2,
+): HttpProtocolOptions {
+  const httpProtocolOptions = toHttp1(port);
+  switch (version) {
+    case 'http1':
+      return { explicitHttpConfig: { httpProtocolOptions } };
+    case 'http2':
+      return { explicitHttpConfig: { http2ProtocolOptions } };
+    case 'same':
+      return { useDownstreamProtocolConfig: { httpProtocolOptions, http2ProtocolOptions } };
+  }
 }
 
 /**
  * HTTP/2 wherever the peer is sure to speak it: every sidecar does, an application on `http` may
- * not.
+ * not. It has no upper case, so that a port which keeps it is called as its callers call.
  */
-function speaksHttp2(callee: Service, port: Port): boolean {
-  return port.protocol !== 'http' || (callee.sidecar && callee.endpoints.length === 0);
+function versionBetween(callee: Service, port: Port): Version {
+  if (port.protocol !== 'http') return 'http2';
+  if (!hasSidecarsAlone(callee)) return 'http1';
+  return port.headerCase === 'preserve' ? 'same' : 'http2';
 }
 
 /**
@@ -75,9 +114,22 @@ function toSourceAddress({ target }: Port): Pick<Cluster, 'upstreamBindConfig'> 
   return { upstreamBindConfig: { sourceAddress: { address: FROM_SIDECAR, portValue: 0 } } };
 }
 
+function hasSidecarsAlone(callee: Service): boolean {
+  return callee.sidecar && callee.endpoints.length === 0;
+}
+
+/** A connection without a request, or of tcp, to a peer that vanished: the kernel asks. */
+const TCP_KEEPALIVE: envoy.config.cluster.v3.UpstreamConnectionOptions = {
+  tcpKeepalive: {
+    keepaliveTime: { value: 5 },
+    keepaliveInterval: { value: 3 },
+    keepaliveProbes: { value: 3 },
+  },
+};
+
 /** The application behind a declared port. */
 export function toLocalCluster(service: Service, port: Port): Resource {
-  const http = port.protocol === 'http' ? HTTP1 : HTTP2;
+  const version = port.protocol === 'http' ? 'http1' : 'http2';
   return toResource(port, {
     name: toLocalClusterName(port),
     type: v3.Cluster.DiscoveryType.STATIC,
@@ -94,12 +146,9 @@ export function toLocalCluster(service: Service, port: Port): Resource {
         },
       ],
     },
-    ...(isHttp(port)
-      ? toHttpOptions({
-          ...http,
-          commonHttpProtocolOptions: { idleTimeout: toDuration(LOCAL_IDLE_MS) },
-        })
-      : {}),
+    ...(isHttp(port) ? toHttpOptions(port, { version, idleMs: LOCAL_IDLE_MS }) : {}),
+    // An HTTP/2 application that doesn't read one caller's upload stalls that caller's alone.
+    ...(version === 'http2' && isHttp(port) ? { connectionPoolPerDownstreamConnection: true } : {}),
     altStatName: `local.${service.name}:${port.number}`,
   });
 }
@@ -133,7 +182,13 @@ export function toCalleeCluster({ callee, port, sidecars }: Callee): Resource {
         transportSocket: RAW_BUFFER,
       },
     ],
-    ...(isHttp(port) ? toHttpOptions(speaksHttp2(callee, port) ? HTTP2 : HTTP1) : {}),
+    upstreamConnectionOptions: TCP_KEEPALIVE,
+    ...(isHttp(port)
+      ? toHttpOptions(port, {
+          version: versionBetween(callee, port),
+          http2: hasSidecarsAlone(callee) ? HTTP2_KEPT_ALIVE : HTTP2,
+        })
+      : {}),
   });
 }
 

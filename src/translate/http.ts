@@ -3,13 +3,24 @@
 // set from the first push, since each of these settings sits in a filter chain and a later change
 // would drain it.
 import { envoy } from '../gen/envoy.js';
+import { looksAtPaths, type Port } from '../policy/index.js';
+import {
+  HTTP2,
+  HTTP2_KEPT_ALIVE,
+  MAX_HEADERS,
+  MAX_HEADERS_KB,
+  RETRY_BUFFER_LIMIT,
+  toHttp1,
+} from './http-protocol.js';
 import { ADS_OR_WAIT, NO_LIMIT, toAny, toEmptyAny } from './messages.js';
 import { ALLOW_FILTER, DENY_FILTER } from './names.js';
 import { toHttpRbacFilter } from './rbac-http.js';
+import { OTHER_UPGRADES, UPGRADES } from './upgrades.js';
 
 const hcm = envoy.extensions.filters.network.http_connection_manager.v3;
 type Hcm = envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
 type Filter = envoy.config.listener.v3.Filter;
+type Route = envoy.config.route.v3.Route;
 type HttpFilter = envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter;
 
 const ROUTER: HttpFilter = {
@@ -22,14 +33,24 @@ const ROUTER: HttpFilter = {
 };
 
 /** What both directions need to be transparent to an application. */
-function toTransparent(statPrefix: string, http10Host: string): Hcm {
+function toTransparent(statPrefix: string, host: string, port: Port): Hcm {
   return {
     statPrefix,
     codecType: hcm.HttpConnectionManager.CodecType.AUTO,
-    httpProtocolOptions: { acceptHttp_10: true, defaultHostForHttp_10: http10Host },
-    http2ProtocolOptions: { allowConnect: true },
-    upgradeConfigs: [{ upgradeType: 'websocket' }],
+    commonHttpProtocolOptions: MAX_HEADERS,
+    httpProtocolOptions: {
+      ...toHttp1(port),
+      acceptHttp_10: true,
+      defaultHostForHttp_10: host,
+      ignoreHttp_11Upgrade: OTHER_UPGRADES,
+    },
+    http2ProtocolOptions: HTTP2,
+    maxRequestHeadersKb: { value: MAX_HEADERS_KB },
+    upgradeConfigs: UPGRADES.map((upgradeType) => ({ upgradeType })),
+    proxy_100Continue: true,
     streamIdleTimeout: NO_LIMIT,
+    generateRequestId: { value: false },
+    preserveExternalRequestId: true,
     serverHeaderTransformation: hcm.HttpConnectionManager.ServerHeaderTransformation.PASS_THROUGH,
   };
 }
@@ -46,6 +67,7 @@ function toFilter(message: Hcm): Filter {
 }
 
 export interface InboundHttp {
+  readonly port: Port;
   /** The RouteConfiguration, which carries the access rules. */
   readonly routeName: string;
   /** What a request of HTTP/1.0 without Host is taken to be for. */
@@ -54,36 +76,41 @@ export interface InboundHttp {
 
 /**
  * The server's side: identity of the caller into x-forwarded-client-cert (a forged one is
- * replaced), paths normalised before rules see them, the two access filters with their rules in
- * RDS.
+ * replaced), the two access filters with their rules in RDS. Paths are normalised where rules look
+ * at them, and for the application too: Envoy has no path for matching alone. Nothing else of a
+ * request is changed.
  */
-export function toInboundHttp({ routeName, host }: InboundHttp): Filter {
+export function toInboundHttp({ port, routeName, host }: InboundHttp): Filter {
+  const looked = looksAtPaths(port.access);
+  const action = hcm.HttpConnectionManager.PathWithEscapedSlashesAction;
   return toFilter({
-    ...toTransparent(routeName, host),
+    ...toTransparent(routeName, host, port),
+    http2ProtocolOptions: HTTP2_KEPT_ALIVE,
     rds: { configSource: ADS_OR_WAIT, routeConfigName: routeName },
     httpFilters: [toHttpRbacFilter(DENY_FILTER), toHttpRbacFilter(ALLOW_FILTER), ROUTER],
     forwardClientCertDetails: hcm.HttpConnectionManager.ForwardClientCertDetails.SANITIZE_SET,
     setCurrentClientCertDetails: { uri: true },
-    normalizePath: { value: true },
-    mergeSlashes: true,
+    normalizePath: { value: looked },
+    mergeSlashes: looked,
     pathWithEscapedSlashesAction:
-      hcm.HttpConnectionManager.PathWithEscapedSlashesAction.REJECT_REQUEST,
-    stripAnyHostPort: true,
-    stripTrailingHostDot: true,
-    commonHttpProtocolOptions: {
-      headersWithUnderscoresAction:
-        envoy.config.core.v3.HttpProtocolOptions.HeadersWithUnderscoresAction.REJECT_REQUEST,
-    },
+      port.escapedSlashes === 'reject' ? action.REJECT_REQUEST : action.KEEP_UNCHANGED,
   });
 }
 
+export interface OutboundHttp {
+  readonly cluster: string;
+  readonly port: Port;
+  /** What a request of HTTP/1.0 without Host is taken to be for. */
+  readonly host: string;
+}
+
 /** The caller's side: every request to the one cluster. */
-export function toOutboundHttp(cluster: string): Filter {
+export function toOutboundHttp({ cluster, host, port }: OutboundHttp): Filter {
   return toFilter({
-    ...toTransparent(`outbound:${cluster}`, cluster),
+    ...toTransparent(`outbound:${cluster}`, host, port),
     routeConfig: {
       name: cluster,
-      virtualHosts: [{ name: cluster, domains: ['*'], routes: [toRoute(cluster, OUTBOUND_RETRY)] }],
+      virtualHosts: [{ name: cluster, domains: ['*'], routes: toRoutes(cluster, OUTBOUND_RETRY) }],
     },
     httpFilters: [ROUTER],
   });
@@ -109,7 +136,23 @@ const OUTBOUND_RETRY: RetryPolicy = {
   hostSelectionRetryMaxAttempts: 3,
 };
 
-/** All paths to one cluster, without the 15 s that Envoy gives a route. */
-export function toRoute(cluster: string, retryPolicy?: RetryPolicy): envoy.config.route.v3.Route {
-  return { match: { prefix: '/' }, route: { cluster, timeout: NO_LIMIT, retryPolicy } };
+/**
+ * All paths to one cluster, without the 15 s that Envoy gives a route. Of two Host headers Envoy
+ * makes one, joined by a comma: RFC 9112 section 3.2 wants 400.
+ */
+export function toRoutes(cluster: string, retryPolicy?: RetryPolicy): Route[] {
+  return [
+    {
+      match: {
+        prefix: '/',
+        headers: [{ name: ':authority', stringMatch: { contains: ',' } }],
+      },
+      directResponse: { status: 400 },
+    },
+    {
+      match: { prefix: '/' },
+      route: { cluster, timeout: NO_LIMIT, retryPolicy },
+      perRequestBufferLimitBytes: RETRY_BUFFER_LIMIT,
+    },
+  ];
 }

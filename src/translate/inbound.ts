@@ -12,6 +12,7 @@ import type { envoy } from '../gen/envoy.js';
 import { mayConnectPlain, type Port, type Service } from '../policy/index.js';
 import type { Resource } from '../xds/index.js';
 import { toInboundHttp } from './http.js';
+import { BUFFER_LIMIT } from './http-protocol.js';
 import { CLOSE, isHttp, TLS_INSPECTOR, toListener, toTcpProxy } from './listeners.js';
 import { toDuration } from './messages.js';
 import {
@@ -33,6 +34,12 @@ type TransportSocket = envoy.config.core.v3.TransportSocket;
 
 /** A peer that doesn't finish its handshake in this time is cut; Envoy by itself waits for ever. */
 const HANDSHAKE_TIMEOUT = toDuration(15_000);
+
+/**
+ * How long a client of a declared http port may be silent before its first byte, which says whether
+ * it speaks TLS: as long as Envoy keeps a connection without a request. A direct one isn't cut.
+ */
+const SILENCE_MS = 3_600_000;
 
 /** For clients that choose their HTTP version by ALPN; between sidecars it isn't needed. */
 const HTTP_ALPN = ['h2', 'http/1.1'] as const;
@@ -59,6 +66,7 @@ function toMeshListener(inbound: Inbound): Resource {
     port: MESH_PORT,
     direction: 'inbound',
     listenerFilters: [TLS_INSPECTOR],
+    bufferLimit: BUFFER_LIMIT,
     filterChains: service.ports.map((port) => ({
       name: toServerName(service, port),
       filterChainMatch: { serverNames: [toServerName(service, port)] },
@@ -78,6 +86,7 @@ function toDeclared(inbound: Inbound, port: Port): Resource {
     direction: 'inbound',
     listenerFilters: isHttp(port) ? [TLS_INSPECTOR] : [],
     filterChains: isHttp(port) ? toHttpChains(inbound, port) : [toTcpChain(inbound, port)],
+    ...(isHttp(port) ? { inspectionMs: SILENCE_MS, bufferLimit: BUFFER_LIMIT } : {}),
     source: port.modeSource.line === 0 ? service.source : port.modeSource,
   });
 }
@@ -143,7 +152,7 @@ function toFilters({ name: host }: Service, port: Port): Filter[] {
   const known = knownFilters.get(port);
   if (known?.host === host) return known.filters;
   const filters = isHttp(port)
-    ? [toInboundHttp({ routeName: toInboundName(port), host })]
+    ? [toInboundHttp({ port, routeName: toInboundName(port), host })]
     : [...toTcpRbacFilters(port), toTcpProxy(toLocalClusterName(port), 'handshake')];
   knownFilters.set(port, { host, filters });
   return filters;

@@ -8,7 +8,7 @@ import type { SourceRef } from '../base/index.js';
 import { envoy } from '../gen/envoy.js';
 import type { Port } from '../policy/index.js';
 import { createResource, type Resource } from '../xds/index.js';
-import { NO_LIMIT, toAny, toTcpAddress } from './messages.js';
+import { NO_LIMIT, toAny, toDuration, toTcpAddress } from './messages.js';
 
 type FilterChain = envoy.config.listener.v3.FilterChain;
 type Filter = envoy.config.listener.v3.Filter;
@@ -31,6 +31,10 @@ export interface ListenerOptions {
   readonly listenerFilters?: readonly ListenerFilter[];
   readonly filterChains: readonly FilterChain[];
   readonly source: SourceRef;
+  /** How long listener filters may wait for a client to speak; Envoy's default is 15 s. */
+  readonly inspectionMs?: number;
+  /** Of each connection; Envoy's default is 1 MiB. */
+  readonly bufferLimit?: { readonly value: number };
 }
 
 /** As many as an HTTP request has, its retries counted. */
@@ -50,6 +54,9 @@ export function toListener(options: ListenerOptions): Resource {
     listenerFilters: options.listenerFilters ?? [],
     trafficDirection: DIRECTIONS[options.direction],
     enableReusePort: { value: false },
+    listenerFiltersTimeout:
+      options.inspectionMs === undefined ? undefined : toDuration(options.inspectionMs),
+    perConnectionBufferLimitBytes: options.bufferLimit,
   };
   return createResource({
     name: options.name,

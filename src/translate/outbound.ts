@@ -4,6 +4,7 @@
 import type { Port, Service } from '../policy/index.js';
 import type { Resource } from '../xds/index.js';
 import { toOutboundHttp } from './http.js';
+import { BUFFER_LIMIT } from './http-protocol.js';
 import { isHttp, toListener, toTcpProxy } from './listeners.js';
 import { toClusterName, toOutboundName } from './names.js';
 import { toMarkMetadata } from './revoked.js';
@@ -40,10 +41,15 @@ function translate({ callee, port, address, mark }: Outbound): Resource {
     address,
     port: port.number,
     direction: 'outbound',
+    ...(isHttp(port) ? { bufferLimit: BUFFER_LIMIT } : {}),
     filterChains: [
       {
         name: 'default',
-        filters: [isHttp(port) ? toOutboundHttp(cluster) : toTcpProxy(cluster, 'at-once')],
+        filters: [
+          isHttp(port)
+            ? toOutboundHttp({ cluster, port, host: callee.name })
+            : toTcpProxy(cluster, 'at-once'),
+        ],
         metadata: toMarkMetadata(mark),
       },
     ],

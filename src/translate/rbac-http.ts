@@ -4,7 +4,7 @@
 import { envoy, type google } from '../gen/envoy.js';
 import type { Port, Service } from '../policy/index.js';
 import { createResource, type Resource } from '../xds/index.js';
-import { toRoute } from './http.js';
+import { toRoutes } from './http.js';
 import { toAny } from './messages.js';
 import { ALLOW_FILTER, DENY_FILTER, toInboundName, toLocalClusterName } from './names.js';
 import { type RbacContext, toAllowRules, toDenyRules } from './rbac.js';
@@ -35,12 +35,29 @@ function toPerRoute(rules: Rbac): google.protobuf.Any {
   });
 }
 
+/**
+ * Applications that take a header's name into an environment variable (CGI, WSGI, PHP) see these as
+ * x-forwarded-client-cert, which alone is the sidecar's own.
+ */
+const FORGED_IDENTITIES = toSpellings('x-forwarded-client-cert');
+
+/** The name with `_` for some or all of its hyphens. */
+function toSpellings(name: string): string[] {
+  const [first = '', ...rest] = name.split('-');
+  const all = rest.reduce(
+    (heads, word) => heads.flatMap((head) => [`${head}-${word}`, `${head}_${word}`]),
+    [first],
+  );
+  return all.filter((spelling) => spelling !== name);
+}
+
 /** The RouteConfiguration of a declared HTTP port: to the application, under the port's rules. */
 export function toInboundRoutes(service: Service, port: Port, context: RbacContext): Resource {
   const cluster = toLocalClusterName(port);
   const message: envoy.config.route.v3.RouteConfiguration = {
     name: toInboundName(port),
-    virtualHosts: [{ name: service.name, domains: ['*'], routes: [toRoute(cluster)] }],
+    virtualHosts: [{ name: service.name, domains: ['*'], routes: toRoutes(cluster) }],
+    requestHeadersToRemove: FORGED_IDENTITIES,
     typedPerFilterConfig: {
       [DENY_FILTER]: toPerRoute(toDenyRules(port, context)),
       [ALLOW_FILTER]: toPerRoute(toAllowRules(port, context)),

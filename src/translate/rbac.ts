@@ -8,16 +8,15 @@ import { envoy } from '../gen/envoy.js';
 import {
   type Caller,
   type Effect,
+  looksAtPaths,
   needsHttp,
   notEffect,
-  type PathPattern,
   type Port,
   type Rule,
   type RuleFields,
-  templateRegex,
 } from '../policy/index.js';
 import { namespacePrefix, trustDomainPrefix } from '../spiffe/index.js';
-
+import { type PathContext, toPaths, toUnreadablePaths } from './rbac-paths.js';
 import { toRevokedPolicies } from './revoked.js';
 
 const v3 = envoy.config.rbac.v3;
@@ -40,26 +39,33 @@ export interface RbacContext {
 
 /** Rules of the `deny` filter, revoked identities first; without a rule it refuses nothing. */
 export function toDenyRules(port: Port, context: RbacContext): Rbac {
+  const { escapedSlashes } = port;
   const policies = {
     ...toRevokedPolicies(context.deniedIds),
-    ...toPolicies(port.access.deny, 'takes', context),
+    ...(context.http && looksAtPaths(port.access)
+      ? { 'unreadable-path': toUnreadablePaths(escapedSlashes) }
+      : {}),
+    ...toPolicies(port.access.deny, 'takes', { ...context, escapedSlashes }),
   };
   return { action: v3.RBAC.Action.DENY, policies };
 }
 
 /** Rules of the `allow` filter; without a policy it refuses everything. */
 export function toAllowRules(port: Port, context: RbacContext): Rbac {
-  const policies = toPolicies(port.access.allow, 'grants', context);
+  const { escapedSlashes } = port;
+  const policies = toPolicies(port.access.allow, 'grants', { ...context, escapedSlashes });
   if (port.access.otherwise === 'allow') {
     policies['otherwise'] = { permissions: [ANY_PERMISSION], principals: [ANY_PRINCIPAL] };
   }
   return { action: v3.RBAC.Action.ALLOW, policies };
 }
 
+type RuleContext = RbacContext & Pick<PathContext, 'escapedSlashes'>;
+
 function toPolicies(
   rules: readonly Rule[],
   effect: Effect,
-  context: RbacContext,
+  context: RuleContext,
 ): { [name: string]: Policy } {
   const policies: { [name: string]: Policy } = {};
   for (const [index, rule] of rules.entries()) {
@@ -70,13 +76,13 @@ function toPolicies(
   return policies;
 }
 
-function toPolicy(rule: Rule, effect: Effect, context: RbacContext): Policy {
+function toPolicy(rule: Rule, effect: Effect, context: RuleContext): Policy {
   const principals: Principal[] = [];
   const permissions: Permission[] = [];
   if (rule.from !== undefined) principals.push(toCallers(rule.from, context));
-  permissions.push(...toRequestConditions(rule, effect));
+  permissions.push(...toRequestConditions(rule, effect, context));
   if (rule.not?.from !== undefined) principals.push({ notId: toCallers(rule.not.from, context) });
-  for (const condition of toRequestConditions(rule.not ?? {}, notEffect(effect))) {
+  for (const condition of toRequestConditions(rule.not ?? {}, notEffect(effect), context)) {
     permissions.push({ notRule: condition });
   }
   return {
@@ -109,13 +115,18 @@ function toIdentity(name: StringMatcher): Principal {
   return { authenticated: { principalName: name } };
 }
 
-function toRequestConditions(fields: RuleFields, effect: Effect): Permission[] {
+function toRequestConditions(
+  fields: RuleFields,
+  effect: Effect,
+  { escapedSlashes }: RuleContext,
+): Permission[] {
+  const context: PathContext = { escapedSlashes, takesAway: effect === 'takes' };
   const conditions: Permission[] = [];
   if (fields.methods !== undefined) {
     conditions.push({ orRules: { rules: fields.methods.map((one) => toMethod(one, effect)) } });
   }
   if (fields.paths !== undefined) {
-    conditions.push({ orRules: { rules: fields.paths.flatMap(toPaths) } });
+    conditions.push({ orRules: { rules: fields.paths.flatMap((path) => toPaths(path, context)) } });
   }
   return conditions;
 }
@@ -124,28 +135,4 @@ function toRequestConditions(fields: RuleFields, effect: Effect): Permission[] {
 function toMethod(method: string, effect: Effect): Permission {
   const ignoreCase = effect === 'takes';
   return { header: { name: ':method', stringMatch: { exact: method, ignoreCase } } };
-}
-
-function toPaths(pattern: PathPattern): Permission[] {
-  switch (pattern.kind) {
-    case 'any':
-      return [ANY_PERMISSION];
-    case 'exact':
-      return [toPath({ exact: pattern.text })];
-    case 'suffix':
-      return [toPath({ suffix: pattern.text })];
-    case 'prefix': {
-      const prefix = toPath({ prefix: pattern.text });
-      return pattern.orExact === undefined
-        ? [prefix]
-        : [prefix, toPath({ exact: pattern.orExact })];
-    }
-    case 'template':
-      // Not Envoy's uri_template: 1.40.0 dies of some templates, such as `/a/**/*`.
-      return [toPath({ safeRegex: { regex: templateRegex(pattern.text) } })];
-  }
-}
-
-function toPath(path: StringMatcher): Permission {
-  return { urlPath: { path } };
 }

@@ -28,7 +28,8 @@ export interface TestService {
 
 export interface TestPort {
   readonly port: number;
-  readonly kind: 'http' | 'http2' | 'tcp';
+  /** own: the test starts its own application there. */
+  readonly kind: 'http' | 'http2' | 'tcp' | 'own';
 }
 
 export interface TestMesh {
@@ -94,13 +95,14 @@ export async function startMesh(harness: Harness, options: TestMeshOptions): Pro
     const apps = new Map<number, { address: string; port: number }>();
     for (const { port, kind } of ports) {
       const target = { address: appAddress, port: await pool.port(appAddress) };
+      apps.set(port, target);
+      if (kind === 'own') continue;
       const app = { name, ...target };
       started.push(
         kind === 'tcp'
           ? await harness.echoTcp(app)
           : await harness.echoHttp({ ...app, protocol: KINDS[kind] }),
       );
-      apps.set(port, target);
     }
     services.set(name, { name, address: pool.address(), outbound: pool.block(), apps });
   }

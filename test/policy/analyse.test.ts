@@ -1,7 +1,7 @@
 // Meshes whose shape is right: errors, warnings and exemptions that the resolved settings show.
 import { expect, test } from 'vitest';
 import { exampleMesh } from '../../src/policy/index.js';
-import { problemsOf } from './helpers.js';
+import { faultsOf, problemsOf } from './helpers.js';
 
 const TOP = 'trustDomain: shop.example\n';
 const STRICT_HINT =
@@ -49,8 +49,12 @@ const quiet: [name: string, text: string][] = [
 ];
 
 test.each(quiet)('says nothing of %s', (_name, text) => {
-  expect(problemsOf(text)).toEqual([]);
+  expect(faultsOf(text)).toEqual([]);
 });
+
+const DRAINS =
+  "\n  hint: to add the first such rule, or to take away the last, drains a port's connections";
+const PORT = `${TOP}services:\n  a:\n    ports:\n      1:\n`;
 
 const told: [name: string, text: string, ...problems: string[]][] = [
   [
@@ -161,9 +165,40 @@ const told: [name: string, text: string, ...problems: string[]][] = [
       'http2 and grpc ports but got them on tcp',
   ],
   [
+    'rules about paths, at the narrowest scope that has one',
+    `${PORT}        protocol: http\n        deny: [{ paths: [/x] }, { not: { paths: [/y] } }]\n`,
+    'mesh.yaml:5:7 services.a.ports.1: note: rules look at paths, which are therefore normalised ' +
+      `at a:1${DRAINS}`,
+  ],
+  [
+    'escaped slashes that are forwarded past rules about paths',
+    `${PORT}        protocol: http\n        escapedSlashes: forward\n` +
+      '        deny: [{ paths: [/x] }]\n',
+    'mesh.yaml:5:7 services.a.ports.1: note: rules look at paths, which are therefore normalised ' +
+      `at a:1${DRAINS}`,
+    'mesh.yaml:7:9 services.a.ports.1.escapedSlashes: warning: escaped slashes are forwarded ' +
+      'though rules look at paths\n  hint: to deny and not, %2F is a slash as well; to allow, ' +
+      'it is a character of its segment',
+  ],
+  [
+    'settings of HTTP at tcp ports',
+    `${PORT}        protocol: tcp\n        escapedSlashes: reject\n        headerCase: lower\n`,
+    'mesh.yaml:7:9 services.a.ports.1.escapedSlashes: expected escapedSlashes only on http, ' +
+      'http2 and grpc ports but got it on tcp',
+    'mesh.yaml:8:9 services.a.ports.1.headerCase: expected headerCase only on http, http2 and ' +
+      'grpc ports but got it on tcp',
+  ],
+  [
+    'header case where HTTP/2 has none',
+    `${PORT}        protocol: grpc\n        headerCase: preserve\n`,
+    'mesh.yaml:7:9 services.a.ports.1.headerCase: expected headerCase preserve only on http ' +
+      'ports but got it on grpc\n  hint: HTTP/2 has no upper case in names of headers',
+  ],
+  [
     'paths of a wider scope at tcp ports',
     `${TOP}allow: [{ from: ["*"], paths: [/] }]\ndeny: [{ paths: [/x] }]\nservices: { a: { ` +
       `ports: { 1: tcp, 2: http, 3: tcp } } }`,
+    `mesh.yaml:1:1: note: rules look at paths, which are therefore normalised at a:2${DRAINS}`,
     'mesh.yaml:2:9 allow[0]: warning: a rule with methods or paths has no effect on tcp ' +
       'ports: a:1, a:3',
     'mesh.yaml:3:8 deny[0]: warning: a rule with methods or paths has no effect on tcp ports: ' +

@@ -1,6 +1,6 @@
 // A rule whose `not` takes away all that it asks for passed `check`, and let nobody in.
 import { expect, test } from 'vitest';
-import { problemsOf } from './helpers.js';
+import { faultsOf } from './helpers.js';
 
 const MESH = `trustDomain: shop.example
 services:
@@ -43,7 +43,7 @@ const never: [rule: string, field: string, what: string][] = [
 ];
 
 test.each(never)('%s can never match', (rule, field, what) => {
-  const [problem, ...more] = problemsOf(`${MESH}          - ${rule}\n`);
+  const [problem, ...more] = faultsOf(`${MESH}          - ${rule}\n`);
   expect(more).toEqual([]);
   expect(problem).toContain(`services.ledger.ports.8080.allow[0].not.${field}: `);
   expect(problem?.startsWith(AT)).toBe(true);
@@ -62,5 +62,5 @@ const sometimes = [
 ];
 
 test.each(sometimes)('%s can match', (rule) => {
-  expect(problemsOf(`${MESH}          - ${rule}\n`)).toEqual([]);
+  expect(faultsOf(`${MESH}          - ${rule}\n`)).toEqual([]);
 });

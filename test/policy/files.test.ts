@@ -25,7 +25,7 @@ test('reads one file, and names it as its user does', () => {
   const path = join(folder, 'mesh.yaml');
   writeFileSync(path, exampleMesh());
   const loaded = loadMesh(path);
-  expect(loaded.problems).toEqual([]);
+  expect(loaded.problems.filter(({ severity }) => severity !== 'note')).toEqual([]);
   expect(loaded.files).toEqual([{ path, text: exampleMesh() }]);
   expect([...(loaded.mesh?.services.keys() ?? [])]).toEqual([
     'legacy-db',
@@ -159,5 +159,7 @@ test('a link to a file is read', () => {
   const path = join(folder, 'real');
   writeFileSync(path, exampleMesh());
   symlinkSync(path, join(folder, 'mesh.yaml'));
-  expect(loadMesh(folder).problems).toEqual([]);
+  const { mesh, problems } = loadMesh(folder);
+  expect(mesh).toBeDefined();
+  expect(problems.filter(({ severity }) => severity !== 'note')).toEqual([]);
 });

@@ -14,6 +14,13 @@ export function problemsOf(text: string): string[] {
   return parseMesh([{ path: 'mesh.yaml', text }]).problems.map(formatProblem);
 }
 
+/** The same without notes, which are no faults. */
+export function faultsOf(text: string): string[] {
+  return parseMesh([{ path: 'mesh.yaml', text }])
+    .problems.filter(({ severity }) => severity !== 'note')
+    .map(formatProblem);
+}
+
 /** The mesh of one file; a mesh with errors fails the test with what is wrong. */
 export function meshOf(text: string): Mesh {
   const { mesh, problems } = parseMesh([{ path: 'mesh.yaml', text }]);

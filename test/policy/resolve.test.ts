@@ -86,6 +86,8 @@ test('narrowest wins, key by key, and each thing remembers where it was written'
           otherwise: 'deny',
           source: at(12, 5),
         },
+        escapedSlashes: 'forward',
+        headerCase: 'lower',
         source: at(30, 7),
       },
       {
@@ -116,6 +118,8 @@ test('narrowest wins, key by key, and each thing remembers where it was written'
           otherwise: 'deny',
           source: at(25, 9),
         },
+        escapedSlashes: 'reject',
+        headerCase: 'lower',
         source: at(20, 7),
       },
     ],
@@ -134,6 +138,8 @@ test('defaults, where nothing is written', () => {
     modeSource: at(2, 29),
     tls: { minVersion: 'TLSv1_3', maxVersion: 'TLSv1_3', cipherSuites: [], curves: CURVES },
     access: { deny: [], allow: [], otherwise: 'allow', source: at(2, 29) },
+    escapedSlashes: 'forward',
+    headerCase: 'lower',
     source: at(2, 29),
   });
 });

@@ -35,6 +35,9 @@ const accepted: [name: string, text: string][] = [
     `${TOP}capture: { outbound: loopback, inbound: bind }\nservices: { web: { capture: {} } }`,
   ],
   ['escaped slashes rejected', `${PORT}        escapedSlashes: reject\n`],
+  ['escaped slashes forwarded', `${PORT}        escapedSlashes: forward\n`],
+  ['header case', `${PORT}        headerCase: preserve\n`],
+  ['lower case', `${PORT}        headerCase: lower\n`],
   [
     'endpoints',
     `${TOP}services: { db: { sidecar: false, ports: { 1: tcp }, endpoints: ` +
@@ -376,6 +379,12 @@ const rejected: [name: string, text: string, ...problems: string[]][] = [
     'a star in a trust domain',
     `${TOP}allow: [{ from: ["spiffe://a*"] }]`,
     `mesh.yaml:2:18 allow[0].from[0]: ${SPIFFE} but got "spiffe://a*"`,
+  ],
+  [
+    'CONNECT, which no application gets',
+    `${RULE}methods: [CONNECT]\n`,
+    `mesh.yaml:9:23 ${IN_RULE}.methods[0]: expected a method that reaches applications but got ` +
+      '"CONNECT"\n  hint: a WebSocket is a GET, over HTTP/2 too',
   ],
   [
     'a method of two words',

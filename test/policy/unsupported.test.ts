@@ -55,7 +55,6 @@ const unsupported: [key: string, text: string][] = [
     `${TOP}capture: { ${key}: 1 }`,
   ]),
   ['addresses', `${TOP}allow: [{ addresses: [10.0.0.0/8] }]`],
-  ['escapedSlashes "forward"', `${PORT}        escapedSlashes: forward\n`],
   ['"dns:…" in from', `${TOP}allow: [{ from: ["dns:a"] }]`],
 ];
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../src/cli/proto-json.js';
-import { mayConnectPlain } from '../../src/policy/index.js';
+import { looksAtPaths, mayConnectPlain } from '../../src/policy/index.js';
 import { toCallees, toCallers } from '../../src/translate/index.js';
 import { goldenCases, meshOfCase } from './golden-cases.js';
 import { at, type JsonObject, messagesIn, objectsIn, translate } from './translated.js';
@@ -284,24 +284,74 @@ describe('listeners', () => {
   });
 });
 
+/** HTTP ports, with their connection managers and routes. */
+const served = some(
+  workloads.flatMap(({ service, sent }) =>
+    service.ports
+      .filter(({ protocol }) => protocol !== 'tcp')
+      .map((port) => ({
+        port,
+        managers: messagesIn(sent.listeners, 'HttpConnectionManager').filter(
+          (one) => at(one, 'rds', 'route_config_name') === `inbound:${port.number}`,
+        ),
+        route: sent.routes.find(({ name }) => name === `inbound:${port.number}`),
+      })),
+  ),
+);
+
+describe('paths, inbound', () => {
+  const looked = some(served.filter(({ port }) => looksAtPaths(port.access)));
+  const free = some(served.filter(({ port }) => !looksAtPaths(port.access)));
+
+  it('paths are normalised before rules see them', () => {
+    for (const { managers: ofPort } of looked) {
+      expect(values(some(ofPort), 'normalize_path')).toEqual(new Set([true]));
+      expect(values(ofPort, 'merge_slashes')).toEqual(new Set([true]));
+      expect(values(ofPort, 'path_with_escaped_slashes_action')).toEqual(
+        new Set(['REJECT_REQUEST']),
+      );
+    }
+  });
+
+  it('where no rule looks at paths, they are left alone', () => {
+    for (const { managers: ofPort } of free) {
+      expect(values(some(ofPort), 'normalize_path')).toEqual(new Set([false]));
+      expect(values(ofPort, 'merge_slashes')).toEqual(new Set([undefined]));
+      expect(values(ofPort, 'path_with_escaped_slashes_action')).toEqual(
+        new Set(['KEEP_UNCHANGED']),
+      );
+    }
+  });
+
+  it('path rules refuse what is not normalised, for connections from before them', () => {
+    const unreadable = (route: JsonObject | undefined): Json | undefined =>
+      at(
+        route,
+        'typed_per_filter_config',
+        'countersign.deny',
+        'rbac',
+        'rules',
+        'policies',
+        'unreadable-path',
+      );
+    for (const { route } of looked) expect(unreadable(route)).toBeDefined();
+    for (const { route } of free) expect(unreadable(route)).toBeUndefined();
+  });
+});
+
 describe('HTTP', () => {
   const managers = all('HttpConnectionManager');
   const inbound = some(managers.filter((one) => 'rds' in one));
 
-  it('inbound: paths are normalised before rules see them', () => {
-    expect(values(inbound, 'normalize_path')).toEqual(new Set([true]));
-    expect(values(inbound, 'merge_slashes')).toEqual(new Set([true]));
-    expect(values(inbound, 'path_with_escaped_slashes_action')).toEqual(
-      new Set(['REJECT_REQUEST']),
-    );
-  });
-
-  it('inbound: hosts and header names leave no second spelling', () => {
-    expect(values(inbound, 'strip_any_host_port')).toEqual(new Set([true]));
-    expect(values(inbound, 'strip_trailing_host_dot')).toEqual(new Set([true]));
-    expect(
-      values(inbound, 'common_http_protocol_options', 'headers_with_underscores_action'),
-    ).toEqual(new Set(['REJECT_REQUEST']));
+  it('inbound: no other spelling of the identity header reaches an application', () => {
+    for (const { route } of served) {
+      const removed = at(route, 'request_headers_to_remove') as string[];
+      expect(removed).toHaveLength(7);
+      for (const name of removed) {
+        expect(name.replaceAll('_', '-')).toBe('x-forwarded-client-cert');
+        expect(name).toContain('_');
+      }
+    }
   });
 
   it("inbound: the caller's identity cannot be forged", () => {
@@ -311,6 +361,12 @@ describe('HTTP', () => {
 
   it("both ways: Envoy's defaults that break applications are off", () => {
     expect(values(managers, 'upgrade_configs', 0, 'upgrade_type')).toEqual(new Set(['websocket']));
+    expect(values(managers, 'proxy_100_continue')).toEqual(new Set([true]));
+    expect(values(managers, 'generate_request_id')).toEqual(new Set([false]));
+    expect(values(managers, 'http_protocol_options', 'enable_trailers')).toEqual(new Set([true]));
+    expect(values(managers, 'http_protocol_options', 'allow_custom_methods')).toEqual(
+      new Set([true]),
+    );
     expect(values(managers, 'stream_idle_timeout')).toEqual(new Set(['0s']));
     expect(values(managers, 'http_protocol_options', 'accept_http_10')).toEqual(new Set([true]));
     expect(values(managers, 'server_header_transformation')).toEqual(new Set(['PASS_THROUGH']));

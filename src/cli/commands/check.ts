@@ -67,23 +67,21 @@ function printJson({ mesh, problems }: LoadedMesh, { stdout }: Context): void {
 
 function printText(loaded: LoadedMesh, path: string, { stdout, stderr }: Context): void {
   for (const problem of loaded.problems) {
-    const output = problem.severity === 'exemption' ? stdout : stderr;
-    writeLine(output, formatProblem(problem));
+    const isFault = problem.severity === 'error' || problem.severity === 'warning';
+    writeLine(isFault ? stderr : stdout, formatProblem(problem));
   }
   writeLine(stdout, `${path}: ${summarize(loaded)}`);
 }
 
 /** `3 services, 4 ports; 1 error, 1 warning` */
 function summarize({ mesh, problems }: LoadedMesh): string {
-  const severities = ['error', 'warning', 'exemption'] as const;
-  const found = severities
-    .map((severity) => ({
-      severity,
-      number: problems.filter((problem) => problem.severity === severity).length,
-    }))
-    .filter(({ number }) => number > 0)
-    .map(({ severity, number }) => count(number, severity));
-  const tail = found.length === 0 ? 'no problems' : found.join(', ');
+  const numberOf = (severity: Severity): number =>
+    problems.filter((problem) => problem.severity === severity).length;
+  const found = (['error', 'warning', 'exemption'] as const)
+    .filter((severity) => numberOf(severity) > 0)
+    .map((severity) => count(numberOf(severity), severity));
+  const notes = numberOf('note') === 0 ? [] : [count(numberOf('note'), 'note')];
+  const tail = [...(found.length === 0 ? ['no problems'] : found), ...notes].join(', ');
   if (mesh === undefined) return tail;
   const services = [...mesh.services.values()];
   const ports = services.reduce((sum, service) => sum + service.ports.length, 0);

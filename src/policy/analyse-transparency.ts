@@ -1,0 +1,72 @@
+// What the sidecars of a port change in its requests, and settings about that which can't be kept.
+import { looksAtPaths } from './access.js';
+import type { Port, Rule } from './model.js';
+import type { AddProblem } from './report.js';
+import type { ResolvedPort, ResolvedService } from './resolve.js';
+import type { Scope } from './scopes.js';
+import { type Tree, valueAt } from './tree.js';
+
+interface TransparencyAnalysis {
+  readonly services: readonly ResolvedService[];
+  readonly tree: Tree;
+  readonly addProblem: AddProblem;
+}
+
+export function analyseTransparency({ services, tree, addProblem }: TransparencyAnalysis): void {
+  const normalised = new Map<Scope, string[]>();
+  for (const { service, ports } of services) {
+    for (const resolved of ports) {
+      checkSettings(resolved, { tree, addProblem });
+      const scope = scopeThatLooks(resolved);
+      if (scope === undefined) continue;
+      const name = `${service.name}:${resolved.port.number}`;
+      normalised.set(scope, [...(normalised.get(scope) ?? []), name]);
+    }
+  }
+  for (const [{ path }, ports] of normalised) {
+    addProblem(path, {
+      severity: 'note',
+      message: `rules look at paths, which are therefore normalised at ${ports.join(', ')}`,
+      hint: "to add the first such rule, or to take away the last, drains a port's connections",
+    });
+  }
+}
+
+function checkSettings(
+  { port, path }: ResolvedPort,
+  { tree, addProblem }: { readonly tree: Tree; readonly addProblem: AddProblem },
+): void {
+  const isWritten = (key: string): boolean => valueAt(tree, [...path, key]) !== undefined;
+  for (const key of ['escapedSlashes', 'headerCase']) {
+    if (port.protocol !== 'tcp' || !isWritten(key)) continue;
+    addProblem([...path, key], {
+      message: `expected ${key} only on http, http2 and grpc ports but got it on tcp`,
+    });
+  }
+  if (port.headerCase === 'preserve' && isHttp2(port)) {
+    addProblem([...path, 'headerCase'], {
+      message: `expected headerCase preserve only on http ports but got it on ${port.protocol}`,
+      hint: 'HTTP/2 has no upper case in names of headers',
+    });
+  }
+  if (port.escapedSlashes === 'forward' && looksAtPaths(port.access)) {
+    addProblem([...path, 'escapedSlashes'], {
+      severity: 'warning',
+      message: 'escaped slashes are forwarded though rules look at paths',
+      hint: 'to deny and not, %2F is a slash as well; to allow, it is a character of its segment',
+    });
+  }
+}
+
+function isHttp2({ protocol }: Port): boolean {
+  return protocol === 'http2' || protocol === 'grpc';
+}
+
+/** The narrowest scope with a rule about paths that is in force at the port. */
+function scopeThatLooks({ port, chain }: ResolvedPort): Scope | undefined {
+  const looks = (rule: Rule): boolean => looksAtPaths({ ...port.access, deny: [rule], allow: [] });
+  const active = new Set([...port.access.deny, ...port.access.allow].filter(looks));
+  return chain.find(({ allow, deny }) =>
+    [...(allow?.rules ?? []), ...deny].some(({ rule }) => active.has(rule)),
+  );
+}
