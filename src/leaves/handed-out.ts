@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { DAY_MS, MINUTE_MS } from '../base/index.js';
 import type { LeafCertificate } from '../ca/index.js';
 import { createJsonStore, type DataDir, type DurableStore } from '../data/index.js';
-import { isNodeId, type NodeId, splitNodeId } from '../spiffe/index.js';
+import { isNodeId, type NodeId } from '../spiffe/index.js';
 import { sha256Hex } from '../x509/keys/index.js';
 import { splitPem } from '../x509/read/index.js';
 
@@ -88,18 +88,6 @@ export async function listHandedOut(dataDir: DataDir): Promise<readonly HandedOu
     if (stored !== undefined) records.push(stored);
   }
   return records.sort((a, b) => b.issuedAtMs - a.issuedAtMs);
-}
-
-/**
- * The only instance that a certificate is good for, since what it was given for is; undefined: any.
- * @throws MeshError data-damaged, data-unreadable
- */
-export async function boundInstance(
-  dataDir: DataDir,
-  serialHex: string,
-): Promise<string | undefined> {
-  const node = (await findHandedOut(dataDir, serialHex))?.node;
-  return node === undefined ? undefined : splitNodeId(node).instance;
 }
 
 /** A command may have read the authority just before it changed. */

@@ -1,5 +1,4 @@
 export {
-  boundInstance,
   findHandedOut,
   forgetEnded,
   type HandingOut,
@@ -8,6 +7,7 @@ export {
   listHandedOutFiles,
   recordHandedOut,
 } from './handed-out.js';
+export { type CertificateOwner, CertificateOwners } from './holders.js';
 export { LeafManager } from './leaf-manager.js';
 export { LeafStore } from './leaf-store.js';
 export { checkReceived } from './received.js';

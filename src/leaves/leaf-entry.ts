@@ -11,6 +11,8 @@ export class LeafEntry {
   trusted = false;
   /** Its root is the one that signs now. */
   current = false;
+  /** Serials of the client certificates by which those proved themselves who have the leaf. */
+  readonly shown = new Set<string>();
   /** Somebody asked for a new leaf. */
   asked = false;
   /** Until then a failed issue is not repeated. */

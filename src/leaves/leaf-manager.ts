@@ -55,17 +55,21 @@ export class LeafManager {
    * The node's leaf by these settings: the one there is where it will do, else a new one. From then
    * on it is renewed until `release`. Where a new one cannot be had and the old one still names the
    * same identity and has not ended, that is returned and the failure reported.
+   * @param shownSerialHex Of the client certificate by which whoever gets the leaf proved itself:
+   *   a revocation of that one concerns the leaf too.
    * @throws MeshError what kept a leaf from being issued or stored; the node is then forgotten,
    * unless it had a leaf.
    */
-  async ensure(node: NodeId, settings: LeafSettings): Promise<Leaf> {
+  async ensure(node: NodeId, settings: LeafSettings, shownSerialHex?: string): Promise<Leaf> {
     const entry = this.#entries.get(node) ?? new LeafEntry(node, settings);
     this.#entries.set(node, entry);
     entry.settings = settings;
     try {
       return await entry.enqueue(async () => {
         if (entry.leaf === undefined) await this.#renewer.load(entry);
+        if (shownSerialHex !== undefined) entry.shown.add(shownSerialHex);
         await this.#renewer.renew(entry, true);
+        await this.#store.noteShown(node, entry.shown);
         assert(entry.leaf !== undefined, 'a leaf is issued or refused');
         return entry.leaf;
       });

@@ -73,7 +73,11 @@ export class LeafRenewer {
     if (entry.retryAtMs > state.nowMs && (!asked || isUsable(state))) return false;
     try {
       const leaf = await authority.issueLeaf(state.settings);
-      await this.#store.save(node, leaf, state.nowMs);
+      // Whoever showed one that is revoked has been shut out, and doesn't get this leaf.
+      for (const serial of entry.shown) {
+        if (this.#options.isRevoked?.(serial) === true) entry.shown.delete(serial);
+      }
+      await this.#store.save(node, leaf, { nowMs: state.nowMs, shown: entry.shown });
       Object.assign(entry, { leaf, asked: false, failures: 0, retryAtMs: 0 });
       this.judge(entry);
       onIssued?.({ node, reason: plan.reason, leaf });

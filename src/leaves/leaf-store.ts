@@ -27,8 +27,18 @@ const schema = z.strictObject({
   issuedAtMs: z.number(),
   keyPem: z.string(),
   chainPem: z.string(),
+  /** By which client certificates those proved themselves who got it: `LeafManager.ensure`. */
+  shown: z.array(z.string()).optional(),
   /** Leaves that this one replaced and that have not ended: a revocation concerns them too. */
-  earlier: z.array(z.strictObject({ serialHex: z.string(), notAfterMs: z.number() })).optional(),
+  earlier: z
+    .array(
+      z.strictObject({
+        serialHex: z.string(),
+        notAfterMs: z.number(),
+        shown: z.array(z.string()).optional(),
+      }),
+    )
+    .optional(),
 });
 
 type Stored = z.infer<typeof schema>;
@@ -36,7 +46,12 @@ type Stored = z.infer<typeof schema>;
 /** Certificates that a node may hold, the present one first. */
 export interface NodeCertificates {
   readonly node: NodeId;
-  readonly certificates: readonly { readonly serialHex: string; readonly notAfterMs: number }[];
+  readonly certificates: readonly {
+    readonly serialHex: string;
+    readonly notAfterMs: number;
+    /** Serials of the client certificates by which it was had. */
+    readonly shown?: readonly string[] | undefined;
+  }[];
 }
 
 /** The leaves of the data folder. */
@@ -62,7 +77,11 @@ export class LeafStore {
    * Durable when the promise resolves. What it replaces is remembered until it ends.
    * @throws MeshError data-unwritable, data-unreadable
    */
-  async save(node: NodeId, leaf: Leaf, nowMs: number): Promise<void> {
+  async save(
+    node: NodeId,
+    leaf: Leaf,
+    { nowMs, shown }: { readonly nowMs: number; readonly shown: ReadonlySet<string> },
+  ): Promise<void> {
     const name = toName(node);
     const before = await this.#tryRead(name);
     const earlier = before === undefined ? [] : toLive(before, nowMs);
@@ -70,9 +89,25 @@ export class LeafStore {
       node,
       ...leaf,
       dnsNames: [...leaf.dnsNames],
+      ...(shown.size === 0 ? {} : { shown: [...shown] }),
       ...(earlier.length === 0 ? {} : { earlier }),
     };
     await this.#open(name).write(stored);
+  }
+
+  /**
+   * Adds to by what the node's leaf was had. Durable when the promise resolves.
+   * @throws MeshError data-unwritable
+   */
+  async noteShown(node: NodeId, shown: ReadonlySet<string>): Promise<void> {
+    if (shown.size === 0) return;
+    const name = toName(node);
+    const stored = await this.#tryRead(name);
+    if (stored === undefined) return;
+    const all = new Set([...(stored.shown ?? []), ...shown]);
+    if (all.size > (stored.shown?.length ?? 0)) {
+      await this.#open(name).write({ ...stored, shown: [...all] });
+    }
   }
 
   /**
@@ -130,7 +165,7 @@ export class LeafStore {
   #toLeaf(stored: Stored, name: string): Leaf {
     const problem = storedProblem(stored);
     if (problem !== undefined) throw damaged({ dataDir: this.#dataDir, name, what: problem });
-    const { node: _node, earlier: _earlier, ...leaf } = stored;
+    const { node: _node, earlier: _earlier, shown: _shown, ...leaf } = stored;
     return { ...leaf, spiffeId: parseSpiffeId(stored.spiffeId) };
   }
 }
@@ -140,8 +175,10 @@ function toName(node: NodeId): string {
 }
 
 /** Certificates of the file that have not ended, the newest first. */
-function toLive({ serialHex, notAfterMs, earlier = [] }: Stored, nowMs: number) {
-  return [{ serialHex, notAfterMs }, ...earlier].filter((one) => one.notAfterMs > nowMs);
+function toLive({ serialHex, notAfterMs, shown, earlier = [] }: Stored, nowMs: number) {
+  const present =
+    shown === undefined ? { serialHex, notAfterMs } : { serialHex, notAfterMs, shown };
+  return [present, ...earlier].filter((one) => one.notAfterMs > nowMs);
 }
 
 function storedProblem(stored: Stored): string | undefined {

@@ -15,8 +15,8 @@ export interface CertificateHolder {
   readonly service: string;
   /** Undefined: handed out to a client without a sidecar. */
   readonly node: NodeId | undefined;
-  /** Serial of the certificate that its holder showed for it. */
-  readonly obtainedBy?: string | undefined;
+  /** Serials of the certificates that its holders showed for it. */
+  readonly obtainedBy: readonly string[];
 }
 
 export interface RevokedCertificate {
@@ -44,12 +44,17 @@ export async function findCertificates(
 }> {
   const { nodes, damaged } = await new LeafStore(dataDir).certificates(nowMs);
   const leaves = nodes.flatMap(({ node, certificates }) =>
-    certificates.map((one) => ({ ...one, node, service: splitNodeId(node).service })),
+    certificates.map(({ shown: obtainedBy = [], ...one }) => ({
+      ...one,
+      node,
+      service: splitNodeId(node).service,
+      obtainedBy,
+    })),
   );
   const handedOut = (await listHandedOut(dataDir)).map(
     ({ serialHex, notAfterMs, service, node, credential }) => ({
       ...{ serialHex, notAfterMs, service, node },
-      obtainedBy: credential?.kind === 'certificate' ? credential.serialHex : undefined,
+      obtainedBy: credential?.kind === 'certificate' ? [credential.serialHex] : [],
     }),
   );
   return { certificates: [...leaves, ...handedOut], damaged };
@@ -75,7 +80,7 @@ export function findRevokedCertificates(
   const known = toObtainedLater(certificates);
   for (const { serialHex, notAfterMs, service, node, obtainedBy } of known) {
     const own = findRevocation(revocations, { service, node, certificateSerialHex: serialHex });
-    const reason = own ?? found.get(obtainedBy ?? '')?.reason;
+    const reason = own ?? obtainedBy.map((by) => found.get(by)?.reason).find((one) => one);
     if (reason === undefined) continue;
     const { revokedAtMs } = reason;
     found.set(serialHex, { serialHex, revokedAtMs, notAfterMs, service, reason });
@@ -87,18 +92,23 @@ export function findRevokedCertificates(
     .sort((a, b) => compareSerials(a.serialHex, b.serialHex));
 }
 
-/** Each after the one that it was obtained by. */
+/** Each after those that it was obtained by. */
 function toObtainedLater(certificates: readonly CertificateHolder[]): Iterable<CertificateHolder> {
   const bySerial = new Map(certificates.map((one) => [one.serialHex, one]));
   const ordered = new Set<CertificateHolder>();
-  for (const certificate of certificates) {
-    const earlier: CertificateHolder[] = [];
-    let at: CertificateHolder | undefined = certificate;
-    while (at !== undefined && !ordered.has(at) && !earlier.includes(at)) {
-      earlier.push(at);
-      at = bySerial.get(at.obtainedBy ?? '');
+  const begun = new Set<CertificateHolder>();
+  // No recursion: a chain of renewals may be long. What is met again while it waits is a circle.
+  const left = [...certificates].reverse();
+  for (let one = left.at(-1); one !== undefined; one = left.at(-1)) {
+    const before = one.obtainedBy.flatMap((serial) => bySerial.get(serial) ?? []);
+    const waiting = begun.has(one) ? [] : before.filter((other) => !begun.has(other));
+    begun.add(one);
+    if (waiting.length > 0) {
+      left.push(...waiting);
+      continue;
     }
-    for (const one of earlier.reverse()) ordered.add(one);
+    ordered.add(one);
+    left.pop();
   }
   return ordered;
 }

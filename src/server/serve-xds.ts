@@ -12,7 +12,7 @@ import {
   type ServiceRegistry,
   shutdown,
 } from '../grpc/index.js';
-import { boundInstance } from '../leaves/index.js';
+import { CertificateOwners } from '../leaves/index.js';
 import { hintOf } from '../terminal/index.js';
 import { startSweep } from './ca/index.js';
 import {
@@ -69,12 +69,13 @@ function createAuthenticator({ state, control, clock, logger, refusals }: Parts)
   const { inForce } = control.rollout;
   const issuers = new NodeIssuers({ issuers: () => inForce.value.nodeIssuers, clock, logger });
   state.dataWatch.onChange(() => issuers.check());
+  const owners = new CertificateOwners(state.dataDir, clock);
   return new Authenticator({
     clock,
     refusals,
     tokens: state.tokens,
     issuers,
-    instanceOf: (serialHex) => boundInstance(state.dataDir, serialHex),
+    ownerOf: (serialHex) => owners.ownerOf(serialHex),
     mesh: () => inForce.value,
     assertAdmitted: (proved) => state.shutOut.assertAdmitted(toApplicant(proved)),
   });

@@ -22,6 +22,9 @@ export const HINTS: Readonly<Partial<Record<ErrorCode | `${ErrorCode}/${string}`
   'backup-invalid/other-file': 'name a file that `countersign backup` wrote',
   'certificate-invalid/chain': 'name a file that has them with --chain',
   'certificate-invalid/ended': 'import its successor with `countersign ca import`',
+  'certificate-refused/unrecorded':
+    'make a new one with `countersign cert`, or show a token: the data folder may be a new one, ' +
+    'or restored from an older backup',
   'certificate-refused': 'renew it with `countersign cert` on the data folder of this server',
   'data-foreign': 'name a folder of its own with --data',
   'data-locked': 'stop that server, or give this one a folder of its own with --data',

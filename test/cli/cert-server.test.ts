@@ -8,7 +8,7 @@ import { loadAuthority } from '../../src/ca/index.js';
 import { loadOrCreateServerCredential } from '../../src/ca/xds/index.js';
 import { openDataDir } from '../../src/data/index.js';
 import { attachCertificates } from '../../src/grpc/certificates/index.js';
-import { listHandedOut } from '../../src/leaves/index.js';
+import { CertificateOwners, listHandedOut } from '../../src/leaves/index.js';
 import { parseMesh } from '../../src/policy/index.js';
 import { type RunningServer, startServer } from '../../src/server/index.js';
 import { createCertificateService } from '../../src/server/join/index.js';
@@ -249,6 +249,7 @@ async function serveWithClientCertificates(refused: 'certificates' | 'nothing') 
   const logger = recordingLogger();
   const server = new Server();
   const tokens = await createTokenKeys(identity);
+  const owners = new CertificateOwners(dataDir, systemClock);
   attachCertificates(server, {
     logger,
     issue: createCertificateService({
@@ -261,7 +262,9 @@ async function serveWithClientCertificates(refused: 'certificates' | 'nothing') 
         if (caller.certificate !== undefined && refused === 'certificates') {
           throw new MeshError('certificate-refused', 'it was revoked');
         }
-        return authenticateCaller(caller, { tokens, mesh: inForce, nowMs: systemClock.now() });
+        const ownerOf = (serialHex: string) => owners.ownerOf(serialHex);
+        const nowMs = systemClock.now();
+        return authenticateCaller(caller, { tokens, mesh: inForce, nowMs, ownerOf });
       },
     }),
   });

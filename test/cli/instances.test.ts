@@ -31,7 +31,12 @@ async function join(id: string, address = '10.9.9.9'): Promise<string | undefine
     certificate: undefined,
   };
   try {
-    const sidecar = await authenticateSidecar(peer, { tokens, mesh: MESH, nowMs: clock.now() });
+    const sidecar = await authenticateSidecar(peer, {
+      tokens,
+      mesh: MESH,
+      nowMs: clock.now(),
+      ownerOf: async () => undefined,
+    });
     return toApplicant(sidecar).node;
   } catch (error) {
     if (error instanceof MeshError) return undefined;

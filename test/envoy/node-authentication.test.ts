@@ -6,6 +6,7 @@ import { type Leaf, loadAuthority } from '../../src/ca/index.js';
 import { provideCertificate } from '../../src/cli/certificate-source.js';
 import { writeOutput } from '../../src/cli/output-file.js';
 import { openDataDir } from '../../src/data/index.js';
+import { recordHandedOut } from '../../src/leaves/index.js';
 import { serviceName } from '../../src/policy/index.js';
 import type { RefusalStatus } from '../../src/server/status/index.js';
 import { parseSpiffeId } from '../../src/spiffe/index.js';
@@ -30,7 +31,11 @@ await describeEnvoy('node authentication', {}, ({ binary }) => {
     const tools = { dataDir, clock: systemClock, random: systemRandom };
     const authority = await loadAuthority(tools);
     const spiffeId = parseSpiffeId(`spiffe://test.example/ns/default/sa/${service}`);
-    return authority.issueLeaf({ spiffeId, dnsNames: [], ttlMs: HOUR_MS, key: 'ecdsa-p256' });
+    const request = { spiffeId, dnsNames: [], ttlMs: HOUR_MS, key: 'ecdsa-p256' } as const;
+    const certificate = await authority.issueLeaf(request);
+    // As `countersign cert` does: nobody proves anything by a certificate that isn't on record.
+    await recordHandedOut(dataDir, { certificate, service });
+    return certificate;
   };
   const write = (dir: string, name: string, content: string): Promise<void> =>
     writeOutput({ path: join(dir, name), content, mode: 0o600, random: systemRandom });

@@ -150,9 +150,9 @@ describe('the certificates that revocations shut out', () => {
     const store = new LeafStore(dataDir);
     const issue = (ttlMs = 3_600_000) =>
       authority.issueLeaf({ spiffeId: WEB, dnsNames: [], ttlMs, key: 'ecdsa-p256' });
-    const save = async (node: NodeId, ttlMs?: number): Promise<string> => {
+    const save = async (node: NodeId, ttlMs?: number, ...shown: string[]): Promise<string> => {
       const leaf = await issue(ttlMs);
-      await store.save(node, leaf, clock.now());
+      await store.save(node, leaf, { nowMs: clock.now(), shown: new Set(shown) });
       return leaf.serialHex;
     };
     const hand = async (service: string, node?: NodeId): Promise<string> => {
@@ -229,6 +229,27 @@ describe('the certificates that revocations shut out', () => {
     expect(await bySerial(other)).toEqual([other]);
     clock.advance(3_600_000);
     expect(await bySerial(first)).toEqual([]);
+  });
+
+  it('are the leaf that a sidecar got by a revoked one, and what that got again', async () => {
+    const { save, hand, revokedBy } = await setup();
+    const cert = await hand('web');
+    const other = await hand('web');
+    const leaf = await save('web~one', undefined, other, cert);
+    const next = await save('web~two', undefined, leaf);
+    await save('web~three');
+    const bySerial = (subject: string): Promise<string[]> => revokedBy({ ...SERIAL, subject });
+    expect(await bySerial(cert)).toEqual(sorted(cert, leaf, next));
+    expect(await bySerial(other)).toEqual(sorted(other, leaf, next));
+    expect(await bySerial(leaf)).toEqual(sorted(leaf, next));
+  });
+
+  it('end where certificates say that they were had by each other', async () => {
+    const { revokedBy, save } = await setup();
+    const first = await save('web~one');
+    const second = await save('web~two', undefined, first);
+    await save('web~one', undefined, second, first);
+    expect((await revokedBy({ ...SERIAL, subject: first })).length).toBe(3);
   });
 
   it('are not known of a damaged leaf, which is told', async () => {

@@ -120,7 +120,7 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
     const making = { kind: 'making', settings } as const;
     member.set({ certificate: making });
     leaves
-      .ensure(node, settings)
+      .ensure(node, settings, toShownSerial(stream.auth))
       .then(() => {
         if (member.certificate !== making) return;
         member.set({ certificate: { kind: 'ready', settings } });
@@ -209,4 +209,9 @@ function isSame(old: Snapshot | undefined, next: Snapshot): boolean {
 function toMeshError(error: unknown): MeshError {
   if (error instanceof MeshError) return error;
   return new MeshError('certificate-invalid', 'no certificate could be issued', { cause: error });
+}
+
+/** Of the client certificate by which the stream was proved. */
+function toShownSerial({ credential }: Sidecar): string | undefined {
+  return credential.kind === 'certificate' ? credential.serialHex : undefined;
 }

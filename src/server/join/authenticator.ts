@@ -5,7 +5,7 @@ import type { Caller, Peer } from '../../grpc/index.js';
 import type { Mesh } from '../../policy/index.js';
 import type { TokenKeys } from '../../tokens/index.js';
 import { FailureLimit } from './failure-limit.js';
-import { authenticateCaller, type Proof, type TokenIssuers } from './proof.js';
+import { authenticateCaller, type OwnerOf, type Proof, type TokenIssuers } from './proof.js';
 import type { Refusals } from './refusals.js';
 import { type AuthenticateOptions, authenticateSidecar, type Sidecar } from './sidecar.js';
 
@@ -13,8 +13,8 @@ export interface AuthenticatorOptions {
   readonly clock: Clock;
   readonly tokens: TokenKeys;
   readonly issuers: TokenIssuers;
-  /** The only instance that a certificate was handed out for; undefined: any. */
-  readonly instanceOf: (serialHex: string) => Promise<string | undefined>;
+  /** Whose a certificate is; undefined: nobody's that is known. */
+  readonly ownerOf: OwnerOf;
   /** In force. */
   readonly mesh: () => Mesh;
   readonly refusals: Refusals;
@@ -55,10 +55,10 @@ export class Authenticator {
     caller: Caller,
     authenticate: (options: AuthenticateOptions) => Promise<T>,
   ): Promise<T> {
-    const { clock, tokens, issuers, instanceOf, mesh, refusals, assertAdmitted } = this.#options;
+    const { clock, tokens, issuers, ownerOf, mesh, refusals, assertAdmitted } = this.#options;
     try {
       this.#limit.check(caller);
-      const options = { tokens, issuers, instanceOf, mesh: mesh(), nowMs: clock.now() };
+      const options = { tokens, issuers, ownerOf, mesh: mesh(), nowMs: clock.now() };
       const proved = await authenticate(options);
       assertAdmitted(proved);
       this.#limit.passed(caller);

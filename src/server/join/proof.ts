@@ -5,7 +5,9 @@
 // is verified: each issuer's tokens are then verified by that issuer's keys and rules alone.
 import { MeshError } from '../../base/index.js';
 import type { Caller } from '../../grpc/index.js';
+import type { CertificateOwner } from '../../leaves/index.js';
 import { type Mesh, type ServiceName, tryServiceName } from '../../policy/index.js';
+import { splitNodeId } from '../../spiffe/index.js';
 import { TOKEN_ISSUER, type TokenKeys } from '../../tokens/index.js';
 import { type ClientIdentity, verifyClientCertificate } from '../../x509/check/index.js';
 import { toToken } from './bearer.js';
@@ -52,9 +54,11 @@ export interface ProofOptions {
    * of its certificate.
    */
   readonly claimed?: ServiceName | undefined;
-  /** The only instance that a certificate was handed out for; undefined: any. */
-  readonly instanceOf?: (serialHex: string) => Promise<string | undefined>;
+  /** Whose a certificate is; undefined: nobody's that is known. */
+  readonly ownerOf: OwnerOf;
 }
+
+export type OwnerOf = (serialHex: string) => Promise<CertificateOwner | undefined>;
 
 /** The longest token of anybody: those of outside issuers carry claims of their own. */
 const MAX_PEEKED_BYTES = 16_384;
@@ -93,15 +97,27 @@ async function proveByToken(token: string, options: ProofOptions): Promise<Proof
 
 async function proveByCertificate(
   certificate: Uint8Array,
-  { mesh, nowMs, claimed, instanceOf }: ProofOptions,
+  { mesh, nowMs, claimed, ownerOf }: ProofOptions,
 ): Promise<Proof> {
   const { trustDomain } = mesh;
   const identity = verifyClientCertificate(certificate, { trustDomain, nowMs });
   const { serialHex, notAfterMs } = identity;
-  const service = chooseService(servicesOf(identity, mesh), identity, { mesh, claimed });
-  const instance = await instanceOf?.(serialHex);
-  const bound = instance === undefined ? {} : { instance };
-  return { service, ...bound, credential: { kind: 'certificate', serialHex, notAfterMs } };
+  const credential = { kind: 'certificate', serialHex, notAfterMs } as const;
+  const services = servicesOf(identity, mesh);
+  const owner = await ownerOf(serialHex);
+  if (owner === undefined) throw unknownCertificate();
+  if (owner.node === undefined) {
+    return { service: chooseService(services, identity, { mesh, claimed }), credential };
+  }
+  const { service: name, instance } = splitNodeId(owner.node);
+  const own = services.filter((service) => service === name);
+  return { service: chooseService(own, identity, { mesh, claimed }), instance, credential };
+}
+
+/** What isn't on record can't be told to be one node's, and can't be revoked. */
+function unknownCertificate(): MeshError {
+  const message = 'the client certificate is none that this server has a record of';
+  return new MeshError('certificate-refused', message, { variant: 'unrecorded' });
 }
 
 /**

@@ -48,7 +48,8 @@ function refuseFalseClaims(claims: Claims, { service, instance, credential }: Pr
     const message = `the ${what} is for service "${service}" but ${claimed}`;
     throw new MeshError('token-wrong-service', message);
   }
-  if (instance !== undefined && claims.instance !== instance) {
+  // Without a name an instance is called by its address.
+  if (instance !== undefined && (claims.instance ?? claims.address) !== instance) {
     const message = `the ${what} is for instance "${instance}" of "${service}"`;
     throw new MeshError('token-wrong-service', `${message} but the node is another one`);
   }

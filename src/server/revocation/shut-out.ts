@@ -30,9 +30,13 @@ export class ShutOut {
     if (certificate !== undefined) throw toRevokedError(certificate.reason);
   }
 
-  /** Whether a certificate is revoked by its serial; its node may have another. */
+  /**
+   * Whether a certificate is revoked by its serial, or since it was had by one that is; its node
+   * may have another.
+   */
   isRevokedSerial(serialHex: string): boolean {
-    return this.#list.has(toRevocationKey({ kind: 'serial', subject: serialHex }));
+    if (this.#list.has(toRevocationKey({ kind: 'serial', subject: serialHex }))) return true;
+    return this.#certificates.get(serialHex)?.reason.kind === 'serial';
   }
 
   /** The service of a revoked certificate, where it is known. */

@@ -9,7 +9,8 @@ import { promisify } from 'node:util';
 import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../../src/base/index.js';
-import { loadOrCreateAuthority } from '../../../src/ca/index.js';
+import { type Leaf, loadOrCreateAuthority } from '../../../src/ca/index.js';
+import { LeafStore, recordHandedOut } from '../../../src/leaves/index.js';
 import { createTokenKeys, type TokenKeys } from '../../../src/tokens/index.js';
 import { TYPE_URLS } from '../../../src/xds/index.js';
 import { seededRandom } from '../../fakes/seeded-random.js';
@@ -29,17 +30,54 @@ afterAll(() => running.close());
 const sign = (subject: string): string =>
   tokens.sign({ audience: 'countersign-xds', subject, ttlMs: HOUR_MS }).token;
 
+/** As `countersign cert` makes one. */
+async function handOut(service: string): Promise<Leaf> {
+  const certificate = await leafOf(running.authority, service);
+  await recordHandedOut(running.dataDir, { certificate, service });
+  return certificate;
+}
+
 test("a service's certificate is enough", async () => {
-  const client = running.join('web', { leaf: await leafOf(running.authority, 'web') });
+  const client = running.join('web', { leaf: await handOut('web') });
   expect((await client.next())?.typeUrl).toBe(TYPE_URLS.cluster);
   client.close();
 });
 
 test("another service's certificate is refused", async () => {
-  const leaf = await leafOf(running.authority, 'ledger');
+  const leaf = await handOut('ledger');
   expect(await running.refusal('web', { leaf })).toMatchObject({
     code: status.PERMISSION_DENIED,
     details: 'the client certificate is for service "ledger" but the node says that it is "web"',
+  });
+});
+
+test("a sidecar's leaf proves no other node, though its token was bound to one", async () => {
+  const bound = { audience: 'countersign-xds', subject: 'web', ttlMs: HOUR_MS } as const;
+  const { token } = tokens.sign({ ...bound, instance: 'thief' });
+  const thief = running.join('web~thief', { token });
+  expect(await thief.next()).toBeDefined();
+  const leaf = await new LeafStore(running.dataDir).load('web~thief');
+  if (leaf === undefined) throw new Error('expected a leaf');
+  const own = running.join('web~thief', { leaf });
+  expect(await own.next()).toBeDefined();
+  for (const other of ['web~other', 'web', 'web~127.0.0.1']) {
+    expect(await running.refusal(other, { leaf })).toMatchObject({
+      code: status.PERMISSION_DENIED,
+      details:
+        'the client certificate is for instance "thief" of "web" but the node is another one',
+    });
+  }
+  const { proxies } = await running.status();
+  expect(proxies.map(({ node }) => node)).not.toContain('web~other');
+  own.close();
+  thief.close();
+});
+
+test('a certificate that nobody has a record of proves nothing', async () => {
+  const leaf = await leafOf(running.authority, 'web');
+  expect(await running.refusal('web', { leaf })).toMatchObject({
+    code: status.UNAUTHENTICATED,
+    details: 'the client certificate is none that this server has a record of',
   });
 });
 

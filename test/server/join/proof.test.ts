@@ -47,7 +47,9 @@ function prove(
 ): Promise<Proof> {
   const certificate = leaf === undefined ? undefined : splitPem(leaf.chainPem)[0];
   const caller: Caller = { address: '10.9.9.9', authorization, certificate };
-  return authenticateCaller(caller, { tokens, mesh: MESH, nowMs: clock.now(), ...options });
+  const ownerOf = async () => ({ node: undefined });
+  const nowMs = clock.now();
+  return authenticateCaller(caller, { tokens, mesh: MESH, nowMs, ownerOf, ...options });
 }
 
 const web = await certify('ns/default/sa/web');
@@ -81,16 +83,33 @@ describe('a caller proves its service', () => {
 
   it('and its instance, by a certificate that was handed out for one', async () => {
     const asked: string[] = [];
-    const instanceOf = async (serialHex: string): Promise<string> => {
+    const ownerOf = async (serialHex: string) => {
       asked.push(serialHex);
-      return 'a';
+      return { node: 'web~a' } as const;
     };
-    expect(await prove({ leaf: web }, { instanceOf })).toEqual({
+    expect(await prove({ leaf: web }, { ownerOf })).toEqual({
       service: 'web',
       instance: 'a',
       ...byCertificate(web),
     });
     expect(asked).toEqual([web.serialHex]);
+  });
+
+  it('and the service of its node, where several share a service account', async () => {
+    const ownerOf = async () => ({ node: 'payments/reader~a' }) as const;
+    const claimed = serviceName('payments/writer');
+    expect(await prove({ leaf: shared }, { ownerOf, claimed })).toMatchObject({
+      service: 'payments/reader',
+      instance: 'a',
+    });
+  });
+
+  it('not by a certificate that nobody has a record of', async () => {
+    const ownerOf = async () => undefined;
+    await expect(prove({ leaf: web }, { ownerOf })).rejects.toMatchObject({
+      code: 'certificate-refused',
+      variant: 'unrecorded',
+    });
   });
 
   it('by a client certificate, whatever it claims beside', async () => {

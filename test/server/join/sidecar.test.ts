@@ -43,7 +43,7 @@ async function join(
     authorization: 'authorization' in rest ? rest.authorization : LEDGER,
     certificate: undefined,
   };
-  return authenticateSidecar(peer, { tokens, mesh: MESH, nowMs });
+  return authenticateSidecar(peer, { tokens, mesh: MESH, nowMs, ownerOf: async () => undefined });
 }
 
 describe('accepted', () => {
