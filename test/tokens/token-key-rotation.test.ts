@@ -160,7 +160,7 @@ describe('retiring', () => {
       code: 'usage',
       message: 'expected the id of an older token key but got the one that signs',
     });
-    expect(hintOf(error)).toBe('put a new key in front first: `countersign token --rotate-key`');
+    expect(hintOf(error)).toBe('make a new key first: `countersign token --rotate-key`');
     expect(await dataDir.read('token-keys.json')).toEqual(before);
   });
 
