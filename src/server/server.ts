@@ -12,6 +12,7 @@ import { lastHandedOutEndMs } from '../leaves/index.js';
 import { type ProblemJson, toProblemJson } from '../policy/index.js';
 import { CaChange } from './ca/index.js';
 import { authorityChanged, type Control, createControl, toCaProxies } from './control.js';
+import { followMembers } from './follow-members.js';
 import { followMesh } from './follow-mesh.js';
 import { type HostPort, Refusals } from './join/index.js';
 import { toStoredRollout } from './mesh/index.js';
@@ -76,11 +77,14 @@ async function compose(options: ServerOptions, closers: Closers): Promise<Runnin
   const orders = await takeOrders({ ...basics, caChange, random }, closers);
   const parts = { ...basics, horizon, caChange, orders, refusals: new Refusals(clock) };
   const xdsAddress = await serveXds(options.xds, parts, closers);
+  const { members } = control;
+  followMembers({ members, roster: state.roster, refusals: parts.refusals }, closers);
   const adminAddress = await serveAdmin(options.admin, parts, closers);
   const { created, outsideUrl, source, indexes, dataWatch } = state;
   const { rollout, pacing } = control;
   const onChange = (): void => pacing.changes.notify();
-  followMesh({ source, indexes, rollout, logger, onChange });
+  const sidecars = () => members.view().map(({ stream }) => stream.auth);
+  followMesh({ source, indexes, rollout, logger, sidecars, onChange });
   dataWatch.start();
   horizon.start();
   caChange?.start();
@@ -129,12 +133,13 @@ function openControl(
 }
 
 function openHorizon({ state, control, clock, logger, closers }: Basics): HorizonWatch {
-  const { authority, credential, revocations } = state;
+  const { authority, credential, revocations, tokens } = state;
   const horizon = new HorizonWatch({
     ...{ authority, credential, clock, logger },
     crl: () => revocations.crlPeriod,
     members: () => control.members.view(),
     mesh: () => control.rollout.inForce.value,
+    keyEndMs: (keyId) => tokens.endOf(keyId),
   });
   closers.defer(() => horizon.stop());
   return horizon;
@@ -145,12 +150,15 @@ function openCaChange(
   { state, control, clock, logger, closers }: Basics,
   passphrase: string | undefined,
 ): CaChange | undefined {
-  const { ownAuthority: authority, dataDir, leaves } = state;
+  const { ownAuthority: authority, dataDir, dataGuard, leaves } = state;
   if (authority === undefined) return undefined;
   const caChange = new CaChange({
     ...{ authority, dataDir, clock, logger, passphrase },
     proxies: () => toCaProxies(control, state),
-    handedOutEndMs: (beforeMs) => lastHandedOutEndMs(dataDir, beforeMs),
+    handedOutEndMs: async (beforeMs) => {
+      await dataGuard.assertWhole();
+      return lastHandedOutEndMs(dataDir, beforeMs);
+    },
     onChange: () => authorityChanged(control, leaves),
   });
   closers.defer(() => caChange.stop());

@@ -1,6 +1,6 @@
 // What the data folder holds, opened and checked: all that must outlive the server.
 import { isIP } from 'node:net';
-import type { Clock, Closers, Logger, Random } from '../base/index.js';
+import { type Clock, type Closers, type Logger, MeshError, type Random } from '../base/index.js';
 import { loadOrCreateServerCredential, type ServerCredential } from '../ca/xds/index.js';
 import {
   createJsonStore,
@@ -8,6 +8,7 @@ import {
   DataWatch,
   type JsonStore,
   openDataDir,
+  TOKEN_KEYS_FILE,
 } from '../data/index.js';
 import { ORDERS_FOLDER } from '../data/orders/index.js';
 import { createRenewalLog, LeafManager } from '../leaves/index.js';
@@ -20,7 +21,8 @@ import {
   type OutboundIndexes,
 } from './addresses/index.js';
 import { type OpenedAuthority, openAuthority } from './ca/index.js';
-import { registrySchema, SidecarRegistry } from './fleet/index.js';
+import { DataGuard } from './data-guard.js';
+import { Roster, registrySchema, rosterSchema, SidecarRegistry } from './fleet/index.js';
 import {
   MeshSource,
   meshFilesSchema,
@@ -40,6 +42,8 @@ export interface State extends OpenedAuthority {
   readonly credential: ServerCredential;
   readonly indexes: OutboundIndexes;
   readonly registry: SidecarRegistry;
+  /** Who is connected, and who was. */
+  readonly roster: Roster;
   /** Where the rollout stood; undefined before the first. */
   readonly rollout: RolloutRecord | undefined;
   readonly rolloutStore: JsonStore<StoredRollout>;
@@ -47,6 +51,8 @@ export interface State extends OpenedAuthority {
   /** Who is shut out, as `revocations` last read it. */
   readonly shutOut: ShutOut;
   readonly revocations: RevocationSource;
+  /** Whether the data folder is still the one that was opened. */
+  readonly dataGuard: DataGuard;
   /** Commands change the data folder beside the server. */
   readonly dataWatch: DataWatch;
 }
@@ -75,9 +81,10 @@ export async function openState(options: StateOptions, closers: Closers): Promis
   const source = await openSource(opening);
   const identity = await openIdentity(opening, source);
   const tables = await openTables(opening, source.state.mesh.services.keys());
-  const dataWatch = openDataWatch(opening);
+  const dataGuard = await openDataGuard(opening, identity);
+  const dataWatch = openDataWatch(opening, dataGuard);
   dataWatch.onChange(() => identity.revocations.check());
-  return { source, ...identity, ...tables, dataDir, dataWatch };
+  return { source, ...identity, ...tables, dataDir, dataGuard, dataWatch };
 }
 
 /** For clients that verify what they dialled; sidecars verify the fixed name. */
@@ -166,12 +173,10 @@ async function openRevocations(
   return revocations;
 }
 
-type TableState = Pick<State, 'indexes' | 'registry' | 'rollout' | 'rolloutStore'>;
+type TableState = Pick<State, 'indexes' | 'registry' | 'roster' | 'rollout' | 'rolloutStore'>;
 
-async function openTables(
-  { dataDir, clock, logger, closers }: Opening,
-  services: Iterable<ServiceName>,
-): Promise<TableState> {
+async function openTables(opening: Opening, services: Iterable<ServiceName>): Promise<TableState> {
+  const { dataDir, clock, logger, closers } = opening;
   const indexStore = createJsonStore({
     dataDir,
     name: 'outbound-indexes.json',
@@ -198,13 +203,52 @@ async function openTables(
   });
   await registry.restore();
   closers.defer(() => registry.stop());
-  return { indexes, registry, rollout, rolloutStore };
+  return { indexes, registry, roster: await openRoster(opening), rollout, rolloutStore };
 }
 
-function openDataWatch({ dataDir, clock, logger, closers }: Opening): DataWatch {
+/** What it remembers is for people alone: where it is damaged it is begun anew. */
+async function openRoster({ dataDir, clock, logger, closers }: Opening): Promise<Roster> {
+  const name = 'sidecars.json';
+  const store = createJsonStore({ dataDir, name, schema: rosterSchema, version: 1 });
+  closers.defer(() => store.settled());
+  const onStoreError = (err: unknown): void =>
+    logger.error({ err }, 'who is connected could not be stored');
+  const roster = new Roster({ clock, store, onStoreError });
+  await roster.restore().catch(async (err: unknown) => {
+    if (!(err instanceof MeshError) || err.code !== 'data-damaged') throw err;
+    const aside = await dataDir.setAside(name);
+    logger.error({ err, aside }, 'who was connected is not known: what was stored is set aside');
+  });
+  return roster;
+}
+
+/** What a start can't do without, and what says who is shut out. */
+const PARTS: readonly string[] = [
+  'authority.json',
+  'step-ca.json',
+  TOKEN_KEYS_FILE,
+  'xds-anchor.json',
+];
+
+function openDataGuard(
+  { dataDir, clock, logger }: Opening,
+  { revocations }: Pick<State, 'revocations'>,
+): Promise<DataGuard> {
+  const isAnyRevoked = (): boolean => revocations.inForce.value.list.size > 0;
+  return DataGuard.open({
+    ...{ path: dataDir.path, parts: PARTS, clock, logger },
+    moreParts: () => (isAnyRevoked() ? [REVOCATIONS_FOLDER] : []),
+  });
+}
+
+function openDataWatch(
+  { dataDir, clock, logger, closers }: Opening,
+  dataGuard: DataGuard,
+): DataWatch {
   const dataWatch = new DataWatch({
     path: dataDir.path,
     folders: [REVOCATIONS_FOLDER, ORDERS_FOLDER],
+    isWhole: () => dataGuard.isWhole(),
     clock,
     onError: (err) => logger.error({ err }, 'a change of the data folder could not be taken over'),
   });

@@ -38,6 +38,8 @@ const EXPECTED: Readonly<Record<string, string>> = {
   'registry.json': REFUSED,
   revocations: REFUSED,
   'rollout.json': REFUSED,
+  // Who was connected is for people alone: set aside, and begun anew.
+  'sidecars.json': 'starts and says so, changed',
   'token-keys.json': REFUSED,
   'xds-anchor.json': REFUSED,
   'xds-server.json': REFUSED,
@@ -72,6 +74,7 @@ async function fill(place: Place): Promise<void> {
   await expect(renewal).rejects.toThrow('exit 3');
   // What a sidecar that connects leaves.
   await dataDir.write('registry.json', REGISTRY);
+  await dataDir.write('sidecars.json', JSON.stringify({ version: 1, sidecars: [] }));
 }
 
 /** What a start says of the folder with one file changed. */
