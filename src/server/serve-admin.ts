@@ -58,8 +58,12 @@ export async function serveAdmin(
 }
 
 function toTroubles({ state }: Parts): readonly Trouble[] {
-  const { trouble } = state.dataGuard;
-  return trouble === undefined ? [] : [{ kind: 'data-folder', text: trouble }];
+  const { dataGuard, clockWatch } = state;
+  const found = [
+    { kind: 'data-folder', text: dataGuard.trouble },
+    { kind: 'clock', text: clockWatch.trouble },
+  ] as const;
+  return found.flatMap(({ kind, text }) => (text === undefined ? [] : [{ kind, text }]));
 }
 
 type AdminState = Pick<State, 'tokens' | 'shutOut'>;

@@ -7,6 +7,8 @@ import {
   type Random,
   systemClock,
   systemRandom,
+  systemUptime,
+  type Uptime,
 } from '../base/index.js';
 import { lastHandedOutEndMs } from '../leaves/index.js';
 import { type ProblemJson, toProblemJson } from '../policy/index.js';
@@ -31,6 +33,7 @@ export interface ServerOptions {
   readonly admin: HostPort;
   readonly logger: Logger;
   readonly clock?: Clock;
+  readonly uptime?: Uptime;
   readonly random?: Random;
   /** Opens the CA's keys, and encrypts what is stored of them; undefined: they lie open. */
   readonly caPassphrase?: string;
@@ -66,10 +69,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
 /** The parts, each made of those before it. */
 async function compose(options: ServerOptions, closers: Closers): Promise<RunningServer> {
-  const { logger, clock = systemClock, random = systemRandom } = options;
+  const { logger, clock = systemClock, uptime = systemUptime, random = systemRandom } = options;
   const { meshPath, dataPath, caPassphrase } = options;
   const places = { meshPath, dataPath, caPassphrase, xdsHost: options.xds.host };
-  const state = await openState({ ...places, logger, clock, random }, closers);
+  const state = await openState({ ...places, logger, clock, uptime, random }, closers);
   const control = openControl(state, { clock, logger, closers });
   const basics = { state, control, clock, logger, closers };
   const horizon = openHorizon(basics);
@@ -87,6 +90,7 @@ async function compose(options: ServerOptions, closers: Closers): Promise<Runnin
   followMesh({ source, indexes, rollout, logger, sidecars, onChange });
   dataWatch.start();
   horizon.start();
+  state.clockWatch.start();
   caChange?.start();
   const { mesh, problems } = source.state;
   return {

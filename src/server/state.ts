@@ -1,6 +1,6 @@
 // What the data folder holds, opened and checked: all that must outlive the server.
 import { isIP } from 'node:net';
-import { type Clock, type Closers, type Logger, MeshError, type Random } from '../base/index.js';
+import type { Clock, Closers, Logger, Random, Uptime } from '../base/index.js';
 import { loadOrCreateServerCredential, type ServerCredential } from '../ca/xds/index.js';
 import {
   createJsonStore,
@@ -34,6 +34,8 @@ import {
   toRolloutRecord,
 } from './mesh/index.js';
 import { RevocationSource, ShutOut } from './revocation/index.js';
+import { ClockWatch, clockSchema } from './status/index.js';
+import { takeUp } from './take-up.js';
 
 export interface State extends OpenedAuthority {
   readonly source: MeshSource;
@@ -55,6 +57,8 @@ export interface State extends OpenedAuthority {
   readonly dataGuard: DataGuard;
   /** Commands change the data folder beside the server. */
   readonly dataWatch: DataWatch;
+  /** Whether the time of day can be right. */
+  readonly clockWatch: ClockWatch;
 }
 
 export interface StateOptions {
@@ -66,6 +70,7 @@ export interface StateOptions {
   readonly caPassphrase: string | undefined;
   readonly logger: Logger;
   readonly clock: Clock;
+  readonly uptime: Uptime;
   readonly random: Random;
 }
 
@@ -77,14 +82,19 @@ export async function openState(options: StateOptions, closers: Closers): Promis
   const { dataPath, clock, random } = options;
   const dataDir = await openDataDir({ path: dataPath, lock: true, random, clock });
   closers.defer(() => dataDir.close());
-  const opening: Opening = { ...options, dataDir, closers, identity: { dataDir, clock, random } };
+  let dataGuard: DataGuard | undefined;
+  const opening: Opening = {
+    ...{ ...options, dataDir, closers, identity: { dataDir, clock, random } },
+    assertWhole: async () => dataGuard?.assertWhole(),
+  };
   const source = await openSource(opening);
   const identity = await openIdentity(opening, source);
   const tables = await openTables(opening, source.state.mesh.services.keys());
-  const dataGuard = await openDataGuard(opening, identity);
+  dataGuard = await openDataGuard(opening, identity);
   const dataWatch = openDataWatch(opening, dataGuard);
   dataWatch.onChange(() => identity.revocations.check());
-  return { source, ...identity, ...tables, dataDir, dataGuard, dataWatch };
+  const clockWatch = await openClockWatch(opening);
+  return { source, ...identity, ...tables, dataDir, dataGuard, dataWatch, clockWatch };
 }
 
 /** For clients that verify what they dialled; sidecars verify the fixed name. */
@@ -99,6 +109,8 @@ const LOOPBACK: readonly string[] = ['127.0.0.1', '::1'];
 interface Opening extends StateOptions {
   readonly dataDir: DataDir;
   readonly closers: Closers;
+  /** @throws MeshError data-unreadable where the folder isn't the one that was opened. */
+  readonly assertWhole: () => Promise<void>;
   /** What everything of `identity` is opened with. */
   readonly identity: {
     readonly dataDir: DataDir;
@@ -158,7 +170,7 @@ async function openIdentity(opening: Opening, source: MeshSource): Promise<Ident
 }
 
 async function openRevocations(
-  { dataDir, clock, logger, closers }: Opening,
+  { dataDir, clock, logger, closers, assertWhole }: Opening,
   { source, ...parts }: Pick<State, 'source' | 'authority' | 'leaves' | 'shutOut'>,
 ): Promise<RevocationSource> {
   const { remembered } = source;
@@ -166,6 +178,7 @@ async function openRevocations(
     dataDir,
     clock,
     logger,
+    assertWhole,
     ...parts,
     meshes: () => [...(remembered === undefined ? [] : [remembered]), source.state.mesh],
   });
@@ -214,12 +227,19 @@ async function openRoster({ dataDir, clock, logger, closers }: Opening): Promise
   const onStoreError = (err: unknown): void =>
     logger.error({ err }, 'who is connected could not be stored');
   const roster = new Roster({ clock, store, onStoreError });
-  await roster.restore().catch(async (err: unknown) => {
-    if (!(err instanceof MeshError) || err.code !== 'data-damaged') throw err;
-    const aside = await dataDir.setAside(name);
-    logger.error({ err, aside }, 'who was connected is not known: what was stored is set aside');
-  });
+  await takeUp(name, () => roster.restore(), { dataDir, logger });
   return roster;
+}
+
+async function openClockWatch(opening: Opening): Promise<ClockWatch> {
+  const { dataDir, clock, uptime, logger, closers } = opening;
+  const name = 'clock.json';
+  const store = createJsonStore({ dataDir, name, schema: clockSchema, version: 1 });
+  closers.defer(() => store.settled());
+  const clockWatch = new ClockWatch({ clock, uptime, store, logger });
+  closers.defer(() => clockWatch.stop());
+  await takeUp(name, () => clockWatch.restore(), { dataDir, logger });
+  return clockWatch;
 }
 
 /** What a start can't do without, and what says who is shut out. */

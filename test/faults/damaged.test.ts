@@ -28,6 +28,7 @@ const STARTS = 'starts, untouched';
 const EXPECTED: Readonly<Record<string, string>> = {
   'authority.json': REFUSED,
   'bundles-handed-out.json': STARTS,
+  'clock.json': 'starts and says so, changed',
   // A list of revoked serials needs to know them.
   'handed-out': REFUSED,
   leaves: 'starts and says so, untouched',
@@ -38,7 +39,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
   'registry.json': REFUSED,
   revocations: REFUSED,
   'rollout.json': REFUSED,
-  // Who was connected is for people alone: set aside, and begun anew.
+  // For people alone, like the clock's: set aside, and begun anew.
   'sidecars.json': 'starts and says so, changed',
   'token-keys.json': REFUSED,
   'xds-anchor.json': REFUSED,
@@ -74,6 +75,7 @@ async function fill(place: Place): Promise<void> {
   await expect(renewal).rejects.toThrow('exit 3');
   // What a sidecar that connects leaves.
   await dataDir.write('registry.json', REGISTRY);
+  await dataDir.write('clock.json', JSON.stringify({ version: 1, latestMs: 0 }));
   await dataDir.write('sidecars.json', JSON.stringify({ version: 1, sidecars: [] }));
 }
 
