@@ -14,7 +14,12 @@ import { ORDERS_FOLDER } from '../data/orders/index.js';
 import { createRenewalLog, LeafManager } from '../leaves/index.js';
 import type { ServiceName } from '../policy/index.js';
 import { REVOCATIONS_FOLDER } from '../revocation/index.js';
-import { createTokenKeys, type TokenKeys } from '../tokens/index.js';
+import {
+  createTokenKeys,
+  openSidecarsFile,
+  SIDECARS_FILE,
+  type TokenKeys,
+} from '../tokens/index.js';
 import {
   createOutboundIndexes,
   indexTableSchema,
@@ -22,10 +27,11 @@ import {
 } from './addresses/index.js';
 import { type OpenedAuthority, openAuthority } from './ca/index.js';
 import { DataGuard } from './data-guard.js';
-import { Roster, registrySchema, rosterSchema, SidecarRegistry } from './fleet/index.js';
+import { Roster, registrySchema, SidecarRegistry } from './fleet/index.js';
 import {
   MeshSource,
   meshFilesSchema,
+  ROLLOUT_FILE,
   ROLLOUT_VERSION,
   type RolloutRecord,
   rolloutSchema,
@@ -198,7 +204,7 @@ async function openTables(opening: Opening, services: Iterable<ServiceName>): Pr
   const indexes = await createOutboundIndexes(indexStore);
   await indexes.ensure(services);
   const rolloutStore = createJsonStore({
-    ...{ dataDir, name: 'rollout.json', schema: rolloutSchema, ...ROLLOUT_VERSION },
+    ...{ dataDir, name: ROLLOUT_FILE, schema: rolloutSchema, ...ROLLOUT_VERSION },
   });
   closers.defer(() => rolloutStore.settled());
   const stored = await rolloutStore.read();
@@ -221,13 +227,12 @@ async function openTables(opening: Opening, services: Iterable<ServiceName>): Pr
 
 /** What it remembers is for people alone: where it is damaged it is begun anew. */
 async function openRoster({ dataDir, clock, logger, closers }: Opening): Promise<Roster> {
-  const name = 'sidecars.json';
-  const store = createJsonStore({ dataDir, name, schema: rosterSchema, version: 1 });
+  const store = openSidecarsFile(dataDir);
   closers.defer(() => store.settled());
   const onStoreError = (err: unknown): void =>
     logger.error({ err }, 'who is connected could not be stored');
   const roster = new Roster({ clock, store, onStoreError });
-  await takeUp(name, () => roster.restore(), { dataDir, logger });
+  await takeUp(SIDECARS_FILE, () => roster.restore(), { dataDir, logger });
   return roster;
 }
 

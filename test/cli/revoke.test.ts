@@ -98,13 +98,13 @@ describe('revoke', () => {
   });
 
   test('a serial that nobody knows, and a token, with what that means', async () => {
-    expect(await revoke('--serial', 'AB')).toMatchObject({
+    expect(await revoke('--serial', 'AB', '--yes')).toMatchObject({
       code: 0,
       stderr:
         'warning: no unexpired certificate with serial ab is known: it is refused all the same, ' +
         'but connections that are already open with it are not ended\n',
     });
-    expect(await revoke('--token', 'f00dfeed')).toMatchObject({
+    expect(await revoke('--token', 'f00dfeed', '--yes')).toMatchObject({
       code: 0,
       stdout: `revoked: the token with id "f00dfeed"\n${ALONE}`,
       stderr:
@@ -124,7 +124,7 @@ describe('revoke', () => {
       'warning: a certificate was obtained with it: ' +
         `countersign revoke --serial ${file.replace('.json', '')}\n`,
     );
-    expect((await revoke('--token', 'feed')).stderr).not.toContain('--serial');
+    expect((await revoke('--token', 'feed', '--yes')).stderr).not.toContain('--serial');
   });
 
   test('services that share an identity are named', async () => {

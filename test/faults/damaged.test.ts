@@ -31,6 +31,8 @@ const EXPECTED: Readonly<Record<string, string>> = {
   'clock.json': 'starts and says so, changed',
   // A list of revoked serials needs to know them.
   'handed-out': REFUSED,
+  // Commands alone read it.
+  'issued-tokens': STARTS,
   leaves: 'starts and says so, untouched',
   'mesh.json': REFUSED,
   // Looked at when the server runs: set aside and answered, see test/data/orders.

@@ -1,31 +1,14 @@
 // Who was here: the sidecars that are connected and those that were, so that an operator is shown
 // who is gone and since when, over a restart of the server too. It decides nothing: whether a
 // sidecar is an endpoint is the registry's to say. What it remembers is bounded in time and number.
-import { z } from 'zod';
 import { type Cancel, type Clock, DAY_MS, SECOND_MS } from '../../base/index.js';
 import type { JsonStore } from '../../data/index.js';
 import type { ServiceName } from '../../policy/index.js';
-import { isNodeId } from '../../spiffe/index.js';
+import type { SeenSidecar, SeenSidecars } from '../../tokens/index.js';
 import type { Sidecar } from '../join/index.js';
 import { type SidecarKey, toKey } from './registry.js';
 
-/** The token by which it joined. */
-const token = z.strictObject({ id: z.string(), keyId: z.string(), expiresAtMs: z.number() });
-
-const entry = z.strictObject({
-  node: z.string().refine(isNodeId),
-  service: z.custom<ServiceName>((value) => typeof value === 'string'),
-  address: z.string(),
-  token: token.optional(),
-  /** Absent: it was connected. */
-  goneAtMs: z.number().optional(),
-  /** It was when the server stopped, and has not come back: it left some time before that. */
-  missedAtStart: z.literal(true).optional(),
-});
-
-export const rosterSchema = z.strictObject({ sidecars: z.array(entry) });
-
-type Entry = z.infer<typeof entry>;
+type Entry = Omit<SeenSidecar, 'service'> & { readonly service: ServiceName };
 type Present = Omit<Entry, 'goneAtMs' | 'missedAtStart'>;
 
 /** A sidecar that was connected. */
@@ -33,7 +16,7 @@ export type GoneSidecar = Omit<Entry, 'goneAtMs'> & { readonly goneAtMs: number 
 
 export interface RosterOptions {
   readonly clock: Clock;
-  readonly store: JsonStore<z.infer<typeof rosterSchema>>;
+  readonly store: JsonStore<SeenSidecars>;
   /** A write failed; what is in memory goes on. */
   readonly onStoreError: (error: unknown) => void;
 }
@@ -60,7 +43,8 @@ export class Roster {
   /** Takes up who was here when the server stopped. @throws MeshError data-damaged */
   async restore(): Promise<void> {
     const nowMs = this.#options.clock.now();
-    for (const one of (await this.#options.store.read())?.sidecars ?? []) {
+    for (const stored of (await this.#options.store.read())?.sidecars ?? []) {
+      const one = { ...stored, service: stored.service as ServiceName };
       const { goneAtMs } = one;
       const isKnown = goneAtMs !== undefined;
       const gone = isKnown ? { ...one, goneAtMs } : toMissed(one, nowMs);
