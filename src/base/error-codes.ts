@@ -36,6 +36,8 @@ export const ERROR_CODES = {
   'resource-limit': 'a stated limit was reached',
   'request-invalid': 'a discovery request breaks the xDS protocol',
   'snapshot-dangling': 'a snapshot refers to resources that it lacks',
+  'credential-unknown': 'no token or certificate of that id or serial is known here',
+  'confirmation-missing': 'what a command would do locks somebody out, and that was not confirmed',
   'server-stopping': 'the server is shutting down',
   'server-unreachable': 'the server does not answer',
   'server-error': 'the server answered a command with an error',

@@ -28,5 +28,6 @@ export {
   tryDurationMs,
   YEAR_MS,
 } from './time.js';
+export { systemUptime, type Uptime } from './uptime.js';
 export { type Waited, type WaitUntilOptions, waitUntil } from './wait-until.js';
 export { Watch } from './watch.js';

@@ -10,24 +10,34 @@ import {
   type RevocationSubject,
 } from '../revocation/index.js';
 import { splitNodeId, splitNodeText } from '../spiffe/index.js';
+import { isIssued, openSidecarsFile } from '../tokens/index.js';
 import { loadStoredMesh } from './stored-mesh.js';
 
 /**
- * What else the operator should know about it.
- * @throws MeshError service-unknown; data-damaged, data-unreadable
+ * What else the operator should know about it. `even`: a token or certificate that is not known may
+ * be meant all the same.
+ * @throws MeshError service-unknown, credential-unknown; data-damaged, data-unreadable
  */
 export async function checkSubject(
   dataDir: DataDir,
-  { kind, subject, nowMs }: RevocationSubject & { readonly nowMs: number },
+  {
+    kind,
+    subject,
+    nowMs,
+    even,
+  }: RevocationSubject & { readonly nowMs: number; readonly even: boolean },
 ): Promise<readonly string[]> {
-  if (kind === 'token') return toTokenNotes(dataDir, { id: subject, nowMs });
+  if (kind === 'token') {
+    if (!even) await refuseUnknownToken(dataDir, subject);
+    return toTokenNotes(dataDir, { id: subject, nowMs });
+  }
   const { certificates } = await findCertificates(dataDir, nowMs);
-  if (kind === 'serial') return toSerialNotes(subject, certificates);
+  if (kind === 'serial') return toSerialNotes(subject, { certificates, even });
   const mesh = await tryMesh(dataDir);
   const service = kind === 'service' ? subject : splitNodeText(subject).service;
-  refuseUnknownService(service, { mesh, certificates });
+  if (!even) refuseUnknownService(service, { mesh, certificates });
   if (kind === 'service') return toSharedNotes(service, mesh);
-  refuseUnknownNode(subject, certificates);
+  if (!even) refuseUnknownNode(subject, certificates);
   return [
     'a token that is not bound to this instance works for another one too: revoke it as well',
   ];
@@ -49,6 +59,22 @@ async function toTokenNotes(
         `a certificate was obtained with it: countersign revoke --serial ${serialHex}`,
     ),
   ];
+}
+
+/** Known are those that a command made, or that a sidecar or client has used. */
+async function refuseUnknownToken(dataDir: DataDir, id: string): Promise<void> {
+  if (await isIssued(dataDir, id)) return;
+  const seen = (await openSidecarsFile(dataDir).read())?.sidecars ?? [];
+  const used = (await listHandedOut(dataDir)).flatMap(({ credential, origin }) => [
+    ...(credential?.kind === 'token' ? [credential.id] : []),
+    ...(origin?.kind === 'token' ? [origin.id] : []),
+  ]);
+  if (seen.some(({ token }) => token?.id === id) || used.includes(id)) return;
+  throw new MeshError('credential-unknown', `no token with id "${id}" is known here`, {
+    hint:
+      'the id is what `countersign token` printed beside the token; for one that an earlier ' +
+      'version made, and nobody has used, add --yes',
+  });
 }
 
 function refuseUnknownService(
@@ -89,9 +115,15 @@ function refuseUnknownNode(node: string, certificates: readonly CertificateHolde
 
 function toSerialNotes(
   serialHex: string,
-  certificates: readonly CertificateHolder[],
+  { certificates, even }: { certificates: readonly CertificateHolder[]; even: boolean },
 ): readonly string[] {
   if (certificates.some((one) => one.serialHex === serialHex)) return [];
+  if (!even) {
+    const message = `no unexpired certificate with serial ${serialHex} is known here`;
+    throw new MeshError('credential-unknown', message, {
+      hint: 'see `countersign cert --list` and `status --json`; --yes refuses it all the same',
+    });
+  }
   return [
     `no unexpired certificate with serial ${serialHex} is known: it is refused all the same, but ` +
       'connections that are already open with it are not ended',

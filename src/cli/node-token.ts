@@ -3,7 +3,7 @@
 import type { Clock, Random } from '../base/index.js';
 import { toRfc3339 } from '../base/index.js';
 import type { DataDir } from '../data/index.js';
-import { createTokenKeys, type SignedToken } from '../tokens/index.js';
+import { issueToken, type SignedToken } from '../tokens/index.js';
 
 export const DEFAULT_TOKEN_TTL = '8760h';
 
@@ -20,8 +20,7 @@ export interface NodeTokenRequest {
 /** A token for sidecars of a service. @throws MeshError data-damaged, data-unwritable */
 export async function signNodeToken(request: NodeTokenRequest): Promise<SignedToken> {
   const { service, instance, ttlMs } = request;
-  const keys = await createTokenKeys(request);
-  return keys.sign({
+  return issueToken(request, {
     audience: 'countersign-xds',
     subject: service,
     ...(instance === undefined ? {} : { instance }),

@@ -144,10 +144,17 @@ export function serverOptions(): readonly Option[] {
       fallback: DEFAULT_ADMIN,
       env: 'COUNTERSIGN_SERVER',
     }),
-    new Option('--admin-token-file <file>', 'contains an admin token (`countersign token --admin`)')
-      .env('COUNTERSIGN_ADMIN_TOKEN_FILE')
-      .argParser(textReader('--admin-token-file')),
+    adminTokenOption(),
   ];
+}
+
+export function adminTokenOption(): Option {
+  return new Option(
+    '--admin-token-file <file>',
+    'contains an admin token (`countersign token --admin`)',
+  )
+    .env('COUNTERSIGN_ADMIN_TOKEN_FILE')
+    .argParser(textReader('--admin-token-file'));
 }
 
 export function jsonOption(): Option {

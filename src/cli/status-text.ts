@@ -1,48 +1,86 @@
-// `status` for people: what is in force, what is under way, and a table of sidecars with what each
-// one rejected.
-import { SECOND_MS } from '../base/index.js';
+// `status` for people: what is in force, what is under way, who is missing, and a table of sidecars
+// with what each one rejected.
+import { MINUTE_MS, SECOND_MS, toSpan } from '../base/index.js';
 import type {
+  GoneStatus,
   PendingEditStatus,
   ProxyStatus,
-  RefusalStatus,
   ServerStatus,
   TypeStatus,
 } from '../server/status/index.js';
 import { toTable } from '../terminal/index.js';
 import { toHorizonLines } from './horizon-text.js';
 import { count, formatProblemJson } from './problems.js';
+import { toRefusedLines } from './refused-text.js';
 import { toAge, toTimeLeft } from './time-text.js';
 
 /** The order in which Envoy meets them; secrets last, as `render` has it. */
 const TYPES = ['lds', 'cds', 'eds', 'rds', 'ecds', 'sds'] as const;
+/** So many are shown of who is gone and of what is missing; `--json` has them all. */
+const SHOWN = 20;
 
-/** `nowMs`: for ages and times left. */
-export function toStatusLines(status: ServerStatus, nowMs: number): string[] {
-  const { mesh, phase, proxies, revocations } = status;
-  const refused = toRefused(status.refused, nowMs);
-  const errors = mesh.problems.filter(({ severity }) => severity === 'error');
-  const age = toAge(mesh.loadedAt, nowMs);
-  const lines = [`mesh ${mesh.version}, read ${age} ago; ${count(proxies.length, 'proxy')}`];
-  if (mesh.pendingEdit !== undefined) lines.push(toPendingEditLine(mesh.pendingEdit, nowMs));
-  if (errors.length > 0) {
-    lines.push(
-      `the mesh file has ${count(errors.length, 'error')}; the mesh above stays in force:`,
-    );
-    lines.push(...errors.map(formatProblemJson));
-  }
+/** `ownNowMs`: by this machine's clock; ages and times left are by the server's. */
+export function toStatusLines(status: ServerStatus, ownNowMs: number): string[] {
+  const { phase, revocations } = status;
+  const nowMs = Date.parse(status.now);
+  const lines = toMeshLines(status, nowMs);
   if (phase !== null) {
     const who = phase.waitingFor.length === 0 ? '' : `, waits for ${phase.waitingFor.join(', ')}`;
     lines.push(`phase ${phase.name}${who}`);
   }
-  lines.push(...toHorizonLines(status, nowMs));
+  lines.push(...toClockLines(nowMs, ownNowMs), ...toHorizonLines(status, nowMs));
   for (const { kind, subject, revokedAt, proxies: done } of revocations) {
     const where = `in force on ${done.inForce} of ${count(done.of, 'proxy')}`;
     lines.push(`revoked ${kind} ${subject}, ${toAge(revokedAt, nowMs)} ago: ${where}`);
   }
-  if (proxies.length === 0) return [...lines, ...refused];
-  const heading = ['PROXY', 'ADDRESS', ...TYPES.map((type) => type.toUpperCase()), 'CERTIFICATE'];
+  return [
+    ...lines,
+    ...toMissingLines(status),
+    ...toProxyLines(status, nowMs),
+    ...toGoneLines(status.gone, nowMs),
+    ...toRefusedLines(status.refused, nowMs),
+  ];
+}
+
+function toMeshLines({ mesh, summary }: ServerStatus, nowMs: number): string[] {
+  const { proxies, synced } = summary;
+  const errors = mesh.problems.filter(({ severity }) => severity === 'error');
+  const age = toAge(mesh.loadedAt, nowMs);
+  const who =
+    proxies === 0 ? 'no proxy is connected' : `${synced} of ${count(proxies, 'proxy')} synced`;
+  const first = `mesh ${mesh.version}, read ${age} ago; ${who}`;
+  const lines = [first];
+  if (mesh.pendingEdit !== undefined) lines.push(toPendingEditLine(mesh.pendingEdit, nowMs));
+  if (errors.length === 0) return lines;
+  const found = `the mesh file has ${count(errors.length, 'error')}`;
+  return [...lines, `${found}; the mesh above stays in force:`, ...errors.map(formatProblemJson)];
+}
+
+/** Two clocks that differ by more than this, the answer's way included, don't agree. */
+const CLOCKS_AGREE_MS = MINUTE_MS;
+
+function toClockLines(nowMs: number, ownNowMs: number): string[] {
+  const aheadMs = nowMs - ownNowMs;
+  if (Math.abs(aheadMs) <= CLOCKS_AGREE_MS) return [];
+  const how = `${toSpan(Math.abs(aheadMs))} ${aheadMs > 0 ? 'ahead of' : 'behind'}`;
+  return [`warning: the server's clock is ${how} this machine's: one of them is wrong`];
+}
+
+function toMissingLines({ services }: ServerStatus): string[] {
+  const missing = services.filter(({ expected, connected }) => expected && connected === 0);
+  if (missing.length === 0) return [];
+  const names = missing.slice(0, SHOWN).map(({ service }) => service);
+  const more = missing.length - names.length;
+  const rest = more > 0 ? `, and ${more} more: see --json` : '';
+  return [`no sidecar is connected of ${names.join(', ')}${rest}`];
+}
+
+function toProxyLines({ proxies }: ServerStatus, nowMs: number): string[] {
+  if (proxies.length === 0) return [];
+  const types = TYPES.map((type) => type.toUpperCase());
+  const heading = ['PROXY', 'ADDRESS', ...types, 'CERTIFICATE', 'TOKEN'];
   const rows = proxies.map((proxy) => toRow(proxy, nowMs));
-  return [...lines, '', ...toTable([heading, ...rows]), ...toRejections(proxies), ...refused];
+  return ['', ...toTable([heading, ...rows]), ...toRejections(proxies)];
 }
 
 /** Why an edit isn't in force yet, for people. */
@@ -52,14 +90,15 @@ export function toPendingEditLine({ since, stillMs }: PendingEditStatus, nowMs: 
   return `${changed} and is taken once it has stood still for ${seconds}`;
 }
 
-function toRow({ node, address, types, certificate }: ProxyStatus, nowMs: number): string[] {
+function toRow({ node, address, types, certificate, token }: ProxyStatus, nowMs: number): string[] {
   const left = certificate === null ? 'none' : toTimeLeft(certificate.notAfter, nowMs);
-  return [node, address, ...TYPES.map((type) => toState(types[type])), left];
+  const joinedBy = token === null ? '-' : toTimeLeft(token.endsAt, nowMs);
+  return [node, address, ...TYPES.map((type) => toState(types[type])), left, joinedBy];
 }
 
-function toState(type: TypeStatus): string {
-  if (type.state === 'synced' && type.version === '') return '-';
-  return type.state === 'nacked' ? 'NACKED' : type.state;
+function toState({ state, subscribed }: TypeStatus): string {
+  if (state === 'synced' && !subscribed) return '-';
+  return state === 'nacked' ? 'NACKED' : state;
 }
 
 function toRejections(proxies: readonly ProxyStatus[]): string[] {
@@ -74,18 +113,13 @@ function toRejections(proxies: readonly ProxyStatus[]): string[] {
   return lines.length === 0 ? [] : ['', ...lines];
 }
 
-/** The newest ones; `--json` has them all. */
-const REFUSED_SHOWN = 10;
-
-function toRefused(refused: readonly RefusalStatus[], nowMs: number): string[] {
-  if (refused.length === 0) return [];
-  const shown = refused.slice(0, REFUSED_SHOWN).flatMap((refusal) => {
-    const { peer, code, reason, hint, count: times, lastAt } = refusal;
-    const often = `${count(times, 'time')}, last ${toAge(lastAt, nowMs)} ago`;
-    const line = `${peer} ${code}, ${often}: ${reason}`;
-    return hint === undefined ? [line] : [line, `  hint: ${hint}`];
+function toGoneLines(gone: readonly GoneStatus[], nowMs: number): string[] {
+  if (gone.length === 0) return [];
+  const lines = gone.slice(0, SHOWN).map(({ node, address, since, missedAtStart }) => {
+    const age = toAge(since, nowMs);
+    const when = missedAtStart ? `not back since the server started ${age} ago` : `left ${age} ago`;
+    return `${node} at ${address}, ${when}`;
   });
-  const more = refused.length - REFUSED_SHOWN;
-  const rest = more > 0 ? [`and ${more} more: see --json`] : [];
-  return ['', 'refused:', ...shown, ...rest];
+  const more = gone.length - lines.length;
+  return ['', 'gone:', ...lines, ...(more > 0 ? [`and ${more} more: see --json`] : [])];
 }

@@ -2,7 +2,14 @@
 import { closest, MeshError } from '../base/index.js';
 import { createJsonStore, type DataDir } from '../data/index.js';
 import { type Mesh, parseMesh, type Service, type ServiceName } from '../policy/index.js';
-import { meshFilesSchema, STORED_MESH } from '../server/mesh/index.js';
+import {
+  meshFilesSchema,
+  ROLLOUT_FILE,
+  ROLLOUT_VERSION,
+  rolloutSchema,
+  STORED_MESH,
+  toRolloutRecord,
+} from '../server/mesh/index.js';
 import { type Output, writeLine } from '../terminal/index.js';
 
 /**
@@ -43,13 +50,31 @@ export async function warnUndeclared(
   name: ServiceName,
   stderr: Output,
 ): Promise<void> {
-  const mesh = await tryStoredMesh(dataDir);
-  if (mesh === undefined || mesh.services.has(name)) return;
+  const stored = await tryStoredMesh(dataDir);
+  const meshes = [...(await tryComingMeshes(dataDir)), ...(stored === undefined ? [] : [stored])];
+  const [mesh] = meshes;
+  if (mesh === undefined || meshes.some(({ services }) => services.has(name))) return;
   writeLine(
     stderr,
     `warning: the mesh in force declares no service "${name}"${toMeant(mesh, name)}`,
   );
   writeLine(stderr, '  hint: its sidecar is refused until mesh.yaml declares it');
+}
+
+/** Those that a server is putting in force, the newest first. */
+async function tryComingMeshes(dataDir: DataDir): Promise<readonly Mesh[]> {
+  const store = createJsonStore({
+    ...{ dataDir, name: ROLLOUT_FILE, schema: rolloutSchema, ...ROLLOUT_VERSION },
+  });
+  try {
+    const stored = await store.read();
+    if (stored === undefined) return [];
+    const { mayBeInForce, phases } = toRolloutRecord(stored);
+    return [...mayBeInForce, ...phases.map(({ mesh }) => mesh)].reverse();
+  } catch (error) {
+    if (error instanceof MeshError) return [];
+    throw error;
+  }
 }
 
 /** @throws MeshError service-unknown */

@@ -18,6 +18,7 @@ import {
   UNCONFIRMED,
   type Unconfirmed,
 } from './order-answer.js';
+import { warnOfLockout } from './token-key-holders.js';
 
 /** Exactly one of these is asked for. */
 export type KeyOrder =
@@ -25,16 +26,21 @@ export type KeyOrder =
   | { readonly kind: 'retire'; readonly id: string }
   | { readonly kind: 'list'; readonly json: boolean };
 
-/** @throws MeshError usage, data-missing, data-locked, data-damaged, data-unwritable */
+/**
+ * @param yes Goes on where sidecars would be locked out.
+ * @throws MeshError usage, confirmation-missing, data-missing, data-locked,
+ * data-damaged, data-unwritable
+ */
 export async function orderTokenKeys(
   order: KeyOrder,
-  dataPath: string,
+  { data, yes = false }: { readonly data: string; readonly yes?: boolean },
   context: Context,
 ): Promise<void> {
   const { clock, random } = context;
-  const dataDir = await openDataDir({ path: dataPath, lock: false, create: false, random });
+  const dataDir = await openDataDir({ path: data, lock: false, create: false, random });
   switch (order.kind) {
     case 'rotate': {
+      await warnOfLockout(order, { dataDir, yes }, context);
       const keys = await rotateTokenKey({ dataDir, clock, ...order });
       const id = keys[0]?.id ?? '';
       return confirm(dataDir, context, {
@@ -44,6 +50,7 @@ export async function orderTokenKeys(
       });
     }
     case 'retire':
+      await warnOfLockout(order, { dataDir, yes }, context);
       await retireTokenKey({ dataDir, clock, ...order });
       return confirm(dataDir, context, {
         lines: [`key ${order.id} has ended: tokens that it signed are refused`],

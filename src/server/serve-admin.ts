@@ -5,7 +5,7 @@ import { type Closers, systemErrorCode } from '../base/index.js';
 import { type HostPort, toListenError, toToken } from './join/index.js';
 import type { Parts } from './parts.js';
 import type { State } from './state.js';
-import { createAdminServer, createApi } from './status/index.js';
+import { createAdminServer, createApi, type Trouble } from './status/index.js';
 
 export async function serveAdmin(
   address: HostPort,
@@ -21,9 +21,13 @@ export async function serveAdmin(
       status: () => {
         const view = members.view();
         return {
+          nowMs: clock.now(),
           meshState: state.source.state,
           rollout,
           members: view,
+          gone: state.roster.gone(),
+          troubles: toTroubles(parts),
+          keyEndMs: (keyId) => state.tokens.endOf(keyId),
           horizon: horizon.current(view),
           caPhase: caChange?.phase,
           refusals,
@@ -35,6 +39,7 @@ export async function serveAdmin(
       wait: {
         meshState: () => state.source.state,
         members: () => members.view(),
+        missing: () => state.registry.missing(),
         rollout,
         // Not while endpoints are about to be published.
         settled: () => (publishing.isStale ? undefined : settled.value),
@@ -50,6 +55,15 @@ export async function serveAdmin(
   });
   closers.defer(() => stopListening(server));
   return listen(server, address);
+}
+
+function toTroubles({ state }: Parts): readonly Trouble[] {
+  const { dataGuard, clockWatch } = state;
+  const found = [
+    { kind: 'data-folder', text: dataGuard.trouble },
+    { kind: 'clock', text: clockWatch.trouble },
+  ] as const;
+  return found.flatMap(({ kind, text }) => (text === undefined ? [] : [{ kind, text }]));
 }
 
 type AdminState = Pick<State, 'tokens' | 'shutOut'>;

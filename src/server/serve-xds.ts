@@ -75,7 +75,11 @@ function createAuthenticator({ state, control, clock, logger, refusals }: Parts)
     refusals,
     tokens: state.tokens,
     issuers,
-    ownerOf: (serialHex) => owners.ownerOf(serialHex),
+    ownerOf: async (serialHex) => {
+      // Not that a record is missing: the folder is.
+      await state.dataGuard.assertWhole();
+      return owners.ownerOf(serialHex);
+    },
     mesh: () => inForce.value,
     assertAdmitted: (proved) => state.shutOut.assertAdmitted(toApplicant(proved)),
   });
@@ -91,7 +95,7 @@ function openPort(
     credential: state.credential,
     clientAnchorsPem: () => state.authority.trustAnchorsPem,
     onRefusal: (peer, error) => {
-      refusals.note(peer, error);
+      refusals.note({ peer }, error);
       const fields = { peer, reason: error.message, hint: hintOf(error) };
       refusalLog.warn(fields, 'a handshake failed');
     },

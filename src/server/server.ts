@@ -7,11 +7,14 @@ import {
   type Random,
   systemClock,
   systemRandom,
+  systemUptime,
+  type Uptime,
 } from '../base/index.js';
 import { lastHandedOutEndMs } from '../leaves/index.js';
 import { type ProblemJson, toProblemJson } from '../policy/index.js';
 import { CaChange } from './ca/index.js';
 import { authorityChanged, type Control, createControl, toCaProxies } from './control.js';
+import { followMembers } from './follow-members.js';
 import { followMesh } from './follow-mesh.js';
 import { type HostPort, Refusals } from './join/index.js';
 import { toStoredRollout } from './mesh/index.js';
@@ -30,6 +33,7 @@ export interface ServerOptions {
   readonly admin: HostPort;
   readonly logger: Logger;
   readonly clock?: Clock;
+  readonly uptime?: Uptime;
   readonly random?: Random;
   /** Opens the CA's keys, and encrypts what is stored of them; undefined: they lie open. */
   readonly caPassphrase?: string;
@@ -65,10 +69,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
 /** The parts, each made of those before it. */
 async function compose(options: ServerOptions, closers: Closers): Promise<RunningServer> {
-  const { logger, clock = systemClock, random = systemRandom } = options;
+  const { logger, clock = systemClock, uptime = systemUptime, random = systemRandom } = options;
   const { meshPath, dataPath, caPassphrase } = options;
   const places = { meshPath, dataPath, caPassphrase, xdsHost: options.xds.host };
-  const state = await openState({ ...places, logger, clock, random }, closers);
+  const state = await openState({ ...places, logger, clock, uptime, random }, closers);
   const control = openControl(state, { clock, logger, closers });
   const basics = { state, control, clock, logger, closers };
   const horizon = openHorizon(basics);
@@ -76,13 +80,17 @@ async function compose(options: ServerOptions, closers: Closers): Promise<Runnin
   const orders = await takeOrders({ ...basics, caChange, random }, closers);
   const parts = { ...basics, horizon, caChange, orders, refusals: new Refusals(clock) };
   const xdsAddress = await serveXds(options.xds, parts, closers);
+  const { members } = control;
+  followMembers({ members, roster: state.roster, refusals: parts.refusals }, closers);
   const adminAddress = await serveAdmin(options.admin, parts, closers);
   const { created, outsideUrl, source, indexes, dataWatch } = state;
   const { rollout, pacing } = control;
   const onChange = (): void => pacing.changes.notify();
-  followMesh({ source, indexes, rollout, logger, onChange });
+  const sidecars = () => members.view().map(({ stream }) => stream.auth);
+  followMesh({ source, indexes, rollout, logger, sidecars, onChange });
   dataWatch.start();
   horizon.start();
+  state.clockWatch.start();
   caChange?.start();
   const { mesh, problems } = source.state;
   return {
@@ -129,12 +137,13 @@ function openControl(
 }
 
 function openHorizon({ state, control, clock, logger, closers }: Basics): HorizonWatch {
-  const { authority, credential, revocations } = state;
+  const { authority, credential, revocations, tokens } = state;
   const horizon = new HorizonWatch({
     ...{ authority, credential, clock, logger },
     crl: () => revocations.crlPeriod,
     members: () => control.members.view(),
     mesh: () => control.rollout.inForce.value,
+    keyEndMs: (keyId) => tokens.endOf(keyId),
   });
   closers.defer(() => horizon.stop());
   return horizon;
@@ -145,12 +154,15 @@ function openCaChange(
   { state, control, clock, logger, closers }: Basics,
   passphrase: string | undefined,
 ): CaChange | undefined {
-  const { ownAuthority: authority, dataDir, leaves } = state;
+  const { ownAuthority: authority, dataDir, dataGuard, leaves } = state;
   if (authority === undefined) return undefined;
   const caChange = new CaChange({
     ...{ authority, dataDir, clock, logger, passphrase },
     proxies: () => toCaProxies(control, state),
-    handedOutEndMs: (beforeMs) => lastHandedOutEndMs(dataDir, beforeMs),
+    handedOutEndMs: async (beforeMs) => {
+      await dataGuard.assertWhole();
+      return lastHandedOutEndMs(dataDir, beforeMs);
+    },
     onChange: () => authorityChanged(control, leaves),
   });
   closers.defer(() => caChange.stop());

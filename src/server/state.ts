@@ -1,6 +1,6 @@
 // What the data folder holds, opened and checked: all that must outlive the server.
 import { isIP } from 'node:net';
-import type { Clock, Closers, Logger, Random } from '../base/index.js';
+import type { Clock, Closers, Logger, Random, Uptime } from '../base/index.js';
 import { loadOrCreateServerCredential, type ServerCredential } from '../ca/xds/index.js';
 import {
   createJsonStore,
@@ -8,22 +8,30 @@ import {
   DataWatch,
   type JsonStore,
   openDataDir,
+  TOKEN_KEYS_FILE,
 } from '../data/index.js';
 import { ORDERS_FOLDER } from '../data/orders/index.js';
 import { createRenewalLog, LeafManager } from '../leaves/index.js';
 import type { ServiceName } from '../policy/index.js';
 import { REVOCATIONS_FOLDER } from '../revocation/index.js';
-import { createTokenKeys, type TokenKeys } from '../tokens/index.js';
+import {
+  createTokenKeys,
+  openSidecarsFile,
+  SIDECARS_FILE,
+  type TokenKeys,
+} from '../tokens/index.js';
 import {
   createOutboundIndexes,
   indexTableSchema,
   type OutboundIndexes,
 } from './addresses/index.js';
 import { type OpenedAuthority, openAuthority } from './ca/index.js';
-import { registrySchema, SidecarRegistry } from './fleet/index.js';
+import { DataGuard } from './data-guard.js';
+import { Roster, registrySchema, SidecarRegistry } from './fleet/index.js';
 import {
   MeshSource,
   meshFilesSchema,
+  ROLLOUT_FILE,
   ROLLOUT_VERSION,
   type RolloutRecord,
   rolloutSchema,
@@ -32,6 +40,8 @@ import {
   toRolloutRecord,
 } from './mesh/index.js';
 import { RevocationSource, ShutOut } from './revocation/index.js';
+import { ClockWatch, clockSchema } from './status/index.js';
+import { takeUp } from './take-up.js';
 
 export interface State extends OpenedAuthority {
   readonly source: MeshSource;
@@ -40,6 +50,8 @@ export interface State extends OpenedAuthority {
   readonly credential: ServerCredential;
   readonly indexes: OutboundIndexes;
   readonly registry: SidecarRegistry;
+  /** Who is connected, and who was. */
+  readonly roster: Roster;
   /** Where the rollout stood; undefined before the first. */
   readonly rollout: RolloutRecord | undefined;
   readonly rolloutStore: JsonStore<StoredRollout>;
@@ -47,8 +59,12 @@ export interface State extends OpenedAuthority {
   /** Who is shut out, as `revocations` last read it. */
   readonly shutOut: ShutOut;
   readonly revocations: RevocationSource;
+  /** Whether the data folder is still the one that was opened. */
+  readonly dataGuard: DataGuard;
   /** Commands change the data folder beside the server. */
   readonly dataWatch: DataWatch;
+  /** Whether the time of day can be right. */
+  readonly clockWatch: ClockWatch;
 }
 
 export interface StateOptions {
@@ -60,6 +76,7 @@ export interface StateOptions {
   readonly caPassphrase: string | undefined;
   readonly logger: Logger;
   readonly clock: Clock;
+  readonly uptime: Uptime;
   readonly random: Random;
 }
 
@@ -71,13 +88,19 @@ export async function openState(options: StateOptions, closers: Closers): Promis
   const { dataPath, clock, random } = options;
   const dataDir = await openDataDir({ path: dataPath, lock: true, random, clock });
   closers.defer(() => dataDir.close());
-  const opening: Opening = { ...options, dataDir, closers, identity: { dataDir, clock, random } };
+  let dataGuard: DataGuard | undefined;
+  const opening: Opening = {
+    ...{ ...options, dataDir, closers, identity: { dataDir, clock, random } },
+    assertWhole: async () => dataGuard?.assertWhole(),
+  };
   const source = await openSource(opening);
   const identity = await openIdentity(opening, source);
   const tables = await openTables(opening, source.state.mesh.services.keys());
-  const dataWatch = openDataWatch(opening);
+  dataGuard = await openDataGuard(opening, identity);
+  const dataWatch = openDataWatch(opening, dataGuard);
   dataWatch.onChange(() => identity.revocations.check());
-  return { source, ...identity, ...tables, dataDir, dataWatch };
+  const clockWatch = await openClockWatch(opening);
+  return { source, ...identity, ...tables, dataDir, dataGuard, dataWatch, clockWatch };
 }
 
 /** For clients that verify what they dialled; sidecars verify the fixed name. */
@@ -92,6 +115,8 @@ const LOOPBACK: readonly string[] = ['127.0.0.1', '::1'];
 interface Opening extends StateOptions {
   readonly dataDir: DataDir;
   readonly closers: Closers;
+  /** @throws MeshError data-unreadable where the folder isn't the one that was opened. */
+  readonly assertWhole: () => Promise<void>;
   /** What everything of `identity` is opened with. */
   readonly identity: {
     readonly dataDir: DataDir;
@@ -151,7 +176,7 @@ async function openIdentity(opening: Opening, source: MeshSource): Promise<Ident
 }
 
 async function openRevocations(
-  { dataDir, clock, logger, closers }: Opening,
+  { dataDir, clock, logger, closers, assertWhole }: Opening,
   { source, ...parts }: Pick<State, 'source' | 'authority' | 'leaves' | 'shutOut'>,
 ): Promise<RevocationSource> {
   const { remembered } = source;
@@ -159,6 +184,7 @@ async function openRevocations(
     dataDir,
     clock,
     logger,
+    assertWhole,
     ...parts,
     meshes: () => [...(remembered === undefined ? [] : [remembered]), source.state.mesh],
   });
@@ -166,12 +192,10 @@ async function openRevocations(
   return revocations;
 }
 
-type TableState = Pick<State, 'indexes' | 'registry' | 'rollout' | 'rolloutStore'>;
+type TableState = Pick<State, 'indexes' | 'registry' | 'roster' | 'rollout' | 'rolloutStore'>;
 
-async function openTables(
-  { dataDir, clock, logger, closers }: Opening,
-  services: Iterable<ServiceName>,
-): Promise<TableState> {
+async function openTables(opening: Opening, services: Iterable<ServiceName>): Promise<TableState> {
+  const { dataDir, clock, logger, closers } = opening;
   const indexStore = createJsonStore({
     dataDir,
     name: 'outbound-indexes.json',
@@ -180,7 +204,7 @@ async function openTables(
   const indexes = await createOutboundIndexes(indexStore);
   await indexes.ensure(services);
   const rolloutStore = createJsonStore({
-    ...{ dataDir, name: 'rollout.json', schema: rolloutSchema, ...ROLLOUT_VERSION },
+    ...{ dataDir, name: ROLLOUT_FILE, schema: rolloutSchema, ...ROLLOUT_VERSION },
   });
   closers.defer(() => rolloutStore.settled());
   const stored = await rolloutStore.read();
@@ -198,13 +222,58 @@ async function openTables(
   });
   await registry.restore();
   closers.defer(() => registry.stop());
-  return { indexes, registry, rollout, rolloutStore };
+  return { indexes, registry, roster: await openRoster(opening), rollout, rolloutStore };
 }
 
-function openDataWatch({ dataDir, clock, logger, closers }: Opening): DataWatch {
+/** What it remembers is for people alone: where it is damaged it is begun anew. */
+async function openRoster({ dataDir, clock, logger, closers }: Opening): Promise<Roster> {
+  const store = openSidecarsFile(dataDir);
+  closers.defer(() => store.settled());
+  const onStoreError = (err: unknown): void =>
+    logger.error({ err }, 'who is connected could not be stored');
+  const roster = new Roster({ clock, store, onStoreError });
+  await takeUp(SIDECARS_FILE, () => roster.restore(), { dataDir, logger });
+  return roster;
+}
+
+async function openClockWatch(opening: Opening): Promise<ClockWatch> {
+  const { dataDir, clock, uptime, logger, closers } = opening;
+  const name = 'clock.json';
+  const store = createJsonStore({ dataDir, name, schema: clockSchema, version: 1 });
+  closers.defer(() => store.settled());
+  const clockWatch = new ClockWatch({ clock, uptime, store, logger });
+  closers.defer(() => clockWatch.stop());
+  await takeUp(name, () => clockWatch.restore(), { dataDir, logger });
+  return clockWatch;
+}
+
+/** What a start can't do without, and what says who is shut out. */
+const PARTS: readonly string[] = [
+  'authority.json',
+  'step-ca.json',
+  TOKEN_KEYS_FILE,
+  'xds-anchor.json',
+];
+
+function openDataGuard(
+  { dataDir, clock, logger }: Opening,
+  { revocations }: Pick<State, 'revocations'>,
+): Promise<DataGuard> {
+  const isAnyRevoked = (): boolean => revocations.inForce.value.list.size > 0;
+  return DataGuard.open({
+    ...{ path: dataDir.path, parts: PARTS, clock, logger },
+    moreParts: () => (isAnyRevoked() ? [REVOCATIONS_FOLDER] : []),
+  });
+}
+
+function openDataWatch(
+  { dataDir, clock, logger, closers }: Opening,
+  dataGuard: DataGuard,
+): DataWatch {
   const dataWatch = new DataWatch({
     path: dataDir.path,
     folders: [REVOCATIONS_FOLDER, ORDERS_FOLDER],
+    isWhole: () => dataGuard.isWhole(),
     clock,
     onError: (err) => logger.error({ err }, 'a change of the data folder could not be taken over'),
   });

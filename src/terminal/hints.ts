@@ -61,6 +61,8 @@ export const HINTS: Readonly<Partial<Record<ErrorCode | `${ErrorCode}/${string}`
   'server-unreachable/xds':
     'name its xDS port with --xds, and give its anchor (`ca bundle --xds`) with --xds-ca',
   'token-expired': 'make a new one with `countersign token`',
+  'token-invalid/clock':
+    'compare the clocks of this server and of the machine that made the token: one is wrong',
   'token-invalid/issuer':
     'make one with `countersign token`, or trust its issuer by `nodeIssuers` in mesh.yaml',
   'token-key-unknown':

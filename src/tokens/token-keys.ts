@@ -7,10 +7,10 @@ import type { KeySource } from '../x509/keys/index.js';
 import {
   type SignedToken,
   signToken,
-  type TokenAudience,
   type TokenKey,
   type TokenRequest,
   type VerifiedToken,
+  type VerifyTokenOptions,
   verifyToken,
 } from './token.js';
 import {
@@ -20,6 +20,11 @@ import {
   type StoredTokenKey,
 } from './token-key-store.js';
 
+/** `nowMs`: by default, now. */
+export type TokenCheck = Pick<VerifyTokenOptions, 'audience' | 'onSigned'> & {
+  readonly nowMs?: number;
+};
+
 export interface TokenKeys {
   /** A new token, under an id of its own. */
   sign(request: Omit<TokenRequest, 'nowMs' | 'id'>): SignedToken;
@@ -27,10 +32,9 @@ export interface TokenKeys {
    * What a token proves now.
    * @throws MeshError token-missing, token-invalid, token-key-unknown, token-expired
    */
-  verify(
-    token: string | undefined,
-    options: { readonly audience: TokenAudience; readonly nowMs?: number },
-  ): VerifiedToken;
+  verify(token: string | undefined, options: TokenCheck): VerifiedToken;
+  /** When a key's tokens are refused, where that is decided; ms since the epoch. */
+  endOf(keyId: string): number | undefined;
   /**
    * Reads the file again; true where other keys are in force now. What is wrong with the file is
    * thrown once, and the keys stay as they are.
@@ -80,12 +84,13 @@ class FileTokenKeys implements TokenKeys {
     return signToken({ ...request, id, nowMs: clock.now() }, this.#signing);
   }
 
-  verify(
-    token: string | undefined,
-    options: { readonly audience: TokenAudience; readonly nowMs?: number },
-  ): VerifiedToken {
-    const { audience, nowMs = this.#options.clock.now() } = options;
-    return verifyToken(token, { audience, nowMs, keys: this.#byId });
+  verify(token: string | undefined, options: TokenCheck): VerifiedToken {
+    const { nowMs = this.#options.clock.now(), ...check } = options;
+    return verifyToken(token, { ...check, nowMs, keys: this.#byId });
+  }
+
+  endOf(keyId: string): number | undefined {
+    return this.#byId.get(keyId)?.verifyUntilMs;
   }
 
   async reload(): Promise<boolean> {

@@ -49,6 +49,9 @@ export interface VerifiedToken {
   readonly keyId: string;
 }
 
+/** What a token says of its holder. */
+export type TokenClaims = Pick<VerifiedToken, 'id' | 'subject' | 'instance'>;
+
 /** Longer ones are refused unread. */
 export const MAX_TOKEN_BYTES = 4096;
 /**
@@ -107,18 +110,19 @@ export function signToken(request: TokenRequest, key: TokenKey): SignedToken {
   return { token: `${content}.${signature}`, id, expiresAtMs: exp * SECOND_MS };
 }
 
+export interface VerifyTokenOptions {
+  readonly audience: TokenAudience;
+  readonly nowMs: number;
+  readonly keys: ReadonlyMap<string, TokenKey>;
+  /** What the signature proves, before it is known whether the token is in force. */
+  readonly onSigned?: ((claims: TokenClaims) => void) | undefined;
+}
+
 /**
  * What a token proves.
  * @throws MeshError token-missing, token-invalid, token-key-unknown, token-expired
  */
-export function verifyToken(
-  token: string | undefined,
-  options: {
-    readonly audience: TokenAudience;
-    readonly nowMs: number;
-    readonly keys: ReadonlyMap<string, TokenKey>;
-  },
-): VerifiedToken {
+export function verifyToken(token: string | undefined, options: VerifyTokenOptions): VerifiedToken {
   if (token === undefined || token === '') {
     throw new MeshError('token-missing', 'expected a token but got none');
   }
@@ -129,13 +133,18 @@ export function verifyToken(
   if (aud !== options.audience) {
     throw invalid(`expected a token for ${options.audience} but got one for ${aud}`);
   }
+  options.onSigned?.({ id: jti, subject: sub, instance });
   const endsAtMs = exp * SECOND_MS;
   const issuedAtMs = iat * SECOND_MS;
+  refuseEndedKey(key, options.nowMs);
   if (options.nowMs >= endsAtMs + CLOCK_SKEW_MS) {
     throw expired(`expected a token in force but it ended ${toRfc3339(endsAtMs)}`);
   }
   if (issuedAtMs > options.nowMs + CLOCK_SKEW_MS) {
-    throw invalid('expected a token of the past but got one issued later than now');
+    const [made, now] = [issuedAtMs, options.nowMs].map(toRfc3339);
+    const later = `expected a token of the past but got one that was made at ${made}`;
+    const message = `${later}, which by this server's clock (${now}) is yet to come`;
+    throw new MeshError('token-invalid', message, { variant: 'clock' });
   }
   const expiresAtMs = Math.min(endsAtMs, key.verifyUntilMs ?? endsAtMs);
   const proved = { id: jti, audience: aud, subject: sub, instance, keyId: key.id };
@@ -144,7 +153,7 @@ export function verifyToken(
 
 function checkSignature(
   token: string,
-  { keys, nowMs }: { readonly keys: ReadonlyMap<string, TokenKey>; readonly nowMs: number },
+  { keys }: Pick<VerifyTokenOptions, 'keys'>,
 ): { key: TokenKey; payload: unknown } {
   if (Buffer.byteLength(token) > MAX_TOKEN_BYTES) {
     throw invalid(`expected a token of at most ${MAX_TOKEN_BYTES} bytes but got a longer one`);
@@ -162,17 +171,19 @@ function checkSignature(
     const message = 'expected a token signed by a key of this server but got an unknown key';
     throw new MeshError('token-key-unknown', message);
   }
-  const { verifyUntilMs } = key;
-  if (verifyUntilMs !== undefined && nowMs >= verifyUntilMs) {
-    throw expired(
-      `expected a token of a key in force but that key ended ${toRfc3339(verifyUntilMs)}`,
-    );
-  }
   const content = Buffer.from(token.slice(0, token.lastIndexOf('.')));
   if (!verify('sha256', content, { key: key.publicKey, ...SIGNING }, tail)) {
     throw invalid('expected a valid signature of the token but got another');
   }
   return { key, payload: tryJson(body) };
+}
+
+/** After the signature: whose token it was is known then. */
+function refuseEndedKey({ verifyUntilMs }: TokenKey, nowMs: number): void {
+  if (verifyUntilMs === undefined || nowMs < verifyUntilMs) return;
+  throw expired(
+    `expected a token of a key in force but that key ended ${toRfc3339(verifyUntilMs)}`,
+  );
 }
 
 function encode(value: object): string {

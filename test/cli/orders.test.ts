@@ -404,6 +404,25 @@ describe('token keys that are stored, and not in force', () => {
   });
 });
 
+test('token --rotate-key --overlap 2m beside a server names its connected sidecar', async () => {
+  const started = await serve('data');
+  await joinWeb('data', started);
+  const seen = () => readFileSync(join(dir, 'data', 'sidecars.json'), 'utf8');
+  await vi.waitFor(() => expect(seen()).toContain('web~a'), { timeout: 5_000 });
+  const rotate = ['token', '--rotate-key', '--overlap', '2m', '--data', '<dir>/data'];
+  expect(await command(...rotate)).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(
+      /^error: expected --yes: web~a joined by tokens that are refused/,
+    ),
+  });
+  expect((await command('status', '--server', started.admin)).stdout).not.toContain('warning');
+  expect((await command(...rotate, '--yes')).code).toBe(0);
+  const { stdout } = await command('status', '--server', started.admin);
+  expect(stdout).toContain('the first thing to fail: token of web~a');
+  expect(stdout).toContain('warning: token of web~a ends');
+});
+
 test('a file among the orders that is none is named in log and status, once', async () => {
   const { admin, logger } = await serve('data');
   const ordered = await command('cert', 'web', '--renew', '--data', '<dir>/data');

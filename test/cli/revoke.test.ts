@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { ServerStatus } from '../../src/server/status/index.js';
 import { startFakeAdmin } from '../fakes/admin-server.js';
+import { fakeStatus } from '../fakes/fake-status.js';
 import { Cli } from './cli.js';
 
 const DATA = ['--data', '<dir>/data'] as const;
@@ -21,16 +22,8 @@ const files = (): string[] => readdirSync(cli.path('data/revocations'));
 const statusWith = (
   revocations: ServerStatus['revocations'],
   proxies: ServerStatus['proxies'] = [],
-): ServerStatus => ({
-  mesh: { version: 'v', loadedAt: SINCE, problems: [] },
-  phase: null,
-  rootChange: null,
-  horizon: null,
-  warnings: [],
-  refused: [],
-  proxies,
-  revocations,
-});
+  now = SINCE,
+): ServerStatus => fakeStatus({ now, proxies, revocations });
 
 /** A server that answers `wait` as one that is done, and this status. */
 const server = (status: ServerStatus) =>
@@ -105,13 +98,13 @@ describe('revoke', () => {
   });
 
   test('a serial that nobody knows, and a token, with what that means', async () => {
-    expect(await revoke('--serial', 'AB')).toMatchObject({
+    expect(await revoke('--serial', 'AB', '--yes')).toMatchObject({
       code: 0,
       stderr:
         'warning: no unexpired certificate with serial ab is known: it is refused all the same, ' +
         'but connections that are already open with it are not ended\n',
     });
-    expect(await revoke('--token', 'f00dfeed')).toMatchObject({
+    expect(await revoke('--token', 'f00dfeed', '--yes')).toMatchObject({
       code: 0,
       stdout: `revoked: the token with id "f00dfeed"\n${ALONE}`,
       stderr:
@@ -131,7 +124,7 @@ describe('revoke', () => {
       'warning: a certificate was obtained with it: ' +
         `countersign revoke --serial ${file.replace('.json', '')}\n`,
     );
-    expect((await revoke('--token', 'feed')).stderr).not.toContain('--serial');
+    expect((await revoke('--token', 'feed', '--yes')).stderr).not.toContain('--serial');
   });
 
   test('services that share an identity are named', async () => {
@@ -283,7 +276,7 @@ describe('revoke beside a server that disagrees', () => {
   });
 
   test('status shows it', async () => {
-    const { address } = await server(statusWith([entry(1)]));
+    const { address } = await server(statusWith([entry(1)], [], '2026-01-01T00:01:30.000Z'));
     cli.clock.advance(90_000);
     const { stdout } = await cli.run('status', '--server', address);
     expect(stdout).toContain(

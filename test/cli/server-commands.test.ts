@@ -2,44 +2,15 @@ import { createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import type { ServerStatus } from '../../src/server/status/index.js';
 import { startFakeAdmin } from '../fakes/admin-server.js';
+import { fakeProxy, fakeStatus, UNASKED } from '../fakes/fake-status.js';
 import { Cli } from './cli.js';
 import { expectTranscript } from './transcript.js';
 
-const SYNCED = { state: 'synced', version: 'v1' } as const;
-const NOTHING = { state: 'synced', version: '' } as const;
-const STATUS: ServerStatus = {
-  mesh: { version: '3f2a9c01d4e5', loadedAt: '2025-12-31T23:58:30.000Z', problems: [] },
-  phase: null,
-  rootChange: null,
-  revocations: [],
-  proxies: [
-    {
-      node: 'web~127.0.0.2',
-      service: 'web',
-      address: '127.0.0.2',
-      connectedAt: '2025-12-31T23:59:00.000Z',
-      types: {
-        lds: SYNCED,
-        cds: SYNCED,
-        eds: SYNCED,
-        rds: NOTHING,
-        ecds: NOTHING,
-        sds: SYNCED,
-      },
-      certificate: {
-        serial: '0a',
-        spiffeId: 'spiffe://shop.example/ns/default/sa/web',
-        notAfter: '2026-01-02T00:00:00.000Z',
-      },
-      horizon: { at: '2026-01-02T00:00:00.000Z', what: 'leaf' },
-    },
-  ],
+const STATUS: ServerStatus = fakeStatus({
+  proxies: [fakeProxy('web~127.0.0.2')],
   horizon: { at: '2026-01-02T00:00:00.000Z', what: 'leaf', node: 'web~127.0.0.2' },
-  warnings: [],
-  refused: [],
-};
-const NACKED: ServerStatus = {
-  revocations: [],
+});
+const NACKED: ServerStatus = fakeStatus({
   mesh: {
     version: '3f2a9c01d4e5',
     loadedAt: '2025-12-31T23:59:45.000Z',
@@ -54,21 +25,24 @@ const NACKED: ServerStatus = {
     ],
   },
   phase: { name: 'callers to the mesh port', waitingFor: ['web~127.0.0.2'] },
-  rootChange: null,
   proxies: [
-    {
-      ...(STATUS.proxies[0] as ServerStatus['proxies'][number]),
+    fakeProxy('web~127.0.0.2', {
+      state: 'nacked',
       types: {
-        lds: { state: 'nacked', version: 'v1', error: 'no such filter', source: 'mesh.yaml:12:5' },
-        cds: { state: 'pending', version: '' },
-        eds: NOTHING,
-        rds: NOTHING,
-        ecds: NOTHING,
-        sds: NOTHING,
+        lds: {
+          ...{ state: 'nacked', subscribed: true, version: 'v1' },
+          ...{ error: 'no such filter', source: 'mesh.yaml:12:5' },
+        },
+        cds: { state: 'pending', subscribed: true, version: '' },
+        eds: UNASKED,
+        rds: UNASKED,
+        ecds: UNASKED,
+        sds: UNASKED,
       },
       certificate: null,
+      token: null,
       horizon: null,
-    },
+    }),
   ],
   horizon: { at: '2026-01-01T00:05:00.000Z', what: 'token', node: 'web~127.0.0.2' },
   warnings: [{ text: 'token of web~127.0.0.2 ends soon', node: 'web~127.0.0.2' }],
@@ -89,7 +63,7 @@ const NACKED: ServerStatus = {
       lastAt: '2025-12-31T23:59:30.000Z',
     },
   ],
-};
+});
 
 /** A port at which nobody listens. */
 function closedPort(): Promise<number> {
@@ -196,12 +170,12 @@ describe('status', () => {
     const { address, asked } = await startFakeAdmin(() => ({ body: STATUS }));
     const transcript = `
 $ countersign status --server <server>
-mesh 3f2a9c01d4e5, read 90s ago; 1 proxy
+mesh 3f2a9c01d4e5, read 90s ago; 1 of 1 proxy synced
 if the server stopped now, the first thing to fail: leaf of web~127.0.0.2 \
 at 2026-01-02T00:00:00.000Z, in 24h
 
-PROXY          ADDRESS    LDS     CDS     EDS     RDS  ECDS  SDS     CERTIFICATE
-web~127.0.0.2  127.0.0.2  synced  synced  synced  -    -     synced  ends in 24h
+PROXY          ADDRESS    LDS     CDS     EDS     RDS  ECDS  SDS     CERTIFICATE  TOKEN
+web~127.0.0.2  127.0.0.2  synced  synced  synced  -    -     synced  ends in 24h  ends in 3d
 `;
     await expectTranscript(new Cli(), transcript, { server: address });
     expect(asked).toEqual(['/v1/status']);
@@ -211,7 +185,7 @@ web~127.0.0.2  127.0.0.2  synced  synced  synced  -    -     synced  ends in 24h
     const { address } = await startFakeAdmin(() => ({ body: NACKED }));
     const transcript = `
 $ countersign status --server <server>
-mesh 3f2a9c01d4e5, read 15s ago; 1 proxy
+mesh 3f2a9c01d4e5, read 15s ago; 0 of 1 proxy synced
 the mesh file has 1 error; the mesh above stays in force:
 mesh.yaml:3:10 services.web.mtls: expected strict, permissive or disable but got "stirct"
   hint: did you mean "strict"?
@@ -220,8 +194,8 @@ if the server stopped now, the first thing to fail: token of web~127.0.0.2 \
 at 2026-01-01T00:05:00.000Z (it could not join again), in 5m
 warning: token of web~127.0.0.2 ends soon
 
-PROXY          ADDRESS    LDS     CDS      EDS  RDS  ECDS  SDS  CERTIFICATE
-web~127.0.0.2  127.0.0.2  NACKED  pending  -    -    -     -    none
+PROXY          ADDRESS    LDS     CDS      EDS  RDS  ECDS  SDS  CERTIFICATE  TOKEN
+web~127.0.0.2  127.0.0.2  NACKED  pending  -    -    -     -    none         -
 
 mesh.yaml:12:5 web~127.0.0.2 rejects lds: no such filter
 
@@ -273,7 +247,10 @@ expected a token signed by a key of this server but got an unknown key
 });
 
 describe('wait', () => {
-  const refusal = { inForce: false, nacks: [], problems: [], waitingFor: [] };
+  const refusal = {
+    ...{ inForce: false, nacks: [], problems: [], waitingFor: [] },
+    ...{ lacking: [], server: null },
+  };
   const expectWait = async (answer: { status?: number; body: object }, transcript: string) => {
     const { address: server, asked } = await startFakeAdmin(() => answer);
     await expectTranscript(new Cli(), transcript, { server });
@@ -284,10 +261,10 @@ describe('wait', () => {
   test('in force', async () => {
     const transcript = `
 $ countersign wait --server <server>
-mesh 3f2a9c01d4e5 is in force on every connected proxy
+mesh 3f2a9c01d4e5 is in force on every connected proxy (6)
 `;
     const asked = await expectWait(
-      { body: { inForce: true, version: '3f2a9c01d4e5' } },
+      { body: { inForce: true, version: '3f2a9c01d4e5', proxies: 6, undeclared: [] } },
       transcript,
     );
     expect(asked).toEqual(['/v1/wait?timeout_ms=20000']);
@@ -335,7 +312,7 @@ $ countersign wait --server <server> --timeout 0s
     const { address, asked } = await startFakeAdmin((_path, times) => {
       cli.clock.jump(20_000);
       if (times < 3) return { status: 409, body: { ...refusal, reason: 'timeout' } };
-      return { body: { inForce: true, version: 'v' } };
+      return { body: { inForce: true, version: 'v', proxies: 1, undeclared: [] } };
     });
     const { code } = await cli.run('wait', '--timeout', '50s', '--server', address);
     expect({ code, asked }).toEqual({

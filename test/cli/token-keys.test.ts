@@ -1,6 +1,7 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { openDataDir } from '../../src/data/index.js';
-import { createTokenKeys } from '../../src/tokens/index.js';
+import { createTokenKeys, openSidecarsFile } from '../../src/tokens/index.js';
 import { seededRandom } from '../fakes/seeded-random.js';
 import { Cli } from './cli.js';
 
@@ -115,7 +116,9 @@ describe('token --retire-key', () => {
     expect(await cli.run('token', '--retire-key', id, ...DATA)).toEqual({
       code: 0,
       stdout: `key ${id} has ended: tokens that it signed are refused\n`,
-      stderr: ALONE,
+      stderr:
+        'warning: 1 token that nobody is known to have joined by is refused from ' +
+        `2026-01-01T00:00:00.000Z on\n${ALONE}`,
     });
     await expect(verify(old)).rejects.toThrow(/that key ended/);
   });
@@ -158,4 +161,87 @@ test.each<[string, readonly string[], string]>([
     stdout: '',
     stderr: `error: ${message}\n`,
   });
+});
+
+// A key whose tokens connected sidecars hold.
+const NODES = ['web~10.0.0.1', 'web~10.0.0.2', 'web~10.0.0.3'];
+
+/** What a server that runs has stored of its sidecars: three by a token of the first key. */
+async function join(): Promise<{ keyId: string; tokenId: string }> {
+  const { stderr } = await cli.run('token', 'web', ...DATA);
+  const tokenId = /^token (\w+) for web/.exec(stderr)?.[1] ?? '';
+  const keyId = (await list()).keys[0]?.id ?? '';
+  const random = seededRandom('sidecars');
+  const dataDir = await openDataDir({ path: cli.path('data'), lock: false, random });
+  const expiresAtMs = cli.clock.now() + 8_760 * HOUR_MS;
+  const sidecars = NODES.map((node, i) => ({
+    ...{ node: node as `web~${string}`, service: 'web', address: node.slice(4) },
+    token: { id: i === 0 ? tokenId : `0${i}`, keyId, expiresAtMs },
+  }));
+  await openSidecarsFile(dataDir).write({ sidecars });
+  return { keyId, tokenId };
+}
+
+const WHO = 'web~10.0.0.1, web~10.0.0.2, web~10.0.0.3 joined by tokens that are refused from';
+
+test('--rotate-key --overlap 2m names whom it locks out, and asks for --yes', async () => {
+  await join();
+  const before = await list();
+  const rotate = ['token', '--rotate-key', '--overlap', '2m', ...DATA];
+  expect(await cli.run(...rotate)).toEqual({
+    code: 1,
+    stdout: '',
+    stderr:
+      `error: expected --yes: ${WHO} 2026-01-01T00:02:00.000Z on\n` +
+      '  hint: give a longer --overlap, and them new tokens within it; --yes goes on all the ' +
+      'same\n',
+  });
+  expect(await list()).toEqual(before);
+  const { code, stderr } = await cli.run(...rotate, '--yes');
+  expect({ code, stderr }).toEqual({
+    code: 0,
+    stderr:
+      `warning: ${WHO} 2026-01-01T00:02:00.000Z on: they can't join again without new ones\n` +
+      `make new tokens with \`countersign token\`; open streams are not cut\n${ALONE}`,
+  });
+});
+
+test('--retire-key names them too, and clients that got certificates by such a token', async () => {
+  const { keyId, tokenId } = await join();
+  await cli.run('cert', 'web', '--out', '<dir>/tls', ...DATA);
+  const [file = ''] = readdirSync(cli.path('data/handed-out'));
+  const path = cli.path(`data/handed-out/${file}`);
+  const record = JSON.parse(readFileSync(path, 'utf8')) as object;
+  const credential = { kind: 'token', id: tokenId };
+  writeFileSync(path, JSON.stringify({ ...record, credential }));
+  expect((await cli.run('token', '--rotate-key', ...DATA)).code).toBe(0);
+  const { code, stderr } = await cli.run('token', '--retire-key', keyId, ...DATA);
+  expect(code).toBe(1);
+  expect(stderr).toContain(
+    `error: expected --yes: a client of web (token ${tokenId}), web~10.0.0.1, web~10.0.0.2, ` +
+      'web~10.0.0.3 joined by tokens that are refused from 2026-01-01T00:00:00.000Z on\n' +
+      '  hint: give them new tokens first',
+  );
+  expect((await list()).keys.map(({ state }) => state)).toEqual(['signing', 'verifying']);
+  expect((await cli.run('token', '--retire-key', keyId, '--yes', ...DATA)).code).toBe(0);
+  expect((await list()).keys.map(({ state }) => state)).toEqual(['signing', 'ended']);
+});
+
+test('a long overlap asks nothing, and says whom it concerns', async () => {
+  await join();
+  const { code, stderr } = await cli.run('token', '--rotate-key', '--overlap', '30d', ...DATA);
+  expect(code).toBe(0);
+  expect(stderr).toContain(`warning: ${WHO} 2026-01-31T00:00:00.000Z on`);
+});
+
+test('by default each token ends before its key: nothing to say', async () => {
+  await join();
+  const { stderr } = await cli.run('token', '--rotate-key', ...DATA);
+  expect(stderr).not.toContain('warning');
+});
+
+test('--yes alone is wrong use', async () => {
+  const { code, stderr } = await cli.run('token', 'web', '--yes', ...DATA);
+  expect(code).toBe(2);
+  expect(stderr).toContain('expected --yes with --rotate-key or --retire-key');
 });

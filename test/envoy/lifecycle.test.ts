@@ -6,6 +6,7 @@ import type { Child } from '../../src/demo/child.js';
 import type { EnvoyProcess } from '../../src/demo/envoy-process.js';
 import { httpCall } from '../../src/demo/http-client.js';
 import { httpShot } from '../../src/demo/load-shots.js';
+import type { ServerStatus } from '../../src/server/status/index.js';
 import { describeEnvoy, eventually, outcome, useHarness } from '../harness/index.js';
 
 // The server as its users run it: the built command, its files, and `kill -9`.
@@ -121,7 +122,14 @@ services:
     }
     const certificates = (status: unknown): unknown =>
       (status as { proxies: { certificate: unknown }[] }).proxies.map((proxy) => proxy.certificate);
-    expect(certificates(await get('/v1/status'))).toEqual(certificates(before));
+    const after = await get('/v1/status');
+    expect(certificates(after)).toEqual(certificates(before));
+    // LDS, CDS, RDS and ECDS too, of which nothing was sent again: no dash, the versions in force.
+    const standings = (status: unknown): unknown =>
+      (status as ServerStatus).proxies.map(({ types, state }) => ({ types, state }));
+    expect(standings(after)).toEqual(standings(before));
+    expect((after as ServerStatus).proxies.map(({ types }) => types.lds.version)).not.toContain('');
+    expect(after).toMatchObject({ gone: [], summary: { proxies: 2, synced: 2, missing: 0 } });
   }, 150_000);
 
   test('the token is not in config_dump; a renewed file is used at the next connect', async () => {

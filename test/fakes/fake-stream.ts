@@ -11,7 +11,7 @@ export function fakeSidecar(service: string, address: string): Sidecar {
     service: serviceName(service),
     address,
     outbound: parseOutboundPrefix(DEFAULT_OUTBOUND),
-    credential: { kind: 'token', id: 'id', expiresAtMs: 0 },
+    credential: { kind: 'token', id: 'id', keyId: 'key', expiresAtMs: 0 },
   };
 }
 

@@ -28,8 +28,11 @@ const STARTS = 'starts, untouched';
 const EXPECTED: Readonly<Record<string, string>> = {
   'authority.json': REFUSED,
   'bundles-handed-out.json': STARTS,
+  'clock.json': 'starts and says so, changed',
   // A list of revoked serials needs to know them.
   'handed-out': REFUSED,
+  // Commands alone read it.
+  'issued-tokens': STARTS,
   leaves: 'starts and says so, untouched',
   'mesh.json': REFUSED,
   // Looked at when the server runs: set aside and answered, see test/data/orders.
@@ -38,6 +41,8 @@ const EXPECTED: Readonly<Record<string, string>> = {
   'registry.json': REFUSED,
   revocations: REFUSED,
   'rollout.json': REFUSED,
+  // For people alone, like the clock's: set aside, and begun anew.
+  'sidecars.json': 'starts and says so, changed',
   'token-keys.json': REFUSED,
   'xds-anchor.json': REFUSED,
   'xds-server.json': REFUSED,
@@ -72,6 +77,8 @@ async function fill(place: Place): Promise<void> {
   await expect(renewal).rejects.toThrow('exit 3');
   // What a sidecar that connects leaves.
   await dataDir.write('registry.json', REGISTRY);
+  await dataDir.write('clock.json', JSON.stringify({ version: 1, latestMs: 0 }));
+  await dataDir.write('sidecars.json', JSON.stringify({ version: 1, sidecars: [] }));
 }
 
 /** What a start says of the folder with one file changed. */

@@ -49,11 +49,17 @@ export interface TestServer {
   refusal(id: string, shown: Shown): Promise<EndStatus>;
   get(path: string): Promise<string>;
   status(): Promise<ServerStatus>;
+  /** Ends it and keeps its folder. */
+  stop(): Promise<void>;
   close(): Promise<void>;
 }
 
-export async function startTestServer(services: string): Promise<TestServer> {
-  const dir = await mkdtemp(join(tmpdir(), 'countersign-server-'));
+/** @param of An earlier one, stopped, whose folder it goes on with. */
+export async function startTestServer(
+  services: string,
+  of?: Pick<TestServer, 'dir'>,
+): Promise<TestServer> {
+  const dir = of?.dir ?? (await mkdtemp(join(tmpdir(), 'countersign-server-')));
   const meshPath = join(dir, 'mesh.yaml');
   await writeFile(meshPath, `trustDomain: ${TRUST_DOMAIN}\n${services}\n`);
   const log: LogEntry[] = [];
@@ -85,6 +91,10 @@ export async function startTestServer(services: string): Promise<TestServer> {
   };
   const get = async (path: string): Promise<string> =>
     (await fetch(`http://127.0.0.1:${server.adminAddress.port}${path}`)).text();
+  const stop = async (): Promise<void> => {
+    for (const client of clients) client.close();
+    await server.close();
+  };
   return {
     ...{ dir, meshPath, server, dataDir, identity, authority, log, get },
     join: connect,
@@ -94,9 +104,9 @@ export async function startTestServer(services: string): Promise<TestServer> {
       return client.ended();
     },
     status: async () => JSON.parse(await get('/v1/status')) as ServerStatus,
+    stop,
     async close() {
-      for (const client of clients) client.close();
-      await server.close();
+      await stop();
       await rm(dir, { recursive: true, force: true });
     },
   };

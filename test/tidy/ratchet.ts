@@ -121,5 +121,4 @@ export const CIRCLES: readonly string[] = [
   'src/translate/http.ts src/translate/rbac-http.ts',
   'src/translate/clusters.ts src/translate/endpoints.ts src/translate/workload.ts',
   'src/server/revocation/revocation-marks.ts src/server/revocation/revoked.ts',
-  'src/server/status/status.ts src/server/status/waiting.ts',
 ];

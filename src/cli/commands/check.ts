@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { MeshError } from '../../base/index.js';
 import {
   formatProblem,
@@ -8,10 +8,21 @@ import {
   toProblemJson,
 } from '../../policy/index.js';
 import { type Context, hintOf, writeLine } from '../../terminal/index.js';
-import { jsonOption, meshArgument, toExample } from '../options.js';
+import { checkLiveSidecars } from '../live-sidecars.js';
+import {
+  adminTokenOption,
+  type HostPort,
+  jsonOption,
+  meshArgument,
+  reader,
+  toExample,
+  tryHostPort,
+} from '../options.js';
 import { count } from '../problems.js';
 
 interface CheckOptions {
+  readonly server?: HostPort;
+  readonly adminTokenFile?: string;
   readonly strict?: boolean;
   readonly json?: boolean;
 }
@@ -21,9 +32,20 @@ export function define(command: Command, context: Context): void {
     .addArgument(meshArgument())
     .option('--strict', 'exit 1 also on an exemption or a namespace without services')
     .addOption(jsonOption())
-    .addHelpText('after', toExample('countersign check mesh.yaml'))
-    .action((mesh: string, options: CheckOptions) => {
-      const read = options.json === true ? loadForJson(mesh, context) : loadMesh(mesh);
+    .addOption(serverOption())
+    .addOption(adminTokenOption())
+    .addHelpText(
+      'after',
+      toExample(
+        'countersign check mesh.yaml',
+        'countersign check mesh.yaml --server 127.0.0.1:18080',
+      ),
+    )
+    .action(async (mesh: string, options: CheckOptions) => {
+      const own = options.json === true ? loadForJson(mesh, context) : loadMesh(mesh);
+      const { server, adminTokenFile } = options;
+      const admin = adminTokenFile === undefined ? {} : { adminTokenFile };
+      const read = server === undefined ? own : await checkLiveSidecars(own, { server, ...admin });
       const loaded = options.strict === true ? toStrict(read) : read;
       if (options.json === true) printJson(loaded, context);
       else printText(loaded, mesh, context);
@@ -32,6 +54,14 @@ export function define(command: Command, context: Context): void {
       const isRefused = loaded.problems.some(({ severity }) => refused.includes(severity));
       if (isRefused && context.exitCode === 0) context.exitCode = 1;
     });
+}
+
+/** Only where it is given: a check needs no server. */
+function serverOption(): Option {
+  return new Option(
+    '--server <host:port>',
+    'also warn of services whose sidecars are connected there and which this mesh lacks',
+  ).argParser(reader({ name: '--server', expected: 'an address and port', read: tryHostPort }));
 }
 
 /** Turns the problems that `--strict` takes for errors into errors. */

@@ -48,6 +48,7 @@ interface RevokeOptions extends ServerOptions {
   readonly token?: string;
   readonly list?: boolean;
   readonly undo?: boolean;
+  readonly yes?: boolean;
   readonly json?: boolean;
   readonly data: string;
 }
@@ -83,6 +84,7 @@ export function define(command: Command, context: Context): void {
     .addOption(tokenOption())
     .option('--list', 'show what is revoked')
     .option('--undo', 'take a revocation back')
+    .option('--yes', 'also what nobody here knows')
     .addOption(jsonOption())
     .addOption(dataOption());
   for (const option of serverOptions()) command.addOption(option);
@@ -138,7 +140,7 @@ async function revoke(dataDir: DataDir, { subject, options }: Order, context: Co
   const nowMs = clock.now();
   const isKnown = (await loadRevocations(dataDir)).has(toRevocationKey(subject));
   if (!isKnown) {
-    const notes = await checkSubject(dataDir, { ...subject, nowMs });
+    const notes = await checkSubject(dataDir, { ...subject, nowMs, even: options.yes === true });
     for (const note of notes) writeLine(stderr, `warning: ${note}`);
     await addRevocation(dataDir, { ...subject, revokedAtMs: nowMs });
   }

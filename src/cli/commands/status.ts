@@ -4,9 +4,12 @@ import { type Context, writeLine } from '../../terminal/index.js';
 import { ask } from '../admin-client.js';
 import { jsonOption, type ServerOptions, serverOptions, toExample } from '../options.js';
 import { startRepetition } from '../repetition.js';
+import { filterStatus } from '../status-filter.js';
 import { toStatusLines } from '../status-text.js';
 
 interface StatusOptions extends ServerOptions {
+  readonly service: string | undefined;
+  readonly notSynced?: boolean;
   readonly watch?: boolean;
   readonly json?: boolean;
 }
@@ -17,19 +20,27 @@ const CLEAR_SCREEN = '\x1b[H\x1b[2J';
 
 export function define(command: Command, context: Context): void {
   command
+    .argument('[service]', 'only this one: web, or payments/ledger with a namespace')
+    .option('--not-synced', 'of the proxies, only those that lack something')
     .option('--watch', 'show it again whenever it changes, until stopped')
     .addOption(jsonOption());
   for (const option of serverOptions()) command.addOption(option);
   command
-    .addHelpText('after', toExample('countersign status --watch'))
-    .action(async (options: StatusOptions) => {
+    .addHelpText(
+      'after',
+      toExample('countersign status --watch', 'countersign status payments/ledger --not-synced'),
+    )
+    .action(async (service: string | undefined, given: Omit<StatusOptions, 'service'>) => {
+      const options = { ...given, service };
       if (options.watch === true) await watch(options, context);
       else writeLine(context.stdout, toText(await fetchStatus(options), options, context));
     });
 }
 
 async function fetchStatus(options: StatusOptions): Promise<ServerStatus> {
-  return (await ask({ ...options, path: '/v1/status' })) as ServerStatus;
+  const { service, notSynced = false } = options;
+  const status = (await ask({ ...options, path: '/v1/status' })) as ServerStatus;
+  return filterStatus(status, { service, notSynced });
 }
 
 function toText(status: ServerStatus, { json, watch }: StatusOptions, { clock }: Context): string {
@@ -48,7 +59,7 @@ async function watch(options: StatusOptions, context: Context): Promise<void> {
       const status = await fetchStatus(options);
       const text = toText(status, options, context);
       // On a screen the ages keep changing; elsewhere only news is worth a line.
-      const content = JSON.stringify(status);
+      const content = JSON.stringify({ ...status, now: undefined });
       if (redraws) {
         context.screen.write(CLEAR_SCREEN);
         writeLine(stdout, text);

@@ -3,7 +3,7 @@ import { tryDurationMs } from '../../base/index.js';
 import type { ServiceName } from '../../policy/index.js';
 import { toNodeId } from '../../spiffe/index.js';
 import { type Context, writeLine } from '../../terminal/index.js';
-import { createTokenKeys, type SignedToken } from '../../tokens/index.js';
+import { issueToken, type SignedToken } from '../../tokens/index.js';
 import { openOrMakeDataDir } from '../data-folder.js';
 import { DEFAULT_TOKEN_TTL, describeToken, signNodeToken } from '../node-token.js';
 import {
@@ -29,6 +29,7 @@ interface TokenOptions {
   readonly overlap?: number;
   readonly listKeys?: boolean;
   readonly retireKey?: string;
+  readonly yes?: boolean;
   readonly json?: boolean;
   readonly data: string;
 }
@@ -59,6 +60,7 @@ export function define(command: Command, context: Context): void {
         textReader('--retire-key'),
       ),
     )
+    .option('--yes', 'with --rotate-key or --retire-key: lock out who joined by its tokens')
     .addOption(jsonOption())
     .addOption(dataOption())
     .addHelpText(
@@ -72,7 +74,7 @@ export function define(command: Command, context: Context): void {
       refuseMixture(service, options);
       const order = toKeyOrder(options);
       if (order === undefined) await printToken(service, options, context);
-      else await orderTokenKeys(order, options.data, context);
+      else await orderTokenKeys(order, options, context);
     });
 }
 
@@ -96,7 +98,7 @@ function toKeyOrder(options: TokenOptions): KeyOrder | undefined {
 }
 
 function refuseMixture(service: ServiceName | undefined, options: TokenOptions): void {
-  const { admin, rotateKey, listKeys, retireKey, instance, overlap, json } = options;
+  const { admin, rotateKey, listKeys, retireKey, instance, overlap, json, yes } = options;
   const asked = [service, admin, rotateKey, listKeys, retireKey].filter((one) => one !== undefined);
   if (asked.length !== 1) {
     throw usage(
@@ -106,6 +108,9 @@ function refuseMixture(service: ServiceName | undefined, options: TokenOptions):
   }
   if (service === undefined && instance !== undefined) {
     throw usage('expected --instance with a service but got it without');
+  }
+  if (yes === true && rotateKey !== true && retireKey === undefined) {
+    throw usage('expected --yes with --rotate-key or --retire-key but got it without');
   }
   if (rotateKey !== true && overlap !== undefined) {
     throw usage('expected --overlap with --rotate-key but got it without');
@@ -145,6 +150,6 @@ async function signServiceToken(
 
 async function signAdminToken({ data, ttl }: TokenOptions, context: Context): Promise<SignedToken> {
   const dataDir = await openOrMakeDataDir(data, context);
-  const keys = await createTokenKeys({ ...context, dataDir });
-  return keys.sign({ audience: 'countersign-admin', subject: ADMIN, ttlMs: ttl });
+  const request = { audience: 'countersign-admin', subject: ADMIN, ttlMs: ttl } as const;
+  return issueToken({ ...context, dataDir }, request);
 }

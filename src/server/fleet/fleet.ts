@@ -46,6 +46,7 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
     } catch (error) {
       const holder = registry.holderOf({ node, service, address });
       logger.warn({ node, address, holder, err: error }, 'sidecar refused');
+      members.refused.notify({ stream, error, holder });
       stream.close(toMeshError(error));
       return;
     }
@@ -108,7 +109,7 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
 
   /** Makes sure of the stream's leaf, then sends what it is to have. */
   #prepare(member: Member): void {
-    const { logger, leaves } = this.#options;
+    const { logger, leaves, members } = this.#options;
     const { stream, certificate } = member;
     const { node } = stream.auth;
     const service = this.#options.mesh().services.get(stream.auth.service);
@@ -132,7 +133,9 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
         const reason = `no certificate: ${toMeshError(error).message}`;
         member.set({ certificate: { kind: 'failed', settings, reason } });
         this.#endPreparation(member);
-        if (member.sent === undefined) stream.close(toMeshError(error));
+        if (member.sent !== undefined) return;
+        members.refused.notify({ stream, error: toMeshError(error) });
+        stream.close(toMeshError(error));
       });
   }
 

@@ -20,6 +20,13 @@ export interface MemberView {
   readonly troubles: readonly string[];
 }
 
+export interface RefusedStream {
+  readonly stream: SidecarStream;
+  readonly error: unknown;
+  /** The sidecar of another service that has its address. */
+  readonly holder?: string | undefined;
+}
+
 export interface MembersOptions {
   readonly clock: Pick<Clock, 'now'>;
   readonly leaves: Pick<LeafManager, 'get'>;
@@ -30,6 +37,10 @@ export class Members implements Iterable<Member> {
   readonly #members = new Map<SidecarStream, Member>();
   /** A sidecar connected, answered or left. */
   readonly changes = new Listeners();
+  readonly joined = new Listeners<[stream: SidecarStream]>();
+  readonly left = new Listeners<[stream: SidecarStream]>();
+  /** It had proved who it is, and may not join all the same. */
+  readonly refused = new Listeners<[refused: RefusedStream]>();
 
   constructor(options: MembersOptions) {
     this.#options = options;
@@ -43,6 +54,7 @@ export class Members implements Iterable<Member> {
   add(stream: SidecarStream): Member {
     const member = new Member(stream);
     this.#members.set(stream, member);
+    this.joined.notify(stream);
     return member;
   }
 
@@ -53,7 +65,9 @@ export class Members implements Iterable<Member> {
 
   /** Whether it was there. */
   delete(stream: SidecarStream): boolean {
-    return this.#members.delete(stream);
+    if (!this.#members.delete(stream)) return false;
+    this.left.notify(stream);
+    return true;
   }
 
   hasNode(node: string): boolean {

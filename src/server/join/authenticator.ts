@@ -5,6 +5,7 @@ import type { Caller, Peer } from '../../grpc/index.js';
 import type { Mesh } from '../../policy/index.js';
 import type { TokenKeys } from '../../tokens/index.js';
 import { FailureLimit } from './failure-limit.js';
+import { type Party, toClaim } from './party.js';
 import { authenticateCaller, type OwnerOf, type Proof, type TokenIssuers } from './proof.js';
 import type { Refusals } from './refusals.js';
 import { type AuthenticateOptions, authenticateSidecar, type Sidecar } from './sidecar.js';
@@ -17,7 +18,7 @@ export interface AuthenticatorOptions {
   readonly ownerOf: OwnerOf;
   /** In force. */
   readonly mesh: () => Mesh;
-  readonly refusals: Refusals;
+  readonly refusals: Pick<Refusals, 'note'>;
   /** @throws MeshError where who has proved this is shut out all the same */
   readonly assertAdmitted: (proved: Sidecar | Proof) => void;
 }
@@ -30,7 +31,15 @@ const NO_FAILURES: ReadonlySet<ErrorCode> = new Set([
   'resource-limit',
   'issuer-unreachable',
   'revoked',
+  'data-unreadable',
 ]);
+
+interface Guarded<T> {
+  readonly caller: Caller;
+  /** Who it says it is. */
+  readonly claim?: string | undefined;
+  readonly authenticate: (options: AuthenticateOptions) => Promise<T>;
+}
 
 export class Authenticator {
   readonly #options: AuthenticatorOptions;
@@ -43,29 +52,34 @@ export class Authenticator {
 
   /** Whose stream it is. @throws MeshError what `authenticateSidecar` throws; resource-limit */
   sidecar(peer: Peer): Promise<Sidecar> {
-    return this.#guard(peer, (options) => authenticateSidecar(peer, options));
+    return this.#guard({
+      caller: peer,
+      claim: toClaim(peer.node.id),
+      authenticate: (options) => authenticateSidecar(peer, options),
+    });
   }
 
   /** Whose call it is. @throws MeshError what `authenticateCaller` throws; resource-limit */
   caller(caller: Caller): Promise<Proof> {
-    return this.#guard(caller, (options) => authenticateCaller(caller, options));
+    return this.#guard({ caller, authenticate: (options) => authenticateCaller(caller, options) });
   }
 
-  async #guard<T extends Sidecar | Proof>(
-    caller: Caller,
-    authenticate: (options: AuthenticateOptions) => Promise<T>,
-  ): Promise<T> {
+  async #guard<T extends Sidecar | Proof>({ caller, claim, authenticate }: Guarded<T>): Promise<T> {
     const { clock, tokens, issuers, ownerOf, mesh, refusals, assertAdmitted } = this.#options;
+    let party: Party = {};
+    const onProved = (proved: Party): void => {
+      party = proved;
+    };
     try {
       this.#limit.check(caller);
-      const options = { tokens, issuers, ownerOf, mesh: mesh(), nowMs: clock.now() };
+      const options = { tokens, issuers, ownerOf, mesh: mesh(), nowMs: clock.now(), onProved };
       const proved = await authenticate(options);
       assertAdmitted(proved);
       this.#limit.passed(caller);
       return proved;
     } catch (error) {
       this.#limitAfter(caller, error);
-      refusals.note(caller.address, error);
+      refusals.note({ peer: caller.address, party, claim }, error);
       throw error;
     }
   }

@@ -8,13 +8,20 @@ import type { Caller } from '../../grpc/index.js';
 import type { CertificateOwner } from '../../leaves/index.js';
 import { type Mesh, type ServiceName, tryServiceName } from '../../policy/index.js';
 import { splitNodeId } from '../../spiffe/index.js';
-import { TOKEN_ISSUER, type TokenKeys } from '../../tokens/index.js';
+import { TOKEN_ISSUER, type TokenClaims, type TokenKeys } from '../../tokens/index.js';
 import { type ClientIdentity, verifyClientCertificate } from '../../x509/check/index.js';
 import { toToken } from './bearer.js';
+import type { Party } from './party.js';
 
 /** By what a caller proved its service; nothing of it is secret. Times in ms since the epoch. */
 export type Credential =
-  | { readonly kind: 'token'; readonly id: string; readonly expiresAtMs: number }
+  | {
+      readonly kind: 'token';
+      readonly id: string;
+      /** Of the key that signed it. */
+      readonly keyId: string;
+      readonly expiresAtMs: number;
+    }
   | { readonly kind: 'certificate'; readonly serialHex: string; readonly notAfterMs: number }
   | { readonly kind: 'issuer-token'; readonly issuer: string; readonly expiresAtMs: number };
 
@@ -56,6 +63,8 @@ export interface ProofOptions {
   readonly claimed?: ServiceName | undefined;
   /** Whose a certificate is; undefined: nobody's that is known. */
   readonly ownerOf: OwnerOf;
+  /** Called with what is proved as soon as it is, whatever it is refused for afterwards. */
+  readonly onProved?: ((party: Party) => void) | undefined;
 }
 
 export type OwnerOf = (serialHex: string) => Promise<CertificateOwner | undefined>;
@@ -78,38 +87,47 @@ export async function authenticateCaller(caller: Caller, options: ProofOptions):
 }
 
 async function proveByToken(token: string, options: ProofOptions): Promise<Proof> {
-  const { tokens, mesh, nowMs, issuers = NO_ISSUERS } = options;
+  const { tokens, mesh, nowMs, issuers = NO_ISSUERS, onProved } = options;
   const issuer = peekIssuer(token);
   if (issuer !== undefined && issuers.has(issuer)) {
     const { service, instance, expiresAtMs } = await issuers.verify(issuer, token, nowMs);
+    onProved?.(instance === undefined ? { service } : { service, instance });
     if (!mesh.services.has(service)) throw undeclared(service);
     const bound = instance === undefined ? {} : { instance };
     return { service, ...bound, credential: { kind: 'issuer-token', issuer, expiresAtMs } };
   }
   if (issuer !== undefined && issuer !== TOKEN_ISSUER) throw untrusted();
-  const proved = tokens.verify(token, { audience: 'countersign-xds', nowMs });
+  const proved = tokens.verify(token, {
+    audience: 'countersign-xds',
+    nowMs,
+    onSigned: (claims) => onProved?.(toTokenParty(claims)),
+  });
   const service = tryServiceName(proved.subject);
   if (service === undefined || !mesh.services.has(service)) throw undeclared(proved.subject);
-  const { id, expiresAtMs, instance } = proved;
+  const { id, keyId, expiresAtMs, instance } = proved;
   const bound = instance === undefined ? {} : { instance };
-  return { service, ...bound, credential: { kind: 'token', id, expiresAtMs } };
+  return { service, ...bound, credential: { kind: 'token', id, keyId, expiresAtMs } };
 }
 
 async function proveByCertificate(
   certificate: Uint8Array,
-  { mesh, nowMs, claimed, ownerOf }: ProofOptions,
+  { mesh, nowMs, claimed, ownerOf, onProved }: ProofOptions,
 ): Promise<Proof> {
   const { trustDomain } = mesh;
   const identity = verifyClientCertificate(certificate, { trustDomain, nowMs });
   const { serialHex, notAfterMs } = identity;
+  onProved?.({ certificateSerialHex: serialHex });
   const credential = { kind: 'certificate', serialHex, notAfterMs } as const;
   const services = servicesOf(identity, mesh);
   const owner = await ownerOf(serialHex);
   if (owner === undefined) throw unknownCertificate();
   if (owner.node === undefined) {
-    return { service: chooseService(services, identity, { mesh, claimed }), credential };
+    const service = chooseService(services, identity, { mesh, claimed });
+    onProved?.({ service, certificateSerialHex: serialHex });
+    return { service, credential };
   }
   const { service: name, instance } = splitNodeId(owner.node);
+  onProved?.({ service: name, instance, certificateSerialHex: serialHex });
   const own = services.filter((service) => service === name);
   return { service: chooseService(own, identity, { mesh, claimed }), instance, credential };
 }
@@ -118,6 +136,10 @@ async function proveByCertificate(
 function unknownCertificate(): MeshError {
   const message = 'the client certificate is none that this server has a record of';
   return new MeshError('certificate-refused', message, { variant: 'unrecorded' });
+}
+
+function toTokenParty({ id: tokenId, subject: service, instance }: TokenClaims): Party {
+  return instance === undefined ? { tokenId, service } : { tokenId, service, instance };
 }
 
 /**

@@ -2,6 +2,7 @@ export { type AccessMarks, NO_ACCESS_MARKS, nextAccessMarks } from './access-mar
 export { MeshProblems, MeshSource, type MeshState, type PendingEdit } from './mesh-source.js';
 export { type ProxyState, Rollout } from './rollout.js';
 export {
+  ROLLOUT_FILE,
   ROLLOUT_VERSION,
   type RolloutRecord,
   rolloutSchema,

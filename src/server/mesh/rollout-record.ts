@@ -15,6 +15,8 @@ export interface RolloutRecord {
   readonly marks: AccessMarks;
 }
 
+export const ROLLOUT_FILE = 'rollout.json';
+
 /** Changes with the shape of `Mesh`: a record of another version counts as none. */
 export const ROLLOUT_VERSION = {
   version: 2,

@@ -42,6 +42,11 @@ export interface RevocationSourceOptions {
   readonly leaves: Pick<LeafManager, 'releaseWhere' | 'renewRevoked'>;
   /** Kept up to date with what is read. */
   readonly shutOut: ShutOut;
+  /**
+   * Whether the folder may be believed.
+   * @throws MeshError data-unreadable where it may not
+   */
+  readonly assertWhole?: () => Promise<void>;
   /** Meshes that may be in force. */
   readonly meshes: () => readonly Mesh[];
 }
@@ -119,6 +124,9 @@ export class RevocationSource {
   async #take(): Promise<void> {
     const { dataDir, clock, meshes, leaves, shutOut } = this.#options;
     const list = await loadRevocations(dataDir);
+    // What is no longer there was taken back, or the folder was taken away while it was read.
+    const isLess = [...this.inForce.value.list.keys()].some((key) => !list.has(key));
+    if (isLess) await this.#options.assertWhole?.();
     shutOut.setList(list);
     // A leaf that is being made must be in the store before its serial is looked for there.
     await leaves.releaseWhere(

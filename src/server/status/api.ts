@@ -10,7 +10,7 @@ import {
 import { type AdminHandler, toJsonReply } from './admin.js';
 import { toMetrics } from './metrics.js';
 import { type StatusInput, toServerStatus } from './status.js';
-import { type WaitInput, waitForAnswer } from './waiting.js';
+import { parseDemand, type WaitInput, waitForAnswer } from './waiting.js';
 
 const DEFAULT_WAIT_MS = MINUTE_MS;
 const LONGEST_WAIT_MS = HOUR_MS;
@@ -48,8 +48,10 @@ async function answerWait(
     throw new MeshError('request-invalid', 'expected timeout_ms to be a number of milliseconds');
   }
   await checkInputs();
+  const demand = parseDemand(query, wait.meshState());
   const answer = await waitForAnswer(wait, {
     clock,
+    demand,
     timeoutMs: Math.min(timeoutMs, LONGEST_WAIT_MS),
     signal,
     onChange,

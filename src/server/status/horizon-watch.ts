@@ -9,6 +9,7 @@ import { toRenewAtMs } from '../../leaves/index.js';
 import type { Mesh } from '../../policy/index.js';
 import { ChainReader, type Period, readPeriods } from '../../x509/read/index.js';
 import type { MemberView } from '../fleet/index.js';
+import type { Credential } from '../join/index.js';
 import {
   HORIZON_KINDS,
   type Horizon,
@@ -17,6 +18,7 @@ import {
   type NodeEnds,
   toHorizon,
 } from './horizon.js';
+import { toTokenEndMs } from './token-end.js';
 
 export interface HorizonWatchOptions {
   readonly authority: Pick<Authority, 'trustAnchorsPem'>;
@@ -25,6 +27,8 @@ export interface HorizonWatchOptions {
   readonly crl?: () => Period | undefined;
   readonly members: () => readonly MemberView[];
   readonly mesh: () => Mesh;
+  /** When the tokens of a key are refused, where that is decided. */
+  readonly keyEndMs: (keyId: string) => number | undefined;
   readonly clock: Clock;
   readonly logger: Pick<Logger, 'warn'>;
 }
@@ -119,10 +123,17 @@ export class HorizonWatch {
     const renewAt = declared?.certificates.renewAt ?? DEFAULT_RENEW_AT;
     const token =
       credential.kind === 'token'
-        ? { beginsAtMs: stream.connectedAtMs, endsAtMs: credential.expiresAtMs }
+        ? this.#toTokenPeriod(credential, stream.connectedAtMs)
         : undefined;
     const ends = leaf === undefined ? NO_LEAF : this.#toLeafEnds(leaf, renewAt, chains);
     return { node, token, ...ends };
+  }
+
+  /** Where its key was retired it is near as soon as that is less than the usual lead away. */
+  #toTokenPeriod(credential: Credential & { kind: 'token' }, connectedAtMs: number): Period {
+    const endsAtMs = toTokenEndMs(credential, this.#options.keyEndMs);
+    const isCut = endsAtMs < credential.expiresAtMs;
+    return { beginsAtMs: isCut ? Number.NEGATIVE_INFINITY : connectedAtMs, endsAtMs };
   }
 
   /** A leaf never changes: its ends are computed once. */

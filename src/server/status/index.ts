@@ -1,13 +1,11 @@
 export { createAdminServer } from './admin.js';
 export { createApi } from './api.js';
+export type { ServiceAttendance } from './attendance.js';
+export { ClockWatch, clockSchema } from './clock-watch.js';
 export type { Horizon } from './horizon.js';
 export type { HorizonStatus, WarningStatus } from './horizon-report.js';
 export { HorizonWatch } from './horizon-watch.js';
-export type {
-  PendingEditStatus,
-  ProxyStatus,
-  RefusalStatus,
-  ServerStatus,
-  TypeStatus,
-} from './status.js';
+export type { ProxyStatus, TypeStatus } from './proxy-status.js';
+export type { GoneStatus, PendingEditStatus, RefusalStatus, ServerStatus } from './status.js';
+export type { Trouble } from './trouble.js';
 export type { WaitAnswer } from './waiting.js';

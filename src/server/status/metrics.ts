@@ -2,9 +2,11 @@
 
 import { toSeconds } from '../../base/index.js';
 import type { RefusalView } from '../join/index.js';
+import { toAttendance } from './attendance.js';
 import { toHorizonFamilies } from './horizon-report.js';
 import { type Family, toExposition } from './prometheus.js';
 import type { StatusInput } from './status.js';
+import { TROUBLE_KINDS, type Trouble } from './trouble.js';
 
 interface Gauge {
   readonly name: string;
@@ -18,6 +20,7 @@ export function toMetrics(input: StatusInput): string {
   const errors = meshState.problems.filter(({ severity }) => severity === 'error').length;
   const ends = members.flatMap(({ leaf }) => (leaf === undefined ? [] : [leaf.notAfterMs]));
   const gauges: Gauge[] = [
+    ...toAttendanceGauges(input),
     { name: 'proxies_connected', help: 'Connected proxies.', value: members.length },
     { name: 'proxies_synced', help: 'Proxies on which all is in force.', value: count('synced') },
     {
@@ -60,7 +63,44 @@ export function toMetrics(input: StatusInput): string {
     ...gauges.map(toFamily),
     ...toHorizonFamilies(horizon),
     toRefusedFamily(refusals),
+    toTroubleFamily(input.troubles),
   ]);
+}
+
+function toAttendanceGauges(input: StatusInput): readonly Gauge[] {
+  const mesh = input.rollout.inForce.value;
+  const revocations = input.revocations.list;
+  const { gone, undeclared, missing } = toAttendance({ ...input, mesh, revocations });
+  return [
+    { name: 'proxies_gone', help: 'Proxies that left and are not back.', value: gone.length },
+    {
+      name: 'proxies_undeclared',
+      help: 'Connected proxies of services that the mesh does not declare.',
+      value: undeclared.length,
+    },
+    {
+      name: 'services_without_proxy',
+      help: 'Services that should have a proxy and have none connected.',
+      value: missing.length,
+    },
+    {
+      name: 'refused_callers',
+      help: 'Different callers of the xDS port that were refused within an hour.',
+      value: input.refusals.list().length,
+    },
+  ];
+}
+
+function toTroubleFamily(troubles: readonly Trouble[]): Family {
+  return {
+    name: 'trouble',
+    type: 'gauge',
+    help: "1 while something is wrong with the server's surroundings.",
+    samples: TROUBLE_KINDS.map((kind) => ({
+      labels: { kind },
+      value: troubles.some((one) => one.kind === kind) ? 1 : 0,
+    })),
+  };
 }
 
 /** A counter by code; a code that has not occurred has no sample. */

@@ -1,73 +1,68 @@
-// What `status` shows, in the shape that CLI.md fixes.
-
+// What `status` shows: the shape that CLI.md fixes, and what was added to it since.
 import { toRfc3339 } from '../../base/index.js';
 import { ORDERS_FOLDER } from '../../data/orders/index.js';
 import { type ProblemJson, toProblemJson } from '../../policy/index.js';
-import { DISCOVERY_TYPES } from '../../translate/index.js';
-import type { Standing } from '../../xds/index.js';
 import type { CaPhase } from '../ca/index.js';
-import type { MemberView } from '../fleet/index.js';
+import type { GoneSidecar, MemberView } from '../fleet/index.js';
 import type { Refusal, RefusalView } from '../join/index.js';
 import type { MeshState, PendingEdit, Rollout } from '../mesh/index.js';
 import type { RevocationState } from '../revocation/index.js';
 import { type RevocationStatus, toRevocationStatuses } from '../revocation/index.js';
+import { type ServiceAttendance, toAttendance, toUndeclaredTexts } from './attendance.js';
 import type { Horizon } from './horizon.js';
 import {
   type HorizonStatus,
   toHorizonStatus,
-  toProxyHorizon,
   toWarningStatus,
   type WarningStatus,
 } from './horizon-report.js';
-import { toSources } from './waiting.js';
+import { type ProxyStatus, toProxyStatus } from './proxy-status.js';
+import type { Trouble } from './trouble.js';
 
-export interface TypeStatus {
-  readonly state: 'synced' | 'pending' | 'nacked';
-  /**
-   * Of what the proxy has, on this stream or from an earlier one; empty where it hasn't asked for
-   * the type, or where what it has isn't known yet.
-   */
-  readonly version: string;
-  /** Envoy's own words, where the newest content was rejected. */
-  readonly error?: string;
-  /** `file:line:column` of what was rejected. */
-  readonly source?: string;
-}
-
-export type TypeName = keyof typeof DISCOVERY_TYPES;
-
-export function toTypeName(typeUrl: string): string {
-  return Object.entries(DISCOVERY_TYPES).find(([, url]) => url === typeUrl)?.[0] ?? typeUrl;
-}
-
-export interface ProxyStatus {
+/** A sidecar that was connected and is not. */
+export interface GoneStatus {
   readonly node: string;
   readonly service: string;
   readonly address: string;
   /** RFC 3339. */
-  readonly connectedAt: string;
-  readonly types: Readonly<Record<TypeName, TypeStatus>>;
-  readonly certificate: {
-    readonly serial: string;
-    readonly spiffeId: string;
-    /** RFC 3339. */
-    readonly notAfter: string;
-  } | null;
-  /** What fails first of it, if the server stopped now. */
-  readonly horizon: Pick<HorizonStatus, 'at' | 'what'> | null;
+  readonly since: string;
+  /** It went some time before: it has not been back since the server started then. */
+  readonly missedAtStart: boolean;
 }
 
-/** A caller of the xDS port that was refused. */
+/** A caller of the xDS port that was refused within the last hour. */
 export interface RefusalStatus {
   /** IP address. */
   readonly peer: string;
   readonly code: string;
   readonly reason: string;
   readonly hint?: string;
-  /** How often, since the server started. */
+  /** How often, since it was first refused for this. */
   readonly count: number;
   /** RFC 3339. */
   readonly lastAt: string;
+  /** What a signature proves of it; absent: nothing. */
+  readonly service?: string;
+  readonly instance?: string;
+  readonly tokenId?: string;
+  readonly certificateSerial?: string;
+  /** Who it says it is, whatever it has proved. */
+  readonly claim?: string;
+  /** The address that it wanted, and the sidecar that has it. */
+  readonly address?: string;
+  readonly holder?: string;
+}
+
+/** Counts of what is listed below. */
+export interface SummaryStatus {
+  readonly proxies: number;
+  readonly synced: number;
+  readonly gone: number;
+  /** Services that have sidecars by the mesh, of which none is connected. */
+  readonly missing: number;
+  /** Connected sidecars of services that the mesh doesn't declare. */
+  readonly undeclared: number;
+  readonly refused: number;
 }
 
 export interface PendingEditStatus {
@@ -78,6 +73,8 @@ export interface PendingEditStatus {
 }
 
 export interface ServerStatus {
+  /** By the server's clock, RFC 3339. */
+  readonly now: string;
   readonly mesh: {
     readonly version: string;
     readonly loadedAt: string;
@@ -88,10 +85,17 @@ export interface ServerStatus {
   readonly phase: { readonly name: string; readonly waitingFor: readonly string[] } | null;
   /** A change of root that is under way. */
   readonly rootChange: CaPhase | null;
+  readonly summary: SummaryStatus;
+  readonly services: readonly ServiceAttendance[];
   readonly proxies: readonly ProxyStatus[];
+  /** The one that went last first. */
+  readonly gone: readonly GoneStatus[];
   /** What fails first, if the server stopped now. */
   readonly horizon: HorizonStatus | null;
-  /** Ends that are near and should be far, and files that nobody reads. */
+  /**
+   * What is wrong with the server's surroundings, ends that are near and should be far, and files
+   * that nobody reads.
+   */
   readonly warnings: readonly WarningStatus[];
   /** The newest first. */
   readonly refused: readonly RefusalStatus[];
@@ -100,10 +104,17 @@ export interface ServerStatus {
 }
 
 export interface StatusInput {
+  readonly nowMs: number;
   readonly meshState: MeshState;
   readonly rollout: Rollout;
   readonly members: readonly MemberView[];
+  /** Those that were connected and are not, the one that went last first. */
+  readonly gone: readonly GoneSidecar[];
   readonly horizon: Horizon;
+  /** When the tokens of a key are refused, where that is decided. */
+  readonly keyEndMs: (keyId: string) => number | undefined;
+  /** What is wrong with the server's surroundings. */
+  readonly troubles: readonly Trouble[];
   /** A change of root that is under way. */
   readonly caPhase?: CaPhase | undefined;
   readonly refusals: RefusalView;
@@ -115,23 +126,43 @@ export interface StatusInput {
 }
 
 export function toServerStatus(input: StatusInput): ServerStatus {
-  const { meshState, rollout, members, horizon, caPhase, refusals } = input;
+  const { meshState, rollout, members, horizon, caPhase, refusals, troubles } = input;
   const { pendingEdit } = meshState;
+  const mesh = rollout.inForce.value;
+  const attendance = toAttendance({ ...input, mesh, revocations: input.revocations.list });
+  const { services, gone, undeclared, missing } = attendance;
+  const refused = refusals.list().map(toRefusalStatus);
+  const warnings = [...troubles.map(({ text }) => text), ...toUndeclaredTexts(attendance)];
   return {
+    now: toRfc3339(input.nowMs),
     mesh: {
-      version: rollout.inForce.value.version,
+      version: mesh.version,
       loadedAt: toRfc3339(meshState.loadedAtMs),
       problems: meshState.problems.map(toProblemJson),
       ...(pendingEdit === undefined ? {} : { pendingEdit: toPendingEditStatus(pendingEdit) }),
     },
     phase: rollout.phase ?? caPhase ?? null,
     rootChange: caPhase ?? null,
+    summary: {
+      proxies: members.length,
+      synced: members.filter(({ state }) => state === 'synced').length,
+      gone: gone.length,
+      missing: missing.length,
+      undeclared: undeclared.length,
+      refused: refused.length,
+    },
+    services,
     proxies: members
-      .map((member) => toProxyStatus(member, horizon))
+      .map((member) => toProxyStatus(member, { ...input, mesh }))
       .sort((a, b) => (a.node < b.node ? -1 : 1)),
+    gone: gone.map(toGoneStatus),
     horizon: toHorizonStatus(horizon.first),
-    warnings: [...toWarningStatus(horizon.warnings), ...toStrayWarnings(input.strayOrders)],
-    refused: refusals.list().map(toRefusalStatus),
+    warnings: [
+      ...warnings.map((text) => ({ text })),
+      ...toWarningStatus(horizon.warnings),
+      ...toStrayWarnings(input.strayOrders),
+    ],
+    refused,
     revocations: toRevocationStatuses(input),
   };
 }
@@ -154,52 +185,24 @@ export function toPendingEditStatus({ sinceMs, stillMs }: PendingEdit): PendingE
   return { since: toRfc3339(sinceMs), stillMs };
 }
 
-function toRefusalStatus({ hint, lastAtMs, ...refusal }: Refusal): RefusalStatus {
-  const shown = { ...refusal, lastAt: toRfc3339(lastAtMs) };
-  return hint === undefined ? shown : { ...shown, hint };
+function toGoneStatus({
+  node,
+  service,
+  address,
+  goneAtMs,
+  missedAtStart,
+}: GoneSidecar): GoneStatus {
+  const since = toRfc3339(goneAtMs);
+  return { node, service, address, since, missedAtStart: missedAtStart === true };
 }
 
-function toProxyStatus(member: MemberView, horizon: Horizon): ProxyStatus {
-  const { stream, leaf, snapshot, state, troubles } = member;
-  const { node, service, address } = stream.auth;
-  const standings = new Map(stream.state().map((report) => [report.typeUrl, report.standing]));
-  const names = Object.keys(DISCOVERY_TYPES) as TypeName[];
-  const types = Object.fromEntries(
-    names.map((name) => {
-      const typeUrl = DISCOVERY_TYPES[name];
-      const hasContent = (snapshot?.get(typeUrl)?.resources.size ?? 0) > 0;
-      const lacks = hasContent && state !== 'synced';
-      return [name, toTypeStatus(standings.get(typeUrl) ?? { state: 'absent' }, lacks)];
-    }),
-  ) as Record<TypeName, TypeStatus>;
-  if (troubles.length > 0 && types.lds.state !== 'nacked') {
-    types.lds = { ...types.lds, state: 'nacked', error: troubles.join('; ') };
-  }
+function toRefusalStatus(refusal: Refusal): RefusalStatus {
+  const { peer, code, reason, hint, count, lastAtMs, party = {}, claim, address, holder } = refusal;
+  const { certificateSerialHex: certificateSerial, ...proved } = party;
+  const known = { hint, ...proved, certificateSerial, claim, address, holder };
+  const given = Object.entries(known).filter(([, value]) => value !== undefined);
   return {
-    node,
-    service,
-    address,
-    connectedAt: toRfc3339(stream.connectedAtMs),
-    types,
-    certificate:
-      leaf === undefined
-        ? null
-        : {
-            serial: leaf.serialHex,
-            spiffeId: leaf.spiffeId,
-            notAfter: toRfc3339(leaf.notAfterMs),
-          },
-    horizon: toProxyHorizon(horizon, node),
+    ...{ peer, code, reason, count, lastAt: toRfc3339(lastAtMs) },
+    ...(Object.fromEntries(given) as Partial<RefusalStatus>),
   };
-}
-
-/** @param lacks There is something of this type that the sidecar needs and hasn't asked for yet. */
-function toTypeStatus(standing: Standing, lacks: boolean): TypeStatus {
-  if (standing.state === 'absent') return { state: lacks ? 'pending' : 'synced', version: '' };
-  const { state, version = '' } = standing;
-  if (state !== 'nacked') return { state, version };
-  const { message, resources } = standing.rejection;
-  const source = toSources(resources);
-  const nacked = { state, version, error: message };
-  return source === '' ? nacked : { ...nacked, source };
 }

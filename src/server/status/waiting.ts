@@ -1,10 +1,17 @@
-// `wait`: whether the mesh as it stands is in force on every connected sidecar, or why it can't be.
-import { toPlace, type WaitUntilOptions, waitUntil } from '../../base/index.js';
-import { type Mesh, type ProblemJson, toProblemJson } from '../../policy/index.js';
-import type { Rejection } from '../../xds/index.js';
+// `wait`: whether the mesh as it stands is in force on every connected sidecar, and on as many as
+// are asked for, or why it can't be.
+import { MeshError, type WaitUntilOptions, waitUntil } from '../../base/index.js';
+import {
+  type Mesh,
+  type ProblemJson,
+  type ServiceName,
+  serviceName,
+  toProblemJson,
+} from '../../policy/index.js';
 import type { MemberView } from '../fleet/index.js';
 import type { MeshState, Rollout } from '../mesh/index.js';
-import { type PendingEditStatus, toPendingEditStatus, toTypeName } from './status.js';
+import { toSources, toTypeName } from './rejected.js';
+import { type PendingEditStatus, toPendingEditStatus } from './status.js';
 
 export interface Nack {
   readonly node: string;
@@ -15,14 +22,33 @@ export interface Nack {
   readonly source?: string;
 }
 
+/** Fewer sidecars have the mesh than were asked for. */
+export interface Lack {
+  /** Null: of any. */
+  readonly service: string | null;
+  readonly wanted: number;
+  readonly got: number;
+}
+
 export type WaitAnswer =
-  | { readonly inForce: true; readonly version: string }
+  | {
+      readonly inForce: true;
+      readonly version: string;
+      /** On so many it is in force: all that are connected. */
+      readonly proxies: number;
+      /** Those of them whose service the mesh doesn't declare: they have nothing. */
+      readonly undeclared: readonly string[];
+    }
   | {
       readonly inForce: false;
       readonly reason: 'nacked' | 'problems' | 'timeout';
       readonly nacks: readonly Nack[];
       readonly problems: readonly ProblemJson[];
+      /** Connected ones that lack something, and those that are expected back. */
       readonly waitingFor: readonly string[];
+      readonly lacking: readonly Lack[];
+      /** What the server itself has yet to do, where no sidecar is waited for. */
+      readonly server: string | null;
       /** An edit of the mesh file that isn't taken yet. */
       readonly pendingEdit?: PendingEditStatus;
     };
@@ -30,58 +56,133 @@ export type WaitAnswer =
 export interface WaitInput {
   readonly meshState: () => MeshState;
   readonly members: () => readonly MemberView[];
+  /** Sidecars that may come back within their grace. */
+  readonly missing: () => readonly string[];
   readonly rollout: Rollout;
   /** The mesh that is in force and stored. */
   readonly settled: () => Mesh | undefined;
 }
 
+/** On how many sidecars at least. */
+export interface Demand {
+  readonly proxies: number;
+  readonly services: ReadonlyMap<ServiceName, number>;
+}
+
+export const NO_DEMAND: Demand = { proxies: 0, services: new Map() };
+
+const NOT_YET = {
+  inForce: false,
+  nacks: [],
+  problems: [],
+  waitingFor: [],
+  lacking: [],
+  server: null,
+} as const;
+
+/** @param query `proxies=3`, `service=web=2`. @throws MeshError request-invalid, service-unknown */
+export function parseDemand(
+  query: URLSearchParams,
+  { mesh, problems, pendingEdit }: Pick<MeshState, 'mesh' | 'problems' | 'pendingEdit'>,
+): Demand {
+  const isBroken = problems.some(({ severity }) => severity === 'error');
+  const services = new Map<ServiceName, number>();
+  for (const text of query.getAll('service')) {
+    const [name = '', count = ''] = text.split('=');
+    const asked = serviceName(name);
+    const service = mesh.services.get(asked);
+    services.set(asked, toCount('service', count));
+    // The file says something else already, and may declare it.
+    if (service === undefined && (isBroken || pendingEdit !== undefined)) continue;
+    if (service === undefined) {
+      throw new MeshError('service-unknown', `the mesh declares no service "${name}"`);
+    }
+    if (!service.sidecar) {
+      const message = `service "${name}" has no sidecars (sidecar: false): none can be waited for`;
+      throw new MeshError('request-invalid', message);
+    }
+  }
+  return { proxies: toCount('proxies', query.get('proxies') ?? '0'), services };
+}
+
+function toCount(name: string, text: string): number {
+  if (/^\d{1,7}$/.test(text)) return Number(text);
+  throw new MeshError('request-invalid', `expected ${name} with a number of sidecars`);
+}
+
 /** The answer as things stand; undefined while it is open. */
-export function tryAnswer({
-  meshState,
-  members,
-  rollout,
-  settled,
-}: WaitInput): WaitAnswer | undefined {
-  const { problems, mesh, pendingEdit } = meshState();
+export function tryAnswer(input: WaitInput, demand: Demand = NO_DEMAND): WaitAnswer | undefined {
+  const { rollout, settled } = input;
+  const { problems, mesh, pendingEdit } = input.meshState();
   // The files say something else already, good or bad.
   if (pendingEdit !== undefined) return undefined;
   const errors = problems.filter(({ severity }) => severity === 'error').map(toProblemJson);
-  const empty = { inForce: false, nacks: [], problems: [], waitingFor: [] } as const;
-  if (errors.length > 0) return { ...empty, reason: 'problems', problems: errors };
+  if (errors.length > 0) return { ...NOT_YET, reason: 'problems', problems: errors };
   // The newest mesh is on its way to the sidecars: what they rejected before it is no answer.
   if (rollout.inForce.value.version !== mesh.version) return undefined;
-  const all = members();
+  const all = input.members();
   const nacks = all.flatMap(toNacks);
-  if (nacks.length > 0) return { ...empty, reason: 'nacked', nacks };
+  if (nacks.length > 0) return { ...NOT_YET, reason: 'nacked', nacks };
   const isInForce = rollout.phase === undefined && settled() === mesh;
-  if (isInForce && all.every(({ state }) => state === 'synced')) {
-    return { inForce: true, version: mesh.version };
-  }
-  return undefined;
+  if (!isInForce || !all.every(({ state }) => state === 'synced')) return undefined;
+  if (toLacks(all, mesh, demand).length > 0) return undefined;
+  const undeclared = all
+    .filter((member) => !isDeclared(member, mesh))
+    .map(({ stream }) => stream.auth.node);
+  return { inForce: true, version: mesh.version, proxies: all.length, undeclared };
 }
+
+export type WaitOptions = Omit<WaitUntilOptions<WaitAnswer>, 'look'> & {
+  readonly demand?: Demand;
+};
 
 /** The answer once there is one; `timeout` after `timeoutMs`, or when nobody wants it any more. */
 export async function waitForAnswer(
   input: WaitInput,
-  options: Omit<WaitUntilOptions<WaitAnswer>, 'look'>,
+  { demand = NO_DEMAND, ...options }: WaitOptions,
 ): Promise<WaitAnswer> {
-  const waited = await waitUntil({ ...options, look: () => tryAnswer(input) });
-  return waited.kind === 'answer' ? waited.value : toTimeout(input);
+  const waited = await waitUntil({ ...options, look: () => tryAnswer(input, demand) });
+  return waited.kind === 'answer' ? waited.value : toTimeout(input, demand);
 }
 
-function toTimeout({ members, meshState }: WaitInput): WaitAnswer {
-  const waitingFor = members()
-    .filter(({ state }) => state !== 'synced')
-    .map(({ stream }) => stream.auth.node);
-  const timeout = {
-    inForce: false,
-    reason: 'timeout',
-    nacks: [],
-    problems: [],
-    waitingFor,
-  } as const;
-  const edit = meshState().pendingEdit;
+function toTimeout(input: WaitInput, demand: Demand): WaitAnswer {
+  const { members, missing, rollout, meshState } = input;
+  const all = members();
+  const late = all.filter(({ state }) => state !== 'synced').map(({ stream }) => stream.auth.node);
+  const { phase } = rollout;
+  const waitingFor = [...new Set([...late, ...(phase?.waitingFor ?? []), ...missing()])];
+  const { mesh, pendingEdit: edit } = meshState();
+  const lacking = toLacks(all, mesh, demand);
+  const isOther = waitingFor.length + lacking.length === 0 && edit === undefined;
+  const server = isOther ? toServerWork(input) : null;
+  const timeout = { ...NOT_YET, reason: 'timeout', waitingFor, lacking, server } as const;
   return edit === undefined ? timeout : { ...timeout, pendingEdit: toPendingEditStatus(edit) };
+}
+
+/** No sidecar is waited for: what is still to happen in the server itself. */
+function toServerWork({ rollout, meshState }: WaitInput): string {
+  if (rollout.phase !== undefined) return `the phase "${rollout.phase.name}" has yet to end`;
+  const isBegun = rollout.inForce.value.version === meshState().mesh.version;
+  return isBegun ? 'the mesh has yet to be stored' : 'the mesh has yet to be put in force';
+}
+
+function toLacks(
+  members: readonly MemberView[],
+  mesh: Mesh,
+  { proxies, services }: Demand,
+): readonly Lack[] {
+  const ready = members.filter((member) => member.state === 'synced' && isDeclared(member, mesh));
+  const wanted = [...services].map(([service, count]) => ({
+    service,
+    wanted: count,
+    got: ready.filter(({ stream }) => stream.auth.service === service).length,
+  }));
+  const all = { service: null, wanted: proxies, got: ready.length };
+  return [all, ...wanted].filter((one) => one.got < one.wanted);
+}
+
+function isDeclared({ stream }: MemberView, mesh: Mesh): boolean {
+  return mesh.services.has(stream.auth.service);
 }
 
 function toNacks({ stream, troubles }: MemberView): Nack[] {
@@ -96,10 +197,4 @@ function toNacks({ stream, troubles }: MemberView): Nack[] {
     return [sources === '' ? nack : { ...nack, source: sources }];
   });
   return [...own, ...rejected];
-}
-
-/** Places of the rejected resources, each once. */
-export function toSources(resources: Rejection['resources']): string {
-  const places = resources.flatMap(({ source }) => (source === undefined ? [] : [toPlace(source)]));
-  return [...new Set(places)].join(', ');
 }

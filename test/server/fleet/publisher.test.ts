@@ -29,7 +29,7 @@ const sidecar = (service: typeof WEB, address: string): Sidecar => ({
   service,
   address,
   outbound: parseOutboundPrefix(DEFAULT_OUTBOUND),
-  credential: { kind: 'token', id: 'id', expiresAtMs: 0 },
+  credential: { kind: 'token', id: 'id', keyId: 'key', expiresAtMs: 0 },
 });
 const leaf = (keyPem: string): Leaf => ({ keyPem, chainPem: 'chain' }) as Leaf;
 const LEAF = leaf('key');

@@ -24,7 +24,7 @@ services:
   payments/ledger: { certificates: { ttl: 1h }, ports: { 9000: tcp } }
 `;
 const HOUR_MS = 3_600_000;
-const TOKEN: Credential = { kind: 'token', id: 'token-1', expiresAtMs: 0 };
+const TOKEN: Credential = { kind: 'token', id: 'token-1', keyId: 'key', expiresAtMs: 0 };
 const CALLER: Caller = { address: '10.0.0.3', authorization: undefined, certificate: undefined };
 
 let mesh: Mesh;

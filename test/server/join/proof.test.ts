@@ -67,9 +67,10 @@ const byCertificate = ({ serialHex, notAfterMs }: LeafCertificate) => ({
 describe('a caller proves its service', () => {
   it('by a token', async () => {
     const { authorization, id } = bearer('web');
+    const keyId = tokens.ids().signing;
     expect(await prove({ authorization })).toEqual({
       service: 'web',
-      credential: { kind: 'token', id, expiresAtMs: clock.now() + HOUR_MS },
+      credential: { kind: 'token', id, keyId, expiresAtMs: clock.now() + HOUR_MS },
     });
   });
 

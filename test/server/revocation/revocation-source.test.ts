@@ -30,7 +30,7 @@ const SETTINGS: LeafSettings = {
 };
 const WEB = { kind: 'service', subject: 'web' } as const;
 
-async function setup() {
+async function setup(assertWhole = async (): Promise<void> => undefined) {
   const dataDir = new MemoryDataDir();
   const clock = new ManualClock();
   const random = seededRandom('revocations');
@@ -46,7 +46,7 @@ async function setup() {
       onProblem: () => undefined,
     });
     const source = await RevocationSource.open({
-      ...{ dataDir, clock, logger, authority, meshes, leaves, shutOut },
+      ...{ dataDir, clock, logger, authority, meshes, leaves, shutOut, assertWhole },
     });
     let changes = 0;
     source.inForce.onChange(() => {
@@ -86,6 +86,23 @@ describe('revocations', () => {
     await source.check();
     expect(changes()).toBe(1);
     expect((await open()).source.inForce.value).toEqual(value);
+  });
+
+  it('that vanish with the folder, while it is read, stay in force', async () => {
+    let isGone = false;
+    const { source, shutOut, revoke, dataDir } = await setup(async () => {
+      if (isGone) throw new Error('the data folder is gone');
+    });
+    await revoke(WEB);
+    await source.check();
+    isGone = true;
+    for (const name of dataDir.files.keys()) dataDir.files.delete(name);
+    await expect(source.check()).rejects.toThrow('gone');
+    expect(() => shutOut.assertAdmitted({ service: 'web' })).toThrow('revoked');
+    expect([...source.inForce.value.list.keys()]).toEqual(['service web']);
+    isGone = false;
+    await source.check();
+    expect(source.inForce.value.list.size).toBe(0);
   });
 
   it('shut out whom they name, and certify them no more', async () => {

@@ -23,10 +23,12 @@ async function create() {
   const { authority } = await loadOrCreateAuthority({ ...identity, trustDomain });
   const credential = await loadOrCreateServerCredential(identity);
   const members: MemberView[] = [];
+  const retired: { endMs: number | undefined } = { endMs: undefined };
   const watch = new HorizonWatch({
     ...{ authority, credential, clock, logger },
     members: () => members,
     mesh: () => MESH,
+    keyEndMs: () => retired.endMs,
   });
   const issue = (): Promise<Leaf> =>
     authority.issueLeaf({ spiffeId: WEB, dnsNames: [], ttlMs: DAY, key: 'ecdsa-p256' });
@@ -35,10 +37,15 @@ async function create() {
     const stream = { auth, connectedAtMs: clock.now() };
     members.push({ stream, leaf } as unknown as MemberView);
   };
-  return { clock, logger, watch, members, issue, join };
+  return { clock, logger, watch, members, issue, join, retired };
 }
 
-const token = (expiresAtMs: number): Credential => ({ kind: 'token', id: 'id', expiresAtMs });
+const token = (expiresAtMs: number): Credential => ({
+  kind: 'token',
+  id: 'id',
+  keyId: 'key',
+  expiresAtMs,
+});
 
 describe('the horizon of a server', () => {
   it('is gathered from leaves, chains, tokens and the xDS port', async () => {
@@ -58,6 +65,22 @@ describe('the horizon of a server', () => {
     ]);
     // What the second joined by is renewed by others: it isn't told of.
     expect(byNode.get('web~b')).toMatchObject({ what: 'xds-certificate' });
+  });
+
+  it('the key of a connected sidecar is retired: its token ends then, and is near', async () => {
+    const { clock, watch, join, retired } = await create();
+    join('web~a', undefined, token(clock.now() + 300 * DAY));
+    expect(watch.current().warnings).toEqual([]);
+    const endMs = clock.now() + 120_000;
+    retired.endMs = endMs;
+    const { byKind, warnings } = watch.current();
+    expect(byKind.get('token')).toEqual({ atMs: endMs, what: 'token', node: 'web~a' });
+    expect(warnings.map(({ text }) => text)).toEqual([
+      'token of web~a ends 2026-01-01T00:02:00.000Z: unless its token file has a newer one, ' +
+        'it could not join again: `countersign token`',
+    ]);
+    clock.advance(HOUR);
+    expect(watch.current().warnings[0]?.text).toMatch(/^token of web~a ended 2026-01-01T00:02/);
   });
 
   it('nobody connected: the root and the xDS port', async () => {

@@ -4,7 +4,7 @@ import type { MemberView } from '../../../src/server/fleet/index.js';
 import type { MeshState } from '../../../src/server/mesh/index.js';
 import { type ProxyState, Rollout } from '../../../src/server/mesh/index.js';
 import type { WaitAnswer } from '../../../src/server/status/index.js';
-import { tryAnswer, waitForAnswer } from '../../../src/server/status/waiting.js';
+import { parseDemand, tryAnswer, waitForAnswer } from '../../../src/server/status/waiting.js';
 import { TYPE_URLS } from '../../../src/xds/index.js';
 import { ManualClock } from '../../fakes/manual-clock.js';
 import { meshOf } from '../../policy/helpers.js';
@@ -30,7 +30,7 @@ function member(node: string, state: ProxyState): MemberView {
       ? { state, version: undefined, rejection: REJECTION, retrying: false }
       : { state: 'synced', version: 'v1' };
   const stream = {
-    auth: { node },
+    auth: { node, service: node.split('~')[0] },
     state: () => [{ typeUrl: TYPE_URLS.listener, standing }],
   };
   return { stream, leaf: undefined, state, troubles: [] } as unknown as MemberView;
@@ -40,6 +40,7 @@ function setUp() {
   const clock = new ManualClock();
   let settled: Mesh | undefined = MESH;
   let members: MemberView[] = [];
+  let missing: readonly string[] = [];
   let meshState: MeshState = { mesh: MESH, loadedAtMs: 0, files: [], problems: [] };
   const rollout = new Rollout(MESH, {
     clock,
@@ -53,6 +54,7 @@ function setUp() {
   const input = {
     meshState: () => meshState,
     members: () => members,
+    missing: () => missing,
     rollout,
     settled: () => settled,
   };
@@ -73,18 +75,25 @@ function setUp() {
       rollout.advance();
       for (const listener of [...listeners]) listener();
     },
+    setMissing(next: readonly string[]) {
+      missing = next;
+    },
     setMesh(next: Partial<MeshState>) {
       meshState = { ...meshState, ...next };
     },
   };
 }
 
+const inForce = (proxies: number, undeclared: readonly string[] = []): WaitAnswer => ({
+  ...{ inForce: true, version: MESH.version, proxies, undeclared },
+});
+
 it('in force: nothing is running and every proxy has it', () => {
   const { input, set } = setUp();
-  expect(tryAnswer(input)).toEqual({ inForce: true, version: MESH.version });
-  set([member('a', 'synced')]);
-  expect(tryAnswer(input)).toEqual({ inForce: true, version: MESH.version });
-  set([member('a', 'synced'), member('b', 'pending')]);
+  expect(tryAnswer(input)).toEqual(inForce(0));
+  set([member('web~a', 'synced')]);
+  expect(tryAnswer(input)).toEqual(inForce(1));
+  set([member('web~a', 'synced'), member('web~b', 'pending')]);
   expect(tryAnswer(input)).toBeUndefined();
 });
 
@@ -95,8 +104,8 @@ it('not in force while a phase runs', () => {
   setMesh({ mesh: next });
   rollout.start(next);
   expect(tryAnswer(input)).toBeUndefined();
-  set([member('a', 'synced')]);
-  expect(tryAnswer(input)).toEqual({ inForce: true, version: next.version });
+  set([member('web~a', 'synced')]);
+  expect(tryAnswer(input)).toEqual({ ...inForce(1), version: next.version });
 });
 
 it('a NACK is the answer, with the words of Envoy and each place once', () => {
@@ -110,6 +119,8 @@ it('a NACK is the answer, with the words of Envoy and each place once', () => {
     ],
     problems: [],
     waitingFor: [],
+    lacking: [],
+    server: null,
   });
 });
 
@@ -130,8 +141,8 @@ it('waits for the last proxy, and leaves nothing behind', async () => {
   const answer = wait(60_000);
   set([member('a', 'synced'), member('b', 'pending')]);
   expect(listeners.size).toBe(1);
-  set([member('a', 'synced'), member('b', 'synced')]);
-  expect(await answer).toEqual({ inForce: true, version: MESH.version });
+  set([member('web~a', 'synced'), member('web~b', 'synced')]);
+  expect(await answer).toEqual(inForce(2));
   expect([clock.pending, listeners.size]).toEqual([0, 0]);
 });
 
@@ -159,4 +170,69 @@ it('a wait whose client has left before it begins does not live on until its tim
   const answer = wait(60_000);
   expect([clock.pending, listeners.size]).toEqual([0, 0]);
   expect(await answer).toMatchObject({ inForce: false, reason: 'timeout' });
+});
+
+const demand = (text: string) =>
+  parseDemand(new URLSearchParams(text), { mesh: MESH, problems: [] });
+
+it('wait with 0 proxies is not the same as in force on every one of those that are wanted', () => {
+  const { input, set } = setUp();
+  expect(tryAnswer(input, demand('proxies=1'))).toBeUndefined();
+  set([member('web~a', 'synced')]);
+  expect(tryAnswer(input, demand('proxies=1&service=web=1'))).toEqual(inForce(1));
+  expect(tryAnswer(input, demand('proxies=2'))).toBeUndefined();
+  expect(tryAnswer(input, demand('service=web=2'))).toBeUndefined();
+});
+
+it('says at the timeout how many are missing of what was asked for', async () => {
+  const { input, set, clock, gone } = setUp();
+  set([member('web~a', 'synced')]);
+  const asked = demand('proxies=3&service=web=2');
+  const onChange = () => () => undefined;
+  const options = { clock, timeoutMs: 1_000, signal: gone.signal, onChange, demand: asked };
+  const answer = waitForAnswer(input, options);
+  clock.advance(1_000);
+  expect(await answer).toMatchObject({
+    reason: 'timeout',
+    lacking: [
+      { service: null, wanted: 3, got: 1 },
+      { service: 'web', wanted: 2, got: 1 },
+    ],
+    server: null,
+  });
+});
+
+it.each([
+  ['service=wep=1', 'the mesh declares no service "wep"'],
+  ['service=db=1', 'service "db" has no sidecars (sidecar: false): none can be waited for'],
+  ['service=web=many', 'expected service with a number of sidecars'],
+  ['proxies=-1', 'expected proxies with a number of sidecars'],
+])('what can never come is refused: %s', (query, message) => {
+  const mesh = meshOf(
+    '{ trustDomain: shop.example, services: { web: {}, db: { sidecar: false } } }',
+  );
+  const parse = () => parseDemand(new URLSearchParams(query), { mesh, problems: [] });
+  expect(parse).toThrow(message);
+});
+
+it('after a restart wait names whom it waits for, not "0 proxies still to follow"', async () => {
+  const { wait, setMissing, setMesh, clock } = setUp();
+  setMesh({ mesh: meshOf('{ trustDomain: shop.example, services: { other: {} } }') });
+  setMissing(['web~10.0.0.2']);
+  const answer = wait(1_000);
+  clock.advance(1_000);
+  expect(await answer).toMatchObject({ reason: 'timeout', waitingFor: ['web~10.0.0.2'] });
+  setMissing([]);
+  const alone = wait(1_000);
+  clock.advance(1_000);
+  expect(await alone).toMatchObject({
+    ...{ waitingFor: [], server: 'the mesh has yet to be put in force' },
+  });
+});
+
+it('connected sidecars of an undeclared service are named in the answer', () => {
+  const { input, set } = setUp();
+  set([member('web~a', 'synced'), member('back~b', 'synced')]);
+  expect(tryAnswer(input)).toEqual(inForce(2, ['back~b']));
+  expect(tryAnswer(input, demand('proxies=2'))).toBeUndefined();
 });

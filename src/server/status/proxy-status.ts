@@ -1,0 +1,122 @@
+// One connected sidecar as `status` shows it.
+import { toRfc3339 } from '../../base/index.js';
+import type { Mesh } from '../../policy/index.js';
+import { DISCOVERY_TYPES } from '../../translate/index.js';
+import type { Standing } from '../../xds/index.js';
+import type { MemberView } from '../fleet/index.js';
+import type { ProxyState } from '../mesh/index.js';
+import type { Horizon } from './horizon.js';
+import { type HorizonStatus, toProxyHorizon } from './horizon-report.js';
+import { toSources } from './rejected.js';
+import { toTokenEndMs } from './token-end.js';
+
+export interface TypeStatus {
+  readonly state: 'synced' | 'pending' | 'nacked';
+  /** The proxy has asked for the type on this stream. */
+  readonly subscribed: boolean;
+  /**
+   * Of what the proxy has, on this stream or from an earlier one; empty where it hasn't asked for
+   * the type, or where what it has isn't known yet.
+   */
+  readonly version: string;
+  /** Envoy's own words, where the newest content was rejected. */
+  readonly error?: string;
+  /** `file:line:column` of what was rejected. */
+  readonly source?: string;
+}
+
+export type TypeName = keyof typeof DISCOVERY_TYPES;
+
+export interface ProxyStatus {
+  readonly node: string;
+  readonly service: string;
+  /** The mesh has its service. */
+  readonly declared: boolean;
+  readonly address: string;
+  /** RFC 3339. */
+  readonly connectedAt: string;
+  /** `unbound`: it lacks only listeners that it can't bind. */
+  readonly state: ProxyState;
+  readonly types: Readonly<Record<TypeName, TypeStatus>>;
+  readonly certificate: {
+    readonly serial: string;
+    readonly spiffeId: string;
+    /** RFC 3339. */
+    readonly notAfter: string;
+  } | null;
+  /** By which it joined; null: by something else than a token of ours. */
+  readonly token: {
+    readonly id: string;
+    /** RFC 3339; its key's end where that is earlier. */
+    readonly endsAt: string;
+  } | null;
+  /** What fails first of it, if the server stopped now. */
+  readonly horizon: Pick<HorizonStatus, 'at' | 'what'> | null;
+}
+
+export interface ProxyStatusInput {
+  readonly mesh: Mesh;
+  readonly horizon: Horizon;
+  readonly keyEndMs: (keyId: string) => number | undefined;
+}
+
+export function toProxyStatus(
+  member: MemberView,
+  { mesh, horizon, keyEndMs }: ProxyStatusInput,
+): ProxyStatus {
+  const { stream, leaf, state } = member;
+  const { node, service, address, credential } = stream.auth;
+  return {
+    node,
+    service,
+    declared: mesh.services.has(service),
+    address,
+    connectedAt: toRfc3339(stream.connectedAtMs),
+    state,
+    types: toTypes(member),
+    certificate:
+      leaf === undefined
+        ? null
+        : {
+            serial: leaf.serialHex,
+            spiffeId: leaf.spiffeId,
+            notAfter: toRfc3339(leaf.notAfterMs),
+          },
+    token:
+      credential.kind === 'token'
+        ? { id: credential.id, endsAt: toRfc3339(toTokenEndMs(credential, keyEndMs)) }
+        : null,
+    horizon: toProxyHorizon(horizon, node),
+  };
+}
+
+function toTypes({ stream, snapshot, state, troubles }: MemberView): ProxyStatus['types'] {
+  const standings = new Map(stream.state().map((report) => [report.typeUrl, report.standing]));
+  const names = Object.keys(DISCOVERY_TYPES) as TypeName[];
+  const types = Object.fromEntries(
+    names.map((name) => {
+      const typeUrl = DISCOVERY_TYPES[name];
+      const hasContent = (snapshot?.get(typeUrl)?.resources.size ?? 0) > 0;
+      const lacks = hasContent && state !== 'synced';
+      return [name, toTypeStatus(standings.get(typeUrl) ?? { state: 'absent' }, lacks)];
+    }),
+  ) as Record<TypeName, TypeStatus>;
+  if (troubles.length > 0 && types.lds.state !== 'nacked') {
+    types.lds = { ...types.lds, state: 'nacked', error: troubles.join('; ') };
+  }
+  return types;
+}
+
+/** @param lacks There is something of this type that the sidecar needs and hasn't asked for yet. */
+function toTypeStatus(standing: Standing, lacks: boolean): TypeStatus {
+  if (standing.state === 'absent') {
+    return { state: lacks ? 'pending' : 'synced', subscribed: false, version: '' };
+  }
+  const { state, version = '' } = standing;
+  const subscribed = true;
+  if (state !== 'nacked') return { state, subscribed, version };
+  const { message, resources } = standing.rejection;
+  const source = toSources(resources);
+  const nacked = { state, subscribed, version, error: message };
+  return source === '' ? nacked : { ...nacked, source };
+}

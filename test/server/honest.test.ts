@@ -1,0 +1,193 @@
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { addRevocation } from '../../src/revocation/index.js';
+import type { ServerStatus, WaitAnswer } from '../../src/server/status/index.js';
+import { createTokenKeys, rotateTokenKey, type TokenKeys } from '../../src/tokens/index.js';
+import { startTestServer, type TestServer } from '../harness/running-server.js';
+
+// What a running server says of sidecars that are refused, gone, expected or nobody's, and of a
+// data folder that is taken away, over real gRPC with clients that aren't Envoy.
+
+const HOUR_MS = 3_600_000;
+const TWO = 'services: { web: { ports: { 8080: http } }, back: { ports: { 8081: http } } }';
+const ONE = 'services: { web: { ports: { 8080: http } } }';
+
+let running: TestServer;
+let keys: TokenKeys;
+beforeEach(async () => {
+  running = await startTestServer(TWO);
+  keys = await createTokenKeys(running.identity);
+});
+afterEach(() => running.close());
+
+function sign(subject: string, ttlMs = HOUR_MS) {
+  return keys.sign({ audience: 'countersign-xds', subject, ttlMs });
+}
+
+async function joinAs(id: string, token: string) {
+  const client = running.join(id, { token });
+  expect(await client.next()).toBeDefined();
+  return client;
+}
+
+async function until(holds: (status: ServerStatus) => void): Promise<ServerStatus> {
+  return vi.waitFor(
+    async () => {
+      const status = await running.status();
+      holds(status);
+      return status;
+    },
+    { timeout: 5_000, interval: 50 },
+  );
+}
+
+test('a joiner refused by address conflict is there, with both parties and its token', async () => {
+  await joinAs('web~a', sign('web').token);
+  const { token, id } = sign('back');
+  await running.refusal('back~b', { token });
+  expect((await running.status()).refused).toEqual([
+    {
+      peer: '127.0.0.1',
+      code: 'address-in-use',
+      reason: 'address 127.0.0.1 is in use by a sidecar of another service',
+      hint: expect.any(String),
+      count: 1,
+      lastAt: expect.any(String),
+      ...{ service: 'back', tokenId: id, claim: 'back~b', address: '127.0.0.1', holder: 'web~a' },
+    },
+  ]);
+});
+
+test('a refused token says of which service and id it is, and is over once it joins', async () => {
+  const expired = sign('web', -HOUR_MS);
+  const undeclared = sign('gone');
+  await running.refusal('web~a', { token: expired.token });
+  await running.refusal('gone~b', { token: undeclared.token });
+  await running.refusal('web~c', {});
+  const { refused, summary } = await running.status();
+  const who = refused.map(({ code, service, tokenId, claim }) => [code, service, tokenId, claim]);
+  expect(who).toEqual([
+    ['token-missing', undefined, undefined, 'web~c'],
+    ['service-unknown', 'gone', undeclared.id, 'gone~b'],
+    ['token-expired', 'web', expired.id, 'web~a'],
+  ]);
+  expect(summary.refused).toBe(3);
+  await joinAs('web~a', sign('web').token);
+  await until((now) => expect(now.refused.map(({ claim }) => claim)).toEqual(['web~c', 'gone~b']));
+});
+
+test('a token of a retired key is named by its id, which its signature proves', async () => {
+  const { token, id } = sign('web');
+  await rotateTokenKey({ ...running.identity, overlapMs: 0 });
+  await running.get('/v1/wait?timeout_ms=0');
+  await running.refusal('web~a', { token });
+  expect((await running.status()).refused).toMatchObject([
+    { code: 'token-expired', service: 'web', tokenId: id, claim: 'web~a' },
+  ]);
+});
+
+test('the key of connected sidecars is retired: status knows when their tokens end', async () => {
+  const { token, id } = sign('web');
+  await joinAs('web~a', token);
+  const before = await running.status();
+  expect(before.warnings).toEqual([]);
+  expect(before.proxies[0]?.token?.id).toBe(id);
+  await rotateTokenKey({ ...running.identity, overlapMs: 120_000 });
+  await running.get('/v1/wait?timeout_ms=0');
+  const { proxies, warnings, horizon } = await running.status();
+  const endsMs = Date.parse(proxies[0]?.token?.endsAt ?? '') - running.identity.clock.now();
+  expect(endsMs).toBeGreaterThan(60_000);
+  expect(endsMs).toBeLessThanOrEqual(120_000);
+  expect(horizon).toMatchObject({ what: 'token', node: 'web~a' });
+  expect(warnings).toMatchObject([{ node: 'web~a', text: expect.stringContaining('token of') }]);
+  expect(await running.get('/metrics')).toContain('countersign_horizon_warnings{what="token"} 1');
+});
+
+test('a killed sidecar is listed as gone, over a restart too, until it is back', async () => {
+  const { token } = sign('web');
+  const client = await joinAs('web~a', token);
+  expect((await running.status()).gone).toEqual([]);
+  client.close();
+  await until(({ gone }) =>
+    expect(gone).toEqual([
+      {
+        ...{ node: 'web~a', service: 'web', address: '127.0.0.1', missedAtStart: false },
+        since: expect.any(String),
+      },
+    ]),
+  );
+  expect(await running.get('/metrics')).toContain('countersign_proxies_gone 1\n');
+  await joinAs('web~a', token);
+  await until(({ gone }) => expect(gone).toEqual([]));
+  await running.stop();
+  running = await startTestServer(TWO, running);
+  const { gone, summary } = await running.status();
+  expect(gone).toMatchObject([{ node: 'web~a', missedAtStart: true }]);
+  expect(summary).toMatchObject({ proxies: 0, gone: 1, missing: 2 });
+  await joinAs('web~a', token);
+  await until((now) => expect([now.gone, now.summary.missing]).toEqual([[], 1]));
+});
+
+test('a service removed with live sidecars: log, status and metrics name them', async () => {
+  await joinAs('back~b', sign('back').token);
+  expect(await running.get('/metrics')).toContain('countersign_services_without_proxy 1\n');
+  const text = await readFile(running.meshPath, 'utf8');
+  await writeFile(running.meshPath, text.replace(TWO, ONE));
+  await until(({ proxies }) => expect(proxies[0]?.declared).toBe(false));
+  const { warnings, services } = await running.status();
+  expect(warnings.map(({ text: warning }) => warning)).toContain(
+    'the mesh declares no service "back", of which sidecars are connected (back~b): they have no ' +
+      'configuration, and calls to them fail',
+  );
+  expect(services.map(({ service, declared }) => [service, declared])).toEqual([
+    ['web', true],
+    ['back', false],
+  ]);
+  expect(running.log.filter(({ message }) => message.includes('not declared'))).toMatchObject([
+    { level: 'warn', fields: { service: 'back', proxies: 1, nodes: ['back~b'] } },
+  ]);
+  expect(await running.get('/metrics')).toContain('countersign_proxies_undeclared 1\n');
+});
+
+test('the data folder deleted under a running server is said, and lets nobody in', async () => {
+  const revoked = sign('web');
+  const subject = { kind: 'token', subject: revoked.id } as const;
+  await addRevocation(running.dataDir, { ...subject, revokedAtMs: running.identity.clock.now() });
+  await running.get('/v1/wait?timeout_ms=0');
+  expect((await running.status()).revocations).toHaveLength(1);
+  const path = running.dataDir.path;
+  await rename(path, `${path}-elsewhere`);
+  await running.get('/v1/wait?timeout_ms=0');
+  const { warnings, revocations } = await running.status();
+  expect(warnings.map(({ text }) => text)).toEqual([
+    expect.stringContaining(`the data folder ${path} is gone: what is in force stays`),
+  ]);
+  expect(revocations).toHaveLength(1);
+  expect(await running.refusal('web~a', { token: revoked.token })).toMatchObject({
+    details: expect.stringContaining('revoked'),
+  });
+  const message = 'the data folder was taken away under the server';
+  expect(running.log.filter((one) => one.message === message)).toMatchObject([{ level: 'error' }]);
+  expect(await running.get('/metrics')).toContain('countersign_trouble{kind="data-folder"} 1\n');
+  await rename(`${path}-elsewhere`, path);
+  await running.get('/v1/wait?timeout_ms=0');
+  expect((await running.status()).warnings).toEqual([]);
+});
+
+test('only the folder of revocations is deleted: what was revoked stays so', async () => {
+  const revoked = sign('web');
+  const subject = { kind: 'token', subject: revoked.id } as const;
+  await addRevocation(running.dataDir, { ...subject, revokedAtMs: running.identity.clock.now() });
+  await running.get('/v1/wait?timeout_ms=0');
+  await rm(join(running.dataDir.path, 'revocations'), { recursive: true });
+  await running.get('/v1/wait?timeout_ms=0');
+  const { warnings, revocations } = await running.status();
+  expect(revocations).toHaveLength(1);
+  expect(warnings[0]?.text).toContain('lacks revocations');
+});
+
+test('wait --proxies over HTTP: too few is no yes', async () => {
+  const answer = JSON.parse(await running.get('/v1/wait?timeout_ms=2000&proxies=1')) as WaitAnswer;
+  expect(answer).toMatchObject({ inForce: false, lacking: [{ service: null, wanted: 1, got: 0 }] });
+});
