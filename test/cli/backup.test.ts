@@ -53,7 +53,7 @@ describe('backup and restore', () => {
     expect(await cli.run(...BACKUP)).toEqual({
       code: 0,
       stdout:
-        'wrote <dir>/safe/mesh.backup: 4 files of <dir>/data, encrypted\n' +
+        'wrote <dir>/safe/mesh.backup: 5 files of <dir>/data, encrypted\n' +
         `trust domain shop.example\nroot sha256 ${root}\n`,
       stderr:
         '  hint: keep the passphrase apart from the backup: ' +
@@ -65,14 +65,14 @@ describe('backup and restore', () => {
     expect(await cli.run(...RESTORE, '<dir>/again')).toEqual({
       code: 0,
       stdout:
-        'restored <dir>/again: 4 files, as of 2026-01-01T00:00:00.000Z\n' +
+        'restored <dir>/again: 5 files, as of 2026-01-01T00:00:00.000Z\n' +
         `trust domain shop.example\nroot sha256 ${root}\n`,
       stderr:
         '  hint: anything revoked after that time is no longer revoked: revoke it again\n' +
         '  hint: start `countersign serve` with this --data, ' +
         'at the address that sidecars connect to\n',
     });
-    expect(Object.keys(contents('data')).filter((name) => name !== '.gitignore')).toHaveLength(4);
+    expect(Object.keys(contents('data')).filter((name) => name !== '.gitignore')).toHaveLength(5);
     expect(contents('again')).toEqual(contents('data'));
   });
 

@@ -4,6 +4,7 @@ import { createLogger } from '../../src/cli/logger.js';
 import { toExposition } from '../../src/server/status/prometheus.js';
 import { guardOutput } from '../../src/terminal/index.js';
 import { startFakeAdmin } from '../fakes/admin-server.js';
+import { fakeStatus } from '../fakes/fake-status.js';
 import { Cli } from './cli.js';
 
 const chars = (...codes: number[]): string => String.fromCharCode(...codes);
@@ -25,8 +26,12 @@ async function show(line: string, answer: { status?: number; body: object }): Pr
   return stdout + stderr;
 }
 
-const LISTS = { proxies: [], refused: [], revocations: [], warnings: [] };
-const STATUS = { mesh: MESH, phase: null, horizon: null, rootChange: null, ...LISTS };
+const PARTY = { claim: HOSTILE, service: HOSTILE, tokenId: HOSTILE, holder: HOSTILE };
+const REFUSED = { peer: HOSTILE, code: 'token-missing', reason: HOSTILE, count: 1, ...PARTY };
+const STATUS = fakeStatus({
+  mesh: MESH,
+  refused: [{ ...REFUSED, lastAt: '2026-01-01T00:00:00.000Z' }],
+});
 const REFUSAL = { inForce: false, reason: 'nacked', nacks: [NACK], problems: [], waitingFor: [] };
 
 test.each([

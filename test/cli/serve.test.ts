@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { systemClock } from '../../src/base/index.js';
 import { openDataDir } from '../../src/data/index.js';
 import { Cli, MESH, type Running, type Transcript } from './cli.js';
 
@@ -61,11 +62,16 @@ describe('serve', () => {
     const server = ['--server', adminOf(running)];
     expect(await cli.run('wait', '--timeout', '10s', ...server)).toMatchObject({
       code: 0,
-      stdout: expect.stringMatching(/^mesh [0-9a-f]{12} is in force on every connected proxy\n$/),
+      stdout: expect.stringMatching(/^mesh [0-9a-f]{12} is in force, but no proxy is connected/),
     });
+    // The server's clock is the system's.
+    cli.clock.jump(systemClock.now() - cli.clock.now());
     const { stdout: status } = await cli.run('status', ...server);
     expect(status).toMatch(
-      /^mesh [0-9a-f]{12}, read \d+\w+ ago; 0 proxies\nif the server stopped now, [^\n]+\n$/,
+      new RegExp(
+        '^mesh [0-9a-f]{12}, read \\d+\\w+ ago; no proxy is connected\n' +
+          'if the server stopped now, [^\n]+\nno sidecar is connected of [^\n]+\n$',
+      ),
     );
     const { stdout: hosts } = await cli.run('hosts', 'payments/ledger', ...server);
     expect(hosts).toMatch(/^127\.64\.0\.\d+ ledger\.payments ledger\.payments\.mesh\n$/);

@@ -146,7 +146,7 @@ test('wait with 0 proxies it is not "in force on every connected proxy"', async 
   const transcript = `
 $ countersign wait --server <server>
 mesh v1 is in force, but no proxy is connected that could have it
-!   hint: wait for sidecars by --proxies, or --service web=2
+!   hint: wait for sidecars with --proxies, or --service web=2
 `;
   await expectTranscript(new Cli(), transcript, { server });
 });

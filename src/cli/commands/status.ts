@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { MeshError } from '../../base/index.js';
 import type { ServerStatus } from '../../server/status/index.js';
 import { type Context, writeLine } from '../../terminal/index.js';
 import { ask } from '../admin-client.js';
@@ -38,8 +39,14 @@ export function define(command: Command, context: Context): void {
 }
 
 async function fetchStatus(options: StatusOptions): Promise<ServerStatus> {
-  const { service, notSynced = false } = options;
+  const { service, notSynced = false, json } = options;
   const status = (await ask({ ...options, path: '/v1/status' })) as ServerStatus;
+  const isPlain = json === true && service === undefined && !notSynced;
+  if (!isPlain && status.summary === undefined) {
+    throw new MeshError('server-error', 'expected the status of a server of this version', {
+      hint: 'use the version of countersign that the server runs, or see --json',
+    });
+  }
   return filterStatus(status, { service, notSynced });
 }
 
