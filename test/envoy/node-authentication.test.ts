@@ -137,6 +137,7 @@ await describeEnvoy('node authentication', {}, ({ binary }) => {
       hint: expect.stringContaining('restored from an older backup'),
       count: expect.any(Number),
       lastAt: expect.any(String),
+      claim: 'ledger~lost',
     });
 
     // 3. The right one again: the sidecar is back by itself, without a restart of the server.
