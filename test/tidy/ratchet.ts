@@ -10,9 +10,7 @@ export const LONG_FUNCTIONS: Readonly<Record<string, number>> = {};
 export const WIDE_LINES: Readonly<Record<string, number>> = {};
 
 /** Classes of over 200 lines. */
-export const LARGE_CLASSES: Readonly<Record<string, number>> = {
-  'src/grpc/stream.ts': 261,
-};
+export const LARGE_CLASSES: Readonly<Record<string, number>> = {};
 
 /** Faces of more than 25 names. */
 export const WIDE_FACES: Readonly<Record<string, number>> = {
