@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { decideAccess, type PortAccess } from '../../src/policy/index.js';
+import { decideAccess } from '../../src/policy/decide.js';
+import type { PortAccess } from '../../src/policy/index.js';
 import { describeEnvoy, useHarness } from '../harness/index.js';
 import { rawHttp2 } from '../harness/raw-http2.js';
 import { startMesh, type TestMesh, type TestService } from '../harness/start-mesh.js';

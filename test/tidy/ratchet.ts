@@ -107,9 +107,6 @@ export const LONG_TEST_FUNCTIONS: Readonly<Record<string, number>> = {
 
 /** What only tests import, `file: name`, and why that is right. */
 export const FOR_TESTS: ReadonlyMap<string, string> = new Map([
-  ['src/policy/index.ts: decideAccess', 'the same'],
-  ['src/demo/tcp-client.ts: openSocket', 'a connection that stays open, for loads of tests'],
-  ['src/server/status/waiting.ts: tryAnswer', 'the answer at one moment, without a clock'],
   ['src/translate/workload.ts: toCallees', 'whom a sidecar hears of, without its resources'],
   ['src/translate/index.ts: toCallees', 'the same'],
 ]);
@@ -118,5 +115,4 @@ export const FOR_TESTS: ReadonlyMap<string, string> = new Map([
 export const CIRCLES: readonly string[] = [
   'src/translate/http.ts src/translate/rbac-http.ts',
   'src/translate/clusters.ts src/translate/endpoints.ts src/translate/workload.ts',
-  'src/server/revocation/revocation-marks.ts src/server/revocation/revoked.ts',
 ];
