@@ -59,7 +59,6 @@ export const LONG_TEST_FUNCTIONS: Readonly<Record<string, number>> = {
   'test/envoy/modes.test.ts': 3,
   'test/envoy/node-authentication.test.ts': 1,
   'test/envoy/rejections.test.ts': 1,
-  'test/envoy/revocation.test.ts': 4,
   'test/envoy/root-change.test.ts': 1,
   'test/envoy/rules.test.ts': 1,
   'test/envoy/taken-away.test.ts': 1,
