@@ -16,6 +16,7 @@ import { createTokenKeys } from '../../src/tokens/index.js';
 import { type BootstrapOptions, toBootstrap } from '../../src/translate/bootstrap/index.js';
 import { ForwardClock } from '../fakes/forward-clock.js';
 import type { Harness } from './index.js';
+import { reconnectingSoon } from './reconnect.js';
 
 /** A service of the test mesh: its sidecar's address, its applications, its sidecar. */
 export interface TestService {
@@ -178,7 +179,8 @@ export async function startMesh(harness: Harness, options: TestMeshOptions): Pro
       ...json,
       admin: { address: { socket_address: { address, port_value: adminPort } } },
     });
-    return JSON.parse(sotw === true ? text.replace('"DELTA_GRPC"', '"GRPC"') : text) as object;
+    const shown = sotw === true ? text.replace('"DELTA_GRPC"', '"GRPC"') : text;
+    return reconnectingSoon(JSON.parse(shown) as object);
   };
   return {
     dir,
