@@ -189,7 +189,7 @@ const lacking = (service: string | null, wanted: number, got: number) => ({
   ...{ inForce: false, reason: 'timeout', lacking: [{ service, wanted, got }] },
 });
 
-it('wait with 0 proxies is not the same as in force on every one of those that are wanted', async () => {
+it('wait with 0 proxies is not the same as in force on all of those that are wanted', async () => {
   const { answer, set } = setUp();
   expect(await answer(demand('proxies=1'))).toMatchObject(lacking(null, 1, 0));
   set([member('web~a', 'synced')]);
