@@ -11,5 +11,11 @@ export default defineConfig({
       ? ['verbose', ['json', { outputFile: '.cache/test-results.json' }]]
       : ['default'],
     maxWorkers: 2,
+    // A worker keeps what it has loaded for its next file, which halves the time of unit tests: a
+    // test takes back whatever it changes of the process.
+    isolate: false,
+    // The tests of a file run in an order of their own, so that none needs the one before it; vitest
+    // prints the seed, and --sequence.seed=N is another order.
+    sequence: { shuffle: { files: false, tests: true }, seed: 20_261_128 },
   },
 });

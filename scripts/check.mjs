@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const [mode] = process.argv.slice(2);
 const TESTS = {
   undefined: [['tests', ['npx', 'vitest', 'run']]],
-  '--fast': [['tidy', ['npx', 'vitest', 'run', 'test/tidy.test.ts']]],
+  '--fast': [['tidy', ['npx', 'vitest', 'run', 'test/tidy']]],
   '--no-tests': [],
 };
 const tests = TESTS[String(mode)];

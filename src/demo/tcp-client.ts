@@ -1,20 +1,15 @@
-import { connect as netConnect, type Socket } from 'node:net';
-import { TLSSocket, connect as tlsConnect } from 'node:tls';
-import { type TlsFacts, type TlsOptions, toConnectOptions, toTlsFacts } from './tls-client.js';
+import { TLSSocket } from 'node:tls';
+import { openSocket, type SocketTarget } from './open-socket.js';
+import { type TlsFacts, toTlsFacts } from './tls-client.js';
 import { withDeadline } from './wait.js';
 
 const ANSWER_LIMIT_BYTES = 1024 * 1024;
 
-export interface TcpExchange {
-  readonly address: string;
-  readonly port: number;
+export interface TcpExchange extends SocketTarget {
   /** Bytes (UTF-8) to send at once; absent: only listens, for a server that speaks first. */
   readonly send?: string;
   /** Whether what was received is the whole answer; default: the first byte is. */
   readonly until?: (received: string) => boolean;
-  /** Absent: plain text. */
-  readonly tls?: TlsOptions;
-  readonly localAddress?: string;
   /** For the whole exchange; default 5 s. */
   readonly timeoutMs?: number;
 }
@@ -22,19 +17,6 @@ export interface TcpExchange {
 export interface TcpAnswer {
   readonly received: string;
   readonly tls?: TlsFacts;
-}
-
-/** A connection, in plain text or TLS; nothing has been awaited yet. */
-export function openSocket(
-  target: Pick<TcpExchange, 'address' | 'port' | 'tls' | 'localAddress'>,
-): Socket | TLSSocket {
-  const options = {
-    host: target.address,
-    port: target.port,
-    ...(target.localAddress === undefined ? {} : { localAddress: target.localAddress }),
-  };
-  if (target.tls === undefined) return netConnect(options);
-  return tlsConnect({ ...options, ...toConnectOptions(target.tls, target.address) });
 }
 
 /**

@@ -3,9 +3,7 @@ export { changedAuthority } from './authority.js';
 export { callerMatches } from './caller.js';
 export { claimMatches } from './claim-pattern.js';
 export {
-  type AccessRequest,
   type Call,
-  decideAccess,
   type Effect,
   mayCall,
   mayPass,

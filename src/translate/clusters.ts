@@ -6,6 +6,7 @@
 import { envoy } from '../gen/envoy.js';
 import type { Port, Service } from '../policy/index.js';
 import { createResource, type Resource } from '../xds/index.js';
+import type { Callee } from './callees.js';
 import { toEndpoints } from './endpoints.js';
 import {
   BUFFER_LIMIT,
@@ -19,7 +20,6 @@ import { ADS, toAny, toDuration, toTcpAddress } from './messages.js';
 import { PLAIN_MATCH, toClusterName, toLocalClusterName, toServerName } from './names.js';
 import { toExactSan } from './san.js';
 import { RAW_BUFFER, toUpstreamTls } from './tls.js';
-import type { SidecarEndpoint } from './workload.js';
 
 const v3 = envoy.config.cluster.v3;
 type Cluster = envoy.config.cluster.v3.Cluster;
@@ -151,12 +151,6 @@ export function toLocalCluster(service: Service, port: Port): Resource {
     ...(version === 'http2' && isHttp(port) ? { connectionPoolPerDownstreamConnection: true } : {}),
     altStatName: `local.${service.name}:${port.number}`,
   });
-}
-
-export interface Callee {
-  readonly callee: Service;
-  readonly port: Port;
-  readonly sidecars: readonly SidecarEndpoint[];
 }
 
 /** A service's port as its callers see it. */

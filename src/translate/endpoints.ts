@@ -6,7 +6,7 @@
 import { envoy } from '../gen/envoy.js';
 import type { Port } from '../policy/index.js';
 import { createResource, type Resource } from '../xds/index.js';
-import type { Callee } from './clusters.js';
+import type { Callee } from './callees.js';
 import { toTcpAddress } from './messages.js';
 import { MESH_PORT, PLAIN_MATCH, toClusterName } from './names.js';
 

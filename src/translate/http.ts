@@ -14,7 +14,7 @@ import {
 } from './http-protocol.js';
 import { ADS_OR_WAIT, NO_LIMIT, toAny, toEmptyAny } from './messages.js';
 import { ALLOW_FILTER, DENY_FILTER } from './names.js';
-import { toHttpRbacFilter } from './rbac-http.js';
+import { toHttpRbacFilter } from './rbac-http-filter.js';
 import { OTHER_UPGRADES, UPGRADES } from './upgrades.js';
 
 const hcm = envoy.extensions.filters.network.http_connection_manager.v3;

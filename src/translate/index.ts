@@ -1,3 +1,4 @@
+export type { SidecarEndpoint } from './callees.js';
 export {
   ANCHORS_SECRET,
   DISCOVERY_TYPES,
@@ -18,8 +19,6 @@ export {
   type NodeInput,
   type Registry,
   type ServiceInput,
-  type SidecarEndpoint,
-  toCallees,
   translateNode,
   translateService,
 } from './workload.js';

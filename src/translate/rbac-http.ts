@@ -1,6 +1,6 @@
 // HTTP access rules travel in RDS, as per-route configuration on the RouteConfiguration, so that a
 // rule change takes effect on open connections and drains none. The filters in the chain are
-// constant; their base is "deny nothing" and "allow nothing", so that a lost rule grants less.
+// constant (`rbac-http-filter.ts`).
 import { envoy, type google } from '../gen/envoy.js';
 import type { Port, Service } from '../policy/index.js';
 import { createResource, type Resource } from '../xds/index.js';
@@ -10,23 +10,7 @@ import { ALLOW_FILTER, DENY_FILTER, toInboundName, toLocalClusterName } from './
 import { type RbacContext, toAllowRules, toDenyRules } from './rbac.js';
 
 const http = envoy.extensions.filters.http.rbac.v3;
-type HttpFilter = envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter;
 type Rbac = envoy.config.rbac.v3.RBAC;
-
-const BASES = {
-  [DENY_FILTER]: envoy.config.rbac.v3.RBAC.Action.DENY,
-  [ALLOW_FILTER]: envoy.config.rbac.v3.RBAC.Action.ALLOW,
-} as const;
-
-/** One of the two filters, with the base that its route configuration replaces. */
-export function toHttpRbacFilter(name: keyof typeof BASES): HttpFilter {
-  return {
-    name,
-    typedConfig: toAny('envoy.extensions.filters.http.rbac.v3.RBAC', http.RBAC, {
-      rules: { action: BASES[name], policies: {} },
-    }),
-  };
-}
 
 /** `rbac` is always present: an RBACPerRoute without it would switch the filter off. */
 function toPerRoute(rules: Rbac): google.protobuf.Any {

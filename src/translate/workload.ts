@@ -2,9 +2,10 @@
 // equal input gives equal bytes on every server. A workload gets only what it may use: clusters,
 // endpoints and listeners of the services that the access rules let it call. What doesn't depend on
 // the node (all but its listeners and secrets) is shared by every node of the service.
-import { type Mesh, mayCall, type Port, type Service, type ServiceName } from '../policy/index.js';
+import type { Mesh, Port, Service, ServiceName } from '../policy/index.js';
 import { createResourceSet, type Resource, type ResourceSet, TYPE_URLS } from '../xds/index.js';
-import { type Callee, hasDnsEndpoint, toCalleeCluster, toLocalCluster } from './clusters.js';
+import { type Callee, type SidecarEndpoint, toCallees } from './callees.js';
+import { hasDnsEndpoint, toCalleeCluster, toLocalCluster } from './clusters.js';
 import { toEndpointResource } from './endpoints.js';
 import { toInboundListeners } from './inbound.js';
 import { isHttp } from './listeners.js';
@@ -13,11 +14,6 @@ import { toOutboundListener } from './outbound.js';
 import { toInboundRoutes } from './rbac-http.js';
 import { toTcpRules } from './rbac-tcp.js';
 import { NOTHING_REVOKED, type Revoked } from './revoked.js';
-
-/** A sidecar that serves its service. */
-export interface SidecarEndpoint {
-  readonly address: string;
-}
 
 /** By service, in a stable order. A service without an entry has none. */
 export type Registry = ReadonlyMap<ServiceName, readonly SidecarEndpoint[]>;
@@ -28,21 +24,6 @@ export interface ServiceInput {
   readonly registry: Registry;
   /** Default: nothing. */
   readonly revoked?: Revoked;
-}
-
-/** The ports that this service may call, in the mesh's order. */
-export function toCallees(
-  mesh: Mesh,
-  caller: Service,
-  { services }: Revoked = NOTHING_REVOKED,
-): { callee: Service; port: Port }[] {
-  return [...mesh.services.values()]
-    .filter((callee) => !services.has(callee.name))
-    .flatMap((callee) =>
-      callee.ports
-        .filter((port) => mayCall(mesh, { caller, callee, port }))
-        .map((port) => ({ callee, port })),
-    );
 }
 
 /** What every node of a service gets: clusters, endpoints, routes, extension configurations. */

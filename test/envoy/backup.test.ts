@@ -6,6 +6,7 @@ import type { Child } from '../../src/demo/child.js';
 import { httpShot } from '../../src/demo/load-shots.js';
 import type { ServerStatus } from '../../src/server/status/index.js';
 import { describeEnvoy, eventually, useHarness } from '../harness/index.js';
+import { reconnectingSoon } from '../harness/reconnect.js';
 
 // A server that is lost with its data folder, and made again from a backup: its sidecars, with the
 // token and the anchor that they have had all along, never notice more than a pause of the server.
@@ -44,7 +45,7 @@ await describeEnvoy('a server made again from a backup', {}, ({ binary }) => {
       binary,
       name,
       bootstrap: {
-        ...bootstrap,
+        ...reconnectingSoon(bootstrap),
         admin: { address: { socket_address: { address, port_value: port } } },
       },
     });

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:tls';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
 import { openDataDir } from '../../src/data/index.js';
 import { createOrderStore } from '../../src/data/orders/index.js';
@@ -93,6 +93,8 @@ await describeEnvoy('changes under load', {}, ({ binary }) => {
     address = await mesh.outboundAddress('web', 'ledger');
   }, 60_000);
 
+  beforeEach(() => edit({ mtls: 'strict' }), 30_000);
+
   const startLoads = (): Load[] => [
     harness.load({ shot: httpShot({ address, port: HTTP_PORT }, 'keep-alive') }),
     harness.load({ shot: httpShot({ address, port: HTTP_PORT }, 'per-request') }),
@@ -109,6 +111,7 @@ await describeEnvoy('changes under load', {}, ({ binary }) => {
   };
 
   test('every change of mode, one after the other, fails no request of a mesh caller', async () => {
+    await edit({ mtls: 'permissive' });
     await Promise.all(startLoads().map((load) => load.more(20).then(() => load.stop())));
     const loads = startLoads();
     const modes = ['strict', 'disable', 'strict', 'permissive', 'disable', 'permissive', 'strict'];
@@ -162,7 +165,6 @@ await describeEnvoy('changes under load', {}, ({ binary }) => {
     // The mesh port and both declared ports.
     expect((await changed()) - before).toBe(3);
     await expectNoneFailed(loads);
-    await edit({ mtls: 'strict' });
   }, 60_000);
 
   test(
@@ -240,11 +242,9 @@ await describeEnvoy('changes under load', {}, ({ binary }) => {
     expect(status.mesh.version).toBe(before);
     expect(status.mesh.problems).toHaveLength(1);
     expect(await outcome(httpCall({ address, port: HTTP_PORT }))).toBe('200');
-    await edit({ mtls: 'strict' });
   }, 60_000);
 
   test('the server stops and starts while traffic flows: none failed', async () => {
-    await edit({ mtls: 'strict' });
     const loads = startLoads();
     for (let round = 0; round < 2; round++) {
       await Promise.all(loads.map((load) => load.more(50)));

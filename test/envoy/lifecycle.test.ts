@@ -8,6 +8,7 @@ import { httpCall } from '../../src/demo/http-client.js';
 import { httpShot } from '../../src/demo/load-shots.js';
 import type { ServerStatus } from '../../src/server/status/index.js';
 import { describeEnvoy, eventually, outcome, useHarness } from '../harness/index.js';
+import { reconnectingSoon } from '../harness/reconnect.js';
 
 // The server as its users run it: the built command, its files, and `kill -9`.
 const PORT = 8080;
@@ -47,7 +48,7 @@ await describeEnvoy('the server as a process', {}, ({ binary }) => {
       binary,
       name,
       bootstrap: {
-        ...bootstrap,
+        ...reconnectingSoon(bootstrap),
         admin: { address: { socket_address: { address, port_value: port } } },
       },
     });

@@ -1,7 +1,8 @@
 import { createSecureServer } from 'node:http2';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import type { EnvoyProcess } from '../../src/demo/envoy-process.js';
 import { httpCall } from '../../src/demo/http-client.js';
+import { GONE_GRACE_MS } from '../../src/server/fleet/registry.js';
 import { describeEnvoy, eventually, outcome, plainGet, useHarness } from '../harness/index.js';
 import { startMesh, type TestMesh } from '../harness/start-mesh.js';
 
@@ -45,10 +46,22 @@ services:
     });
     ledger = await mesh.sidecar('ledger');
     web = await mesh.sidecar('web');
-    await mesh.edit(text());
     address = await mesh.outboundAddress('web', 'ledger');
+  }, 60_000);
+
+  beforeEach(async () => {
+    if (!ledger.process.running) ledger = await mesh.sidecar('ledger');
+    await mesh.edit(text());
     expect(await outcome(httpCall({ address, port: PORT }))).toBe('200');
   }, 60_000);
+
+  /** Ends a sidecar, which the server then takes for one that may come back. */
+  const stop = async (sidecar: EnvoyProcess | undefined, service: string): Promise<void> => {
+    await sidecar?.stop();
+    const isGone = async (): Promise<boolean> =>
+      (await mesh.status()).proxies.every((proxy) => proxy.service !== service);
+    await eventually(isGone, { what: `${service} gone` });
+  };
 
   test('a sidecar that cannot bind is shown with its line, and wait says why', async () => {
     // Two sidecars on one outbound prefix: sharing an address would call under the wrong identity.
@@ -93,14 +106,18 @@ services:
     const sent = async (): Promise<number> =>
       (await reports?.admin.stat('listener_manager.lds.update_rejected')) ?? 1;
     expect(await sent()).toBe(1);
-    await reports?.stop();
-    // A phase waits for a sidecar that may come back, for its grace of 10 s and no longer.
+    await stop(reports, 'reports');
+    // A phase waits for a sidecar that may come back, for its grace and no longer.
     await mesh.write(text(', mtls: disable'));
+    await eventually(async () => (await mesh.status()).phase?.waitingFor.length === 1, {
+      what: 'a phase that waits',
+    });
+    expect((await mesh.status()).phase?.waitingFor[0]).toMatch(/^reports~/);
+    mesh.clock.putForward(GONE_GRACE_MS);
     await eventually(async () => (await mesh.wait(5_000)).inForce, {
       what: 'the mesh in force without that sidecar',
       timeoutMs: 20_000,
     });
-    await mesh.edit(text());
   }, 120_000);
 
   test('a service that a prefix has no address for is left out and told', async () => {
@@ -115,7 +132,8 @@ services:
     expect(await outcome(httpCall({ address, port: PORT, method: 'PUT' }))).toBe('200');
     expect(await outcome(httpCall({ address, port: PORT, method: 'GET' }))).toBe('403');
     expect((await mesh.status()).phase).toBeNull();
-    await small.stop();
+    await stop(small, 'reports');
+    mesh.clock.putForward(GONE_GRACE_MS);
     await mesh.write(text());
     await eventually(async () => (await mesh.wait(5_000)).inForce, {
       what: 'the mesh in force without it',
@@ -125,7 +143,7 @@ services:
 
   test("another identity at the ledger's address is not talked to (secure naming)", async () => {
     const { address: host } = mesh.service('ledger');
-    await ledger.stop();
+    await stop(ledger, 'ledger');
     const { key, cert } = await mesh.certificate('web');
     let requests = 0;
     const rogue = createSecureServer({ key, cert }, (_request, response) => {
@@ -133,7 +151,7 @@ services:
       response.end('rogue');
     });
     await new Promise<void>((resolve) => rogue.listen(15443, host, resolve));
-    harness.defer('rogue', () => new Promise((resolve) => rogue.close(resolve)));
+    onTestFinished(() => new Promise<void>((resolve) => rogue.close(() => resolve())));
     const failures = (): Promise<number> =>
       web.admin.stat('cluster.ledger_8080.ssl.fail_verify_san');
     const before = await failures();
@@ -143,12 +161,20 @@ services:
   }, 60_000);
 
   test('a sidecar that is gone is no endpoint any more, after its grace', async () => {
-    await eventually(
-      async () => {
-        const { body } = await plainGet({ ...web.admin, path: '/clusters?format=json' });
-        return body.includes('cluster_statuses') && !body.includes(mesh.service('ledger').address);
-      },
-      { what: 'the endpoint gone', timeoutMs: 30_000 },
-    );
+    const endpoint = `"${mesh.service('ledger').address}"`;
+    const isEndpoint = async (): Promise<boolean> => {
+      const { body } = await plainGet({ ...web.admin, path: '/clusters?format=json' });
+      expect(body).toContain('cluster_statuses');
+      return body.includes(endpoint);
+    };
+    await stop(ledger, 'ledger');
+    mesh.clock.putForward(GONE_GRACE_MS / 2);
+    expect(await mesh.wait()).toMatchObject({ inForce: true });
+    expect(await isEndpoint()).toBe(true);
+    mesh.clock.putForward(GONE_GRACE_MS / 2);
+    await eventually(async () => !(await isEndpoint()), {
+      what: 'the endpoint gone',
+      timeoutMs: 30_000,
+    });
   }, 60_000);
 });

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { decideAccess, type PortAccess } from '../../src/policy/index.js';
+import { decideAccess } from '../../src/policy/decide.js';
+import type { PortAccess } from '../../src/policy/index.js';
 import { describeEnvoy, useHarness } from '../harness/index.js';
 import { rawHttp2 } from '../harness/raw-http2.js';
 import { startMesh, type TestMesh, type TestService } from '../harness/start-mesh.js';
@@ -130,13 +131,15 @@ await describeEnvoy('rules, decided by Envoy', {}, ({ binary }) => {
         [...at('GET'), [':method', 'DELETE']],
         [...at('GET'), [':METHOD', 'DELETE']],
       ];
-      const outcomes = new Set<string>();
-      for (const fields of odd) outcomes.add(await ask(8081, fields, plain));
-      expect([...outcomes]).toEqual(['reset']);
+      // All at once: Envoy closes each connection only after a second.
+      const outcomes = await Promise.all(odd.map((fields) => ask(8081, fields, plain)));
+      expect([...new Set(outcomes)]).toEqual(['reset']);
       // A reader of HTTP/1 may take the space after DELETE for more than one: it is refused then.
-      for (const method of ['DELETE ', 'DELETE\t', 'DEL ETE', 'DELETE,', 'DEL"ETE', '(DELETE)']) {
-        expect(await askHttp1(8081, `${method} /`, plain), method).not.toBe('answered');
-      }
+      const spellings = ['DELETE ', 'DELETE\t', 'DEL ETE', 'DELETE,', 'DEL"ETE', '(DELETE)'];
+      const reached = await Promise.all(
+        spellings.map(async (method) => [method, await askHttp1(8081, `${method} /`, plain)]),
+      );
+      expect(reached.filter(([, outcome]) => outcome === 'answered')).toEqual([]);
     });
   });
 });

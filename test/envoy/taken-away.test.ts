@@ -1,4 +1,4 @@
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../src/base/index.js';
 import type { EnvoyProcess } from '../../src/demo/envoy-process.js';
 import { httpCall } from '../../src/demo/http-client.js';
@@ -107,6 +107,8 @@ await describeEnvoy('a permission that is taken away', {}, ({ binary }) => {
     expect(await mesh.wait()).toMatchObject({ inForce: true });
   }, 60_000);
 
+  beforeEach(() => edit({}), 30_000);
+
   test('ends the WebSocket, the stream and the connection of a caller that goes', async () => {
     const through = await mesh.outboundAddress('batch', 'ledger');
     const gone: Record<string, Open> = {
@@ -144,6 +146,7 @@ await describeEnvoy('a permission that is taken away', {}, ({ binary }) => {
   }, 60_000);
 
   test('cuts nothing when it is given back, and nothing at a restart of the server', async () => {
+    await edit({ callers: '[web]' });
     const web = await openTcp(await as('web', 'ledger', TCP));
     const before = await modified(ledger);
     await edit({});
@@ -161,7 +164,6 @@ await describeEnvoy('a permission that is taken away', {}, ({ binary }) => {
     // And the same edit once more ends it.
     await edit({ callers: '[web]' });
     await expectCut({ tcp: batch });
-    await edit({});
   }, 120_000);
 
   test('ends what callers in plain text have open, and no connection of the mesh', async () => {
@@ -175,7 +177,6 @@ await describeEnvoy('a permission that is taken away', {}, ({ binary }) => {
     identity.close();
     const { address } = mesh.service('ledger');
     expect(await outcome(httpCall({ address, port: OPEN_HTTP }))).toBe('403');
-    await edit({});
   }, 60_000);
 
   test("ends what a namespace's default no longer lets in, in plain text too", async () => {
@@ -187,6 +188,5 @@ await describeEnvoy('a permission that is taken away', {}, ({ binary }) => {
     await edit({ namespaced: '{ access: deny }' });
     await expectCut(gone);
     expect(await modified(ledger)).toBe(before);
-    await edit({});
   }, 60_000);
 });

@@ -74,7 +74,7 @@ for (const version of ['1.40.0', '1.36.2']) {
   await describeEnvoy('TTL', { version }, ({ binary }) => {
     const harness = useHarness(`ttl ${version}`);
 
-    test.each(['sotw', 'delta'] as const)(
+    test.concurrent.each(['sotw', 'delta'] as const)(
       '%s: kept by heartbeats, gone without',
       async (variant) => {
         const cache = createLinearCache<DiscoveryStream<string>>();

@@ -1,6 +1,6 @@
 import { createServer, type Socket } from 'node:net';
 import { connect as connectTls, type SecureVersion } from 'node:tls';
-import { openSocket } from '../../src/demo/tcp-client.js';
+import { openSocket } from '../../src/demo/open-socket.js';
 import { withDeadline } from '../../src/demo/wait.js';
 import type { Harness } from './index.js';
 

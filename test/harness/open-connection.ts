@@ -1,7 +1,7 @@
 import { connect as connectHttp2 } from 'node:http2';
 import type { Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
-import { openSocket } from '../../src/demo/tcp-client.js';
+import { openSocket } from '../../src/demo/open-socket.js';
 import { withDeadline } from '../../src/demo/wait.js';
 
 export interface Place {

@@ -18,6 +18,7 @@ import { LogRing } from '../../src/demo/log-ring.js';
 import { boundToUs } from '../../src/demo/reaper.js';
 import { tcpExchange } from '../../src/demo/tcp-client.js';
 import { eventually, withDeadline } from '../../src/demo/wait.js';
+import { ForwardClock } from '../fakes/forward-clock.js';
 import { Cleanup, createForeignCa, requireEnvoy } from './index.js';
 import { tcpShot } from './tcp-shot.js';
 
@@ -96,6 +97,33 @@ describe('waiting', () => {
     });
     await expect(waiting).rejects.toThrow('expected an end within 5 ms but got none');
     expect(seen?.aborted).toBe(true);
+  });
+});
+
+describe('ForwardClock', () => {
+  test('what falls due fires at once, in its order; the rest comes that much sooner', () => {
+    const clock = new ForwardClock();
+    const fired: string[] = [];
+    const startMs = clock.now();
+    clock.after(60_000, () => fired.push('minute'));
+    clock.after(10_000, () => {
+      fired.push('first');
+      clock.after(3_600_000, () => fired.push('set meanwhile'));
+    });
+    const cancel = clock.after(20_000, () => fired.push('cancelled'));
+    clock.putForward(15_000);
+    cancel();
+    expect(fired).toEqual(['first']);
+    clock.putForward(45_000);
+    expect(fired).toEqual(['first', 'minute']);
+    expect(clock.now() - startMs).toBeGreaterThanOrEqual(60_000);
+    clock.putForward(3_600_000);
+    expect(fired).toEqual(['first', 'minute', 'set meanwhile']);
+  });
+
+  test('a timer of its own comes without being put forward', async () => {
+    const clock = new ForwardClock();
+    await new Promise<void>((resolve) => clock.after(1, resolve));
   });
 });
 

@@ -14,7 +14,9 @@ import type { ServerStatus } from '../../src/server/status/index.js';
 import { parseSpiffeId } from '../../src/spiffe/index.js';
 import { createTokenKeys } from '../../src/tokens/index.js';
 import { type BootstrapOptions, toBootstrap } from '../../src/translate/bootstrap/index.js';
+import { ForwardClock } from '../fakes/forward-clock.js';
 import type { Harness } from './index.js';
+import { reconnectingSoon } from './reconnect.js';
 
 /** A service of the test mesh: its sidecar's address, its applications, its sidecar. */
 export interface TestService {
@@ -37,6 +39,8 @@ export interface TestMesh {
   readonly meshPath: string;
   readonly dataPath: string;
   readonly server: () => RunningServer;
+  /** The server's: a grace need not be waited for. */
+  readonly clock: ForwardClock;
   /** What the server logged: field objects with `message`. */
   readonly log: readonly { readonly level: string; readonly message: string }[];
   service(name: string): TestService;
@@ -116,12 +120,13 @@ export async function startMesh(harness: Harness, options: TestMeshOptions): Pro
 
   const log: { level: string; message: string }[] = [];
   const logger = toLogger(log);
+  const clock = new ForwardClock();
   const host = pool.address();
   let xds = { host, port: 0 };
   let admin = { host, port: 0 };
   let server: RunningServer | undefined;
   const start = async (): Promise<void> => {
-    server = await startServer({ meshPath, dataPath, xds, admin, logger });
+    server = await startServer({ meshPath, dataPath, xds, admin, logger, clock });
     xds = server.xdsAddress;
     admin = server.adminAddress;
   };
@@ -174,12 +179,14 @@ export async function startMesh(harness: Harness, options: TestMeshOptions): Pro
       ...json,
       admin: { address: { socket_address: { address, port_value: adminPort } } },
     });
-    return JSON.parse(sotw === true ? text.replace('"DELTA_GRPC"', '"GRPC"') : text) as object;
+    const shown = sotw === true ? text.replace('"DELTA_GRPC"', '"GRPC"') : text;
+    return reconnectingSoon(JSON.parse(shown) as object);
   };
   return {
     dir,
     meshPath,
     dataPath,
+    clock,
     log,
     service,
     status,

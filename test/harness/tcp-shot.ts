@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import type { Shot } from '../../src/demo/load.js';
 import type { ConnectionUse } from '../../src/demo/load-shots.js';
-import { openSocket, type TcpExchange, tcpExchange } from '../../src/demo/tcp-client.js';
+import { openSocket } from '../../src/demo/open-socket.js';
+import { type TcpExchange, tcpExchange } from '../../src/demo/tcp-client.js';
 import { withDeadline } from '../../src/demo/wait.js';
 
 type TcpTarget = Pick<TcpExchange, 'address' | 'port' | 'tls' | 'localAddress' | 'timeoutMs'>;

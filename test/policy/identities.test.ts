@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
+import { decideAccess } from '../../src/policy/decide.js';
 import {
   connectingIdentities,
-  decideAccess,
   type IdentityName,
   type Mesh,
   mayConnectPlain,

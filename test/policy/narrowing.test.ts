@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
-import { compareAccess, decideAccess, type PortAccess } from '../../src/policy/index.js';
+import { decideAccess } from '../../src/policy/decide.js';
+import { compareAccess, type PortAccess } from '../../src/policy/index.js';
 import { canMatch, meshOf, portOf } from './helpers.js';
 
 const SEED = { seed: 20_261_129, numRuns: 150 };

@@ -3,14 +3,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import {
-  type AccessRequest,
-  decideAccess,
-  exampleMesh,
-  type Mesh,
-  mayPass,
-  parseMesh,
-} from '../../src/policy/index.js';
+import { type AccessRequest, decideAccess } from '../../src/policy/decide.js';
+import { exampleMesh, type Mesh, mayPass, parseMesh } from '../../src/policy/index.js';
 import { meshOf, portOf } from './helpers.js';
 
 const SEED = { seed: 20_261_122, numRuns: 200 };

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../src/cli/proto-json.js';
 import { looksAtPaths, mayConnectPlain } from '../../src/policy/index.js';
-import { toCallees, toCallers } from '../../src/translate/index.js';
+import { toCallees } from '../../src/translate/callees.js';
+import { toCallers } from '../../src/translate/index.js';
 import { goldenCases, meshOfCase } from './golden-cases.js';
 import { at, type JsonObject, messagesIn, objectsIn, translate } from './translated.js';
 

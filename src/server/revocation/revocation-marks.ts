@@ -10,7 +10,7 @@ import type { Revocation } from '../../revocation/index.js';
 import { toRevocationKey } from '../../revocation/index.js';
 import { splitNodeText } from '../../spiffe/index.js';
 import { toClusterName } from '../../translate/index.js';
-import { toRevokedSpiffeId } from './revoked.js';
+import { toRevokedSpiffeId } from './revoked-identity.js';
 
 export const marksSchema = z.strictObject({
   /** Revocations in force whose marks are made. */

@@ -2,11 +2,12 @@
 
 import type { Mesh, ServiceName } from '../../policy/index.js';
 import type { Applicant, Revocations } from '../../revocation/index.js';
-import { type NodeId, toNodeId, toSpiffeId } from '../../spiffe/index.js';
+import { type NodeId, toNodeId } from '../../spiffe/index.js';
 import type { Revoked } from '../../translate/index.js';
 import type { Proof, Sidecar } from '../join/index.js';
 import { type AccessMarks, NO_ACCESS_MARKS } from '../mesh/index.js';
 import type { Marks } from './revocation-marks.js';
+import { toRevokedSpiffeId } from './revoked-identity.js';
 
 /** What of a caller can be revoked. */
 export function toApplicant(caller: Sidecar | Proof): Applicant {
@@ -60,12 +61,4 @@ function toBoth(
     both.set(port, first === undefined ? mark : `${first} ${mark}`);
   }
   return both;
-}
-
-/** The identity of a service; one that the mesh no longer declares had the one of its name. */
-export function toRevokedSpiffeId(mesh: Mesh, service: string): string {
-  const found = mesh.services.get(service as ServiceName);
-  if (found !== undefined) return found.spiffeId;
-  const [serviceAccount = '', namespace = 'default'] = service.split('/').reverse();
-  return toSpiffeId({ trustDomain: mesh.trustDomain, namespace, serviceAccount });
 }

@@ -111,7 +111,7 @@ function toCount(name: string, text: string): number {
 }
 
 /** The answer as things stand; undefined while it is open. */
-export function tryAnswer(input: WaitInput, demand: Demand = NO_DEMAND): WaitAnswer | undefined {
+function tryAnswer(input: WaitInput, demand: Demand): WaitAnswer | undefined {
   const { rollout, settled } = input;
   const { problems, mesh, pendingEdit } = input.meshState();
   // The files say something else already, good or bad.

@@ -4,7 +4,12 @@ import type { MemberView } from '../../../src/server/fleet/index.js';
 import type { MeshState } from '../../../src/server/mesh/index.js';
 import { type ProxyState, Rollout } from '../../../src/server/mesh/index.js';
 import type { WaitAnswer } from '../../../src/server/status/index.js';
-import { parseDemand, tryAnswer, waitForAnswer } from '../../../src/server/status/waiting.js';
+import {
+  type Demand,
+  NO_DEMAND,
+  parseDemand,
+  waitForAnswer,
+} from '../../../src/server/status/waiting.js';
 import { TYPE_URLS } from '../../../src/xds/index.js';
 import { ManualClock } from '../../fakes/manual-clock.js';
 import { meshOf } from '../../policy/helpers.js';
@@ -62,14 +67,20 @@ function setUp() {
     listeners.add(listener);
     return () => listeners.delete(listener);
   };
+  const wait = (timeoutMs: number, wanted: Demand = NO_DEMAND): Promise<WaitAnswer> =>
+    waitForAnswer(input, { clock, timeoutMs, signal: gone.signal, onChange, demand: wanted });
   return {
     clock,
     rollout,
     listeners,
     gone,
-    input,
-    wait: (timeoutMs: number): Promise<WaitAnswer> =>
-      waitForAnswer(input, { clock, timeoutMs, signal: gone.signal, onChange }),
+    wait,
+    /** The answer as things stand: `timeout` where there is none yet. */
+    answer(wanted?: Demand): Promise<WaitAnswer> {
+      const answer = wait(0, wanted);
+      clock.advance(0);
+      return answer;
+    },
     set(next: MemberView[]) {
       members = next;
       rollout.advance();
@@ -88,30 +99,30 @@ const inForce = (proxies: number, undeclared: readonly string[] = []): WaitAnswe
   ...{ inForce: true, version: MESH.version, proxies, undeclared },
 });
 
-it('in force: nothing is running and every proxy has it', () => {
-  const { input, set } = setUp();
-  expect(tryAnswer(input)).toEqual(inForce(0));
+it('in force: nothing is running and every proxy has it', async () => {
+  const { answer, set } = setUp();
+  expect(await answer()).toEqual(inForce(0));
   set([member('web~a', 'synced')]);
-  expect(tryAnswer(input)).toEqual(inForce(1));
+  expect(await answer()).toEqual(inForce(1));
   set([member('web~a', 'synced'), member('web~b', 'pending')]);
-  expect(tryAnswer(input)).toBeUndefined();
+  expect(await answer()).toMatchObject({ reason: 'timeout', waitingFor: ['web~b'] });
 });
 
-it('not in force while a phase runs', () => {
-  const { input, rollout, set, setMesh } = setUp();
+it('not in force while a phase runs', async () => {
+  const { answer, rollout, set, setMesh } = setUp();
   set([member('a', 'pending')]);
   const next = meshOf('{ trustDomain: shop.example, services: { web: {}, ledger: {} } }');
   setMesh({ mesh: next });
   rollout.start(next);
-  expect(tryAnswer(input)).toBeUndefined();
+  expect(await answer()).toMatchObject({ reason: 'timeout', waitingFor: ['a'] });
   set([member('web~a', 'synced')]);
-  expect(tryAnswer(input)).toEqual({ ...inForce(1), version: next.version });
+  expect(await answer()).toEqual({ ...inForce(1), version: next.version });
 });
 
-it('a NACK is the answer, with the words of Envoy and each place once', () => {
-  const { input, set } = setUp();
+it('a NACK is the answer, with the words of Envoy and each place once', async () => {
+  const { answer, set } = setUp();
   set([member('a', 'synced'), member('b', 'nacked')]);
-  expect(tryAnswer(input)).toEqual({
+  expect(await answer()).toEqual({
     inForce: false,
     reason: 'nacked',
     nacks: [
@@ -124,11 +135,11 @@ it('a NACK is the answer, with the words of Envoy and each place once', () => {
   });
 });
 
-it('problems of the mesh file are the answer, whatever the proxies say', () => {
-  const { input, set, setMesh } = setUp();
+it('problems of the mesh file are the answer, whatever the proxies say', async () => {
+  const { answer, set, setMesh } = setUp();
   set([member('b', 'nacked')]);
   setMesh({ problems: BROKEN.problems });
-  expect(tryAnswer(input)).toMatchObject({
+  expect(await answer()).toMatchObject({
     inForce: false,
     reason: 'problems',
     problems: [{ place: 'mesh.yaml:1:30', path: 'mtls', severity: 'error' }],
@@ -174,23 +185,23 @@ it('a wait whose client has left before it begins does not live on until its tim
 
 const demand = (text: string) =>
   parseDemand(new URLSearchParams(text), { mesh: MESH, problems: [] });
+const lacking = (service: string | null, wanted: number, got: number) => ({
+  ...{ inForce: false, reason: 'timeout', lacking: [{ service, wanted, got }] },
+});
 
-it('wait with 0 proxies is not the same as in force on every one of those that are wanted', () => {
-  const { input, set } = setUp();
-  expect(tryAnswer(input, demand('proxies=1'))).toBeUndefined();
+it('wait with 0 proxies is not the same as in force on all of those that are wanted', async () => {
+  const { answer, set } = setUp();
+  expect(await answer(demand('proxies=1'))).toMatchObject(lacking(null, 1, 0));
   set([member('web~a', 'synced')]);
-  expect(tryAnswer(input, demand('proxies=1&service=web=1'))).toEqual(inForce(1));
-  expect(tryAnswer(input, demand('proxies=2'))).toBeUndefined();
-  expect(tryAnswer(input, demand('service=web=2'))).toBeUndefined();
+  expect(await answer(demand('proxies=1&service=web=1'))).toEqual(inForce(1));
+  expect(await answer(demand('proxies=2'))).toMatchObject(lacking(null, 2, 1));
+  expect(await answer(demand('service=web=2'))).toMatchObject(lacking('web', 2, 1));
 });
 
 it('says at the timeout how many are missing of what was asked for', async () => {
-  const { input, set, clock, gone } = setUp();
+  const { wait, set, clock } = setUp();
   set([member('web~a', 'synced')]);
-  const asked = demand('proxies=3&service=web=2');
-  const onChange = () => () => undefined;
-  const options = { clock, timeoutMs: 1_000, signal: gone.signal, onChange, demand: asked };
-  const answer = waitForAnswer(input, options);
+  const answer = wait(1_000, demand('proxies=3&service=web=2'));
   clock.advance(1_000);
   expect(await answer).toMatchObject({
     reason: 'timeout',
@@ -230,9 +241,9 @@ it('after a restart wait names whom it waits for, not "0 proxies still to follow
   });
 });
 
-it('connected sidecars of an undeclared service are named in the answer', () => {
-  const { input, set } = setUp();
+it('connected sidecars of an undeclared service are named in the answer', async () => {
+  const { answer, set } = setUp();
   set([member('web~a', 'synced'), member('back~b', 'synced')]);
-  expect(tryAnswer(input)).toEqual(inForce(2, ['back~b']));
-  expect(tryAnswer(input, demand('proxies=2'))).toBeUndefined();
+  expect(await answer()).toEqual(inForce(2, ['back~b']));
+  expect(await answer(demand('proxies=2'))).toMatchObject(lacking(null, 2, 1));
 });

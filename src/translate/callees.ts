@@ -1,0 +1,30 @@
+// Whom a service may call: what it hears of at all.
+import { type Mesh, mayCall, type Port, type Service } from '../policy/index.js';
+import { NOTHING_REVOKED, type Revoked } from './revoked.js';
+
+/** A sidecar that serves its service. */
+export interface SidecarEndpoint {
+  readonly address: string;
+}
+
+/** A port that is called, and where. */
+export interface Callee {
+  readonly callee: Service;
+  readonly port: Port;
+  readonly sidecars: readonly SidecarEndpoint[];
+}
+
+/** The ports that this service may call, in the mesh's order. */
+export function toCallees(
+  mesh: Mesh,
+  caller: Service,
+  { services }: Revoked = NOTHING_REVOKED,
+): { callee: Service; port: Port }[] {
+  return [...mesh.services.values()]
+    .filter((callee) => !services.has(callee.name))
+    .flatMap((callee) =>
+      callee.ports
+        .filter((port) => mayCall(mesh, { caller, callee, port }))
+        .map((port) => ({ callee, port })),
+    );
+}
