@@ -37,6 +37,8 @@ const schema = z.strictObject({
   credential: credential.optional(),
   /** Where that was a certificate: what the first before it was had for, as far as is known. */
   origin: credential.optional(),
+  /** The certificate whose files this one replaced, where it was made on the data folder. */
+  replaces: hex.optional(),
 });
 
 /** Times in ms since the epoch. */
@@ -49,6 +51,7 @@ export interface HandingOut {
   readonly node?: NodeId;
   readonly credential?: HandedOutCredential;
   readonly origin?: HandedOutCredential;
+  readonly replaces?: string;
 }
 
 /** Durable when the promise resolves. @throws MeshError data-unwritable */
@@ -105,6 +108,26 @@ export async function lastHandedOutEndMs(
     ({ issuedAtMs }) => issuedAtMs < beforeMs + ISSUING_MARGIN_MS,
   );
   return older.length === 0 ? undefined : Math.max(...older.map(({ notAfterMs }) => notAfterMs));
+}
+
+/**
+ * What was issued before a time, has not ended, and was replaced by no later one: who has no other
+ * certificate. @throws MeshError data-damaged, data-unreadable
+ */
+export async function listUnreplaced(
+  dataDir: DataDir,
+  { beforeMs, nowMs }: { readonly beforeMs: number; readonly nowMs: number },
+): Promise<readonly HandedOut[]> {
+  const all = await listHandedOut(dataDir);
+  const replaced = new Set(
+    all.map(({ credential: by, replaces }) =>
+      by?.kind === 'certificate' ? by.serialHex : replaces,
+    ),
+  );
+  return all.filter(({ serialHex, issuedAtMs, notAfterMs }) => {
+    const isOlder = issuedAtMs < beforeMs + ISSUING_MARGIN_MS;
+    return isOlder && notAfterMs > nowMs && !replaced.has(serialHex);
+  });
 }
 
 /** Forgets what ended a while ago, so that a client with a short lifetime doesn't fill the disk. */

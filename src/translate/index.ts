@@ -1,3 +1,4 @@
+export { assertNoLoop } from './loop.js';
 export {
   ANCHORS_SECRET,
   DISCOVERY_TYPES,

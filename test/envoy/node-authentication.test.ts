@@ -139,6 +139,11 @@ await describeEnvoy('node authentication', {}, ({ binary }) => {
       lastAt: expect.any(String),
     });
 
+    // Envoy's own log says it as it was written.
+    expect(envoy.process.log().join('\n')).toContain(
+      'expected a token signed by a key of this server but got an unknown key',
+    );
+
     // 3. The right one again: the sidecar is back by itself, without a restart of the server.
     await rename(`${mesh.dataPath}.keys`, keys);
     await eventually(async () => (await mesh.status()).proxies.length === 1, {

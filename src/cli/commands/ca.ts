@@ -3,24 +3,22 @@ import type { Command } from 'commander';
 import { toRfc3339 } from '../../base/index.js';
 import { noteBundle } from '../../ca/index.js';
 import {
-  openStoredAuthority,
   readStepCaRecord,
-  StepCaAuthority,
+  type ShownAuthority,
   type StepCaRecord,
-  type StoredAuthority,
+  showStoredAuthority,
 } from '../../ca/step-ca/index.js';
 import { loadOrCreateAnchorPem } from '../../ca/xds/index.js';
 import { type DataDir, openDataDir } from '../../data/index.js';
 import { lastHandedOutEndMs } from '../../leaves/index.js';
 import { type Context, writeLine } from '../../terminal/index.js';
 import { dataOption, jsonOption, toExample } from '../options.js';
-import { caPassphraseOption, tryCaPassphrase } from '../passphrase.js';
+import { caPassphraseOption } from '../passphrase.js';
 import { defineImport } from './ca-import.js';
 import { defineRotate, STAGES } from './ca-rotate.js';
 
 interface ShowOptions {
   readonly data: string;
-  readonly caPassphraseFile?: string;
   readonly json?: boolean;
 }
 
@@ -51,7 +49,8 @@ export function define(command: Command, context: Context): void {
     .command('show')
     .description('show the CA certificates: subject, serial, validity, key, fingerprint')
     .addOption(jsonOption())
-    .addOption(caPassphraseOption())
+    // Of earlier versions: what is public needs no passphrase.
+    .addOption(caPassphraseOption().hideHelp())
     .addOption(dataOption())
     .addHelpText('after', toExample('countersign ca show'))
     .action((options: ShowOptions) => show(options, context));
@@ -59,7 +58,8 @@ export function define(command: Command, context: Context): void {
     .command('bundle')
     .description('print the trust anchors as PEM')
     .option('--xds', 'print the anchor of the xDS port instead, for clients of that port')
-    .addOption(caPassphraseOption())
+    // Of earlier versions: what is public needs no passphrase.
+    .addOption(caPassphraseOption().hideHelp())
     .addOption(dataOption())
     .addHelpText('after', toExample('countersign ca bundle > ca.pem'))
     .action(async (options: BundleOptions) => {
@@ -83,10 +83,9 @@ export function define(command: Command, context: Context): void {
   defineRotate(command.command('rotate'), context);
 }
 
-async function open({ data, caPassphraseFile }: ShowOptions, { clock, random }: Context) {
+async function open({ data }: ShowOptions, { clock, random }: Context) {
   const dataDir = await openDataDir({ path: data, lock: false, create: false, random });
-  const passphrase = tryCaPassphrase(caPassphraseFile);
-  return { dataDir, authority: await openStoredAuthority({ dataDir, clock, random, passphrase }) };
+  return { dataDir, authority: await showStoredAuthority({ dataDir, clock, random }) };
 }
 
 async function show(options: ShowOptions, context: Context): Promise<void> {
@@ -138,10 +137,10 @@ interface ShownChange {
 }
 
 async function toShownChange(
-  authority: StoredAuthority,
+  { own }: ShownAuthority,
   dataDir: DataDir,
 ): Promise<ShownChange | null> {
-  const change = authority instanceof StepCaAuthority ? undefined : authority.change;
+  const change = own?.change;
   if (change === undefined) return null;
   const { stage, sinceMs, oldRootSha256, newRootSha256 } = change;
   const endMs = await lastHandedOutEndMs(dataDir, sinceMs);

@@ -4,6 +4,11 @@ import { toRfc3339 } from '../../base/index.js';
 import { type DataDir, openDataDir } from '../../data/index.js';
 import { listHandedOut } from '../../leaves/index.js';
 import type { ServiceName } from '../../policy/index.js';
+import {
+  findCertificates,
+  findRevokedCertificates,
+  loadRevocations,
+} from '../../revocation/index.js';
 import { KEY_TYPES, type KeyType } from '../../spiffe/index.js';
 import { type Context, toTable, writeLine } from '../../terminal/index.js';
 import { createServerSource, type ServerSourceOptions } from '../cert-server.js';
@@ -255,15 +260,15 @@ async function printList(
   { json }: CertOptions,
   { stdout, clock }: Context,
 ): Promise<void> {
-  const listed = (await listHandedOut(dataDir)).map(
-    ({ serialHex, service, spiffeId, notAfterMs }) => ({
-      serial: serialHex,
-      service,
-      spiffeId,
-      notAfter: toRfc3339(notAfterMs),
-      ended: notAfterMs <= clock.now(),
-    }),
-  );
+  const revoked = await revokedSerials(dataDir, clock.now());
+  const listed = (await listHandedOut(dataDir)).map((one) => ({
+    serial: one.serialHex,
+    service: one.service,
+    spiffeId: one.spiffeId,
+    notAfter: toRfc3339(one.notAfterMs),
+    ended: one.notAfterMs <= clock.now(),
+    revoked: revoked.has(one.serialHex),
+  }));
   if (json === true) {
     writeLine(stdout, JSON.stringify({ certificates: listed }, undefined, 2));
     return;
@@ -272,13 +277,18 @@ async function printList(
     writeLine(stdout, 'no certificates have been handed out');
     return;
   }
-  const rows = listed.map(({ serial, service, spiffeId, notAfter, ended }) => [
-    serial,
-    service,
-    spiffeId,
-    ended ? `${notAfter} (ended)` : notAfter,
-  ]);
+  const rows = listed.map(({ serial, service, spiffeId, notAfter, ended, revoked: isRevoked }) => {
+    const mark = ended ? ' (ended)' : isRevoked ? ' (revoked)' : '';
+    return [serial, service, spiffeId, `${notAfter}${mark}`];
+  });
   for (const line of toTable([['SERIAL', 'SERVICE', 'SPIFFE ID', 'ENDS'], ...rows])) {
     writeLine(stdout, line);
   }
+}
+
+async function revokedSerials(dataDir: DataDir, nowMs: number): Promise<ReadonlySet<string>> {
+  const revocations = await loadRevocations(dataDir);
+  const { certificates } = await findCertificates(dataDir, nowMs);
+  const revoked = findRevokedCertificates(revocations, certificates, nowMs);
+  return new Set(revoked.map(({ serialHex }) => serialHex));
 }
