@@ -31,6 +31,8 @@ const schema = z.strictObject({
   issuedAtMs: z.number(),
   /** Of the leaf; absent in files of earlier versions. */
   fingerprintSha256: hex.optional(),
+  /** Of the CA that issued it; absent in files of earlier versions. */
+  issuerSha256: hex.optional(),
   /** `service~instance` where what its holder showed is bound to an instance. */
   node: z.string().refine(isNodeId).optional(),
   /** What its holder showed for it; absent where it was made on the data folder. */
@@ -58,10 +60,11 @@ export interface HandingOut {
 export async function recordHandedOut(dataDir: DataDir, handingOut: HandingOut): Promise<void> {
   const { certificate, ...rest } = handingOut;
   const { serialHex, spiffeId, notBeforeMs, notAfterMs, issuedAtMs, chainPem } = certificate;
-  const [leafDer = ''] = splitPem(chainPem);
+  const [leafDer = '', issuerDer] = splitPem(chainPem);
   const record: HandedOut = {
     ...{ serialHex, spiffeId, notBeforeMs, notAfterMs, issuedAtMs },
     ...{ fingerprintSha256: sha256Hex(leafDer), ...rest },
+    ...(issuerDer === undefined ? {} : { issuerSha256: sha256Hex(issuerDer) }),
   };
   await openStore(dataDir, toName(serialHex)).write(record);
 }
@@ -110,13 +113,20 @@ export async function lastHandedOutEndMs(
   return older.length === 0 ? undefined : Math.max(...older.map(({ notAfterMs }) => notAfterMs));
 }
 
+export interface UnreplacedOptions {
+  /** SHA-256 of the CA that issues now: what it issued is no older one, whenever that was. */
+  readonly issuerSha256: string | undefined;
+  readonly beforeMs: number;
+  readonly nowMs: number;
+}
+
 /**
  * What was issued before a time, has not ended, and was replaced by no later one: who has no other
  * certificate. @throws MeshError data-damaged, data-unreadable
  */
 export async function listUnreplaced(
   dataDir: DataDir,
-  { beforeMs, nowMs }: { readonly beforeMs: number; readonly nowMs: number },
+  { issuerSha256: issuer, beforeMs, nowMs }: UnreplacedOptions,
 ): Promise<readonly HandedOut[]> {
   const all = await listHandedOut(dataDir);
   const replaced = new Set(
@@ -124,8 +134,8 @@ export async function listUnreplaced(
       by?.kind === 'certificate' ? by.serialHex : replaces,
     ),
   );
-  return all.filter(({ serialHex, issuedAtMs, notAfterMs }) => {
-    const isOlder = issuedAtMs < beforeMs + ISSUING_MARGIN_MS;
+  return all.filter(({ serialHex, issuedAtMs, notAfterMs, issuerSha256 }) => {
+    const isOlder = issuedAtMs < beforeMs + ISSUING_MARGIN_MS && issuerSha256 !== (issuer ?? '');
     return isOlder && notAfterMs > nowMs && !replaced.has(serialHex);
   });
 }

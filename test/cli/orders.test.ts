@@ -207,6 +207,35 @@ describe('ca rotate', () => {
     await vi.waitFor(isChanged, { timeout: 5_000 });
   });
 
+  test('--wait returns at once where something holds on to the old root', async () => {
+    await serve('data');
+    // Given before the change: somebody may hold the old root for long.
+    await command('ca', 'bundle', '--data', '<dir>/data');
+    const argv = ['ca', 'rotate', '--wait', '--timeout', '1h', '--data', '<dir>/data'];
+    expect(await command(...argv)).toEqual({
+      code: 1,
+      stdout: 'the server has taken over a new root, which replaces the old one in stages\n',
+      stderr: expect.stringMatching(
+        new RegExp(
+          'both roots are trusted, the new one signs\n' +
+            'error: expected the new root to stand alone but it waits for whoever holds a bundle ' +
+            'of the old root: countersign ca rotate --finish\n' +
+            '  hint: `countersign ca rotate --finish` says whom the end of the old root cuts ' +
+            'off\n$',
+        ),
+      ),
+    });
+    const finish = ['ca', 'rotate', '--finish', '--data', '<dir>/data'];
+    expect(await command(...finish)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('whoever has the bundle that `ca bundle` gave at '),
+    });
+    expect(await command(...finish, '--yes', '--wait')).toMatchObject({
+      code: 0,
+      stdout: 'the old root is trusted no longer\nthe new root stands alone\n',
+    });
+  });
+
   test('--wait says who holds on to the old root where its time is over', async () => {
     const started = await serve('data');
     await joinWeb('data', started);

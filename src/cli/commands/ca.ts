@@ -12,6 +12,7 @@ import { loadOrCreateAnchorPem } from '../../ca/xds/index.js';
 import { type DataDir, openDataDir } from '../../data/index.js';
 import { lastHandedOutEndMs } from '../../leaves/index.js';
 import { type Context, writeLine } from '../../terminal/index.js';
+import { findDependents } from '../old-root.js';
 import { dataOption, jsonOption, toExample } from '../options.js';
 import { caPassphraseOption } from '../passphrase.js';
 import { defineImport } from './ca-import.js';
@@ -102,7 +103,7 @@ async function show(options: ShowOptions, context: Context): Promise<void> {
     toShownAnchor(anchorPem),
   ];
   const { trustDomain } = authority;
-  const change = await toShownChange(authority, dataDir);
+  const change = await toShownChange(authority, dataDir, context);
   const outside = toShownOutside(await readStepCaRecord(dataDir));
   if (options.json === true) {
     const json = { trustDomain, ...outside, authorities: shown, rootChange: change };
@@ -134,19 +135,23 @@ interface ShownChange {
   readonly newRootSha256: string;
   /** When the last certificate that was handed out under the old root ends. */
   readonly handedOutUntil: string | null;
+  /** Whom the end of the old root cuts off, in words. */
+  readonly dependents: readonly string[];
 }
 
 async function toShownChange(
   { own }: ShownAuthority,
   dataDir: DataDir,
+  context: Context,
 ): Promise<ShownChange | null> {
   const change = own?.change;
-  if (change === undefined) return null;
+  if (own === undefined || change === undefined) return null;
   const { stage, sinceMs, oldRootSha256, newRootSha256 } = change;
   const endMs = await lastHandedOutEndMs(dataDir, sinceMs);
   const handedOutUntil = endMs === undefined ? null : toRfc3339(endMs);
   const since = toRfc3339(sinceMs);
-  return { stage, since, oldRootSha256, newRootSha256, handedOutUntil };
+  const dependents = (await findDependents(own, dataDir, context)).map(({ text }) => text);
+  return { stage, since, oldRootSha256, newRootSha256, handedOutUntil, dependents };
 }
 
 function toChangeLines(change: ShownChange): readonly string[] {
@@ -159,6 +164,7 @@ function toChangeLines(change: ShownChange): readonly string[] {
     `  old root     sha256 ${oldRootSha256}`,
     `  new root     sha256 ${newRootSha256}`,
     ...until,
+    ...change.dependents.map((text) => `  depends      ${text}`),
   ];
 }
 
