@@ -1,4 +1,4 @@
-// A sidecar that listens where its own application is said to be calls itself for ever: each call
+// A sidecar that listens where its own application is said to be calls itself forever: each call
 // that it passes on arrives at it again. That happens where a sidecar's address is loopback, as the
 // server sees one on its own host that names no other.
 import { MeshError } from '../base/index.js';
@@ -13,6 +13,6 @@ export function assertNoLoop({ name, ports }: Service, address: string): void {
   const place = address.includes(':') ? `[${address}]` : address;
   const message =
     `expected an address for the sidecar of "${name}" other than its application's ` +
-    `but got ${place}:${looped.target.port} for both: it would call itself for ever`;
+    `but got ${place}:${looped.target.port} for both: it would call itself forever`;
   throw new MeshError('address-in-use', message, { variant: 'own-application' });
 }

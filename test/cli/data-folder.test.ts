@@ -125,7 +125,7 @@ describe('a wrong folder gets no new CA, keys or anchor in passing', () => {
         stdout: '',
         stderr:
           `error: expected a data folder at <dir>/${name} but ${got}\n` +
-          '  hint: start `countersign serve` once with the same --data, or name the folder by ' +
+          '  hint: start `countersign serve` once with the same --data, or name the folder with ' +
           '--data\n',
       });
     }

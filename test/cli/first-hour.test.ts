@@ -37,13 +37,13 @@ describe('a folder that cannot be made is said at once, and nothing spins', () =
   });
 });
 
-describe('a sidecar on the host of the server, without an address, calls itself for ever', () => {
+describe('a sidecar on the host of the server, without an address, calls itself forever', () => {
   const REFUSED = {
     code: 1,
     stdout: '',
     stderr:
       'error: expected an address for the sidecar of "web" other than its application\'s ' +
-      'but got 127.0.0.1:8080 for both: it would call itself for ever\n' +
+      'but got 127.0.0.1:8080 for both: it would call itself forever\n' +
       '  hint: give the sidecar an address of its own (bootstrap --address 127.1.0.1), or its ' +
       'application another port (target in mesh.yaml)\n',
   };

@@ -105,7 +105,7 @@ describe('cert --xds --watch keeps the old root in bundle.pem until half life', 
     expect(running.stderr()).toBe('');
     expect(await cli.run('ca', 'rotate', '--finish', ...DATA)).toEqual({
       code: 0,
-      stdout: 'the old root is trusted no longer\n',
+      stdout: 'the old root is no longer trusted\n',
       stderr: '',
     });
     await vi.waitFor(() => expect(roots()).toBe(1), SOON);
@@ -187,8 +187,9 @@ describe('ca rotate --finish cuts clients off without naming them', () => {
     const { code, stdout, stderr } = await cli.run('ca', 'rotate', '--finish', ...DATA);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     const lines = stderr.trimEnd().split('\n');
-    expect(lines[0]).toBe('error: expected nobody to depend on the old root but its end cuts off:');
-    expect(lines.slice(1, -1).map((line) => line.trim())).toEqual(listed());
+    expect(lines[0]).toBe('the end of the old root cuts off:');
+    expect(lines.slice(1, -2).map((line) => line.trim())).toEqual(listed());
+    expect(lines.at(-2)).toBe('error: expected nobody to depend on the old root but 3 do');
     expect(lines.at(-1)).toContain('`countersign ca rotate --finish --yes`');
     expect((await open()).change?.stage).toBe('sign');
     expect(stderr).not.toContain(serials[1]);
@@ -196,11 +197,8 @@ describe('ca rotate --finish cuts clients off without naming them', () => {
 
   test('with --yes the server is asked', async () => {
     const { code, stdout } = await cli.run('ca', 'rotate', '--finish', '--yes', ...DATA);
-    expect({ code, stdout }).toEqual({
-      code: 0,
-      stdout:
-        'the old root goes as soon as the server has seen this\nstored; no server has answered\n',
-    });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^the old root goes .*\nstored; no server has answered/);
   });
 
   test('ca show names them too', async () => {

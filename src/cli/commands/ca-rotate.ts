@@ -91,7 +91,7 @@ async function rotate(options: RotateOptions, context: Context): Promise<void> {
         hint: 'see `countersign ca show`',
       });
     }
-    if (options.yes !== true) refuseCut(await askDependents(authority, dataDir, context));
+    if (options.yes !== true) refuseCut(await askDependents(authority, dataDir, context), context);
     await finish(place, change.oldRootSha256);
     if (options.wait === true) await waitForEnd(place, change.newRootSha256);
   } else if (change === undefined) {
@@ -112,17 +112,19 @@ async function rotate(options: RotateOptions, context: Context): Promise<void> {
   }
 }
 
-/** @throws MeshError request-invalid where the end of the old root cuts somebody off */
-function refuseCut(dependents: readonly Dependent[]): void {
+/** @throws MeshError request-invalid if the end of the old root cuts somebody off */
+function refuseCut(dependents: readonly Dependent[], { stderr }: Context): void {
   if (dependents.length === 0) return;
-  const shown = dependents.slice(0, DEPENDENTS_SHOWN).map(({ text }) => `\n  ${text}`);
+  writeLine(stderr, 'the end of the old root cuts off:');
+  const shown = dependents.slice(0, DEPENDENTS_SHOWN);
+  for (const { text } of shown) writeLine(stderr, `  ${text}`);
   const more = dependents.length - shown.length;
-  const rest = more > 0 ? `\n  and ${more} more` : '';
-  const message = 'expected nobody to depend on the old root but its end cuts off:';
-  throw new MeshError('request-invalid', `${message}${shown.join('')}${rest}`, {
+  if (more > 0) writeLine(stderr, `  and ${more} more`);
+  const message = `expected nobody to depend on the old root but ${dependents.length} do`;
+  throw new MeshError('request-invalid', message, {
     hint:
       'sidecars and `cert --watch` follow by themselves when they reach the server; cut the rest ' +
-      'off by `countersign ca rotate --finish --yes`',
+      'off with `countersign ca rotate --finish --yes`',
   });
 }
 

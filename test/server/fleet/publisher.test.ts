@@ -166,6 +166,6 @@ services:
   ledger: { ports: { 8080: { protocol: http, target: "127.1.0.1:8080" } } }`);
   publisher.update({ mesh: edited, endpoints: new Map() });
   expect(() => publisher.toPublication(ledger, LEAF)).toThrow(
-    'but got 127.1.0.1:8080 for both: it would call itself for ever',
+    'but got 127.1.0.1:8080 for both: it would call itself forever',
   );
 });

@@ -146,7 +146,8 @@ describe('a sidecar whose application is where it listens itself', () => {
       ...{ address: peerAddress, node: { ...node, ...userAgent }, variant: 'delta' },
       ...{ authorization: LEDGER, certificate: undefined },
     };
-    return authenticateSidecar(peer, { tokens, mesh: LOOPED, nowMs: clock.now(), ownerOf: async () => undefined });
+    const options = { tokens, mesh: LOOPED, nowMs: clock.now(), ownerOf: async () => undefined };
+    return authenticateSidecar(peer, options);
   };
 
   it.each<[string, string, Record<string, string>]>([
