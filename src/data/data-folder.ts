@@ -32,7 +32,7 @@ export async function prepareFolder(path: string, create: boolean): Promise<bool
     throw unwritable(path, error);
   });
   if (found === undefined) {
-    if (!create) throw missing(path, 'but there is none');
+    if (!create) throw missing(path, 'there is none');
     await writing(path, async () => {
       await makeFolder(path);
       await syncFolder(dirname(path));
@@ -50,7 +50,7 @@ async function claim(path: string, found: Stats, create: boolean): Promise<boole
     const names = await readdir(path);
     refuseForeign(path, names);
     // Before anything of it is changed: it may be somebody else's empty folder.
-    if (!create && !isOurs(names)) throw missing(path, 'but it is empty');
+    if (!create && !isOurs(names)) throw missing(path, 'it is empty');
     // A folder that others may read would show them every private key that is put in it.
     if ((found.mode & 0o077) !== 0) await chmod(path, FOLDER_MODE);
     return isOurs(names);
@@ -73,9 +73,8 @@ function isOurs(names: readonly string[]): boolean {
 }
 
 function missing(path: string, got: string): MeshError {
-  return new MeshError('data-missing', `expected a data folder at ${path} ${got}`, {
-    variant: 'folder',
-  });
+  const message = `expected a data folder at ${path} but ${got}`;
+  return new MeshError('data-missing', message, { variant: 'folder' });
 }
 
 function refuseForeign(path: string, names: readonly string[]): void {

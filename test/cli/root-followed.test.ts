@@ -189,7 +189,7 @@ describe('ca rotate --finish cuts clients off without naming them', () => {
     const lines = stderr.trimEnd().split('\n');
     expect(lines[0]).toBe('the end of the old root cuts off:');
     expect(lines.slice(1, -2).map((line) => line.trim())).toEqual(listed());
-    expect(lines.at(-2)).toBe('error: expected nobody to depend on the old root but 3 do');
+    expect(lines.at(-2)).toBe('error: expected --yes: 3 depend on the old root');
     expect(lines.at(-1)).toContain('`countersign ca rotate --finish --yes`');
     expect((await open()).change?.stage).toBe('sign');
     expect(stderr).not.toContain(serials[1]);

@@ -112,7 +112,7 @@ async function rotate(options: RotateOptions, context: Context): Promise<void> {
   }
 }
 
-/** @throws MeshError request-invalid if the end of the old root cuts somebody off */
+/** @throws MeshError confirmation-missing if the end of the old root cuts somebody off */
 function refuseCut(dependents: readonly Dependent[], { stderr }: Context): void {
   if (dependents.length === 0) return;
   writeLine(stderr, 'the end of the old root cuts off:');
@@ -120,8 +120,8 @@ function refuseCut(dependents: readonly Dependent[], { stderr }: Context): void 
   for (const { text } of shown) writeLine(stderr, `  ${text}`);
   const more = dependents.length - shown.length;
   if (more > 0) writeLine(stderr, `  and ${more} more`);
-  const message = `expected nobody to depend on the old root but ${dependents.length} do`;
-  throw new MeshError('request-invalid', message, {
+  const message = `expected --yes: ${dependents.length} depend on the old root`;
+  throw new MeshError('confirmation-missing', message, {
     hint:
       'sidecars and `cert --watch` follow by themselves when they reach the server; cut the rest ' +
       'off with `countersign ca rotate --finish --yes`',
