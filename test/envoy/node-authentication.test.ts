@@ -164,6 +164,7 @@ await describeEnvoy('node authentication', {}, ({ binary }) => {
     await mesh.start();
     expect((await refused('token-key-unknown'))[0]).toEqual({
       peer: expect.stringMatching(/^127\./),
+      claim: 'ledger~lost',
       code: 'token-key-unknown',
       reason: 'expected a token signed by a key of this server but got an unknown key',
       hint: expect.stringContaining('restored from an older backup'),
