@@ -9,7 +9,7 @@ export const ERROR_CODES = {
   'data-foreign': 'the folder given for data holds other things',
   'data-locked': 'another server holds the data folder',
   'data-damaged': 'a file of the data folder is not what was stored there',
-  'data-missing': 'the data folder has no authority yet',
+  'data-missing': 'there is no data folder, or none that a server has used',
   'backup-invalid': 'a file is no backup that this version can read',
   'backup-damaged': 'a backup is cut short or changed',
   'passphrase-wrong': 'a passphrase does not open what it was given for',
@@ -32,7 +32,8 @@ export const ERROR_CODES = {
   'csr-invalid': 'a certificate request breaks a rule or does not prove that its key is held',
   'csr-wrong-identity': 'a certificate request names another identity than its sender proved',
   'service-unknown': 'the mesh declares no such service',
-  'address-in-use': 'an address is claimed by a connected sidecar of another service',
+  'address-in-use':
+    "an address is claimed by a connected sidecar of another service, or is the application's own",
   'resource-limit': 'a stated limit was reached',
   'request-invalid': 'a discovery request breaks the xDS protocol',
   'snapshot-dangling': 'a snapshot refers to resources that it lacks',

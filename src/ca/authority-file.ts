@@ -6,6 +6,7 @@ import { MeshError } from '../base/index.js';
 import type { Issued, Issuer } from '../x509/issue/index.js';
 import { encryptKey, openKey } from '../x509/keys/index.js';
 import { readCertificate, splitPem } from '../x509/read/index.js';
+import type { PublicChain, PublicMaterial } from './authority-facts.js';
 import type { AuthorityMaterial, CaChain, CaChange, RetiredIssuer } from './authority-material.js';
 
 const pair = z.strictObject({ certificatePem: z.string(), privateKeyPem: z.string() });
@@ -52,6 +53,23 @@ export function toMaterial(stored: StoredAuthority, passphrase?: string): Author
     }),
     change: change === undefined ? undefined : toChange(change, passphrase),
   };
+}
+
+/** What it says without its keys. @throws as `toMaterial`, for certificates */
+export function toPublicMaterial({
+  trustDomain,
+  change,
+  ...current
+}: StoredAuthority): PublicMaterial {
+  return {
+    trustDomain,
+    current: toPublicChain(current),
+    change: change === undefined ? undefined : { ...change, other: toPublicChain(change) },
+  };
+}
+
+function toPublicChain({ root, intermediate }: StoredCaChain): PublicChain {
+  return { root: toIssued(root.certificatePem), issuer: toIssued(intermediate.certificatePem) };
 }
 
 /** Whether a key in it lies open. */

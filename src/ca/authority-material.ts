@@ -181,11 +181,6 @@ export function toIssuers({ current, retired, change }: AuthorityMaterial): read
   return [current.issuer, ...other, ...retired.map(({ issuer }) => issuer)];
 }
 
-/** The roots that everybody trusts, the one that signs now first. */
-export function toRoots({ current, change }: AuthorityMaterial): readonly Issued[] {
-  return change === undefined ? [current.root] : [current.root, change.other.root];
-}
-
 /** What follows a leaf in its chain. */
 export function toChainPem({ current, change }: AuthorityMaterial): string {
   const crossPem = change?.stage === 'sign' ? change.crossPem : '';

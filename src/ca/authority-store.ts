@@ -7,12 +7,14 @@ import { type Clock, MeshError, type Random } from '../base/index.js';
 import { createJsonStore, type DataDir, type DurableStore, damaged } from '../data/index.js';
 import { generateKeys, type KeySource } from '../x509/keys/index.js';
 import { LocalAuthority } from './authority.js';
+import { AuthorityFacts } from './authority-facts.js';
 import {
   authoritySchema,
   hasOpenKey,
   isPassphraseError,
   type StoredAuthority,
   toMaterial,
+  toPublicMaterial,
   toStoredAuthority,
 } from './authority-file.js';
 import {
@@ -70,14 +72,16 @@ export async function loadAuthority(
   how: { readonly trustDomain?: string; readonly renews?: boolean } = {},
 ): Promise<LocalAuthority> {
   const found = await tryLoad(options);
-  if (found === undefined) {
-    const message = `expected an authority in ${options.dataDir.path} but there is none`;
-    throw new MeshError('data-missing', message, { variant: 'authority' });
-  }
+  if (found === undefined) throw noAuthority(options.dataDir);
   const { trustDomain, renews = false } = how;
   const { material } = found;
   const own = trustDomain === undefined ? material : ofDomain(material, trustDomain);
   return toAuthority(own, options, renews);
+}
+
+function noAuthority({ path }: Pick<DataDir, 'path'>): MeshError {
+  const message = `expected an authority in ${path} but there is none`;
+  return new MeshError('data-missing', message, { variant: 'authority' });
 }
 
 /**
@@ -93,9 +97,19 @@ export async function createAuthority(
   return openStore(dataDir).create(toStoredAuthority(material, passphrase));
 }
 
-/** The trust domain that a data folder's authority is of; undefined where it has none. */
-export async function readTrustDomain(dataDir: DataDir): Promise<string | undefined> {
-  return (await openStore(dataDir).read())?.trustDomain;
+/**
+ * What the authority of a data folder says without its keys, whatever their passphrase, and though
+ * it may have ended.
+ * @throws MeshError data-missing where there is none; data-damaged, data-unreadable
+ */
+export async function readAuthority(dataDir: DataDir): Promise<AuthorityFacts> {
+  const stored = await openStore(dataDir).read();
+  if (stored === undefined) throw noAuthority(dataDir);
+  try {
+    return new AuthorityFacts(toPublicMaterial(stored));
+  } catch {
+    throw damaged({ dataDir, name: FILE, what: 'expected certificates but got other text' });
+  }
 }
 
 /** A file of version 1 has a root and an issuing CA, and nothing else. */

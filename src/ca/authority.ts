@@ -9,7 +9,6 @@ import { type Cancel, MeshError, SECOND_MS, toRfc3339 } from '../base/index.js';
 import type { KeyType, SpiffeId } from '../spiffe/index.js';
 import {
   type CrlAuthority,
-  type Issued,
   type Issuer,
   issueCertificate,
   issueCrl,
@@ -18,12 +17,8 @@ import {
   toSerialHex,
 } from '../x509/issue/index.js';
 import { type KeyPair, sha256Hex } from '../x509/keys/index.js';
-import {
-  type CertificateFacts,
-  isSignedBy,
-  readCertificate,
-  splitPem,
-} from '../x509/read/index.js';
+import type { CertificateFacts } from '../x509/read/index.js';
+import { AuthorityFacts, type AuthorityInfo, type RootChange } from './authority-facts.js';
 import {
   type AuthorityMaterial,
   type AuthorityTools,
@@ -34,7 +29,6 @@ import {
   signByOther,
   toChainPem,
   toIssuers,
-  toRoots,
 } from './authority-material.js';
 
 /** What a leaf shall say. */
@@ -81,19 +75,6 @@ export interface Leaf extends LeafCertificate {
   readonly keyPem: string;
 }
 
-/** One certificate of an authority, for people. */
-export interface AuthorityInfo {
-  readonly kind: 'root' | 'intermediate';
-  readonly subject: string;
-  readonly serialHex: string;
-  readonly notBeforeMs: number;
-  readonly notAfterMs: number;
-  /** `ec prime256v1`, `rsa 2048`. */
-  readonly keyType: string;
-  /** SHA-256 of the certificate, lower-case hex. */
-  readonly fingerprintSha256: string;
-}
-
 export interface Authority {
   readonly trustDomain: string;
   /** The trust anchors, PEM. */
@@ -118,18 +99,6 @@ export interface Authority {
   describe(): readonly AuthorityInfo[];
 }
 
-/** How a change of root stands. */
-export interface RootChange {
-  readonly stage: 'trust' | 'sign';
-  /** SHA-256 of the roots' certificates, lower-case hex. */
-  readonly oldRootSha256: string;
-  readonly newRootSha256: string;
-  /** When the stage began, ms since the epoch. */
-  readonly sinceMs: number;
-  /** When the change began: from then on both roots are in every bundle. */
-  readonly beganAtMs: number;
-}
-
 export interface LocalAuthorityTools extends AuthorityTools {
   /** Stores material durably; called before anything of it is used. */
   readonly save: (material: AuthorityMaterial) => Promise<void>;
@@ -139,14 +108,12 @@ export interface LocalAuthorityTools extends AuthorityTools {
 
 /** Share of an issuing CA's life after which the next one is made. */
 const ISSUER_RENEW_AT = 0.5;
-/** Leaf, issuing CA, what is between it and the root, a root signed by an older one. */
-const LONGEST_CHAIN = 8;
-
 /** The authority whose keys are in the data folder. */
 export class LocalAuthority implements Authority {
   readonly trustDomain: string;
   readonly #tools: LocalAuthorityTools;
   #material: AuthorityMaterial;
+  #facts: AuthorityFacts;
   /** Stored, and about to be used. */
   #next: AuthorityMaterial | undefined;
   #changing: Promise<void> = Promise.resolve();
@@ -155,13 +122,12 @@ export class LocalAuthority implements Authority {
   constructor(material: AuthorityMaterial, tools: LocalAuthorityTools) {
     this.trustDomain = material.trustDomain;
     this.#material = material;
+    this.#facts = new AuthorityFacts(material);
     this.#tools = tools;
   }
 
   get trustAnchorsPem(): string {
-    return toRoots(this.#material)
-      .map(({ pem }) => pem)
-      .join('');
+    return this.#facts.trustAnchorsPem;
   }
 
   readonly crls: CrlAuthority = {
@@ -191,31 +157,20 @@ export class LocalAuthority implements Authority {
   }
 
   vouchesFor(chainPem: string): boolean {
-    return this.#rootOf(chainPem) !== undefined;
+    return this.#facts.vouchesFor(chainPem);
   }
 
   isCurrent(chainPem: string): boolean {
-    return this.#rootOf(chainPem) === this.#material.current.root;
+    return this.#facts.isCurrent(chainPem);
   }
 
   describe(): readonly AuthorityInfo[] {
-    const { current, change } = this.#material;
-    const chains = change === undefined ? [current] : [current, change.other];
-    return chains.flatMap(({ root, issuer }) => [
-      toInfo('root', root),
-      toInfo('intermediate', issuer),
-    ]);
+    return this.#facts.describe();
   }
 
   /** The change of root that is under way. */
   get change(): RootChange | undefined {
-    const { current, change } = this.#material;
-    if (change === undefined) return undefined;
-    const { stage, sinceMs, beganAtMs, other } = change;
-    const [own, others] = [current, other].map(({ root }) => sha256Hex(root.facts.der));
-    const [oldRootSha256 = '', newRootSha256 = ''] =
-      stage === 'trust' ? [own, others] : [others, own];
-    return { stage, sinceMs, beganAtMs, oldRootSha256, newRootSha256 };
+    return this.#facts.change;
   }
 
   /** Whether that chain is in force, or on its way. */
@@ -314,6 +269,7 @@ export class LocalAuthority implements Authority {
         this.#next = next;
         if (hasNewIssuer(this.#material, next)) await this.#prepareNewIssuer();
         this.#material = next;
+        this.#facts = new AuthorityFacts(next);
       } finally {
         this.#next = undefined;
       }
@@ -324,20 +280,6 @@ export class LocalAuthority implements Authority {
 
   async #prepareNewIssuer(): Promise<void> {
     await Promise.all([...this.#preparations].map((prepare) => prepare()));
-  }
-
-  /** The trusted root that a chain (leaf first) leads to; the one that signs now where it may. */
-  #rootOf(chainPem: string): Issued | undefined {
-    const chain = splitPem(chainPem).map(readCertificate);
-    const roots = toRoots(this.#material);
-    let [at] = chain;
-    for (let step = 0; at !== undefined && step < LONGEST_CHAIN; step++) {
-      const facts: CertificateFacts = at;
-      const root = roots.find((one) => isSignedBy(facts, one.facts));
-      if (root !== undefined) return root;
-      at = chain.find((one) => one !== facts && isSignedBy(facts, one));
-    }
-    return undefined;
   }
 }
 
@@ -351,22 +293,4 @@ function requireInForce({ notAfterMs }: CertificateFacts, nowMs: number): void {
   if (notAfterMs - nowMs >= SECOND_MS) return;
   const ended = toRfc3339(notAfterMs);
   throw new MeshError('certificate-invalid', `the issuing CA ended ${ended}`, { variant: 'ended' });
-}
-
-/** One certificate of an authority, for people. */
-export function toInfo(
-  kind: AuthorityInfo['kind'],
-  { facts }: Pick<Issued, 'facts'>,
-): AuthorityInfo {
-  const { publicKey, subject } = facts.x509;
-  const details = publicKey.asymmetricKeyDetails;
-  return {
-    kind,
-    subject: subject.replaceAll('\n', ', '),
-    serialHex: facts.serialHex,
-    notBeforeMs: facts.notBeforeMs,
-    notAfterMs: facts.notAfterMs,
-    keyType: `${publicKey.asymmetricKeyType} ${details?.namedCurve ?? details?.modulusLength}`,
-    fingerprintSha256: sha256Hex(facts.der),
-  };
 }

@@ -4,6 +4,7 @@
 // and a leaf is issued on trial, by all rules, before the chain is called good.
 import { MeshError, MINUTE_MS } from '../base/index.js';
 import { toSpiffeId, tryTrustDomain } from '../spiffe/index.js';
+import { missingExtensions } from '../x509/check/index.js';
 import { toIssuer } from '../x509/issue/index.js';
 import { openKey } from '../x509/keys/index.js';
 import {
@@ -32,6 +33,8 @@ export interface BroughtCa {
   readonly chainPem?: string | undefined;
 }
 
+/** The same key and subject, so that what it signed stays good. */
+const REMAKE = 'make it again: openssl req -x509 -key <its key> -subj <its subject> -days 3650';
 const HINT = 'nothing was changed; `openssl x509 -text -in <file>` shows what a certificate says';
 
 /** The trust domain that a CA certificate names by its SPIFFE ID; undefined where it names none. */
@@ -117,5 +120,8 @@ async function tryCaChain(
 }
 
 function refused(problems: readonly string[]): MeshError {
-  return new MeshError('certificate-invalid', problems.join('; '), { hint: HINT });
+  const missing = missingExtensions(problems);
+  const options = missing.map((one) => ` -addext ${one}`).join('');
+  const hint = missing.length === 0 ? HINT : `${REMAKE}${options}; nothing was changed`;
+  return new MeshError('certificate-invalid', problems.join('; '), { hint });
 }

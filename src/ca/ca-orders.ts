@@ -22,6 +22,16 @@ const progress = z.strictObject({
   stage: z.enum(['trust', 'sign']).optional(),
   /** Nodes, or what else holds the change up, in words. */
   waitingFor: z.array(z.string()),
+  /** What keeps the old root though no connected sidecar does; present where there is some. */
+  holders: z
+    .array(
+      z.strictObject({
+        text: z.string(),
+        /** When it lets go by itself, ms since the epoch; absent: never. */
+        untilMs: z.number().optional(),
+      }),
+    )
+    .optional(),
 });
 
 /** How far a change of root is. */

@@ -1,21 +1,20 @@
 export {
   type Authority,
-  type AuthorityInfo,
   type CertifyRequest,
   type Leaf,
   type LeafCertificate,
   type LeafNames,
   type LeafRequest,
   LocalAuthority,
-  toInfo,
 } from './authority.js';
+export { type AuthorityInfo, toInfo } from './authority-facts.js';
 export { type CaChain, createCaChain } from './authority-material.js';
 export {
   type AuthorityOptions,
   createAuthority,
   loadAuthority,
   loadOrCreateAuthority,
-  readTrustDomain,
+  readAuthority,
 } from './authority-store.js';
 export { bundleNotedAtMs, noteBundle } from './bundle-note.js';
 export { importCaChain, trustDomainOfCa } from './ca-import.js';

@@ -5,7 +5,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MeshError, SECOND_MS, systemErrorCode } from '../base/index.js';
+import { type Cancel, MeshError, SECOND_MS, systemErrorCode } from '../base/index.js';
 import { XDS_SERVER_NAME } from '../ca/xds/index.js';
 import type { CallerCredential } from '../grpc/certificates/index.js';
 import { checkReceived } from '../leaves/index.js';
@@ -14,7 +14,7 @@ import type { KeyType } from '../spiffe/index.js';
 import type { Context } from '../terminal/index.js';
 import { createCsr, toCsrPem } from '../x509/issue/index.js';
 import { generateKeys } from '../x509/keys/index.js';
-import type { CertSource } from './cert-source.js';
+import type { AnchorsFollowing, AnchorsListeners, CertSource, Obtained } from './cert-source.js';
 import { formatHostPort, type HostPort, usage } from './options.js';
 
 export interface ServerSourceOptions {
@@ -37,34 +37,68 @@ export interface ServerSourceOptions {
  * server-unreachable; the server's own refusal; certificate-invalid, token-wrong-service.
  */
 export function createServerSource(options: ServerSourceOptions): CertSource {
+  return {
+    obtain: () => obtain(options),
+    follow: (listeners) => followServer(options, listeners),
+  };
+}
+
+async function obtain(options: ServerSourceOptions): Promise<Obtained> {
   const { service, xds, key, ttlMs = 0, context } = options;
   const { clock } = context;
-  return async () => {
-    const anchorPem = await readAnchor(options.anchorFile);
-    const tried = [tryCurrent(options), readToken(options.tokenFile)];
-    const keys = await generateKeys(key);
-    const chain = await askInTurn(tried, async (credential) => {
-      const { requestCertificate } = await import('../grpc/certificates/index.js');
-      return requestCertificate({
-        ...{ address: formatHostPort(xds), anchorPem, serverName: XDS_SERVER_NAME },
-        ...{ credential, csrPem: toCsrPem(createCsr({ keys })), clock },
-        validityS: Math.floor(ttlMs / SECOND_MS),
-      });
+  const anchorPem = await readAnchor(options.anchorFile);
+  const tried = [tryCurrent(options), readToken(options.tokenFile)];
+  const keys = await generateKeys(key);
+  const chain = await askInTurn(tried, async (credential) => {
+    const { requestCertificate } = await import('../grpc/certificates/index.js');
+    return requestCertificate({
+      ...{ address: formatHostPort(xds), anchorPem, serverName: XDS_SERVER_NAME },
+      ...{ credential, csrPem: toCsrPem(createCsr({ keys })), clock },
+      validityS: Math.floor(ttlMs / SECOND_MS),
     });
-    const chainPem = chain.slice(0, -1).join('');
-    const anchorsPem = chain.at(-1) ?? '';
-    const { privateKeyPem: keyPem } = keys;
-    const nowMs = clock.now();
-    const facts = checkReceived({ chainPem, anchorsPem, keyPem, nowMs });
-    if (!isFor(service, facts)) {
-      const message = `expected a certificate for "${service}" but got one for ${facts.spiffeId}`;
-      throw new MeshError('token-wrong-service', message, {
-        hint: `the token is for another service: make one with \`countersign token ${service}\``,
-      });
-    }
-    const { spiffeId, serialHex, notAfterMs } = facts;
-    const issuedAtMs = nowMs;
-    return { spiffeId, serialHex, issuedAtMs, notAfterMs, keyPem, chainPem, anchorsPem };
+  });
+  const chainPem = chain.slice(0, -1).join('');
+  const anchorsPem = chain.at(-1) ?? '';
+  const { privateKeyPem: keyPem } = keys;
+  const nowMs = clock.now();
+  const facts = checkReceived({ chainPem, anchorsPem, keyPem, nowMs });
+  if (!isFor(service, facts)) {
+    const message = `expected a certificate for "${service}" but got one for ${facts.spiffeId}`;
+    throw new MeshError('token-wrong-service', message, {
+      hint: `the token is for another service: make one with \`countersign token ${service}\``,
+    });
+  }
+  const { spiffeId, serialHex, notAfterMs } = facts;
+  const issuedAtMs = nowMs;
+  return { spiffeId, serialHex, issuedAtMs, notAfterMs, keyPem, chainPem, anchorsPem };
+}
+
+/** What the server says of its anchors, who is known by its xDS anchor. */
+function followServer(
+  options: ServerSourceOptions,
+  { onAnchors, onProblem }: AnchorsListeners,
+): AnchorsFollowing {
+  let isEnded = false;
+  let cancel: Cancel = () => undefined;
+  const begin = async (): Promise<void> => {
+    const anchorPem = await readAnchor(options.anchorFile);
+    const { watchAnchors } = await import('../grpc/certificates/index.js');
+    if (isEnded) return;
+    cancel = watchAnchors({
+      ...{ address: formatHostPort(options.xds), anchorPem, serverName: XDS_SERVER_NAME },
+      clock: options.context.clock,
+      credential: async () => (await tryCurrent(options)) ?? (await readToken(options.tokenFile)),
+      onAnchors,
+      onProblem,
+    });
+  };
+  begin().catch(onProblem);
+  return {
+    look: async () => undefined,
+    end: () => {
+      isEnded = true;
+      cancel();
+    },
   };
 }
 

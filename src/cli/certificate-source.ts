@@ -5,18 +5,21 @@
 // and takes the pair at the second move.
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { type Clock, MeshError, type Random, systemErrorCode } from '../base/index.js';
 import type { Mesh, ServiceName } from '../policy/index.js';
 import { CERTIFICATE_SECRET, type CertificateSource } from '../translate/bootstrap/index.js';
 import { verifyClientCertificate } from '../x509/check/index.js';
 import { TYPE_URLS } from '../xds/index.js';
+import type { BootstrapFolder } from './bootstrap-folder.js';
 import { usage } from './options.js';
-import { PRIVATE_MODE, writeOutput } from './output-file.js';
+import { PRIVATE_MODE, PUBLIC_MODE, writeOutput } from './output-file.js';
 
 export interface CertificateSourceRequest {
   /** As `cert --out` makes it. */
   readonly dir: string;
+  /** To which the pair is copied; undefined: it is used where it is. */
+  readonly folder?: BootstrapFolder | undefined;
   readonly service: ServiceName;
   /** In force. If there is none yet, only connecting shows whose certificate it is. */
   readonly mesh: Mesh | undefined;
@@ -25,6 +28,10 @@ export interface CertificateSourceRequest {
 }
 
 const SDS_FILE = 'xds-client.sds.json';
+const PAIR = [
+  ['key.pem', PRIVATE_MODE],
+  ['cert.pem', PUBLIC_MODE],
+] as const;
 
 /**
  * Writes the SDS file into a folder that has a valid key and certificate.
@@ -43,21 +50,34 @@ export async function provideCertificate(
     const declared = mesh.services.get(service)?.spiffeId ?? spiffeId;
     if (declared !== spiffeId) throw anothers(dir, service, spiffeId);
   }
-  const sdsPath = join(dir, SDS_FILE);
-  const content = `${JSON.stringify(toSdsFile(dir), undefined, 2)}\n`;
-  await writeOutput({ path: sdsPath, content, mode: PRIVATE_MODE, random });
-  return { sdsPath };
+  const toFile = request.folder?.toFile ?? inPlace(dir);
+  if (request.folder !== undefined) {
+    const files = [...PAIR, ['bundle.pem', PUBLIC_MODE]] as const;
+    for (const [name, mode] of files) {
+      const content = await read(join(dir, name), service, dir);
+      await writeOutput({ path: toFile(name).path, content, mode, random });
+    }
+  }
+  const sds = toFile(SDS_FILE);
+  const content = `${JSON.stringify(toSdsFile(toFile), undefined, 2)}\n`;
+  await writeOutput({ path: sds.path, content, mode: PRIVATE_MODE, random });
+  return { sdsPath: sds.named };
+}
+
+function inPlace(dir: string): BootstrapFolder['toFile'] {
+  return (name) => ({ path: join(dir, name), named: join(dir, name) });
 }
 
 /** What Envoy reads to find the pair: a DiscoveryResponse in ProtoJSON. */
-function toSdsFile(dir: string): object {
+function toSdsFile(toFile: BootstrapFolder['toFile']): object {
+  const { named } = toFile('cert.pem');
   const resource = {
     '@type': TYPE_URLS.secret,
     name: CERTIFICATE_SECRET,
     tls_certificate: {
-      certificate_chain: { filename: join(dir, 'cert.pem') },
-      private_key: { filename: join(dir, 'key.pem') },
-      watched_directory: { path: dir },
+      certificate_chain: { filename: named },
+      private_key: { filename: toFile('key.pem').named },
+      watched_directory: { path: dirname(named) },
     },
   };
   return { resources: [resource] };

@@ -1,8 +1,7 @@
 // How `backup` and `restore` describe a data folder: by its trust domain, and by the roots that
 // people recognise it by.
 import { MeshError } from '../base/index.js';
-import { readTrustDomain } from '../ca/index.js';
-import { openStoredAuthority } from '../ca/step-ca/index.js';
+import { showStoredAuthority } from '../ca/step-ca/index.js';
 import { type DataDir, openDataDir } from '../data/index.js';
 import { type Context, writeLine } from '../terminal/index.js';
 
@@ -27,19 +26,12 @@ export async function summarizeFolder(path: string, context: Context): Promise<F
 }
 
 async function summarize(dataDir: DataDir, { clock, random }: Context): Promise<FolderSummary> {
-  try {
-    const authority = await openStoredAuthority({ dataDir, clock, random });
-    const roots = authority.describe().filter(({ kind }) => kind === 'root');
-    return {
-      trustDomain: authority.trustDomain,
-      rootFingerprints: roots.map(({ fingerprintSha256 }) => fingerprintSha256),
-    };
-  } catch (error) {
-    if (!(error instanceof MeshError) || error.code !== 'passphrase-missing') throw error;
-    // The CA's keys have a passphrase of their own, which this command doesn't need.
-    const trustDomain = (await readTrustDomain(dataDir)) ?? null;
-    return { trustDomain, rootFingerprints: [] };
-  }
+  const authority = await showStoredAuthority({ dataDir, clock, random });
+  const roots = authority.describe().filter(({ kind }) => kind === 'root');
+  return {
+    trustDomain: authority.trustDomain,
+    rootFingerprints: roots.map(({ fingerprintSha256 }) => fingerprintSha256),
+  };
 }
 
 export function toSummaryLines({ trustDomain, rootFingerprints }: FolderSummary): string[] {

@@ -24,6 +24,23 @@ export function usage(message: string, hint?: string): MeshError {
   return new MeshError('usage', message, hint === undefined ? {} : { hint });
 }
 
+/**
+ * Of things that a command does one of, exactly one must be asked for.
+ * @throws MeshError usage, which says which were
+ */
+export function requireOne(asked: Readonly<Record<string, unknown>>, hint: string): void {
+  const given = Object.keys(asked).filter((name) => asked[name] !== undefined);
+  if (given.length === 1) return;
+  const got = given.length === 0 ? 'none of them' : toList(given);
+  throw usage(`expected one of ${toList(Object.keys(asked))} but got ${got}`, hint);
+}
+
+/** `a, b and c`. */
+function toList(words: readonly string[]): string {
+  const last = words.at(-1) ?? '';
+  return words.length < 2 ? last : `${words.slice(0, -1).join(', ')} and ${last}`;
+}
+
 export interface ReaderOptions<T> {
   /** The option or argument as the user writes it. */
   readonly name: string;
@@ -161,8 +178,17 @@ export function jsonOption(): Option {
   return new Option('--json', 'print JSON, for programs');
 }
 
+/** May be left out where COUNTERSIGN_MESH is set: see `requireMesh`. */
 export function meshArgument(): Argument {
-  return new Argument('<mesh>', 'mesh.yaml, or a folder of *.yaml').argParser(textReader('<mesh>'));
+  const description = 'mesh.yaml, or a folder of *.yaml (env: COUNTERSIGN_MESH)';
+  return new Argument('[mesh]', description).argParser(textReader('[mesh]'));
+}
+
+/** The mesh that was named, else that of the environment. @throws MeshError usage: neither */
+export function requireMesh(given: string | undefined): string {
+  const mesh = given ?? process.env['COUNTERSIGN_MESH'] ?? '';
+  if (mesh !== '') return mesh;
+  throw usage('expected a mesh file but got none', 'name it, or set COUNTERSIGN_MESH');
 }
 
 /** `--instance`: the part of a node's id after `~`. */

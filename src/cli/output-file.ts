@@ -1,12 +1,15 @@
 // Files that a user asked for, outside the data folder. A reader sees either the old content or the
 // new.
 import { statSync } from 'node:fs';
-import { type FileHandle, link, mkdir, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, link, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { MeshError, type Random, systemErrorCode } from '../base/index.js';
+import { makeFolder } from '../data/index.js';
 
 export const PRIVATE_MODE = 0o600;
 export const PUBLIC_MODE = 0o644;
+/** Narrowed by the umask, as `mkdir` makes folders. */
+const FOLDER_MODE = 0o777;
 
 export interface OutputFile {
   readonly path: string;
@@ -49,7 +52,7 @@ export async function createOutput(file: OutputFile, hint: string): Promise<void
 }
 
 async function writeTemporary({ path, content, mode, random }: OutputFile): Promise<string> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path), FOLDER_MODE);
   const suffix = random.bytes(6).toString('hex');
   const temporary = join(dirname(path), `.${basename(path)}.${suffix}`);
   const handle = await open(temporary, 'wx', mode);

@@ -5,6 +5,8 @@ import type { Io } from '../terminal/index.js';
 export interface Repetition {
   /** Waits. False as soon as the process is asked to stop, or at once if it already was. */
   pause(delayMs: number): Promise<boolean>;
+  /** Ends the pause that is, or else the next one. */
+  wake(): void;
   /** No longer listens for stops. */
   end(): void;
 }
@@ -12,6 +14,7 @@ export interface Repetition {
 /** Listens for a stop from now on. */
 export function startRepetition({ clock, onStop }: Pick<Io, 'clock' | 'onStop'>): Repetition {
   let stopped = false;
+  let woken = false;
   const stops = new Listeners();
   const end: Cancel = onStop(() => {
     stopped = true;
@@ -19,13 +22,18 @@ export function startRepetition({ clock, onStop }: Pick<Io, 'clock' | 'onStop'>)
   });
   return {
     async pause(delayMs) {
-      const { kind } = await waitUntil({
-        look: () => (stopped ? true : undefined),
+      await waitUntil({
+        look: () => (stopped || woken ? true : undefined),
         onChange: (listener) => stops.add(listener),
         clock,
         timeoutMs: delayMs,
       });
-      return kind === 'timeout';
+      woken = false;
+      return !stopped;
+    },
+    wake() {
+      woken = true;
+      stops.notify();
     },
     end,
   };

@@ -9,7 +9,7 @@ export function serviceArgument(form: '<service>' | '[service]' = '<service>'): 
   return new Argument(form, 'web, or payments/ledger with a namespace').argParser(parseService);
 }
 
-const parseService: (text: string) => ServiceName = reader({
+export const parseService: (text: string) => ServiceName = reader({
   name: '<service>',
   expected: 'a service name',
   hint: 'names look like web, or payments/ledger with a namespace, in lower case',

@@ -2,13 +2,13 @@
 // it that names the file. Measured on Envoy 1.40: it notices a token file that is replaced (mv),
 // but not one that is edited in place, and it trims the newline at the end.
 import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { MeshError, systemErrorCode } from '../base/index.js';
 import { toNodeId } from '../spiffe/index.js';
 import { type Io, writeLine } from '../terminal/index.js';
 import { createTokenKeys } from '../tokens/index.js';
 import { TOKEN_SECRET, type TokenSource } from '../translate/bootstrap/index.js';
 import { TYPE_URLS } from '../xds/index.js';
+import type { NamedFile } from './bootstrap-folder.js';
 import { formatError } from './exit.js';
 import { describeToken, type NodeTokenRequest, signNodeToken } from './node-token.js';
 import { usage } from './options.js';
@@ -16,7 +16,7 @@ import { createOutput, PRIVATE_MODE, writeOutput } from './output-file.js';
 
 export interface TokenSourceRequest extends NodeTokenRequest {
   /** Where the token is or will be; undefined: inside the bootstrap. */
-  readonly tokenFile: string | undefined;
+  readonly tokenFile: NamedFile | undefined;
   readonly stderr: Io['stderr'];
 }
 
@@ -33,7 +33,7 @@ export async function provideToken(request: TokenSourceRequest): Promise<TokenSo
     writeLine(stderr, describeToken(signed, holder));
     return { kind: 'inline', token: signed.token };
   }
-  const path = resolve(tokenFile);
+  const { path, named } = tokenFile;
   const found = await tryReadToken(path);
   if (found === undefined) {
     const signed = await signNodeToken(request);
@@ -44,9 +44,9 @@ export async function provideToken(request: TokenSourceRequest): Promise<TokenSo
     await checkToken(found, path, request);
   }
   const sdsPath = `${path}.sds.json`;
-  const content = `${JSON.stringify(toSdsFile(path), undefined, 2)}\n`;
+  const content = `${JSON.stringify(toSdsFile(named), undefined, 2)}\n`;
   await writeOutput({ path: sdsPath, content, mode: PRIVATE_MODE, random });
-  return { kind: 'file', sdsPath };
+  return { kind: 'file', sdsPath: `${named}.sds.json` };
 }
 
 /** What Envoy reads to find the token's file: a DiscoveryResponse in ProtoJSON. */

@@ -63,7 +63,10 @@ export interface DataDirOptions {
   readonly path: string;
   /** Take the lock that keeps a second server out, and remove what killed processes left. */
   readonly lock: boolean;
-  /** Make the folder where there is none (default); else its absence is `data-missing`. */
+  /**
+   * Make the folder where there is none, or take over an empty one (default); else either is
+   * `data-missing`: a mistyped path must not become the folder of another mesh.
+   */
   readonly create?: boolean;
   readonly random?: Random;
   /** Says which temporary files are old enough to be a killed process's. */

@@ -32,11 +32,7 @@ export async function prepareFolder(path: string, create: boolean): Promise<bool
     throw unwritable(path, error);
   });
   if (found === undefined) {
-    if (!create) {
-      throw new MeshError('data-missing', `expected a data folder at ${path} but there is none`, {
-        variant: 'folder',
-      });
-    }
+    if (!create) throw missing(path, 'there is none');
     await writing(path, async () => {
       await makeFolder(path);
       await syncFolder(dirname(path));
@@ -46,16 +42,18 @@ export async function prepareFolder(path: string, create: boolean): Promise<bool
   if (!found.isDirectory()) {
     throw new MeshError('data-unwritable', `expected a folder at ${path} but got a file`);
   }
-  return claim(path, found);
+  return claim(path, found, create);
 }
 
-async function claim(path: string, found: Stats): Promise<boolean> {
+async function claim(path: string, found: Stats, create: boolean): Promise<boolean> {
   try {
     const names = await readdir(path);
     refuseForeign(path, names);
+    // Before anything of it is changed: it may be somebody else's empty folder.
+    if (!create && !isOurs(names)) throw missing(path, 'it is empty');
     // A folder that others may read would show them every private key that is put in it.
     if ((found.mode & 0o077) !== 0) await chmod(path, FOLDER_MODE);
-    return names.some((name) => OURS.includes(name));
+    return isOurs(names);
   } catch (error) {
     const uid = process.geteuid?.();
     const isDenied = ['EACCES', 'EPERM'].includes(systemErrorCode(error) ?? '');
@@ -70,8 +68,17 @@ async function claim(path: string, found: Stats): Promise<boolean> {
   }
 }
 
+function isOurs(names: readonly string[]): boolean {
+  return names.some((name) => OURS.includes(name));
+}
+
+function missing(path: string, got: string): MeshError {
+  const message = `expected a data folder at ${path} but ${got}`;
+  return new MeshError('data-missing', message, { variant: 'folder' });
+}
+
 function refuseForeign(path: string, names: readonly string[]): void {
-  if (names.some((name) => OURS.includes(name))) return;
+  if (isOurs(names)) return;
   const other = names.find((name) => !NOTHING.includes(name) && !name.startsWith(TEMPORARY));
   if (other === undefined) return;
   const message = `expected a data folder at ${path} but it holds other things, such as "${other}"`;
@@ -82,14 +89,14 @@ function refuseForeign(path: string, names: readonly string[]): void {
  * Makes a folder and what is missing above it. Not by mkdir's `recursive`: that one spins for ever
  * where a folder exists but refuses with ENOENT, as /proc does (seen with Node 20.20).
  */
-export async function makeFolder(path: string): Promise<void> {
+export async function makeFolder(path: string, mode = FOLDER_MODE): Promise<void> {
   try {
-    await mkdir(path, { mode: FOLDER_MODE });
+    await mkdir(path, { mode });
   } catch (error) {
     const above = dirname(path);
     if (systemErrorCode(error) !== 'ENOENT' || above === path) return ignoreExisting(error);
-    await makeFolder(above);
-    await mkdir(path, { mode: FOLDER_MODE }).catch(ignoreExisting);
+    await makeFolder(above, mode);
+    await mkdir(path, { mode }).catch(ignoreExisting);
   }
 }
 

@@ -1,11 +1,12 @@
 // MeshError codes as gRPC statuses: the one table of this edge. What isn't in it is a fault of
 // our own and goes out as "internal error".
-import { status } from '@grpc/grpc-js';
+import { Metadata, status } from '@grpc/grpc-js';
 import { type ErrorCode, MeshError } from '../base/index.js';
 
 export interface Status {
   readonly code: status;
   readonly details: string;
+  readonly metadata: Metadata;
 }
 
 const CODES: ReadonlyMap<ErrorCode, status> = new Map<ErrorCode, status>([
@@ -31,9 +32,27 @@ const CODES: ReadonlyMap<ErrorCode, status> = new Map<ErrorCode, status>([
 export function toStatus(error: unknown): Status {
   const code = error instanceof MeshError ? CODES.get(error.code) : undefined;
   if (code === undefined || !(error instanceof MeshError)) {
-    return { code: status.INTERNAL, details: 'internal error' };
+    return toWire(status.INTERNAL, 'internal error');
   }
-  return { code, details: error.message };
+  return toWire(code, error.message);
+}
+
+/** Text from UTF-8 has no half of a surrogate pair, which would have no encoding. */
+const NOT_PLAIN = /%|[^\x20-\x7e]/gu;
+
+/**
+ * Envoy logs `grpc-message` as it comes. grpc-js writes it by `encodeURI` ("expected%20a%20token"),
+ * though the protocol has only `%` and what isn't printable ASCII encoded
+ * (https://github.com/grpc/grpc/blob/v1.66.0/doc/PROTOCOL-HTTP2.md#responses); a header of the
+ * status's own metadata takes the place of its own.
+ */
+function toWire(code: status, details: string): Status {
+  const metadata = new Metadata();
+  metadata.set(
+    'grpc-message',
+    details.replace(NOT_PLAIN, (one) => encodeURIComponent(one)),
+  );
+  return { code, details, metadata };
 }
 
 /** Whether a peer gets to know what went wrong: otherwise it is for the log only. */

@@ -31,12 +31,16 @@ const schema = z.strictObject({
   issuedAtMs: z.number(),
   /** Of the leaf; absent in files of earlier versions. */
   fingerprintSha256: hex.optional(),
+  /** Of the CA that issued it; absent in files of earlier versions. */
+  issuerSha256: hex.optional(),
   /** `service~instance` where what its holder showed is bound to an instance. */
   node: z.string().refine(isNodeId).optional(),
   /** What its holder showed for it; absent where it was made on the data folder. */
   credential: credential.optional(),
   /** Where that was a certificate: what the first before it was had for, as far as is known. */
   origin: credential.optional(),
+  /** The certificate whose files this one replaced, where it was made on the data folder. */
+  replaces: hex.optional(),
 });
 
 /** Times in ms since the epoch. */
@@ -49,16 +53,18 @@ export interface HandingOut {
   readonly node?: NodeId;
   readonly credential?: HandedOutCredential;
   readonly origin?: HandedOutCredential;
+  readonly replaces?: string;
 }
 
 /** Durable when the promise resolves. @throws MeshError data-unwritable */
 export async function recordHandedOut(dataDir: DataDir, handingOut: HandingOut): Promise<void> {
   const { certificate, ...rest } = handingOut;
   const { serialHex, spiffeId, notBeforeMs, notAfterMs, issuedAtMs, chainPem } = certificate;
-  const [leafDer = ''] = splitPem(chainPem);
+  const [leafDer = '', issuerDer] = splitPem(chainPem);
   const record: HandedOut = {
     ...{ serialHex, spiffeId, notBeforeMs, notAfterMs, issuedAtMs },
     ...{ fingerprintSha256: sha256Hex(leafDer), ...rest },
+    ...(issuerDer === undefined ? {} : { issuerSha256: sha256Hex(issuerDer) }),
   };
   await openStore(dataDir, toName(serialHex)).write(record);
 }
@@ -105,6 +111,33 @@ export async function lastHandedOutEndMs(
     ({ issuedAtMs }) => issuedAtMs < beforeMs + ISSUING_MARGIN_MS,
   );
   return older.length === 0 ? undefined : Math.max(...older.map(({ notAfterMs }) => notAfterMs));
+}
+
+export interface UnreplacedOptions {
+  /** SHA-256 of the CA that issues now: what it issued is no older one, whenever that was. */
+  readonly issuerSha256: string | undefined;
+  readonly beforeMs: number;
+  readonly nowMs: number;
+}
+
+/**
+ * What was issued before a time, has not ended, and was replaced by no later one: who has no other
+ * certificate. @throws MeshError data-damaged, data-unreadable
+ */
+export async function listUnreplaced(
+  dataDir: DataDir,
+  { issuerSha256: issuer, beforeMs, nowMs }: UnreplacedOptions,
+): Promise<readonly HandedOut[]> {
+  const all = await listHandedOut(dataDir);
+  const replaced = new Set(
+    all.map(({ credential: by, replaces }) =>
+      by?.kind === 'certificate' ? by.serialHex : replaces,
+    ),
+  );
+  return all.filter(({ serialHex, issuedAtMs, notAfterMs, issuerSha256 }) => {
+    const isOlder = issuedAtMs < beforeMs + ISSUING_MARGIN_MS && issuerSha256 !== (issuer ?? '');
+    return isOlder && notAfterMs > nowMs && !replaced.has(serialHex);
+  });
 }
 
 /** Forgets what ended a while ago, so that a client with a short lifetime doesn't fill the disk. */

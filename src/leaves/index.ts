@@ -5,6 +5,7 @@ export {
   lastHandedOutEndMs,
   listHandedOut,
   listHandedOutFiles,
+  listUnreplaced,
   recordHandedOut,
 } from './handed-out.js';
 export { type CertificateOwner, CertificateOwners } from './holders.js';

@@ -46,6 +46,8 @@ type Stored = z.infer<typeof schema>;
 /** Certificates that a node may hold, the present one first. */
 export interface NodeCertificates {
   readonly node: NodeId;
+  /** Of the present one. */
+  readonly chainPem: string;
   readonly certificates: readonly {
     readonly serialHex: string;
     readonly notAfterMs: number;
@@ -124,7 +126,8 @@ export class LeafStore {
       const name = `${FOLDER}/${file}`;
       const stored = await this.#tryRead(name);
       if (stored !== undefined) {
-        nodes.push({ node: stored.node, certificates: toLive(stored, nowMs) });
+        const { node, chainPem } = stored;
+        nodes.push({ node, chainPem, certificates: toLive(stored, nowMs) });
       } else if ((await this.#dataDir.read(name)) !== undefined) damagedNames.push(name);
     };
     await inParts(files, { atOnce: READ_AT_ONCE, work });

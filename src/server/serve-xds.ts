@@ -1,6 +1,11 @@
 // The xDS port: discovery for sidecars, and certificates for everybody else.
 import type { Closers } from '../base/index.js';
-import { attachCertificates, CERTIFICATE_SERVICE } from '../grpc/certificates/index.js';
+import {
+  ANCHORS_SERVICE,
+  attachAnchors,
+  attachCertificates,
+  CERTIFICATE_SERVICE,
+} from '../grpc/certificates/index.js';
 import {
   AGGREGATED_SERVICE,
   attachClientStatus,
@@ -50,7 +55,16 @@ export async function serveXds(
     hooks: control.fleet,
   });
   attachCertificateService(server, authenticator, { parts, closers });
-  const services = [AGGREGATED_SERVICE.name, CERTIFICATE_SERVICE, CLIENT_STATUS_SERVICE];
+  const endAnchors = attachAnchors(server, {
+    logger: refusalLog,
+    authorize: (caller) => authenticator.caller(caller),
+    anchorsPem: () => state.authority.trustAnchorsPem,
+    onChange: (listener) => control.pacing.changes.add(listener),
+  });
+  const services = [
+    ...[AGGREGATED_SERVICE.name, CERTIFICATE_SERVICE],
+    ...[ANCHORS_SERVICE, CLIENT_STATUS_SERVICE],
+  ];
   const health = attachHealth(server, { services });
   attachReflection(server, { services: [...services, HEALTH_SERVICE] });
   attachClientStatus(server, {
@@ -62,6 +76,7 @@ export async function serveXds(
   watchData(port, parts);
   const stopped = { server: port.stoppable, addresses: [XDS_ADDRESS], discovery, health };
   closers.defer(() => shutdown({ ...stopped, clock, graceMs: STOP_GRACE_MS }));
+  closers.defer(endAnchors);
   return port.listen(address);
 }
 

@@ -19,6 +19,9 @@ const OFFERED_CA =
 /** By code, or by code and variant. */
 export const HINTS: Readonly<Partial<Record<ErrorCode | `${ErrorCode}/${string}`, string>>> = {
   'address-in-use': 'give each sidecar on a host an address of its own: bootstrap --address',
+  'address-in-use/own-application':
+    'give the sidecar an address of its own (bootstrap --address 127.1.0.1), or its application ' +
+    'another port (target in mesh.yaml)',
   'backup-invalid/other-file': 'name a file that `countersign backup` wrote',
   'certificate-invalid/chain': 'name a file that has them with --chain',
   'certificate-invalid/ended': 'import its successor with `countersign ca import`',

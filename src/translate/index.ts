@@ -1,4 +1,5 @@
 export type { SidecarEndpoint } from './callees.js';
+export { assertNoLoop } from './loop.js';
 export {
   ANCHORS_SECRET,
   DISCOVERY_TYPES,

@@ -135,9 +135,12 @@ describe('backup and restore', () => {
     const { code, stdout, stderr } = await cli.run(...BACKUP);
     expect({ code, stdout }).toEqual({
       code: 0,
-      stdout:
-        'wrote <dir>/safe/mesh.backup: 1 file of <dir>/data, encrypted\n' +
-        'trust domain shop.example\n',
+      stdout: expect.stringMatching(
+        new RegExp(
+          '^wrote <dir>/safe/mesh.backup: 1 file of <dir>/data, encrypted\n' +
+            'trust domain shop.example\nroot sha256 [0-9a-f]{64}\n$',
+        ),
+      ),
     });
     expect(stderr).not.toContain('warning');
     expect(await cli.run(...RESTORE, '<dir>/again')).toMatchObject({ code: 0 });

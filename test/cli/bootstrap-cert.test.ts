@@ -3,6 +3,8 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { Cli } from './cli.js';
 
 const DATA = ['--data', '<dir>/data'] as const;
+/** Apart from the application's, which is on 127.0.0.1. */
+const AT = ['--address', '127.1.0.1'] as const;
 const CERT = ['--cert', '<dir>/tls'] as const;
 
 let cli: Cli;
@@ -38,11 +40,11 @@ function secretsOf(stdout: string): unknown {
 describe('bootstrap --cert', () => {
   test('the pair is named by an SDS file beside it, and no token is made', async () => {
     await cli.run('cert', 'web', '--out', '<dir>/tls', ...DATA);
-    const { code, stdout, stderr } = await cli.run('bootstrap', 'web', ...CERT, ...DATA);
+    const { code, stdout, stderr } = await cli.run('bootstrap', 'web', ...AT, ...CERT, ...DATA);
     expect({ code, stderr }).toEqual({
       code: 0,
       stderr:
-        'run: envoy -c <file> --drain-time-s 600\n' +
+        'run: envoy -c <file> --drain-time-s 600 --disable-hot-restart\n' +
         'renew the certificate: countersign cert web --out <dir>/tls --watch --data <dir>/data\n',
     });
     expect(secretsOf(stdout)).toEqual([
@@ -77,21 +79,21 @@ describe('bootstrap --cert', () => {
   test('with --token-file both are used', async () => {
     await cli.run('cert', 'web', '--out', '<dir>/tls', ...DATA);
     const token = ['--token-file', '<dir>/web.token'] as const;
-    const { code, stdout } = await cli.run('bootstrap', 'web', ...CERT, ...token, ...DATA);
+    const { code, stdout } = await cli.run('bootstrap', 'web', ...AT, ...CERT, ...token, ...DATA);
     expect(code).toBe(0);
     expect(secretsOf(stdout)).toHaveLength(1);
     expect(stdout).toContain('"path": "<dir>/web.token.sds.json"');
   });
 
   test('without it nothing of a certificate is printed', async () => {
-    const { stdout } = await cli.run('bootstrap', 'web', ...DATA);
+    const { stdout } = await cli.run('bootstrap', 'web', ...AT, ...DATA);
     expect(secretsOf(stdout)).toBeUndefined();
   });
 
   test('a pair that has ended is refused', async () => {
     await cli.run('cert', 'web', '--out', '<dir>/tls', '--ttl', '1h', ...DATA);
     cli.clock.advance(3_600_000);
-    const { code, stderr } = await cli.run('bootstrap', 'web', ...CERT, ...DATA);
+    const { code, stderr } = await cli.run('bootstrap', 'web', ...AT, ...CERT, ...DATA);
     expect(code).toBe(1);
     expect(stderr).toMatch(/^error: the client certificate: expected a certificate in force but /);
   });
@@ -105,7 +107,7 @@ describe('bootstrap --cert', () => {
     await cli.run('cert', 'web', '--out', '<dir>/tls', ...DATA);
     cli.write('tls/key.pem', key);
     spoil(cli);
-    expect(await cli.run('bootstrap', 'web', ...CERT, ...DATA)).toEqual({
+    expect(await cli.run('bootstrap', 'web', ...AT, ...CERT, ...DATA)).toEqual({
       code: 1,
       stdout: '',
       stderr:

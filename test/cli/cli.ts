@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { loadOrCreateAuthority } from '../../src/ca/index.js';
 import { run } from '../../src/cli/program.js';
-import { openDataDir } from '../../src/data/index.js';
+import { type DataDir, openDataDir } from '../../src/data/index.js';
 import type { Io } from '../../src/terminal/index.js';
 import { ManualClock } from '../fakes/manual-clock.js';
 import { seededRandom } from '../fakes/seeded-random.js';
@@ -67,11 +67,17 @@ export class Cli {
 
   /** The data folder `<dir>/data`, with MESH in force, as a server's first start leaves it. */
   async prepareData(): Promise<void> {
+    const dataDir = await this.makeData();
+    await dataDir.write('mesh.json', JSON.stringify([{ path: 'mesh.yaml', text: MESH }]));
+  }
+
+  /** A data folder with its CA, which no server has used yet. */
+  async makeData(name = 'data'): Promise<DataDir> {
     const { clock } = this;
     const random = seededRandom('server');
-    const dataDir = await openDataDir({ path: this.path('data'), lock: false, random });
+    const dataDir = await openDataDir({ path: this.path(name), lock: false, random });
     await loadOrCreateAuthority({ dataDir, clock, random, trustDomain: 'shop.example' });
-    await dataDir.write('mesh.json', JSON.stringify([{ path: 'mesh.yaml', text: MESH }]));
+    return dataDir;
   }
 
   /** `<dir>` in an argument is the test's folder. */

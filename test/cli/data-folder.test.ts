@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openDataDir } from '../../src/data/index.js';
 import { createTokenKeys } from '../../src/tokens/index.js';
@@ -10,9 +10,9 @@ import { Cli } from './cli.js';
 const DATA = ['--data', '<dir>/data'] as const;
 
 let cli: Cli;
-beforeEach(() => {
+beforeEach(async () => {
   cli = new Cli();
-  mkdirSync(cli.path('data'));
+  await cli.makeData();
 });
 
 async function verify(token: string, audience: 'countersign-xds' | 'countersign-admin') {
@@ -53,7 +53,9 @@ describe('token', () => {
       expect(code).toBe(0);
       expect(stdout).not.toBe('');
       expect(stderr.slice(0, told.length)).toBe(told);
-      expect((await cli.run(command, 'web', ...DATA)).stderr).not.toContain('warning');
+      const address = command === 'bootstrap' ? ['--address', '127.1.0.1'] : [];
+      const { stderr: known } = await cli.run(command, 'web', ...address, ...DATA);
+      expect(known).not.toContain('warning');
     }
     expect(commands).not.toEqual([]);
   });
@@ -61,9 +63,12 @@ describe('token', () => {
   test('beside COUNTERSIGN_MESH where --data is not given', async () => {
     vi.stubEnv('COUNTERSIGN_MESH', cli.path('mesh.yaml'));
     onTestFinished(() => void vi.unstubAllEnvs());
-    const { code, stderr } = await cli.run('token', 'web');
+    await cli.makeData('.countersign');
+    const { code, stdout } = await cli.run('token', 'web');
     expect(code).toBe(0);
-    expect(stderr).toMatch(/^made the data folder <dir>\/\.countersign: /);
+    const dataDir = await openDataDir({ path: cli.path('.countersign'), lock: false });
+    const keys = await createTokenKeys({ dataDir, ...cli, random: seededRandom('verify') });
+    expect(keys.verify(stdout.trim(), { audience: 'countersign-xds' }).subject).toBe('web');
   });
 
   test('for the admin port', async () => {
@@ -85,14 +90,48 @@ describe('token', () => {
     });
     expect(readFileSync(cli.path('data/token-keys.json'), 'utf8')).toBe('broken');
   });
+});
 
-  test('a data folder that was not there is made, and said', async () => {
-    const { code, stderr } = await cli.run('token', 'web', '--data', '<dir>/new');
-    expect(code).toBe(0);
-    expect(stderr).toMatch(
-      /^made the data folder <dir>\/new: start countersign serve with the same --data\ntoken /,
-    );
-    expect(mode('new')).toBe(0o700);
+// Only `serve` and `ca import` begin a mesh: what is signed by a new key elsewhere is good for
+// nothing, and the folder's CA would be another mesh's.
+describe('a wrong folder gets no new CA, keys or anchor in passing', () => {
+  const commands: readonly (readonly string[])[] = [
+    ['token', 'web'],
+    ['token', '--admin'],
+    ['token', '--rotate-key'],
+    ['token', '--list-keys'],
+    ['bootstrap', 'web'],
+    ['bootstrap', 'web', '--out', '<dir>/out'],
+    ['cert', 'web', '--out', '<dir>/out'],
+    ['cert', '--list'],
+    ['ca', 'show'],
+    ['ca', 'bundle'],
+    ['ca', 'bundle', '--xds'],
+    ['ca', 'rotate'],
+    ['revoke', 'web'],
+    ['revoke', '--list'],
+  ];
+
+  test.each(commands)('%s %s %s %s', async (...words) => {
+    mkdirSync(cli.path('empty'), { mode: 0o755 });
+    chmodSync(cli.path('empty'), 0o755);
+    for (const [name, got] of [
+      ['none', 'there is none'],
+      ['empty', 'it is empty'],
+    ] as const) {
+      const argv = words.filter((word) => word !== undefined);
+      expect(await cli.run(...argv, '--data', `<dir>/${name}`)).toEqual({
+        code: 1,
+        stdout: '',
+        stderr:
+          `error: expected a data folder at <dir>/${name} but ${got}\n` +
+          '  hint: start `countersign serve` once with the same --data, or name the folder with ' +
+          '--data\n',
+      });
+    }
+    expect(readdirSync(cli.dir).sort()).toEqual(['data', 'empty']);
+    expect(readdirSync(cli.path('empty'))).toEqual([]);
+    expect(mode('empty')).toBe(0o755);
   });
 });
 
@@ -112,7 +151,7 @@ describe('bootstrap', () => {
     const { id } = await verify(token, 'countersign-xds');
     expect(stderr).toBe(
       `token ${id} for web, expires 2027-01-01T00:00:00.000Z\n` +
-        'run: envoy -c <file> --drain-time-s 600\n',
+        'run: envoy -c <file> --drain-time-s 600 --disable-hot-restart\n',
     );
     const [cluster] = json.static_resources.clusters;
     expect(cluster).toMatchObject({ name: 'countersign-xds', type: 'STRICT_DNS' });
@@ -162,7 +201,9 @@ describe('bootstrap', () => {
     expect([mode('web.token'), mode('web.token.sds.json')]).toEqual([0o600, 0o600]);
     expect(stderr).toBe(
       `token ${id} for web, expires 2027-01-01T00:00:00.000Z, in <dir>/web.token\n` +
-        'run: envoy -c <file> --drain-time-s 600\n' +
+        'run: envoy -c <file> --drain-time-s 600 --disable-hot-restart\n' +
+        'keep <dir>/web.token.sds.json beside it: Envoy finds the token by it, at that path; to ' +
+        'move both, use --out\n' +
         'renew the token: (umask 077; countersign token web --data <dir>/data ' +
         '> <dir>/web.token.new) && mv <dir>/web.token.new <dir>/web.token\n',
     );
@@ -171,7 +212,7 @@ describe('bootstrap', () => {
   });
 
   test('the renewal that it prints makes the same kind of token, in any shell', async () => {
-    mkdirSync(cli.path("a b's"));
+    await cli.makeData("a b's/data");
     const argv = ['bootstrap', 'web', '--instance', 'one', '--token-file', "<dir>/a b's/web.token"];
     const { stderr } = await cli.run(...argv, '--data', "<dir>/a b's/data");
     const [, command = ''] = /^renew the token: (.*)$/m.exec(stderr) ?? [];

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type Clock, MeshError, systemClock, systemRandom } from '../../src/base/index.js';
-import { loadAuthority } from '../../src/ca/index.js';
+import { loadAuthority, loadOrCreateAuthority } from '../../src/ca/index.js';
 import { loadOrCreateAnchorPem } from '../../src/ca/xds/index.js';
 import { run } from '../../src/cli/program.js';
 import { DataWatch, openDataDir } from '../../src/data/index.js';
@@ -61,6 +61,7 @@ async function serve(name: string): Promise<Started> {
  * commands get no answer, and their half minute of waiting passes at once.
  */
 async function holdFolder(register?: (desk: OrderDesk) => void): Promise<void> {
+  await makeFolder();
   const dataDir = await openDataDir({ path: join(dir, 'data'), lock: true });
   onTestFinished(() => dataDir.close());
   if (register === undefined) {
@@ -77,6 +78,13 @@ async function holdFolder(register?: (desk: OrderDesk) => void): Promise<void> {
   watch.onChange(() => desk.look());
   watch.start();
   onTestFinished(() => watch.stop());
+}
+
+/** With a CA, as a server leaves it. */
+async function makeFolder(): Promise<void> {
+  const dataDir = await openDataDir({ path: join(dir, 'data'), lock: false });
+  const tools = { dataDir, clock: systemClock, random: systemRandom };
+  await loadOrCreateAuthority({ ...tools, trustDomain: 'test.example' });
 }
 
 /** Waits are over at once, and time goes on as if they had been waited for. */
@@ -205,6 +213,35 @@ describe('ca rotate', () => {
     await serve('data');
     const isChanged = async () => expect(await rootsOf('data')).not.toBe(before);
     await vi.waitFor(isChanged, { timeout: 5_000 });
+  });
+
+  test('--wait returns at once where something holds on to the old root', async () => {
+    await serve('data');
+    // Given before the change: somebody may hold the old root for long.
+    await command('ca', 'bundle', '--data', '<dir>/data');
+    const argv = ['ca', 'rotate', '--wait', '--timeout', '1h', '--data', '<dir>/data'];
+    expect(await command(...argv)).toEqual({
+      code: 1,
+      stdout: 'the server has taken over a new root, which replaces the old one in stages\n',
+      stderr: expect.stringMatching(
+        new RegExp(
+          'both roots are trusted, the new one signs\n' +
+            'error: expected the new root to stand alone but it waits for whoever holds a bundle ' +
+            'of the old root: countersign ca rotate --finish\n' +
+            '  hint: `countersign ca rotate --finish` says whom the end of the old root cuts ' +
+            'off\n$',
+        ),
+      ),
+    });
+    const finish = ['ca', 'rotate', '--finish', '--data', '<dir>/data'];
+    expect(await command(...finish)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('whoever has the bundle that `ca bundle` gave at '),
+    });
+    expect(await command(...finish, '--yes', '--wait')).toMatchObject({
+      code: 0,
+      stdout: 'the old root is no longer trusted\nthe new root stands alone\n',
+    });
   });
 
   test('--wait says who holds on to the old root where its time is over', async () => {
@@ -378,6 +415,7 @@ describe('token keys that are stored, and not in force', () => {
       /^error: .* to use these keys but it has others\n {2}hint: .*\n {2}hint: .*\n$/,
     ],
   ])('a rotation that the server %s', async (_what, answer, stderr) => {
+    await makeFolder();
     await command('token', 'web', '--data', '<dir>/data');
     await holdFolder((desk) => desk.register(TAKE_TOKEN_KEYS, answer as never));
     const stdout =
@@ -388,6 +426,7 @@ describe('token keys that are stored, and not in force', () => {
   });
 
   test('an older token key that the server still takes is not called ended', async () => {
+    await makeFolder();
     await command('token', 'web', '--data', '<dir>/data');
     await command('token', '--rotate-key', '--data', '<dir>/data');
     const { stdout } = await command('token', '--list-keys', '--json', '--data', '<dir>/data');

@@ -159,10 +159,13 @@ services:
   test.each([
     [[], 'expected one of a service, --serial, --token and --list'],
     [['--undo'], 'expected one of a service'],
-    [['web', '--list'], 'expected one of a service'],
+    [
+      ['web', '--list'],
+      'expected one of a service, --serial, --token and --list but got a service and --list',
+    ],
     [['web', '--serial', '0a'], 'expected one of a service'],
     [['--serial', '0a', '--token', 'b'], 'expected one of a service'],
-    [['--list', '--undo'], 'expected one of a service'],
+    [['--list', '--undo'], 'expected --undo without --list'],
     [['--instance', 'one'], 'expected --instance with a service'],
     [['--serial', '0a', '--instance', 'one'], 'expected --instance with a service'],
     [['--serial', 'xyz'], '--serial: expected a serial in hex but got "xyz"'],

@@ -140,13 +140,21 @@ test.each<[string, readonly string[], string]>([
   [
     'two orders',
     ['--rotate-key', '--list-keys'],
-    'expected one of a service, --admin, --rotate-key, --list-keys and --retire-key\n' +
+    'expected one of a service, --admin, --rotate-key, --list-keys and --retire-key ' +
+      'but got --rotate-key and --list-keys\n' +
       '  hint: countersign token payments/ledger',
   ],
   [
     '--overlap alone',
     ['web', '--overlap', '1h'],
     'expected --overlap with --rotate-key but got it without',
+  ],
+  [
+    'a service that is no answer to --list-keys',
+    ['shop/front', '--list-keys'],
+    'expected one of a service, --admin, --rotate-key, --list-keys and --retire-key ' +
+      'but got a service and --list-keys\n' +
+      '  hint: the keys sign the tokens of all services: leave the service out',
   ],
   ['--json of a token', ['web', '--json'], 'expected --json with --list-keys but got it without'],
   [

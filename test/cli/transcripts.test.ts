@@ -10,8 +10,9 @@ import { expectTranscript } from './transcript.js';
 // What commands print, as a terminal shows it: transcripts/*.txt. `== title` begins a test. It may
 // have files, each after a line `-- name`, before its commands, which follow `-- terminal`:
 // `-- mesh.yaml: the good one` is MESH of cli.ts, `-- data: used` a folder that a server has
-// used, `-- data: new` an empty one, `-- corp: a CA` the files of one that a company might have:
-// corp.pem and corp.key its root, issuing.pem and issuing.key a CA below it.
+// used, `-- data: made` one with a CA alone, `-- data: new` an empty one, `-- corp: a CA` the files
+// of one that a company might have: corp.pem and corp.key its root, issuing.pem and issuing.key a
+// CA below it.
 
 const FOLDER = join(import.meta.dirname, 'transcripts');
 const FILES = readdirSync(FOLDER).filter((name) => name.endsWith('.txt'));
@@ -36,6 +37,7 @@ function toCase(section: string): Case {
 async function prepare(cli: Cli, files: Case['files']): Promise<void> {
   for (const { name, text } of files) {
     if (name === 'data: used') await cli.prepareData();
+    else if (name === 'data: made') await cli.makeData();
     else if (name === 'data: new') mkdirSync(cli.path('data'));
     else if (name === 'corp: a CA') await writeCa(cli);
     else if (name === 'mesh.yaml: the good one') cli.write('mesh.yaml', MESH);

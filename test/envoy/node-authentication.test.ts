@@ -1,4 +1,4 @@
-import { rename } from 'node:fs/promises';
+import { cp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
@@ -97,6 +97,38 @@ await describeEnvoy('node authentication', {}, ({ binary }) => {
     await envoy.process.stop();
   }, 180_000);
 
+  test('a copied folder of bootstrap --out starts by its own script, and its token is renewed', async () => {
+    // 1. From another place, in another working folder than its own.
+    const { address, outbound } = mesh.service('web');
+    const { host, port } = mesh.server().xdsAddress;
+    const [made, copy] = [join(mesh.dir, 'made'), join(mesh.dir, 'a copy')];
+    const where = ['--address', address, '--outbound', outbound, '--xds', `${host}:${port}`];
+    const argv = ['bootstrap', 'web', ...where, '--out', made, '--data', mesh.dataPath];
+    await harness.command(argv);
+    await cp(made, copy, { recursive: true });
+    await rm(made, { recursive: true });
+    const env = { ...process.env, ENVOY: binary };
+    const args = ['--log-level', 'warning', '--concurrency', '1'];
+    const started = { name: 'run.sh', command: join(copy, 'run.sh'), args, env, cwd: '/' };
+    const child = (await harness.process(started)).child;
+    const node = `web~${address}`;
+    await eventually(async () => credential(node).length === 1, {
+      what: 'the sidecar of the folder',
+      timeoutMs: 20_000,
+    });
+
+    // 2. The token's file, named by a relative path, is watched: the next one is shown.
+    const token = await mesh.token('web');
+    await write(copy, 'token', `${token}\n`);
+    const { jti } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
+    await reconnect();
+    await eventually(async () => credential(node).at(-1) === `token ${jti}`, {
+      what: 'a connect with the new token',
+      timeoutMs: 40_000,
+    });
+    await child.stop();
+  }, 90_000);
+
   test('a lost server is noticed', async () => {
     const envoy = await mesh.sidecar('ledger', { instance: 'lost' });
     const refused = (code: string): Promise<readonly RefusalStatus[]> =>
@@ -132,6 +164,7 @@ await describeEnvoy('node authentication', {}, ({ binary }) => {
     await mesh.start();
     expect((await refused('token-key-unknown'))[0]).toEqual({
       peer: expect.stringMatching(/^127\./),
+      claim: 'ledger~lost',
       code: 'token-key-unknown',
       reason: 'expected a token signed by a key of this server but got an unknown key',
       hint: expect.stringContaining('restored from an older backup'),
@@ -139,6 +172,11 @@ await describeEnvoy('node authentication', {}, ({ binary }) => {
       lastAt: expect.any(String),
       claim: 'ledger~lost',
     });
+
+    // Envoy's own log says it as it was written.
+    expect(envoy.process.log().join('\n')).toContain(
+      'expected a token signed by a key of this server but got an unknown key',
+    );
 
     // 3. The right one again: the sidecar is back by itself, without a restart of the server.
     await rename(`${mesh.dataPath}.keys`, keys);

@@ -140,11 +140,14 @@ function toBuffer(text: string): Buffer {
   return Buffer.from(text);
 }
 
+const ADDRESS = { address: { stringValue: '127.1.0.1' } };
+
 function firstRequest(id: string): Buffer {
   const node = {
     id,
     cluster: id.split('~')[0] ?? '',
-    metadata: { fields: { countersign: { structValue: { fields: {} } } } },
+    // Apart from the application's, which is on 127.0.0.1.
+    metadata: { fields: { countersign: { structValue: { fields: ADDRESS } } } },
   };
   const request = { node, typeUrl: TYPE_URLS.cluster, resourceNamesSubscribe: [] };
   return Buffer.from(wire.DeltaDiscoveryRequest.encode(request).finish());

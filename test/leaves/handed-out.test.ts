@@ -29,11 +29,11 @@ it.each(CREDENTIALS)('is recorded with what its holder showed: $kind', async (cr
   const certificate = await certify(dataDir);
   const { serialHex, spiffeId, notBeforeMs, notAfterMs, issuedAtMs, chainPem } = certificate;
   await recordHandedOut(dataDir, { certificate, service: 'web', node: 'web~a', credential });
-  const fingerprintSha256 = sha256Hex(splitPem(chainPem)[0] ?? '');
+  const [fingerprintSha256, issuerSha256] = splitPem(chainPem).map((der) => sha256Hex(der));
   expect(await listHandedOut(dataDir)).toEqual([
     {
       ...{ serialHex, spiffeId, notBeforeMs, notAfterMs, issuedAtMs },
-      ...{ fingerprintSha256, service: 'web', node: 'web~a', credential },
+      ...{ fingerprintSha256, issuerSha256, service: 'web', node: 'web~a', credential },
     },
   ]);
 });

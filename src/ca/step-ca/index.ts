@@ -3,7 +3,8 @@ export {
   forgetStepCa,
   openStepCa,
   openStoredAuthority,
-  type StoredAuthority,
+  type ShownAuthority,
+  showStoredAuthority,
 } from './open.js';
 export { readStepCaRecord, type StepCaRecord } from './record.js';
 export { StepCaAuthority } from './step-ca-authority.js';

@@ -4,8 +4,12 @@
 import { MeshError } from '../../base/index.js';
 import type { DataDir } from '../../data/index.js';
 import { splitPem } from '../../x509/read/index.js';
-import type { LocalAuthority } from '../index.js';
-import { type AuthorityOptions, loadAuthority } from '../index.js';
+import {
+  type AuthorityOptions,
+  type LocalAuthority,
+  loadAuthority,
+  readAuthority,
+} from '../index.js';
 import { readStepCaRecord, removeRecord, type StepCaRecord, writeRecord } from './record.js';
 import {
   isOpenToOthers,
@@ -75,6 +79,40 @@ export async function openStoredAuthority(
   if (how.trustDomain !== undefined) assertDomain(record, how.trustDomain);
   const at = { trustDomain: record.trustDomain, nowMs: options.clock.now() };
   return create({ ...options, ...at }, record, parseRoots(record.rootsPem, at));
+}
+
+type AuthorityFacts = Awaited<ReturnType<typeof readAuthority>>;
+
+/** What commands show of an authority: none of it needs a key. */
+export type ShownAuthority = Pick<
+  AuthorityFacts,
+  'trustDomain' | 'trustAnchorsPem' | 'describe'
+> & {
+  /** Undefined: the CA is an outside one. */
+  readonly own: AuthorityFacts | undefined;
+};
+
+/**
+ * What may be shown of the authority that the server of this data folder uses.
+ * @throws MeshError data-missing where there is none yet; data-damaged, data-unreadable
+ */
+export async function showStoredAuthority(
+  options: Omit<AuthorityOptions, 'passphrase' | 'keySource'>,
+): Promise<ShownAuthority> {
+  const { dataDir } = options;
+  if ((await readStepCaRecord(dataDir)) === undefined) {
+    const own = await readAuthority(dataDir);
+    return toShown(own, own);
+  }
+  return toShown(await openStoredAuthority(options), undefined);
+}
+
+function toShown(
+  authority: Pick<AuthorityFacts, 'trustDomain' | 'trustAnchorsPem' | 'describe'>,
+  own: AuthorityFacts | undefined,
+): ShownAuthority {
+  const { trustDomain, trustAnchorsPem } = authority;
+  return { trustDomain, trustAnchorsPem, describe: () => authority.describe(), own };
 }
 
 /** For what only a CA in the data folder can do. @throws MeshError request-invalid */

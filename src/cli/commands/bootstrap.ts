@@ -3,14 +3,24 @@ import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { tryDurationMs } from '../../base/index.js';
 import { loadOrCreateAnchorPem, XDS_SERVER_NAME } from '../../ca/xds/index.js';
-import type { DataDir } from '../../data/index.js';
+import { type DataDir, openDataDir } from '../../data/index.js';
 import { envoy } from '../../gen/bootstrap.js';
 import type { ServiceName } from '../../policy/index.js';
 import { DEFAULT_OUTBOUND } from '../../server/addresses/index.js';
 import { type Context, writeLine } from '../../terminal/index.js';
 import { type BootstrapOptions, toBootstrap } from '../../translate/bootstrap/index.js';
+import { assertNoLoop } from '../../translate/index.js';
+import {
+  type BootstrapFolder,
+  type FolderGiven,
+  folderOptions,
+  type NamedFile,
+  toFolder,
+  writeFolder,
+} from '../bootstrap-folder.js';
+import { toRemarks } from '../bootstrap-remarks.js';
 import { provideCertificate } from '../certificate-source.js';
-import { openOrMakeDataDir } from '../data-folder.js';
+import { toEnvoyCommand } from '../envoy-command.js';
 import { DEFAULT_TOKEN_TTL } from '../node-token.js';
 import {
   DEFAULT_XDS,
@@ -22,15 +32,15 @@ import {
   textReader,
   toExample,
   tryPort,
+  usage,
 } from '../options.js';
 import { outboundOption } from '../outbound-option.js';
 import { toProtoJson } from '../proto-json.js';
 import { serviceArgument } from '../service-argument.js';
-import { quote } from '../shell.js';
 import { tryStoredMesh, warnUndeclared } from '../stored-mesh.js';
 import { provideToken } from '../token-source.js';
 
-interface Options {
+interface Options extends FolderGiven {
   readonly instance?: string;
   readonly address?: string;
   readonly outbound?: string;
@@ -41,12 +51,8 @@ interface Options {
   readonly data: string;
 }
 
-/**
- * How long after the removal of a filter chain Envoy cuts its connections; it is a flag, not
- * configuration. This is Envoy's default, printed so that users know it: a change of a port's mode
- * cuts streams that last longer.
- */
-const DRAIN_TIME_S = 600;
+/** Of a folder. */
+const TOKEN_FILE = 'token';
 
 export function define(command: Command, context: Context): void {
   command
@@ -90,11 +96,14 @@ export function define(command: Command, context: Context): void {
         reader({ name: '--envoy-admin-port', expected: 'a port from 1 to 65535', read: tryPort }),
       ),
     )
-    .addOption(dataOption())
+    .addOption(dataOption());
+  for (const option of folderOptions()) command.addOption(option);
+  command
     .addHelpText(
       'after',
       toExample(
-        'envoy -c <(countersign bootstrap web) --drain-time-s 600',
+        toEnvoyCommand('<(countersign bootstrap web)'),
+        'countersign bootstrap payments/ledger --out ledger && ledger/run.sh',
         'countersign bootstrap payments/ledger --token-file ledger.token > ledger.json',
         'countersign bootstrap payments/ledger --cert ./tls > ledger.json',
       ),
@@ -104,11 +113,14 @@ export function define(command: Command, context: Context): void {
 
 async function print(service: ServiceName, options: Options, context: Context): Promise<void> {
   const { clock, random, stdout, stderr } = context;
-  const dataDir = await openOrMakeDataDir(options.data, context);
+  const { tokenFile, cert, data } = options;
+  const folder = toFolder(options);
+  if (folder !== undefined && tokenFile !== undefined) {
+    throw usage('expected --out or --token-file but got both', 'the folder of --out has its own');
+  }
+  const dataDir = await openDataDir({ path: data, lock: false, create: false, random });
   await warnUndeclared(dataDir, service, stderr);
-  const { instance, tokenFile, cert } = options;
-  // Anchor and token are made here if necessary, since a bootstrap may be made before the server's
-  // first start.
+  await refuseLoop(service, dataDir, options);
   const xdsAnchorPem = await loadOrCreateAnchorPem({ dataDir, clock, random });
   const bootstrap = toBootstrap({
     ...chosen(options),
@@ -116,26 +128,50 @@ async function print(service: ServiceName, options: Options, context: Context): 
     xds: options.xds,
     xdsAnchorPem,
     xdsServerName: XDS_SERVER_NAME,
-    ...(await provideProof({ service, dataDir, options, context })),
+    ...(await provideProof({ service, dataDir, options, folder, context })),
   });
   const bytes = envoy.config.bootstrap.v3.Bootstrap.encode(bootstrap).finish();
   const json = toProtoJson('envoy.config.bootstrap.v3.Bootstrap', bytes);
-  writeLine(stdout, JSON.stringify(json, undefined, 2));
-  writeLine(stderr, `run: envoy -c <file> --drain-time-s ${DRAIN_TIME_S}`);
-  if (tokenFile !== undefined) {
-    const renewal = toRenewal({ service, instance, data: options.data, tokenFile });
-    writeLine(stderr, `renew the token: ${renewal}`);
+  const text = `${JSON.stringify(json, undefined, 2)}\n`;
+  if (folder === undefined) stdout.write(text);
+  const script =
+    folder === undefined
+      ? undefined
+      : await writeFolder(folder, { json: text, xdsAnchorPem, random });
+  if (folder !== undefined) writeLine(stdout, `wrote ${folder.path}, which may be copied anywhere`);
+  for (const remark of toRemarks({ ...options, service, cert, folder, script })) {
+    writeLine(stderr, remark);
   }
-  if (cert !== undefined) {
-    const watch = `countersign cert ${service} --out ${quote(resolve(cert))} --watch`;
-    writeLine(stderr, `renew the certificate: ${watch} --data ${quote(resolve(options.data))}`);
-  }
+}
+
+/**
+ * On the server's own host a sidecar without an address is seen at the loopback address, where its
+ * application listens. The server refuses it too.
+ * @throws MeshError address-in-use
+ */
+async function refuseLoop(
+  service: ServiceName,
+  dataDir: DataDir,
+  { address, xds }: Options,
+): Promise<void> {
+  const declared = (await tryStoredMesh(dataDir))?.services.get(service);
+  const seen = address ?? toLoopback(xds.host);
+  if (declared !== undefined && seen !== undefined) assertNoLoop(declared, seen);
+}
+
+/** From where a connection to a loopback address comes; undefined for any other address. */
+function toLoopback(host: string): string | undefined {
+  if (host === '::1') return host;
+  return host === 'localhost' || (isIP(host) === 4 && host.startsWith('127.'))
+    ? '127.0.0.1'
+    : undefined;
 }
 
 interface ProofRequest {
   readonly service: ServiceName;
   readonly dataDir: DataDir;
   readonly options: Options;
+  readonly folder: BootstrapFolder | undefined;
   readonly context: Context;
 }
 
@@ -143,29 +179,23 @@ interface ProofRequest {
 async function provideProof(
   request: ProofRequest,
 ): Promise<Pick<BootstrapOptions, 'token' | 'certificate'>> {
-  const { service, dataDir, options, context } = request;
-  const { instance, tokenFile, cert: dir } = options;
+  const { service, dataDir, options, folder, context } = request;
+  const { instance, cert: dir } = options;
   const ttlMs = tryDurationMs(DEFAULT_TOKEN_TTL) ?? 0;
+  const tokenFile = folder?.toFile(TOKEN_FILE) ?? toNamedFile(options.tokenFile);
   const toToken = () => provideToken({ ...context, dataDir, service, instance, tokenFile, ttlMs });
   if (dir === undefined) return { token: await toToken() };
   const mesh = await tryStoredMesh(dataDir);
-  const certificate = await provideCertificate({ ...context, dir, service, mesh });
-  return tokenFile === undefined ? { certificate } : { certificate, token: await toToken() };
+  const certificate = await provideCertificate({ ...context, dir, folder, service, mesh });
+  return options.tokenFile === undefined
+    ? { certificate }
+    : { certificate, token: await toToken() };
 }
 
-interface Renewal {
-  readonly service: ServiceName;
-  readonly instance: string | undefined;
-  readonly data: string;
-  readonly tokenFile: string;
-}
-
-/** A shell command that renews the token, from any folder. */
-function toRenewal({ service, instance, data, tokenFile }: Renewal): string {
-  const [file, renewed] = [tokenFile, `${tokenFile}.new`].map((path) => quote(resolve(path)));
-  const bound = instance === undefined ? '' : ` --instance ${quote(instance)}`;
-  const sign = `countersign token ${service}${bound} --data ${quote(resolve(data))}`;
-  return `(umask 077; ${sign} > ${renewed}) && mv ${renewed} ${file}`;
+function toNamedFile(file: string | undefined): NamedFile | undefined {
+  if (file === undefined) return undefined;
+  const path = resolve(file);
+  return { path, named: path };
 }
 
 type Chosen = Pick<BootstrapOptions, 'instance' | 'address' | 'outbound' | 'envoyAdminPort'>;

@@ -1,7 +1,7 @@
 // `ca import`: a CA that the operator brings takes over. In a data folder without a CA it is the
 // mesh's CA from the first start; in one that is in use the server changes the root in stages.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { MeshError, systemErrorCode, toRfc3339 } from '../../base/index.js';
 import {
@@ -10,7 +10,7 @@ import {
   createAuthority,
   importCaChain,
   offerCaChain,
-  readTrustDomain,
+  readAuthority,
   TAKE_CA,
   trustDomainOfCa,
 } from '../../ca/index.js';
@@ -118,8 +118,13 @@ async function offer(
 
 /** The trust domain of the folder's authority; undefined if there is no folder, or no authority. */
 async function tryTrustDomain(path: string, { random }: Context): Promise<string | undefined> {
-  if (!existsSync(path)) return undefined;
-  return readTrustDomain(await openDataDir({ path, lock: false, create: false, random }));
+  try {
+    const dataDir = await openDataDir({ path, lock: false, create: false, random });
+    return (await readAuthority(dataDir)).trustDomain;
+  } catch (error) {
+    if (error instanceof MeshError && error.code === 'data-missing') return undefined;
+    throw error;
+  }
 }
 
 function toReport(done: {

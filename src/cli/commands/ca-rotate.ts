@@ -13,6 +13,7 @@ import {
   loadAuthority,
   offerCaChain,
   ROOT_ALONE,
+  readAuthority,
   TAKE_CA,
 } from '../../ca/index.js';
 import { assertOwnAuthority } from '../../ca/step-ca/index.js';
@@ -20,12 +21,14 @@ import { type DataDir, openDataDir } from '../../data/index.js';
 import { type Answer, createOrderStore, giveOrder, unanswered } from '../../data/orders/index.js';
 import { type Context, writeLine } from '../../terminal/index.js';
 import { generateKeys, sha256Hex } from '../../x509/keys/index.js';
+import { askDependents, type Dependent } from '../old-root.js';
 import {
   dataOption,
   durationOption,
   type ServerOptions,
   serverOptions,
   toExample,
+  usage,
 } from '../options.js';
 import { hearAnswer, toWayOn } from '../order-answer.js';
 import { caPassphraseOption, tryCaPassphrase } from '../passphrase.js';
@@ -33,6 +36,7 @@ import { caPassphraseOption, tryCaPassphrase } from '../passphrase.js';
 interface RotateOptions extends ServerOptions {
   readonly wait?: boolean;
   readonly finish?: boolean;
+  readonly yes?: boolean;
   /** Milliseconds. */
   readonly timeout: number;
   readonly caPassphraseFile?: string;
@@ -48,8 +52,9 @@ interface Place {
 export function defineRotate(command: Command, context: Context): void {
   command
     .description('replace the root, in stages that fail no request')
-    .option('--wait', 'wait until the new root stands alone, or the time is up')
-    .option('--finish', 'let the old root go, even if somebody still needs it')
+    .option('--wait', 'wait until the new root stands alone, or something holds on to the old one')
+    .option('--finish', 'let the old root go; says whom that cuts off, and does it with --yes')
+    .option('--yes', 'with --finish: even if it cuts somebody off')
     .addOption(
       durationOption({
         flags: '--timeout <duration>',
@@ -75,9 +80,9 @@ async function rotate(options: RotateOptions, context: Context): Promise<void> {
   const { clock, random } = context;
   const dataDir = await openDataDir({ path: options.data, lock: false, create: false, random });
   await assertOwnAuthority(dataDir);
-  const passphrase = tryCaPassphrase(options.caPassphraseFile);
-  const authority = await loadAuthority({ dataDir, clock, random, passphrase });
-  const { change, trustDomain } = authority;
+  if (options.yes === true && options.finish !== true) throw usage('expected --yes with --finish');
+  const authority = await readAuthority(dataDir);
+  const { change } = authority;
   const place = { dataDir, context, options };
   if (options.finish === true) {
     if (change?.stage !== 'sign') {
@@ -86,9 +91,13 @@ async function rotate(options: RotateOptions, context: Context): Promise<void> {
         hint: 'see `countersign ca show`',
       });
     }
+    if (options.yes !== true) refuseCut(await askDependents(authority, dataDir, context), context);
     await finish(place, change.oldRootSha256);
     if (options.wait === true) await waitForEnd(place, change.newRootSha256);
   } else if (change === undefined) {
+    const passphrase = tryCaPassphrase(options.caPassphraseFile);
+    // Whether that passphrase opens the keys that are there.
+    const { trustDomain } = await loadAuthority({ dataDir, clock, random, passphrase });
     const chain = await createCaChain(trustDomain, { clock, random, keySource: generateKeys });
     const isTaken = await offer(place, chain, passphrase);
     if (options.wait !== true) return;
@@ -102,6 +111,24 @@ async function rotate(options: RotateOptions, context: Context): Promise<void> {
     });
   }
 }
+
+/** @throws MeshError confirmation-missing if the end of the old root cuts somebody off */
+function refuseCut(dependents: readonly Dependent[], { stderr }: Context): void {
+  if (dependents.length === 0) return;
+  writeLine(stderr, 'the end of the old root cuts off:');
+  const shown = dependents.slice(0, DEPENDENTS_SHOWN);
+  for (const { text } of shown) writeLine(stderr, `  ${text}`);
+  const more = dependents.length - shown.length;
+  if (more > 0) writeLine(stderr, `  and ${more} more`);
+  const message = `expected --yes: ${dependents.length} depend on the old root`;
+  throw new MeshError('confirmation-missing', message, {
+    hint:
+      'sidecars and `cert --watch` follow by themselves when they reach the server; cut the rest ' +
+      'off with `countersign ca rotate --finish --yes`',
+  });
+}
+
+const DEPENDENTS_SHOWN = 50;
 
 /**
  * Offers the new root. @returns whether the server has taken it over. @throws where none answers
@@ -158,7 +185,8 @@ async function waitForEnd({ dataDir, context, options }: Place, rootSha256: stri
   const { timeout } = options;
   const payload = { rootSha256 };
   // The server stops answering once this command can no longer be there to read it.
-  const deadlineMs = clock.now() + 2 * timeout + SPARE_MS;
+  const endMs = clock.now() + timeout;
+  const deadlineMs = endMs + timeout + SPARE_MS;
   const tools = { store, clock, random };
   const { id } = await giveOrder(ROOT_ALONE, { payload, deadlineMs }, tools);
   let stage: CaProgress['stage'];
@@ -173,11 +201,12 @@ async function waitForEnd({ dataDir, context, options }: Place, rootSha256: stri
       ...context,
       limitMs: timeout,
       until: (one) => {
-        if (one.state === 'waiting' && one.report.stage !== stage) {
+        if (one.state !== 'waiting') return false;
+        if (one.report.stage !== stage) {
           stage = one.report.stage;
           if (stage !== undefined) writeLine(stderr, STAGES[stage]);
         }
-        return false;
+        return isHeld(one.report, endMs);
       },
     },
   ).finally(cancel);
@@ -192,7 +221,14 @@ async function waitForEnd({ dataDir, context, options }: Place, rootSha256: stri
   }
   const who = answer.report.waitingFor.join(', ');
   writeLine(stderr, `error: expected the new root to stand alone but it waits for ${who}`);
+  const hint = 'countersign ca rotate --finish` says whom the end of the old root cuts off';
+  if (answer.report.stage === 'sign') writeLine(stderr, `  hint: \`${hint}`);
   context.exitCode = 1;
+}
+
+/** Something that no waiting until then ends holds on to the old root. */
+function isHeld({ holders = [] }: CaProgress, endMs: number): boolean {
+  return holders.some(({ untilMs = Number.POSITIVE_INFINITY }) => untilMs > endMs);
 }
 
 /** A server that has just started looks for orders after two seconds. */

@@ -3,24 +3,23 @@ import type { Command } from 'commander';
 import { toRfc3339 } from '../../base/index.js';
 import { noteBundle } from '../../ca/index.js';
 import {
-  openStoredAuthority,
   readStepCaRecord,
-  StepCaAuthority,
+  type ShownAuthority,
   type StepCaRecord,
-  type StoredAuthority,
+  showStoredAuthority,
 } from '../../ca/step-ca/index.js';
 import { loadOrCreateAnchorPem } from '../../ca/xds/index.js';
 import { type DataDir, openDataDir } from '../../data/index.js';
 import { lastHandedOutEndMs } from '../../leaves/index.js';
 import { type Context, writeLine } from '../../terminal/index.js';
+import { findDependents } from '../old-root.js';
 import { dataOption, jsonOption, toExample } from '../options.js';
-import { caPassphraseOption, tryCaPassphrase } from '../passphrase.js';
+import { caPassphraseOption } from '../passphrase.js';
 import { defineImport } from './ca-import.js';
 import { defineRotate, STAGES } from './ca-rotate.js';
 
 interface ShowOptions {
   readonly data: string;
-  readonly caPassphraseFile?: string;
   readonly json?: boolean;
 }
 
@@ -51,7 +50,8 @@ export function define(command: Command, context: Context): void {
     .command('show')
     .description('show the CA certificates: subject, serial, validity, key, fingerprint')
     .addOption(jsonOption())
-    .addOption(caPassphraseOption())
+    // Of earlier versions: what is public needs no passphrase.
+    .addOption(caPassphraseOption().hideHelp())
     .addOption(dataOption())
     .addHelpText('after', toExample('countersign ca show'))
     .action((options: ShowOptions) => show(options, context));
@@ -59,7 +59,8 @@ export function define(command: Command, context: Context): void {
     .command('bundle')
     .description('print the trust anchors as PEM')
     .option('--xds', 'print the anchor of the xDS port instead, for clients of that port')
-    .addOption(caPassphraseOption())
+    // Of earlier versions: what is public needs no passphrase.
+    .addOption(caPassphraseOption().hideHelp())
     .addOption(dataOption())
     .addHelpText('after', toExample('countersign ca bundle > ca.pem'))
     .action(async (options: BundleOptions) => {
@@ -83,10 +84,9 @@ export function define(command: Command, context: Context): void {
   defineRotate(command.command('rotate'), context);
 }
 
-async function open({ data, caPassphraseFile }: ShowOptions, { clock, random }: Context) {
+async function open({ data }: ShowOptions, { clock, random }: Context) {
   const dataDir = await openDataDir({ path: data, lock: false, create: false, random });
-  const passphrase = tryCaPassphrase(caPassphraseFile);
-  return { dataDir, authority: await openStoredAuthority({ dataDir, clock, random, passphrase }) };
+  return { dataDir, authority: await showStoredAuthority({ dataDir, clock, random }) };
 }
 
 async function show(options: ShowOptions, context: Context): Promise<void> {
@@ -103,7 +103,7 @@ async function show(options: ShowOptions, context: Context): Promise<void> {
     toShownAnchor(anchorPem),
   ];
   const { trustDomain } = authority;
-  const change = await toShownChange(authority, dataDir);
+  const change = await toShownChange(authority, dataDir, context);
   const outside = toShownOutside(await readStepCaRecord(dataDir));
   if (options.json === true) {
     const json = { trustDomain, ...outside, authorities: shown, rootChange: change };
@@ -135,19 +135,23 @@ interface ShownChange {
   readonly newRootSha256: string;
   /** When the last certificate that was handed out under the old root ends. */
   readonly handedOutUntil: string | null;
+  /** Whom the end of the old root cuts off, in words. */
+  readonly dependents: readonly string[];
 }
 
 async function toShownChange(
-  authority: StoredAuthority,
+  { own }: ShownAuthority,
   dataDir: DataDir,
+  context: Context,
 ): Promise<ShownChange | null> {
-  const change = authority instanceof StepCaAuthority ? undefined : authority.change;
-  if (change === undefined) return null;
+  const change = own?.change;
+  if (own === undefined || change === undefined) return null;
   const { stage, sinceMs, oldRootSha256, newRootSha256 } = change;
   const endMs = await lastHandedOutEndMs(dataDir, sinceMs);
   const handedOutUntil = endMs === undefined ? null : toRfc3339(endMs);
   const since = toRfc3339(sinceMs);
-  return { stage, since, oldRootSha256, newRootSha256, handedOutUntil };
+  const dependents = (await findDependents(own, dataDir, context)).map(({ text }) => text);
+  return { stage, since, oldRootSha256, newRootSha256, handedOutUntil, dependents };
 }
 
 function toChangeLines(change: ShownChange): readonly string[] {
@@ -160,6 +164,7 @@ function toChangeLines(change: ShownChange): readonly string[] {
     `  old root     sha256 ${oldRootSha256}`,
     `  new root     sha256 ${newRootSha256}`,
     ...until,
+    ...change.dependents.map((text) => `  depends      ${text}`),
   ];
 }
 

@@ -1,14 +1,19 @@
-import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { toRfc3339 } from '../../base/index.js';
 import { type DataDir, openDataDir } from '../../data/index.js';
 import { listHandedOut } from '../../leaves/index.js';
 import type { ServiceName } from '../../policy/index.js';
+import {
+  findCertificates,
+  findRevokedCertificates,
+  loadRevocations,
+} from '../../revocation/index.js';
 import { KEY_TYPES, type KeyType } from '../../spiffe/index.js';
 import { type Context, toTable, writeLine } from '../../terminal/index.js';
+import { issue } from '../cert-files.js';
 import { createServerSource, type ServerSourceOptions } from '../cert-server.js';
-import { type CertSource, createDataSource, type Obtained } from '../cert-source.js';
-import { reportError } from '../exit.js';
+import { createDataSource } from '../cert-source.js';
+import { watchCertificate } from '../cert-watch.js';
 import {
   dataOption,
   durationOption,
@@ -21,11 +26,9 @@ import {
   tryHostPort,
   usage,
 } from '../options.js';
-import { type OutputFile, PRIVATE_MODE, PUBLIC_MODE, writeOutput } from '../output-file.js';
-import { openP12Output, type P12Given, type P12Output, p12Options } from '../p12-output.js';
+import { openP12Output, type P12Given, p12Options } from '../p12-output.js';
 import { caPassphraseOption, tryCaPassphrase } from '../passphrase.js';
 import { renewLeaves } from '../renewal-order.js';
-import { startRepetition } from '../repetition.js';
 import { serviceArgument } from '../service-argument.js';
 
 interface CertOptions extends P12Given {
@@ -44,19 +47,6 @@ interface CertOptions extends P12Given {
   readonly caPassphraseFile?: string;
   readonly data: string;
 }
-
-interface Order {
-  readonly service: ServiceName;
-  readonly out: string;
-  readonly json: boolean;
-  readonly p12: P12Output | undefined;
-}
-
-/** Share of the lifetime after which `--watch` renews. */
-const RENEW_AT = 0.5;
-/** Looks at the clock this often, to notice that the machine slept or the clock was set. */
-const LOOK_EVERY_MS = 30_000;
-const RETRY_MS = 5_000;
 
 export function define(command: Command, context: Context): void {
   command
@@ -77,7 +67,10 @@ export function define(command: Command, context: Context): void {
         range: ['10s', '90d'],
       }),
     )
-    .option('--watch', 'renew it at half of its lifetime, until stopped')
+    .option(
+      '--watch',
+      'renew it at half of its lifetime, and follow a new root at once, until stopped',
+    )
     .option('--list', 'show what was handed out')
     .option('--renew', "give the service's sidecars new certificates now")
     .addOption(instanceOption('with --renew: only this instance'))
@@ -164,7 +157,7 @@ async function act(
       : createServerSource(toServerOptions({ service, out, xds, context }, options));
   const p12 = openP12Output({ given: options, service, out, random: context.random });
   const order = { service, out, json: json === true, p12 };
-  if (isWatch === true) await watch(source, order, context);
+  if (isWatch === true) await watchCertificate(source, order, context);
   else await issue(source, order, context);
 }
 
@@ -188,82 +181,20 @@ function toServerOptions(
   return { ...order, anchorFile: xdsCa, tokenFile, key, ttlMs: isDefaultTtl ? undefined : ttl };
 }
 
-/** Obtains, then writes. */
-async function issue(source: CertSource, order: Order, context: Context): Promise<Obtained> {
-  const { random } = context;
-  const obtained = await source();
-  const toFile = (name: string, content: string, mode: number): OutputFile => ({
-    ...{ path: join(order.out, name), content, mode, random },
-  });
-  const p12 = await order.p12?.toFile(obtained);
-  // The certificate last, so that a program that watches it finds key and anchors already there.
-  for (const file of [
-    toFile('bundle.pem', obtained.anchorsPem, PUBLIC_MODE),
-    toFile('key.pem', obtained.keyPem, PRIVATE_MODE),
-    ...(p12 === undefined ? [] : [p12]),
-    toFile('cert.pem', obtained.chainPem, PUBLIC_MODE),
-  ]) {
-    await writeOutput(file);
-  }
-  printIssued(obtained, order, context);
-  return obtained;
-}
-
-function printIssued(obtained: Obtained, order: Order, { stdout }: Context): void {
-  const { service, out, json, p12 } = order;
-  const { serialHex: serial, spiffeId } = obtained;
-  const notAfter = toRfc3339(obtained.notAfterMs);
-  if (json) {
-    const keystore = p12 && { p12: p12.path, p12PasswordFile: p12.passwordPath };
-    const certificate = { serial, service, spiffeId, notAfter, out, ...keystore };
-    writeLine(stdout, JSON.stringify({ certificate }, undefined, 2));
-    return;
-  }
-  writeLine(stdout, `wrote key.pem, cert.pem and bundle.pem to ${out}`);
-  if (p12 !== undefined) {
-    writeLine(stdout, `wrote ${p12.path}, whose password is in ${p12.passwordPath}`);
-  }
-  writeLine(stdout, `${spiffeId} serial ${serial}, ends ${notAfter}`);
-}
-
-/** The first attempt must succeed; later failures are reported and tried again. */
-async function watch(source: CertSource, order: Order, context: Context): Promise<void> {
-  const { clock } = context;
-  const repetition = startRepetition(context);
-  try {
-    let renewAtMs = toRenewAtMs(await issue(source, order, context));
-    while (await repetition.pause(Math.min(LOOK_EVERY_MS, Math.max(0, renewAtMs - clock.now())))) {
-      if (clock.now() < renewAtMs) continue;
-      try {
-        renewAtMs = toRenewAtMs(await issue(source, order, context));
-      } catch (error) {
-        reportError(error, context);
-        renewAtMs = clock.now() + RETRY_MS;
-      }
-    }
-  } finally {
-    repetition.end();
-  }
-}
-
-function toRenewAtMs({ issuedAtMs, notAfterMs }: Obtained): number {
-  return issuedAtMs + (notAfterMs - issuedAtMs) * RENEW_AT;
-}
-
 async function printList(
   dataDir: DataDir,
   { json }: CertOptions,
   { stdout, clock }: Context,
 ): Promise<void> {
-  const listed = (await listHandedOut(dataDir)).map(
-    ({ serialHex, service, spiffeId, notAfterMs }) => ({
-      serial: serialHex,
-      service,
-      spiffeId,
-      notAfter: toRfc3339(notAfterMs),
-      ended: notAfterMs <= clock.now(),
-    }),
-  );
+  const revoked = await revokedSerials(dataDir, clock.now());
+  const listed = (await listHandedOut(dataDir)).map((one) => ({
+    serial: one.serialHex,
+    service: one.service,
+    spiffeId: one.spiffeId,
+    notAfter: toRfc3339(one.notAfterMs),
+    ended: one.notAfterMs <= clock.now(),
+    revoked: revoked.has(one.serialHex),
+  }));
   if (json === true) {
     writeLine(stdout, JSON.stringify({ certificates: listed }, undefined, 2));
     return;
@@ -272,13 +203,18 @@ async function printList(
     writeLine(stdout, 'no certificates have been handed out');
     return;
   }
-  const rows = listed.map(({ serial, service, spiffeId, notAfter, ended }) => [
-    serial,
-    service,
-    spiffeId,
-    ended ? `${notAfter} (ended)` : notAfter,
-  ]);
+  const rows = listed.map(({ serial, service, spiffeId, notAfter, ended, revoked: isRevoked }) => {
+    const mark = ended ? ' (ended)' : isRevoked ? ' (revoked)' : '';
+    return [serial, service, spiffeId, `${notAfter}${mark}`];
+  });
   for (const line of toTable([['SERIAL', 'SERVICE', 'SPIFFE ID', 'ENDS'], ...rows])) {
     writeLine(stdout, line);
   }
+}
+
+async function revokedSerials(dataDir: DataDir, nowMs: number): Promise<ReadonlySet<string>> {
+  const revocations = await loadRevocations(dataDir);
+  const { certificates } = await findCertificates(dataDir, nowMs);
+  const revoked = findRevokedCertificates(revocations, certificates, nowMs);
+  return new Set(revoked.map(({ serialHex }) => serialHex));
 }

@@ -15,6 +15,7 @@ import {
   jsonOption,
   meshArgument,
   reader,
+  requireMesh,
   toExample,
   tryHostPort,
 } from '../options.js';
@@ -41,7 +42,8 @@ export function define(command: Command, context: Context): void {
         'countersign check mesh.yaml --server 127.0.0.1:18080',
       ),
     )
-    .action(async (mesh: string, options: CheckOptions) => {
+    .action(async (given: string | undefined, options: CheckOptions) => {
+      const mesh = requireMesh(given);
       const own = options.json === true ? loadForJson(mesh, context) : loadMesh(mesh);
       const { server, adminTokenFile } = options;
       const admin = adminTokenFile === undefined ? {} : { adminTokenFile };

@@ -5,11 +5,11 @@ import { MeshError } from '../../base/index.js';
 import { formatProblem, loadMesh, type ServiceName } from '../../policy/index.js';
 import { DEFAULT_OUTBOUND, parseOutboundPrefix } from '../../server/addresses/index.js';
 import { type Context, writeLine } from '../../terminal/index.js';
-import { jsonOption, meshArgument, reader, toExample } from '../options.js';
+import { jsonOption, meshArgument, reader, requireMesh, toExample, usage } from '../options.js';
 import { outboundOption } from '../outbound-option.js';
 import { count } from '../problems.js';
 import { RENDERED_TYPES, type Rendered, type RenderedType, render } from '../rendered.js';
-import { serviceArgument } from '../service-argument.js';
+import { parseService, serviceArgument } from '../service-argument.js';
 import { findService } from '../stored-mesh.js';
 
 interface Options {
@@ -24,7 +24,8 @@ const ALL_TYPES = Object.keys(RENDERED_TYPES) as RenderedType[];
 export function define(command: Command, context: Context): void {
   command
     .addArgument(meshArgument())
-    .addArgument(serviceArgument())
+    .addArgument(serviceArgument('[service]'))
+    .usage('[options] [mesh] <service>')
     .addOption(
       new Option('--type <types>', `some of ${ALL_TYPES.join(',')}`)
         .default(ALL_TYPES, 'all')
@@ -48,9 +49,24 @@ export function define(command: Command, context: Context): void {
     .addOption(outboundOption("the sidecar's loopback prefix").default(DEFAULT_OUTBOUND))
     .addOption(jsonOption())
     .addHelpText('after', toExample('countersign render mesh.yaml payments/ledger --type lds'))
-    .action((path: string, service: ServiceName, options: Options) =>
-      print({ path, service, options, context }),
-    );
+    .action((first?: string, second?: ServiceName, options?: Options) => {
+      if (first === undefined || options === undefined) throw noService();
+      if (second !== undefined) print({ path: first, service: second, options, context });
+      else print({ ...toAlone(first), options, context });
+    });
+}
+
+/** One argument is the service, where the environment names the mesh. */
+function toAlone(word: string): Pick<Print, 'path' | 'service'> {
+  if ((process.env['COUNTERSIGN_MESH'] ?? '') === '') throw noService();
+  return { path: requireMesh(undefined), service: parseService(word) };
+}
+
+function noService(): MeshError {
+  return usage(
+    'expected a mesh and a service',
+    'countersign render mesh.yaml payments/ledger; the mesh may be in COUNTERSIGN_MESH',
+  );
 }
 
 function tryTypes(text: string): readonly RenderedType[] | undefined {

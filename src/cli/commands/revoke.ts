@@ -26,6 +26,7 @@ import {
   instanceOption,
   jsonOption,
   reader,
+  requireOne,
   type ServerOptions,
   serverOptions,
   toExample,
@@ -53,6 +54,7 @@ interface RevokeOptions extends ServerOptions {
   readonly data: string;
 }
 
+const EXAMPLE = 'countersign revoke payments/ledger';
 const TOKEN_ID = /^[\x21-\x7e]{1,256}$/;
 
 const serialOption = (): Option =>
@@ -95,14 +97,9 @@ export function define(command: Command, context: Context): void {
     )
     .action(async (service: ServiceName | undefined, options: RevokeOptions) => {
       const { list, undo, data } = options;
-      const subject = toSubject(service, options);
-      const isRight =
-        list === true ? subject === undefined && undo !== true : subject !== undefined;
-      if (!isRight) {
-        const message = 'expected one of a service, --serial, --token and --list';
-        throw usage(message, 'countersign revoke payments/ledger');
-      }
       const { random } = context;
+      const subject = toSubject(service, options);
+      if (list === true && undo === true) throw usage('expected --undo without --list', EXAMPLE);
       const dataDir = await openDataDir({ path: data, lock: false, create: false, random });
       if (subject === undefined) await printList(dataDir, options, context);
       else if (undo === true) await takeBack(dataDir, { subject, options }, context);
@@ -110,24 +107,23 @@ export function define(command: Command, context: Context): void {
     });
 }
 
-/** Undefined if there is none, or more than one. */
+/** Undefined: with `--list`. */
 function toSubject(
   service: ServiceName | undefined,
-  { instance, serial, token }: RevokeOptions,
+  { instance, serial, token, list }: RevokeOptions,
 ): RevocationSubject | undefined {
   if (instance !== undefined && service === undefined) {
     throw usage('expected --instance with a service', 'countersign revoke web --instance one');
   }
-  const found: RevocationSubject[] = [];
-  if (service !== undefined && instance === undefined) {
-    found.push({ kind: 'service', subject: service });
-  }
-  if (service !== undefined && instance !== undefined) {
-    found.push({ kind: 'instance', subject: toNodeId({ service, instance }) });
-  }
-  if (serial !== undefined) found.push({ kind: 'serial', subject: serial });
-  if (token !== undefined) found.push({ kind: 'token', subject: token });
-  return found.length === 1 ? found[0] : undefined;
+  requireOne(
+    { 'a service': service, '--serial': serial, '--token': token, '--list': list },
+    EXAMPLE,
+  );
+  if (serial !== undefined) return { kind: 'serial', subject: serial };
+  if (token !== undefined) return { kind: 'token', subject: token };
+  if (service === undefined) return undefined;
+  if (instance === undefined) return { kind: 'service', subject: service };
+  return { kind: 'instance', subject: toNodeId({ service, instance }) };
 }
 
 interface Order {

@@ -1,16 +1,17 @@
 import { type Command, Option } from 'commander';
 import { tryDurationMs } from '../../base/index.js';
+import { openDataDir } from '../../data/index.js';
 import type { ServiceName } from '../../policy/index.js';
 import { toNodeId } from '../../spiffe/index.js';
 import { type Context, writeLine } from '../../terminal/index.js';
 import { issueToken, type SignedToken } from '../../tokens/index.js';
-import { openOrMakeDataDir } from '../data-folder.js';
 import { DEFAULT_TOKEN_TTL, describeToken, signNodeToken } from '../node-token.js';
 import {
   dataOption,
   durationOption,
   instanceOption,
   jsonOption,
+  requireOne,
   textReader,
   toExample,
   usage,
@@ -99,13 +100,15 @@ function toKeyOrder(options: TokenOptions): KeyOrder | undefined {
 
 function refuseMixture(service: ServiceName | undefined, options: TokenOptions): void {
   const { admin, rotateKey, listKeys, retireKey, instance, overlap, json, yes } = options;
-  const asked = [service, admin, rotateKey, listKeys, retireKey].filter((one) => one !== undefined);
-  if (asked.length !== 1) {
-    throw usage(
-      'expected one of a service, --admin, --rotate-key, --list-keys and --retire-key',
-      'countersign token payments/ledger',
-    );
-  }
+  requireOne(
+    {
+      ...{ 'a service': service, '--admin': admin },
+      ...{ '--rotate-key': rotateKey, '--list-keys': listKeys, '--retire-key': retireKey },
+    },
+    service !== undefined && admin === undefined
+      ? 'the keys sign the tokens of all services: leave the service out'
+      : 'countersign token payments/ledger',
+  );
   if (service === undefined && instance !== undefined) {
     throw usage('expected --instance with a service but got it without');
   }
@@ -143,13 +146,15 @@ async function signServiceToken(
   { data, instance, ttl }: TokenOptions,
   context: Context,
 ): Promise<SignedToken> {
-  const dataDir = await openOrMakeDataDir(data, context);
+  const { random } = context;
+  const dataDir = await openDataDir({ path: data, lock: false, create: false, random });
   await warnUndeclared(dataDir, service, context.stderr);
   return signNodeToken({ ...context, dataDir, service, instance, ttlMs: ttl });
 }
 
 async function signAdminToken({ data, ttl }: TokenOptions, context: Context): Promise<SignedToken> {
-  const dataDir = await openOrMakeDataDir(data, context);
+  const { random } = context;
+  const dataDir = await openDataDir({ path: data, lock: false, create: false, random });
   const request = { audience: 'countersign-admin', subject: ADMIN, ttlMs: ttl } as const;
   return issueToken({ ...context, dataDir }, request);
 }

@@ -1,33 +1,19 @@
 // Asking a server of ours for a certificate, as `countersign cert --xds` does: one call on one
-// connection. The server is known by the anchor that its xDS port never changes and by its fixed
-// name, so the address may be anything; nothing is sent before that is verified. The client is made
-// from the .proto alone, as other programs' are.
+// connection. The client is made from the .proto alone, as other programs' are.
 import assert from 'node:assert';
-import { createSecureContext } from 'node:tls';
 import {
   type ClientUnaryCall,
-  credentials,
-  Metadata,
+  type Metadata,
   makeClientConstructor,
   type ServiceClientConstructor,
   type ServiceError,
-  status,
 } from '@grpc/grpc-js';
-import { type Clock, type ErrorCode, MeshError } from '../../base/index.js';
+import { type Clock, MeshError } from '../../base/index.js';
 import { loadMethods } from '../stock-client.js';
+import { type CallerCredential, connect, type ServerPlace, toMeshError } from './connect.js';
 import { CERTIFICATE_SERVICE } from './service.js';
 
-/** What shows who asks. Never logged. */
-export type CallerCredential =
-  | { readonly kind: 'token'; readonly token: string }
-  | { readonly kind: 'certificate'; readonly chainPem: string; readonly keyPem: string };
-
-export interface CertificateCall {
-  /** `host:port`. */
-  readonly address: string;
-  readonly anchorPem: string;
-  /** In the server's certificate. */
-  readonly serverName: string;
+export interface CertificateCall extends ServerPlace {
   readonly credential: CallerCredential;
   readonly csrPem: string;
   /** Seconds; 0 leaves it to the mesh. */
@@ -86,19 +72,8 @@ function orNoAnswer(read: (bytes: Buffer) => object): (bytes: Buffer) => object 
 }
 
 function exchange(Service: ServiceClientConstructor, call: CertificateCall): Promise<Answer> {
-  const { address, anchorPem: ca, serverName, credential, clock } = call;
-  const own =
-    credential.kind === 'certificate' ? { key: credential.keyPem, cert: credential.chainPem } : {};
-  const context = createSecureContext({ ca, ...own, minVersion: 'TLSv1.3' });
-  const client = new Service(address, credentials.createFromSecureContext(context), {
-    'grpc.ssl_target_name_override': serverName,
-    'grpc.default_authority': serverName,
-    // A credential goes to that server and nowhere else.
-    'grpc.enable_http_proxy': 0,
-    'grpc.enable_retries': 0,
-  });
-  const metadata = new Metadata();
-  if (credential.kind === 'token') metadata.set('authorization', `Bearer ${credential.token}`);
+  const { address, clock } = call;
+  const { client, metadata } = connect(Service, call);
   return new Promise<Answer>((resolve, reject) => {
     let cancelTimeout = (): void => undefined;
     const done = (error: ServiceError | null, answer = NO_ANSWER): void => {
@@ -112,29 +87,4 @@ function exchange(Service: ServiceClientConstructor, call: CertificateCall): Pro
     const running = create(request, metadata, done);
     cancelTimeout = clock.after(TIMEOUT_MS, () => running.cancel());
   });
-}
-
-/** The other direction of status.ts, as far as a status says. */
-const CODES: ReadonlyMap<status, ErrorCode> = new Map<status, ErrorCode>([
-  [status.UNAUTHENTICATED, 'token-invalid'],
-  [status.PERMISSION_DENIED, 'token-wrong-service'],
-  [status.FAILED_PRECONDITION, 'service-unknown'],
-  [status.RESOURCE_EXHAUSTED, 'resource-limit'],
-  [status.INVALID_ARGUMENT, 'request-invalid'],
-]);
-const UNREACHABLE: readonly status[] = [
-  status.UNAVAILABLE,
-  status.CANCELLED,
-  status.DEADLINE_EXCEEDED,
-  status.UNIMPLEMENTED,
-];
-
-function toMeshError({ code, details }: ServiceError, address: string): MeshError {
-  if (UNREACHABLE.includes(code)) {
-    const got = code === status.CANCELLED ? 'no answer' : details;
-    return new MeshError('server-unreachable', `expected a server at ${address} but got: ${got}`, {
-      variant: 'xds',
-    });
-  }
-  return new MeshError(CODES.get(code) ?? 'server-error', `the server refuses: ${details}`);
 }

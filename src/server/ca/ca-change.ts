@@ -15,10 +15,8 @@ import {
   MeshError,
   MINUTE_MS,
   Rerun,
-  toRfc3339,
 } from '../../base/index.js';
 import {
-  bundleNotedAtMs,
   type CaProgress,
   FINISH_CA,
   type LocalAuthority,
@@ -26,12 +24,11 @@ import {
   ROOT_ALONE,
   TAKE_CA,
 } from '../../ca/index.js';
-import type { DataDir } from '../../data/index.js';
 import type { Answered, Order, OrderDesk, PayloadOf } from '../../data/orders/index.js';
-import { COMMANDS } from '../../terminal/index.js';
 import { sha256Hex } from '../../x509/keys/index.js';
 import { splitPem } from '../../x509/read/index.js';
 import { type ProxyState, STORE_RETRY_MS, Staged } from '../mesh/index.js';
+import { findRootHolders, type RootHolder, type RootHoldersOptions } from './root-holders.js';
 
 /** What needs the old root, beside sidecars, is looked at this often. */
 const LOOK_EVERY_MS = MINUTE_MS;
@@ -43,16 +40,13 @@ export interface CaProxy {
   readonly isCurrent: boolean;
 }
 
-export interface CaChangeOptions {
+export interface CaChangeOptions extends RootHoldersOptions {
   readonly authority: LocalAuthority;
-  readonly dataDir: DataDir;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Opens what a command offers. */
   readonly passphrase: string | undefined;
   readonly proxies: () => Iterable<CaProxy>;
-  /** When the last certificate that was handed out before this time ends, ms since the epoch. */
-  readonly handedOutEndMs: (beforeMs: number) => Promise<number | undefined>;
   /** The trust anchors have changed, or leaves are issued by another CA. */
   readonly onChange: () => void;
 }
@@ -71,7 +65,7 @@ export class CaChange {
   readonly #staged: Staged<Stage>;
   readonly #advancing = new Rerun(() => this.#advance());
   /** What keeps the old root though no sidecar does; undefined: not looked at yet. */
-  #holders: readonly string[] | undefined;
+  #holders: readonly RootHolder[] | undefined;
   /** The old root that the operator lets go, whoever needs it. */
   #finishAsked: string | undefined;
   #cancelLook: Cancel | undefined;
@@ -162,7 +156,9 @@ export class CaChange {
   #progress(): CaProgress {
     const { change } = this.#options.authority;
     if (change === undefined) return { waitingFor: [] };
-    return { stage: change.stage, waitingFor: [...this.#waitingFor()] };
+    const holders = this.#nodes().length > 0 ? [] : (this.#holders ?? []);
+    const progress = { stage: change.stage, waitingFor: [...this.#waitingFor()] };
+    return holders.length === 0 ? progress : { ...progress, holders: [...holders] };
   }
 
   /** Call whenever a sidecar connected, answered or left. */
@@ -184,8 +180,8 @@ export class CaChange {
   }
 
   async #lookAtHolders(): Promise<void> {
-    if (this.#isFinishAsked || this.#waitingNodes(this.#isOverdue).length > 0) return;
-    this.#holders = await this.#toHolders();
+    if (this.#isFinishAsked || this.#nodes().length > 0) return;
+    this.#holders = await findRootHolders(this.#options);
     if (this.#holders.length > 0) this.#lookAgainAfter(LOOK_EVERY_MS);
   }
 
@@ -194,23 +190,6 @@ export class CaChange {
     const root = authority.change?.newRootSha256;
     await authority.endChange();
     logger.info({ root }, 'the old root is no longer trusted');
-  }
-
-  /** Who still needs the old root though all sidecars have leaves of the new one. */
-  async #toHolders(): Promise<readonly string[]> {
-    const { authority, clock, dataDir, handedOutEndMs } = this.#options;
-    const { change } = authority;
-    if (change === undefined) return [];
-    const holders: string[] = [];
-    const endMs = await handedOutEndMs(change.sinceMs);
-    if (endMs !== undefined && endMs > clock.now()) {
-      holders.push(`a certificate handed out until ${toRfc3339(endMs)}`);
-    }
-    const notedAtMs = await bundleNotedAtMs(dataDir);
-    if (notedAtMs !== undefined && notedAtMs < change.beganAtMs) {
-      holders.push(`whoever holds a bundle of the old root: ${COMMANDS.finishRotation}`);
-    }
-    return holders;
   }
 
   #isDone(stage: Stage, isOverdue: boolean): boolean {
@@ -231,8 +210,12 @@ export class CaChange {
   }
 
   #waitingFor(): readonly string[] {
-    const nodes = this.#waitingNodes(this.#isOverdue);
-    return nodes.length > 0 ? nodes : (this.#holders ?? []);
+    const nodes = this.#nodes();
+    return nodes.length > 0 ? nodes : (this.#holders ?? []).map(({ text }) => text);
+  }
+
+  #nodes(): readonly string[] {
+    return this.#waitingNodes(this.#isOverdue);
   }
 
   #waitingNodes(isOverdue: boolean): readonly string[] {

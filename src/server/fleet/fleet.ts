@@ -176,7 +176,8 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
       }
       if (isNew) stream.setSnapshot(snapshot);
     } catch (error) {
-      const reason = 'internal error: it keeps its last configuration';
+      const why = error instanceof MeshError ? error.message : 'internal error';
+      const reason = `${why}: it keeps its last configuration`;
       member.set({ configuration: { kind: 'stuck', reason, last: sent } });
       logger.error({ node, err: error }, 'a sidecar keeps its last configuration');
     }

@@ -4,8 +4,9 @@
 // keeps what it has.
 import { isDeepStrictEqual } from 'node:util';
 import type { Leaf } from '../../ca/index.js';
-import type { Mesh, ServiceName } from '../../policy/index.js';
+import type { Mesh, Service, ServiceName } from '../../policy/index.js';
 import {
+  assertNoLoop,
   type Callers,
   NOTHING_REVOKED,
   type Registry,
@@ -88,10 +89,15 @@ export class Publisher {
     this.#services = new Map();
   }
 
-  /** What this sidecar is to have: nothing where its service is no longer declared. */
+  /**
+   * What this sidecar is to have: nothing where its service is no longer declared.
+   * @throws MeshError address-in-use where the mesh now has its application where it listens
+   */
   toPublication(sidecar: Sidecar, leaf: Leaf): Publication {
-    const shared = this.#toShared(sidecar.service);
-    if (shared === undefined) return { snapshot: NOTHING, unplaced: [] };
+    const service = this.#input.mesh.services.get(sidecar.service);
+    if (service === undefined) return { snapshot: NOTHING, unplaced: [] };
+    assertNoLoop(service, sidecar.address);
+    const shared = this.#toShared(service);
     const { listeners, secrets, unplaced } = this.#toNodeSets(sidecar, leaf);
     const own = [
       [TYPE_URLS.listener, listeners],
@@ -105,12 +111,11 @@ export class Publisher {
     this.#nodes.delete(toKey(sidecar));
   }
 
-  #toShared(name: ServiceName): ReadonlyMap<string, ResourceSet> | undefined {
+  #toShared(service: Service): ReadonlyMap<string, ResourceSet> {
+    const { name } = service;
     const found = this.#services.get(name);
     if (found !== undefined) return found;
     const { mesh, endpoints, revoked = NOTHING_REVOKED } = this.#input;
-    const service = mesh.services.get(name);
-    if (service === undefined) return undefined;
     const before = this.#servicesBefore.get(name);
     const sets = translateService({ mesh, service, registry: endpoints, revoked });
     const shared = new Map([...sets].map(([url, set]) => [url, keep(before?.get(url), set)]));

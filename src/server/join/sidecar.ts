@@ -5,6 +5,7 @@ import { MeshError } from '../../base/index.js';
 import type { Peer } from '../../grpc/index.js';
 import { type ServiceName, tryServiceName } from '../../policy/index.js';
 import { type NodeId, splitNodeText, toNodeId, tryInstance } from '../../spiffe/index.js';
+import { assertNoLoop } from '../../translate/index.js';
 import { isJsonObject, type Json, type Node } from '../../xds/index.js';
 import { DEFAULT_OUTBOUND, type OutboundPrefix, parseOutboundPrefix } from '../addresses/index.js';
 import { authenticateCaller, type Credential, type Proof, type ProofOptions } from './proof.js';
@@ -25,7 +26,8 @@ export type AuthenticateOptions = Omit<ProofOptions, 'claimed'>;
 
 /**
  * @throws MeshError what `authenticateCaller` throws; token-wrong-service where the node claims to
- * be somebody else; request-invalid for metadata that makes no sense.
+ * be somebody else; request-invalid for metadata that makes no sense; address-in-use where it would
+ * call itself.
  */
 export async function authenticateSidecar(
   peer: Peer,
@@ -36,6 +38,8 @@ export async function authenticateSidecar(
   const claims = toClaims(peer);
   refuseFalseClaims(claims, proof);
   const { address, outbound } = claims;
+  const declared = options.mesh.services.get(service);
+  if (declared !== undefined) assertNoLoop(declared, address);
   const instance = claims.instance ?? address;
   const node = toNodeId({ service, instance });
   return { node, service, address, outbound, credential };

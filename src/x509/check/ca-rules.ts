@@ -39,6 +39,19 @@ const KNOWN: ReadonlySet<string> = new Set([
   OTHER_EXTENSION_OID.inhibitAnyPolicy,
 ]);
 
+const NO_CA = 'expected a CA but got a certificate that is none (basic constraints)';
+/** X509-SVID section 4.3 wants it; `openssl req -x509` adds none by itself. */
+const NO_KEY_USAGE = 'expected a key usage with keyCertSign but got none at all';
+
+/** What `openssl req -x509` must be given so that it makes a root without these problems. */
+export function missingExtensions(problems: readonly string[]): readonly string[] {
+  const has = (problem: string): boolean => problems.some((text) => text.endsWith(problem));
+  return [
+    ...(has(NO_CA) ? ['basicConstraints=critical,CA:TRUE'] : []),
+    ...(has(NO_CA) || has(NO_KEY_USAGE) ? ['keyUsage=critical,keyCertSign,cRLSign'] : []),
+  ];
+}
+
 /** Every reason why the certificate can't serve; none where it can. */
 export function caProblems(subject: CaSubject): readonly string[] {
   return [
@@ -53,10 +66,12 @@ export function caProblems(subject: CaSubject): readonly string[] {
 function* roleProblems({ facts, pathLength }: CaSubject): Iterable<string> {
   if (facts.version !== 3) yield `expected an X.509 version 3 certificate but got ${facts.version}`;
   if (!facts.isCa) {
-    yield 'expected a CA but got a certificate that is none (basic constraints)';
+    yield NO_CA;
     return;
   }
-  if (!facts.keyUsageBits.has(BIT.keyCertSign)) {
+  if (!facts.extensions.has(EXTENSION_OID.keyUsage)) {
+    yield NO_KEY_USAGE;
+  } else if (!facts.keyUsageBits.has(BIT.keyCertSign)) {
     yield 'expected a CA that may sign certificates but its key usage lacks keyCertSign';
   }
   if (facts.pathLength !== undefined && facts.pathLength < pathLength) {

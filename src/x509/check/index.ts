@@ -1,4 +1,4 @@
-export { caProblems } from './ca-rules.js';
+export { caProblems, missingExtensions } from './ca-rules.js';
 export { type ClientIdentity, verifyClientCertificate } from './client-certificate.js';
 export {
   assertCertificate,

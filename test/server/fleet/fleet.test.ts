@@ -181,6 +181,9 @@ describe('what is published', () => {
     expect([peer.sent.length, states()]).toEqual([1, ['nacked']]);
     expect(troubles()).toEqual(['internal error: it keeps its last configuration']);
     expect(messages()).toContain('a sidecar keeps its last configuration');
+    world.failure = new MeshError('address-in-use', 'a loop');
+    fleet.publish();
+    expect(troubles()).toEqual(['a loop: it keeps its last configuration']);
     world.failure = undefined;
     fleet.publish();
     expect([peer.sent.length, states(), troubles()]).toEqual([1, ['synced'], []]);

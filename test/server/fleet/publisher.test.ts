@@ -156,3 +156,16 @@ it('a service that is no longer declared has nothing', async () => {
     Object.keys(TYPE_URLS).map(() => 0),
   );
 });
+
+it('an edit that puts the application where its sidecar listens is not sent', async () => {
+  const publisher = await create();
+  const ledger = sidecar(LEDGER, '127.1.0.1');
+  publisher.toPublication(ledger, LEAF);
+  const edited = meshOf(`trustDomain: shop.example
+services:
+  ledger: { ports: { 8080: { protocol: http, target: "127.1.0.1:8080" } } }`);
+  publisher.update({ mesh: edited, endpoints: new Map() });
+  expect(() => publisher.toPublication(ledger, LEAF)).toThrow(
+    'but got 127.1.0.1:8080 for both: it would call itself forever',
+  );
+});

@@ -84,6 +84,7 @@ test("the service's own names, for the requester's key; recorded and logged", as
       ...{ serialHex: serial, service: 'payments/ledger', spiffeId: LEDGER },
       ...{ notBeforeMs: clock.now() - 300_000, notAfterMs, issuedAtMs: clock.now() },
       fingerprintSha256: leaf.fingerprint256.replaceAll(':', '').toLowerCase(),
+      issuerSha256: expect.stringMatching(/^[0-9a-f]{64}$/),
       node: 'payments/ledger~a',
       credential: { kind: 'token', id: 'token-1' },
     },

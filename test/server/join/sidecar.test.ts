@@ -10,6 +10,10 @@ import { meshOf } from '../../policy/helpers.js';
 import { MemoryDataDir } from '../../x509/tools.js';
 
 const MESH = meshOf('{ trustDomain: shop.example, services: { web: {}, payments/ledger: {} } }');
+const LOOPED = meshOf(`trustDomain: shop.example
+services:
+  payments/ledger:
+    ports: { 8080: http, 8081: { protocol: http, target: "127.0.0.9:8080" } }`);
 const HOUR_MS = 3_600_000;
 const clock = new ManualClock();
 const dataDir = new MemoryDataDir();
@@ -130,5 +134,35 @@ describe('refused', () => {
     await expect(join(late, afterMs)).rejects.toThrow(
       expect.objectContaining({ code: 'token-expired' }),
     );
+  });
+});
+
+// The server sees such a sidecar at the very address at which it has been told the application is.
+describe('a sidecar whose application is where it listens itself', () => {
+  const joinAt = (peerAddress: string, countersign: Claims['countersign'] = {}) => {
+    const node = { id: 'payments/ledger', cluster: 'payments/ledger', metadata: { countersign } };
+    const userAgent = { userAgentName: '', userAgentVersion: '' };
+    const peer: Peer = {
+      ...{ address: peerAddress, node: { ...node, ...userAgent }, variant: 'delta' },
+      ...{ authorization: LEDGER, certificate: undefined },
+    };
+    const options = { tokens, mesh: LOOPED, nowMs: clock.now(), ownerOf: async () => undefined };
+    return authenticateSidecar(peer, options);
+  };
+
+  it.each<[string, string, Record<string, string>]>([
+    ['without an address, on the host of the server', '127.0.0.1', {}],
+    ['by its address', '10.0.0.1', { address: '127.0.0.1' }],
+    ['whose other port is the target', '10.0.0.1', { address: '127.0.0.9' }],
+  ])('is refused: %s', async (_, peerAddress, metadata) => {
+    const expected = { code: 'address-in-use', variant: 'own-application' };
+    await expect(joinAt(peerAddress, metadata)).rejects.toMatchObject(expected);
+  });
+
+  it.each<[string, string, Record<string, string>]>([
+    ['at an address of its own', '127.0.0.1', { address: '127.1.0.1' }],
+    ['on another machine', '10.0.0.1', {}],
+  ])('joins %s', async (_, peerAddress, metadata) => {
+    expect((await joinAt(peerAddress, metadata)).service).toBe('payments/ledger');
   });
 });
