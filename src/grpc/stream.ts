@@ -279,9 +279,8 @@ export class Stream<A> {
       ...this.#kind,
       peerAddress: this.#address,
       connectedAtMs: this.#host.clock.now(),
-      setSnapshot: (snapshot) => {
-        this.#step({ kind: 'snapshot', snapshot });
-      },
+      setSnapshot: (snapshot) => void this.#step({ kind: 'snapshot', snapshot }),
+      retry: (rejected) => void this.#step({ kind: 'retry', ...rejected }),
       close: (error) => this.close(error),
       state: () => toReports(this.#session),
       resources: () =>
