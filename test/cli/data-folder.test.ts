@@ -112,7 +112,7 @@ describe('bootstrap', () => {
     const { id } = await verify(token, 'countersign-xds');
     expect(stderr).toBe(
       `token ${id} for web, expires 2027-01-01T00:00:00.000Z\n` +
-        'run: envoy -c <file> --drain-time-s 600\n',
+        'run: envoy -c <file> --drain-time-s 600 --drain-strategy immediate\n',
     );
     const [cluster] = json.static_resources.clusters;
     expect(cluster).toMatchObject({ name: 'countersign-xds', type: 'STRICT_DNS' });
@@ -162,7 +162,7 @@ describe('bootstrap', () => {
     expect([mode('web.token'), mode('web.token.sds.json')]).toEqual([0o600, 0o600]);
     expect(stderr).toBe(
       `token ${id} for web, expires 2027-01-01T00:00:00.000Z, in <dir>/web.token\n` +
-        'run: envoy -c <file> --drain-time-s 600\n' +
+        'run: envoy -c <file> --drain-time-s 600 --drain-strategy immediate\n' +
         'renew the token: (umask 077; countersign token web --data <dir>/data ' +
         '> <dir>/web.token.new) && mv <dir>/web.token.new <dir>/web.token\n',
     );

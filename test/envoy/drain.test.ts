@@ -4,6 +4,7 @@ import { run } from '../../src/cli/program.js';
 import type { EnvoyProcess } from '../../src/demo/envoy-process.js';
 import type { Load } from '../../src/demo/load.js';
 import { httpShot } from '../../src/demo/load-shots.js';
+import { failoverShot } from '../harness/failover-shot.js';
 import { describeEnvoy, eventually, useHarness } from '../harness/index.js';
 import { openTcp } from '../harness/open-connection.js';
 import { startMesh, type TestMesh } from '../harness/start-mesh.js';
@@ -36,7 +37,7 @@ await describeEnvoy('an instance that is stopped in order', {}, ({ binary }) => 
   };
   const drain = (...argv: string[]) => command('drain', 'ledger', '--instance', 'two', ...argv);
   const adminOf = ({ admin }: EnvoyProcess): string => `${admin.address}:${admin.port}`;
-  const start = () => mesh.sidecar('ledger', { instance: 'two', ...where });
+  const start = (sotw = false) => mesh.sidecar('ledger', { instance: 'two', ...where, sotw });
   /** How many requests that Envoy answered. */
   const answered = (of: EnvoyProcess): Promise<number> =>
     of.admin.stat(`http.inbound_${HTTP}.downstream_rq_2xx`);
@@ -103,13 +104,13 @@ services:
 
   test('SIGTERM after drain loses no call of several thousand', async () => {
     const loads = startLoads();
-    for (const load of loads) await load.more(200);
+    await Promise.all(loads.map((load) => load.more(100, 20_000)));
     expect(await answered(two)).toBeGreaterThan(100);
     const { code, stdout } = await drain('--envoy-admin', adminOf(two));
     expect(stdout).toContain('nothing is open there: its Envoy can be stopped');
     expect(code).toBe(0);
     await two.stop();
-    for (const load of loads) await load.more(400);
+    await Promise.all(loads.map((load) => load.more(100, 20_000)));
     expect(await expectNoneLost(loads)).toBeGreaterThan(2_000);
   }, 60_000);
 
@@ -118,6 +119,24 @@ services:
     await isCalled();
     expect((await mesh.status()).drains).toEqual([]);
     expect(await mesh.wait()).toMatchObject({ inForce: true });
+  }, 60_000);
+
+  test('callers without a sidecar that know another address lose none either', async () => {
+    const addresses = [where.address, mesh.service('ledger').address];
+    const plain = [
+      harness.load({ shot: failoverShot({ addresses, port: HTTP }), concurrency: 8 }),
+      harness.load({ shot: failoverShot({ addresses, port: HTTP }, true), concurrency: 4 }),
+    ];
+    await Promise.all(plain.map((load) => load.more(200)));
+    const before = await answered(two);
+    expect(before).toBeGreaterThan(200);
+    expect(await drain('--envoy-admin', adminOf(two))).toMatchObject({ code: 0 });
+    await two.stop();
+    await Promise.all(plain.map((load) => load.more(200)));
+    expect(await expectNoneLost(plain)).toBeGreaterThan(1_000);
+    // From here on it asks by state of the world.
+    two = await start(true);
+    await isCalled();
   }, 60_000);
 
   test('what is open is named, until it ends', async () => {
@@ -144,7 +163,7 @@ services:
     expect((await mesh.status()).drains).toMatchObject([{ node: 'ledger~two', stage: 'done' }]);
     const before = await answered(two);
     const loads = startLoads();
-    for (const load of loads) await load.more(100);
+    await Promise.all(loads.map((load) => load.more(50, 20_000)));
     await expectNoneLost(loads);
     expect(await answered(two)).toBe(before);
     expect(JSON.stringify(await two.admin.listeners())).not.toContain('inbound');

@@ -44,9 +44,10 @@ interface Options {
 /**
  * How long after the removal of a filter chain Envoy cuts its connections; it is a flag, not
  * configuration. This is Envoy's default, printed so that users know it: a change of a port's mode
- * cuts streams that last longer.
+ * cuts streams that last longer. Envoy's default strategy closes HTTP connections one by one over
+ * that time; immediate closes each after its next answer.
  */
-const DRAIN_TIME_S = 600;
+const ENVOY_FLAGS = '--drain-time-s 600 --drain-strategy immediate';
 
 export function define(command: Command, context: Context): void {
   command
@@ -94,7 +95,7 @@ export function define(command: Command, context: Context): void {
     .addHelpText(
       'after',
       toExample(
-        'envoy -c <(countersign bootstrap web) --drain-time-s 600',
+        `envoy -c <(countersign bootstrap web) ${ENVOY_FLAGS}`,
         'countersign bootstrap payments/ledger --token-file ledger.token > ledger.json',
         'countersign bootstrap payments/ledger --cert ./tls > ledger.json',
       ),
@@ -121,7 +122,7 @@ async function print(service: ServiceName, options: Options, context: Context): 
   const bytes = envoy.config.bootstrap.v3.Bootstrap.encode(bootstrap).finish();
   const json = toProtoJson('envoy.config.bootstrap.v3.Bootstrap', bytes);
   writeLine(stdout, JSON.stringify(json, undefined, 2));
-  writeLine(stderr, `run: envoy -c <file> --drain-time-s ${DRAIN_TIME_S}`);
+  writeLine(stderr, `run: envoy -c <file> ${ENVOY_FLAGS}`);
   if (tokenFile !== undefined) {
     const renewal = toRenewal({ service, instance, data: options.data, tokenFile });
     writeLine(stderr, `renew the token: ${renewal}`);

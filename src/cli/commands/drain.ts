@@ -171,18 +171,20 @@ async function follow(
     isStopped = true;
   });
   let stage: DrainReport['stage'] | undefined;
-  const limitMs = Math.max(0, endMs - context.clock.now());
+  // Its first answer is waited for even where nothing else is.
+  const limitMs = Math.max(0, endMs - context.clock.now()) + TAKING_MS;
   const answer = await hearAnswer(
     DRAIN_STATE,
     { id, dataDir },
     {
       ...context,
       limitMs,
-      until: ({ state, ...one }) => {
-        if (state !== 'waiting' || !('report' in one) || one.report.stage === stage) return false;
-        stage = one.report.stage;
-        if (options.json !== true) writeLine(context.stderr, toStageLine(one.report));
-        return false;
+      until: (one) => {
+        if (one.state === 'waiting' && one.report.stage !== stage) {
+          stage = one.report.stage;
+          if (options.json !== true) writeLine(context.stderr, toStageLine(one.report));
+        }
+        return context.clock.now() >= endMs;
       },
     },
   ).finally(cancel);
@@ -211,5 +213,7 @@ async function waitForQuiet(
   }
 }
 
+/** A server that has just started looks after two seconds. */
+const TAKING_MS = 5 * SECOND_MS;
 const SPARE_MS = MINUTE_MS;
 const LOOK_EVERY_MS = SECOND_MS / 2;
