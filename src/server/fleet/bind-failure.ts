@@ -46,6 +46,8 @@ export interface Judged {
 }
 
 const HEADING = /^Error adding\/updating listener\(s\) /;
+/** Of a NACK that was decoded, line ends are written as escapes. */
+const LINE_END = /\n|\\n/;
 const CANNOT_BIND = /cannot bind '?([^' ]*)'?[^:]*(?:: (.*))?/s;
 
 const REASONS: readonly (readonly [RegExp, BindReason])[] = [
@@ -80,6 +82,6 @@ export function judgeRejection({ message, resources, earlier }: Rejection): Judg
 
 /** What the message says of that listener; undefined where it doesn't name it. */
 function toLine(message: string, name: string): string | undefined {
-  const lines = message.replace(HEADING, '').split('\n');
+  const lines = message.replace(HEADING, '').split(LINE_END);
   return lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
 }

@@ -3,7 +3,7 @@
 // connections, while what is open ends by itself or after Envoy's drain time. Each step is stored
 // before it is taken, so that a server that starts again neither calls them anew nor opens their
 // listeners. A drain ends when it is taken back, or when a new Envoy of that node connects: then it
-// is there to serve (decision 023).
+// is there to serve (decision 024).
 import { z } from 'zod';
 import {
   type Cancel,

@@ -40,17 +40,17 @@ describe('a listener that cannot bind', () => {
     ]);
   });
 
-  it('each of several has its own address', () => {
+  it.each(['\n', '\\n'])('each of several has its own address, lines apart by %j', (end) => {
     const lines = [
       "mesh: cannot bind '10.0.0.7:15443': Address already in use",
       "inbound:80: cannot bind '10.0.0.7:80': Permission denied",
     ];
     const { bindFailures } = judgeRejection(
-      rejection(`${HEADING} ${lines.join('\n')}\n`, 'mesh', 'inbound:80'),
+      rejection(`${HEADING} ${lines.join(end)}${end}`, 'mesh', 'inbound:80'),
     );
-    expect(bindFailures.map(({ listener, address }) => [listener, address])).toEqual([
-      ['mesh', '10.0.0.7:15443'],
-      ['inbound:80', '10.0.0.7:80'],
+    expect(bindFailures.map(({ listener, address, words }) => [listener, address, words])).toEqual([
+      ['mesh', '10.0.0.7:15443', 'Address already in use'],
+      ['inbound:80', '10.0.0.7:80', 'Permission denied'],
     ]);
   });
 
