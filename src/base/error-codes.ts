@@ -32,6 +32,7 @@ export const ERROR_CODES = {
   'csr-invalid': 'a certificate request breaks a rule or does not prove that its key is held',
   'csr-wrong-identity': 'a certificate request names another identity than its sender proved',
   'service-unknown': 'the mesh declares no such service',
+  'instance-unknown': 'no such instance of a service is connected',
   'address-in-use':
     "an address is claimed by a connected sidecar of another service, or is the application's own",
   'resource-limit': 'a stated limit was reached',
@@ -47,6 +48,7 @@ export const ERROR_CODES = {
   'file-exists': 'a file that a command would make is there already',
   'file-unwritable': 'a file outside the data folder cannot be written',
   'envoy-missing': 'no Envoy binary can be had',
+  'envoy-unreachable': "an Envoy's admin port does not answer",
   'child-failed': 'a process that the demo or a test started ended or did not get ready',
   timeout: 'what was waited for did not happen in time',
   usage: 'a command was used wrongly',

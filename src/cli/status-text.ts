@@ -6,13 +6,13 @@ import type {
   PendingEditStatus,
   ProxyStatus,
   ServerStatus,
-  TypeStatus,
 } from '../server/status/index.js';
 import { toTable } from '../terminal/index.js';
 import { toHorizonLines } from './horizon-text.js';
 import { count, formatProblemJson } from './problems.js';
 import { toRefusedLines } from './refused-text.js';
 import { toAge, toTimeLeft } from './time-text.js';
+import { toUnboundLines } from './unbound-text.js';
 
 /** The order in which Envoy meets them; secrets last, as `render` has it. */
 const TYPES = ['lds', 'cds', 'eds', 'rds', 'ecds', 'sds'] as const;
@@ -35,6 +35,7 @@ export function toStatusLines(status: ServerStatus, ownNowMs: number): string[] 
   }
   return [
     ...lines,
+    ...toDrainLines(status, nowMs),
     ...toMissingLines(status),
     ...toProxyLines(status, nowMs),
     ...toGoneLines(status.gone, nowMs),
@@ -80,7 +81,7 @@ function toProxyLines({ proxies }: ServerStatus, nowMs: number): string[] {
   const types = TYPES.map((type) => type.toUpperCase());
   const heading = ['PROXY', 'ADDRESS', ...types, 'CERTIFICATE', 'TOKEN'];
   const rows = proxies.map((proxy) => toRow(proxy, nowMs));
-  return ['', ...toTable([heading, ...rows]), ...toRejections(proxies)];
+  return ['', ...toTable([heading, ...rows]), ...toRejections(proxies, nowMs)];
 }
 
 /** Why an edit isn't in force yet, for people. */
@@ -90,26 +91,53 @@ export function toPendingEditLine({ since, stillMs }: PendingEditStatus, nowMs: 
   return `${changed} and is taken once it has stood still for ${seconds}`;
 }
 
-function toRow({ node, address, types, certificate, token }: ProxyStatus, nowMs: number): string[] {
+/** A server of an earlier version knows of none. */
+function toDrainLines({ drains = [] }: Partial<ServerStatus>, nowMs: number): string[] {
+  return drains.map(({ node, since, stage, waitingFor }) => {
+    const began = `since ${toAge(since, nowMs)}`;
+    if (stage === 'done') return `drained ${node}, ${began}: it takes no new connections`;
+    const who = waitingFor.length === 0 ? '' : `, waits for ${waitingFor.join(', ')}`;
+    return `draining ${node}, ${began}: ${DRAIN_STAGES[stage]}${who}`;
+  });
+}
+
+const DRAIN_STAGES = {
+  callers: 'callers go over to others',
+  settling: 'callers have gone over',
+  inbound: 'its listeners are withdrawn',
+} as const;
+
+function toRow(proxy: ProxyStatus, nowMs: number): string[] {
+  const { node, address, certificate, token } = proxy;
   const left = certificate === null ? 'none' : toTimeLeft(certificate.notAfter, nowMs);
   const joinedBy = token === null ? '-' : toTimeLeft(token.endsAt, nowMs);
-  return [node, address, ...TYPES.map((type) => toState(types[type])), left, joinedBy];
+  return [node, address, ...TYPES.map((type) => toState(proxy, type)), left, joinedBy];
 }
 
-function toState({ state, subscribed }: TypeStatus): string {
+function toState(proxy: ProxyStatus, type: (typeof TYPES)[number]): string {
+  const { state, subscribed } = proxy.types[type];
   if (state === 'synced' && !subscribed) return '-';
-  return state === 'nacked' ? 'NACKED' : state;
+  if (state !== 'nacked') return state;
+  return type === 'lds' && isUnbound(proxy) ? 'unbound' : 'NACKED';
 }
 
-function toRejections(proxies: readonly ProxyStatus[]): string[] {
-  const lines = proxies.flatMap(({ node, types }) =>
-    TYPES.flatMap((type) => {
+/** All that it rejects are addresses that it can't bind. */
+function isUnbound({ state, unbound = [] }: Partial<ProxyStatus>): boolean {
+  return state === 'unbound' && unbound.length > 0;
+}
+
+function toRejections(proxies: readonly ProxyStatus[], nowMs: number): string[] {
+  const lines = proxies.flatMap((proxy) => {
+    const { node, types, unbound } = proxy;
+    const rejected = TYPES.flatMap((type) => {
       const { error, source } = types[type];
-      if (error === undefined) return [];
+      // What it can't bind has lines of its own.
+      if (error === undefined || (type === 'lds' && isUnbound(proxy))) return [];
       const place = source === undefined ? '' : `${source} `;
       return [`${place}${node} rejects ${type}: ${error}`];
-    }),
-  );
+    });
+    return [...rejected, ...toUnboundLines(node, unbound, nowMs)];
+  });
   return lines.length === 0 ? [] : ['', ...lines];
 }
 

@@ -20,6 +20,8 @@ export interface EnvoyOptions {
   readonly bootstrap: object | string;
   /** How long Envoy lets connections of a removed filter chain live; default 600, as Envoy's. */
   readonly drainTimeS?: number;
+  /** Whether connections that drain are closed one by one over that time; default immediate. */
+  readonly drainStrategy?: 'gradual' | 'immediate';
   /** Default info. */
   readonly logLevel?: EnvoyLogLevel;
   /** Such as `upstream:debug,connection:trace`. */
@@ -48,7 +50,13 @@ export interface EnvoyProcess {
  * 0.
  */
 export async function startEnvoy(options: EnvoyOptions): Promise<EnvoyProcess> {
-  const { name, binary, drainTimeS = 600, logLevel = 'info' } = options;
+  const {
+    name,
+    binary,
+    drainTimeS = 600,
+    drainStrategy = 'immediate',
+    logLevel = 'info',
+  } = options;
   const bootstrap = await prepare(options.bootstrap);
   let child: Child;
   try {
@@ -58,7 +66,7 @@ export async function startEnvoy(options: EnvoyOptions): Promise<EnvoyProcess> {
       args: [
         ...['-c', bootstrap.path],
         ...['--concurrency', '1', '--disable-hot-restart'],
-        ...['--drain-time-s', String(drainTimeS)],
+        ...['--drain-time-s', String(drainTimeS), '--drain-strategy', drainStrategy],
         ...['--log-level', logLevel],
         ...(options.componentLogLevel === undefined
           ? []

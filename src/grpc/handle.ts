@@ -37,6 +37,12 @@ export interface DiscoveryStream<A> {
   readonly connectedAtMs: number;
   /** What this peer is to have; what differs is sent. Before the first one, requests wait. */
   setSnapshot(snapshot: Snapshot): void;
+  /**
+   * Sends what the peer rejected of a type once more, as it is, without anything else: for what
+   * failed by something outside the configuration, such as a port that another program held. What
+   * of the names wasn't rejected is left alone.
+   */
+  retry(rejected: { readonly typeUrl: string; readonly names: readonly string[] }): void;
   /** Ends the stream: with the error's status, or with OK. */
   close(error?: MeshError): void;
   state(): readonly TypeReport[];

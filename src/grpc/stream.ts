@@ -168,6 +168,9 @@ export class Stream<A> {
       setSnapshot: (snapshot) => {
         this.#session.step({ kind: 'snapshot', snapshot });
       },
+      retry: (rejected) => {
+        this.#session.step({ kind: 'retry', ...rejected });
+      },
       close: (error) => this.close(error),
       state: () => this.#session.reports(),
       resources: () => this.#session.resources(),

@@ -3,6 +3,7 @@
 // (pacing.ts).
 import type { Clock, Closers, Logger, Watch } from '../base/index.js';
 import type { Authority } from '../ca/index.js';
+import type { JsonStore } from '../data/index.js';
 import type { LeafManager } from '../leaves/index.js';
 import type { Mesh } from '../policy/index.js';
 import { findRevocation } from '../revocation/index.js';
@@ -10,6 +11,9 @@ import type { NodeId } from '../spiffe/index.js';
 import type { OutboundIndexes } from './addresses/index.js';
 import type { CaProxy } from './ca/index.js';
 import {
+  createFindHolder,
+  type DrainRecord,
+  Drains,
   Fleet,
   Members,
   Publisher,
@@ -33,6 +37,9 @@ export interface ControlOptions {
     'ensure' | 'get' | 'release' | 'isCurrent' | 'reconsider' | 'onRenewed'
   >;
   readonly registry: SidecarRegistry;
+  readonly drainStore: JsonStore<readonly DrainRecord[]>;
+  /** Instances that were being drained when the server stopped. */
+  readonly drained: readonly DrainRecord[];
   readonly indexes: OutboundIndexes;
   readonly shutOut: Pick<ShutOut, 'assertAdmitted'>;
   readonly revocations: Watch<RevocationState>;
@@ -49,6 +56,7 @@ export interface Control {
   readonly publishing: Publishing;
   readonly pacing: Pacing;
   readonly settled: SettledMesh;
+  readonly drains: Drains;
 }
 
 export function createControl(options: ControlOptions, closers: Closers): Control {
@@ -67,13 +75,19 @@ export function createControl(options: ControlOptions, closers: Closers): Contro
       await Promise.all([remember(mesh), storeRollout(rollout.record)]);
     },
   });
-  const input = (): PublisherInput => toInput(options, rollout);
+  const drains = new Drains({
+    ...{ clock, logger, members, registry },
+    ...{ store: options.drainStore, records: options.drained },
+    mesh: () => rollout.inForce.value,
+  });
+  const input = (): PublisherInput => toInput(options, rollout, drains);
   const publisher = new Publisher(input(), {
     indexes,
     anchorsPem: () => authority.trustAnchorsPem,
   });
   const fleet = new Fleet({
-    ...{ logger, members, leaves, registry, publisher },
+    ...{ clock, logger, members, leaves, registry, publisher, drains },
+    findHolder: createFindHolder(),
     mesh: () => rollout.inForce.value,
     assertAdmitted: (sidecar) => shutOut.assertAdmitted(toApplicant(sidecar)),
   });
@@ -83,15 +97,16 @@ export function createControl(options: ControlOptions, closers: Closers): Contro
     rollout.stop();
     pacing.stop();
     settled.stop();
+    drains.stop();
   });
-  const control = { members, rollout, fleet, publishing, pacing, settled };
+  const control = { members, rollout, fleet, publishing, pacing, settled, drains };
   connect(control, options);
   return control;
 }
 
 /** What follows from what. */
 function connect(control: Control, { leaves, registry, revocations }: ControlOptions): void {
-  const { members, rollout, fleet, publishing, pacing, settled } = control;
+  const { members, rollout, fleet, publishing, pacing, settled, drains } = control;
   rollout.inForce.onChange(() => {
     publishing.publish();
     fleet.renewLeaves();
@@ -103,6 +118,13 @@ function connect(control: Control, { leaves, registry, revocations }: ControlOpt
   registry.departed.onChange(() => pacing.lookSoon());
   members.changes.add(() => pacing.lookSoon());
   settled.changes.add(() => pacing.changes.notify());
+  drains.changes.add(() => {
+    publishing.publish();
+    pacing.lookSoon();
+  });
+  pacing.changes.add(() => {
+    if (!publishing.isStale) drains.advance();
+  });
   leaves.onRenewed((node) => fleet.publishLeaf(node));
   evict(registry, revocations.value);
   // In force everywhere at once, whatever phase runs.
@@ -152,11 +174,15 @@ function toProxies({
   return [...connected, ...registry.missing().map((node) => ({ node, state: 'pending' as const }))];
 }
 
-function toInput({ registry, revocations }: ControlOptions, rollout: Rollout): PublisherInput {
+function toInput(
+  { registry, revocations }: ControlOptions,
+  rollout: Rollout,
+  { closed }: Pick<Drains, 'closed'>,
+): PublisherInput {
   const { crls, ...marked } = revocations.value;
   const mesh = rollout.inForce.value;
   const revoked = toRevoked(mesh, { ...marked, accessMarks: rollout.marks });
-  return { mesh, endpoints: registry.endpoints.value, revoked, crlPem: crls?.pem };
+  return { mesh, endpoints: registry.endpoints.value, revoked, crlPem: crls?.pem, closed };
 }
 
 /** Who is shut out is no endpoint. */

@@ -7,6 +7,7 @@ import { TAKE_REVOCATIONS } from '../revocation/index.js';
 import { TAKE_TOKEN_KEYS } from '../tokens/index.js';
 import { type CaChange, takeRenewalOrders } from './ca/index.js';
 import type { Control } from './control.js';
+import { takeDrainOrders } from './fleet/index.js';
 import type { State } from './state.js';
 
 export interface OrdersOptions {
@@ -30,6 +31,10 @@ export async function takeOrders(options: OrdersOptions, closers: Closers): Prom
     ...{ leaves, logger },
     nodes: () => control.members.view().map(({ stream }) => stream.auth),
     missing: () => registry.missing(),
+  });
+  takeDrainOrders(desk, {
+    ...{ drains: control.drains, members: control.members, registry },
+    mesh: () => control.rollout.inForce.value,
   });
   desk.register(TAKE_REVOCATIONS, async () => {
     await revocations.check();

@@ -13,7 +13,7 @@ export async function serveAdmin(
   closers: Closers,
 ): Promise<HostPort> {
   const { state, control, horizon, clock, logger, caChange, orders, refusals } = parts;
-  const { rollout, members, publishing, pacing, settled } = control;
+  const { rollout, members, publishing, pacing, settled, drains } = control;
   const server = createAdminServer({
     routes: createApi({
       clock,
@@ -33,6 +33,7 @@ export async function serveAdmin(
           refusals,
           strayOrders: orders.strays,
           revocations: state.revocations.inForce.value,
+          drains: drains.view(),
           missing: state.registry.missing().length,
         };
       },

@@ -119,6 +119,7 @@ function openControl(
   const control = createControl(
     {
       ...{ clock, logger, authority, leaves, registry, indexes, shutOut },
+      ...{ drainStore: state.drainStore, drained: state.drained },
       before: state.rollout ?? source.remembered ?? source.state.mesh,
       revocations: revocations.inForce,
       storeRollout: (record) => rolloutStore.write(toStoredRollout(record)),

@@ -27,7 +27,13 @@ import {
 } from './addresses/index.js';
 import { type OpenedAuthority, openAuthority } from './ca/index.js';
 import { DataGuard } from './data-guard.js';
-import { Roster, registrySchema, SidecarRegistry } from './fleet/index.js';
+import {
+  type DrainRecord,
+  drainsSchema,
+  Roster,
+  registrySchema,
+  SidecarRegistry,
+} from './fleet/index.js';
 import {
   MeshSource,
   meshFilesSchema,
@@ -55,6 +61,9 @@ export interface State extends OpenedAuthority {
   /** Where the rollout stood; undefined before the first. */
   readonly rollout: RolloutRecord | undefined;
   readonly rolloutStore: JsonStore<StoredRollout>;
+  /** Instances that are drained, as they were stored. */
+  readonly drained: readonly DrainRecord[];
+  readonly drainStore: JsonStore<readonly DrainRecord[]>;
   readonly leaves: LeafManager;
   /** Who is shut out, as `revocations` last read it. */
   readonly shutOut: ShutOut;
@@ -192,7 +201,10 @@ async function openRevocations(
   return revocations;
 }
 
-type TableState = Pick<State, 'indexes' | 'registry' | 'roster' | 'rollout' | 'rolloutStore'>;
+type TableState = Pick<
+  State,
+  'indexes' | 'registry' | 'roster' | 'rollout' | 'rolloutStore' | 'drained' | 'drainStore'
+>;
 
 async function openTables(opening: Opening, services: Iterable<ServiceName>): Promise<TableState> {
   const { dataDir, clock, logger, closers } = opening;
@@ -222,7 +234,17 @@ async function openTables(opening: Opening, services: Iterable<ServiceName>): Pr
   });
   await registry.restore();
   closers.defer(() => registry.stop());
-  return { indexes, registry, roster: await openRoster(opening), rollout, rolloutStore };
+  const roster = await openRoster(opening);
+  return { indexes, registry, roster, rollout, rolloutStore, ...(await openDrains(opening)) };
+}
+
+async function openDrains({
+  dataDir,
+  closers,
+}: Opening): Promise<Pick<State, 'drained' | 'drainStore'>> {
+  const drainStore = createJsonStore({ dataDir, name: 'drains.json', schema: drainsSchema });
+  closers.defer(() => drainStore.settled());
+  return { drained: (await drainStore.read()) ?? [], drainStore };
 }
 
 /** What it remembers is for people alone: where it is damaged it is begun anew. */

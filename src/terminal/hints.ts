@@ -46,6 +46,8 @@ export const HINTS: Readonly<Partial<Record<ErrorCode | `${ErrorCode}/${string}`
   'data-unwritable/lock':
     'the folder must be writable, and `flock` (util-linux or busybox) on PATH',
   'data-unwritable/other-user': `run as that user, or ${ANOTHER_FOLDER}`,
+  'envoy-unreachable':
+    'run this on its host, with the port that `bootstrap --envoy-admin-port` gave it',
   'file-exists/data': `${ANOTHER_FOLDER}, or move that one away; nothing was changed`,
   'identity-invalid/trust-domain': 'set it back, or name another folder with --data',
   'passphrase-missing': 'give it with --passphrase-file, or in COUNTERSIGN_PASSPHRASE',
@@ -56,6 +58,10 @@ export const HINTS: Readonly<Partial<Record<ErrorCode | `${ErrorCode}/${string}`
   'port-in-use': 'stop what holds it, or choose another with --xds or --admin',
   'port-in-use/EADDRNOTAVAIL': 'choose an address of this machine with --xds or --admin',
   'port-in-use/EACCES': 'choose a port from 1024 up with --xds or --admin',
+  'request-invalid/last-instance':
+    'start another one first, or drain it all the same by --yes: calls to it then fail',
+  'request-invalid/not-drained':
+    'it was taken back, or a new Envoy of it has connected: see `countersign status`',
   'request-invalid/other-root': 'see `countersign ca show`',
   'request-invalid/root-change':
     'see `countersign ca show`; `countersign ca rotate --finish` ends it',

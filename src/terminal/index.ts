@@ -1,3 +1,4 @@
+export { type BindTrouble, toBindHint } from './bind-hints.js';
 export { COMMANDS, HINTS, hintOf } from './hints.js';
 export {
   type Context,

@@ -5,6 +5,8 @@ import { NOTHING_REVOKED, type Revoked } from './revoked.js';
 /** A sidecar that serves its service. */
 export interface SidecarEndpoint {
   readonly address: string;
+  /** Its listeners that can't bind their address; absent: none. */
+  readonly unbound?: readonly string[] | undefined;
 }
 
 /** A port that is called, and where. */

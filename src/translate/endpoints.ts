@@ -6,9 +6,9 @@
 import { envoy } from '../gen/envoy.js';
 import type { Port } from '../policy/index.js';
 import { createResource, type Resource } from '../xds/index.js';
-import type { Callee } from './callees.js';
+import type { Callee, SidecarEndpoint } from './callees.js';
 import { toTcpAddress } from './messages.js';
-import { MESH_PORT, PLAIN_MATCH, toClusterName } from './names.js';
+import { MESH_LISTENER, MESH_PORT, PLAIN_MATCH, toClusterName, toInboundName } from './names.js';
 
 type LbEndpoint = envoy.config.endpoint.v3.LbEndpoint;
 type ClusterLoadAssignment = envoy.config.endpoint.v3.ClusterLoadAssignment;
@@ -25,13 +25,16 @@ function toPlain(host: string, port: number): LbEndpoint {
   return { endpoint: { address: toTcpAddress(host, port) }, metadata: PLAIN };
 }
 
-function toSidecar(address: string, port: Port): LbEndpoint {
-  if (port.mode === 'disable') return toPlain(address, port.number);
-  return { endpoint: { address: toTcpAddress(address, MESH_PORT) } };
+/** None where the listener that would be called there isn't. */
+function toSidecar({ address, unbound = [] }: SidecarEndpoint, port: Port): LbEndpoint[] {
+  const isPlain = port.mode === 'disable';
+  if (unbound.includes(isPlain ? toInboundName(port) : MESH_LISTENER)) return [];
+  if (isPlain) return [toPlain(address, port.number)];
+  return [{ endpoint: { address: toTcpAddress(address, MESH_PORT) } }];
 }
 
 export function toEndpoints({ callee, port, sidecars }: Callee): ClusterLoadAssignment {
-  const withSidecar = callee.sidecar ? sidecars.map(({ address }) => toSidecar(address, port)) : [];
+  const withSidecar = callee.sidecar ? sidecars.flatMap((one) => toSidecar(one, port)) : [];
   const without =
     port.mode === 'strict'
       ? []

@@ -78,7 +78,7 @@ function toMeshListener(inbound: Inbound): Resource {
 }
 
 function toDeclared(inbound: Inbound, port: Port): Resource {
-  const { service, address } = inbound;
+  const { address } = inbound;
   return toListener({
     name: toInboundName(port),
     address,
@@ -87,7 +87,7 @@ function toDeclared(inbound: Inbound, port: Port): Resource {
     listenerFilters: isHttp(port) ? [TLS_INSPECTOR] : [],
     filterChains: isHttp(port) ? toHttpChains(inbound, port) : [toTcpChain(inbound, port)],
     ...(isHttp(port) ? { inspectionMs: SILENCE_MS, bufferLimit: BUFFER_LIMIT } : {}),
-    source: port.modeSource.line === 0 ? service.source : port.modeSource,
+    source: port.source,
   });
 }
 

@@ -5,6 +5,7 @@ export {
   DISCOVERY_TYPES,
   IDENTITY_SECRET,
   isCallersSecret,
+  isInboundListener,
   MESH_PORT,
   toClusterName,
 } from './names.js';

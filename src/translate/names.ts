@@ -49,10 +49,16 @@ export function toServerName(service: Service, port: Port): string {
 }
 
 export const MESH_LISTENER = 'mesh';
+const INBOUND = 'inbound:';
 
 /** The listener of a declared port, and its RouteConfiguration: `inbound:8080`. */
 export function toInboundName(port: Port): string {
-  return `inbound:${port.number}`;
+  return `${INBOUND}${port.number}`;
+}
+
+/** One by which a workload is called. */
+export function isInboundListener(name: string): boolean {
+  return name === MESH_LISTENER || name.startsWith(INBOUND);
 }
 
 /** The listener by which a workload calls a service: `outbound:payments/ledger:8080`. */

@@ -98,13 +98,18 @@ export interface NodeInput {
   readonly outboundAddress: (callee: ServiceName) => string | undefined;
   /** Default: nothing. */
   readonly revoked?: Revoked;
+  /** It is to take no new connections. Default: it is called. */
+  readonly isClosed?: boolean;
 }
 
 /** A node's listeners. */
 export function translateNode(input: NodeInput): ResourceSet {
   const { mesh, service, address, outboundAddress, revoked = NOTHING_REVOKED } = input;
+  const { trustDomain } = mesh;
   return createResourceSet([
-    ...toInboundListeners({ trustDomain: mesh.trustDomain, service, address, revoked }),
+    ...(input.isClosed === true
+      ? []
+      : toInboundListeners({ trustDomain, service, address, revoked })),
     ...toCallees(mesh, service, revoked).flatMap(({ callee, port }) => {
       const own = outboundAddress(callee.name);
       if (own === undefined) return [];

@@ -10,6 +10,8 @@ export type SessionEvent =
   | { readonly kind: 'snapshot'; readonly snapshot: Snapshot }
   /** The time of an `alarm` effect is over. */
   | { readonly kind: 'alarm'; readonly typeUrl: string; readonly nonce: string }
+  /** What is outside the configuration may have changed: rejected content is tried once more. */
+  | { readonly kind: 'retry'; readonly typeUrl: string; readonly names: readonly string[] }
   /** The transport takes nothing more for now. */
   | { readonly kind: 'pause' }
   /** The transport takes more again. */

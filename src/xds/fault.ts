@@ -22,5 +22,7 @@ export function namesAtFault(
 /** `name: ` where an entry begins. A name may hold separators itself, so the text isn't split. */
 function isNamed(text: string, name: string): boolean {
   const label = `${name}: `;
-  return text.startsWith(label) || text.includes(`, ${label}`) || text.includes(`\n${label}`);
+  // A NACK is on one line by then: its line ends are written as escapes (request.ts).
+  const separators = [', ', '\n', '\\n'];
+  return text.startsWith(label) || separators.some((one) => text.includes(`${one}${label}`));
 }

@@ -54,9 +54,11 @@ export function settleNack(
   const found = findFaulty(settle(before, { trials }), suspects, message);
   const parked = new Map<string, Parked>(before.parked);
   for (const resource of found.faulty) {
-    parked.set(resource.name, { version: resource.version, resource });
+    parked.set(resource.name, { version: resource.version, resource, message });
   }
-  if (suspects.length === 0) for (const name of removed) parked.set(name, { version: REMOVED });
+  if (suspects.length === 0) {
+    for (const name of removed) parked.set(name, { version: REMOVED, message });
+  }
   const type = forgetUncovered(changeType(found.type, { parked }));
   const rejection = toRejection(type, { message, version });
   return { type: withRejection(type, rejection), rejection };
@@ -126,7 +128,13 @@ function toRejection(
   { message, version }: Pick<Rejection, 'message' | 'version'>,
 ): Rejection {
   const resources = [...type.parked.values()].flatMap(({ resource }) => resource ?? []);
-  const known = { message, version, resources };
+  const earlier = [...type.parked]
+    .filter(([, one]) => one.resource !== undefined && one.message !== message)
+    .map(([name, one]) => [name, one.message] as const);
+  const known: Rejection = {
+    ...{ message, version, resources },
+    ...(earlier.length > 0 && { earlier: new Map(earlier) }),
+  };
   return type.trials.length > 0 ? { ...known, searching: true } : known;
 }
 

@@ -30,7 +30,10 @@ export interface Nacked {
   /** Of the last good content; undefined where the client took none. */
   readonly version: string | undefined;
   readonly rejection: Rejection;
-  /** Something newer is on its way: the rejection may be out of date. */
+  /**
+   * Something newer is on its way: the rejection may be out of date. Not where only what was
+   * rejected is tried once more.
+   */
   readonly retrying: boolean;
 }
 
@@ -40,6 +43,16 @@ export type Standing = Absent | Pending | Synced | Nacked;
 export function standingOf(type: TypeState): Exclude<Standing, Absent> {
   const { version, rejection } = type;
   const isOpen = type.inFlight !== undefined || type.dirty || type.waiting;
-  if (rejection !== undefined) return { state: 'nacked', version, rejection, retrying: isOpen };
+  if (rejection !== undefined) {
+    const retrying = isOpen && !isOnlyRepeated(type);
+    return { state: 'nacked', version, rejection, retrying };
+  }
   return { state: isOpen ? 'pending' : 'synced', version };
+}
+
+/** Whether all that is under way was rejected before, just as it is. */
+function isOnlyRepeated({ inFlight, trying, rejection, dirty, waiting }: TypeState): boolean {
+  if (inFlight === undefined || dirty || waiting || trying.size === 0) return false;
+  if (rejection?.searching === true || inFlight.removed.length > 0) return false;
+  return inFlight.changed.every(({ name }) => trying.has(name));
 }

@@ -81,6 +81,8 @@ export interface Parked {
   /** Of the resource; `REMOVED` for a removal. */
   readonly version: string;
   readonly resource?: Resource;
+  /** The client's words when it rejected this. */
+  readonly message: string;
 }
 
 /** A response that the client hasn't answered. At most one per type. */
@@ -108,6 +110,8 @@ export interface Rejection {
    * suspects.
    */
   readonly resources: readonly Resource[];
+  /** By name, what the client said of those that an earlier response had, where that differs. */
+  readonly earlier?: ReadonlyMap<string, string>;
   /** What is at fault isn't known yet: parts of what was rejected are being tried. */
   readonly searching?: true;
 }

@@ -43,6 +43,8 @@ function take(session: Session, event: SessionEvent): Step {
       return quietStep(takeSnapshot(session, event.snapshot));
     case 'alarm':
       return quietStep(takeAlarm(session, event));
+    case 'retry':
+      return quietStep(takeRetry(session, event));
     case 'pause':
       return quietStep(changeSession(session, { paused: true }));
     case 'resume':
@@ -67,6 +69,17 @@ function takeAlarm(
   const isLate = inFlight?.nonce === nonce;
   const watched = isLate ? changeType(type, { inFlight: { ...inFlight, overdue: true } }) : type;
   return withType(later, takeBeat(watched, nonce));
+}
+
+/** Only what is parked is sent again, and only it: nothing else of the type is due for it. */
+function takeRetry(
+  session: Session,
+  { typeUrl, names }: { readonly typeUrl: string; readonly names: readonly string[] },
+): Session {
+  const type = typeIn(session, typeUrl);
+  const parked = names.filter((name) => type?.parked.get(name)?.resource !== undefined);
+  if (type === undefined || parked.length === 0) return session;
+  return withType(session, changeType(type, { trials: [...type.trials, parked], dirty: true }));
 }
 
 function takeSnapshot(session: Session, snapshot: Snapshot): Session {

@@ -44,7 +44,8 @@ describe('bootstrap --cert', () => {
     expect({ code, stderr }).toEqual({
       code: 0,
       stderr:
-        'run: envoy -c <file> --drain-time-s 600 --disable-hot-restart\n' +
+        'run: envoy -c <file> --drain-time-s 600 --drain-strategy immediate ' +
+        '--disable-hot-restart\n' +
         'renew the certificate: countersign cert web --out <dir>/tls --watch --data <dir>/data\n',
     });
     expect(secretsOf(stdout)).toEqual([

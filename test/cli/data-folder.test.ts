@@ -151,7 +151,8 @@ describe('bootstrap', () => {
     const { id } = await verify(token, 'countersign-xds');
     expect(stderr).toBe(
       `token ${id} for web, expires 2027-01-01T00:00:00.000Z\n` +
-        'run: envoy -c <file> --drain-time-s 600 --disable-hot-restart\n',
+        'run: envoy -c <file> --drain-time-s 600 --drain-strategy immediate ' +
+        '--disable-hot-restart\n',
     );
     const [cluster] = json.static_resources.clusters;
     expect(cluster).toMatchObject({ name: 'countersign-xds', type: 'STRICT_DNS' });
@@ -201,7 +202,8 @@ describe('bootstrap', () => {
     expect([mode('web.token'), mode('web.token.sds.json')]).toEqual([0o600, 0o600]);
     expect(stderr).toBe(
       `token ${id} for web, expires 2027-01-01T00:00:00.000Z, in <dir>/web.token\n` +
-        'run: envoy -c <file> --drain-time-s 600 --disable-hot-restart\n' +
+        'run: envoy -c <file> --drain-time-s 600 --drain-strategy immediate ' +
+        '--disable-hot-restart\n' +
         'keep <dir>/web.token.sds.json beside it: Envoy finds the token by it, at that path; to ' +
         'move both, use --out\n' +
         'renew the token: (umask 077; countersign token web --data <dir>/data ' +

@@ -123,7 +123,7 @@ describe('bootstrap --out', () => {
     const argv = ['--log-level', 'warning'];
     const lines = [
       ...[cli.path('else where'), 'envoy.json', '-c', 'envoy.json', '--drain-time-s', '600'],
-      ...['--disable-hot-restart', ...argv],
+      ...['--drain-strategy', 'immediate', '--disable-hot-restart', ...argv],
     ];
     const run = cli.path('else where/run.sh');
     const byPath = execFileSync(run, argv, { ...options, env: { PATH } });

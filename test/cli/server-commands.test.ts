@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import type { ServerStatus } from '../../src/server/status/index.js';
+import type { ServerStatus, UnboundStatus } from '../../src/server/status/index.js';
 import { startFakeAdmin } from '../fakes/admin-server.js';
 import { fakeProxy, fakeStatus, UNASKED } from '../fakes/fake-status.js';
 import { Cli } from './cli.js';
@@ -10,6 +10,18 @@ const STATUS: ServerStatus = fakeStatus({
   proxies: [fakeProxy('web~127.0.0.2')],
   horizon: { at: '2026-01-02T00:00:00.000Z', what: 'leaf', node: 'web~127.0.0.2' },
 });
+const UNBOUND: UnboundStatus = {
+  listener: 'inbound:8080',
+  address: '127.0.0.2:8080',
+  reason: 'in-use',
+  error: 'Address already in use',
+  holder: 'python3 (pid 4711)',
+  source: 'mesh.yaml:9:7',
+  hint: 'stop that, or let it listen elsewhere; it is tried again by itself',
+  since: '2025-12-31T23:59:45.000Z',
+  tries: 4,
+  nextTryAt: '2026-01-01T00:00:08.000Z',
+};
 const NACKED: ServerStatus = fakeStatus({
   mesh: {
     version: '3f2a9c01d4e5',
@@ -208,6 +220,44 @@ expected a token signed by a key of this server but got an unknown key
     await expectTranscript(new Cli(), transcript, { server: address });
   });
 
+  test('a listener that cannot bind: the port, who holds it, and its line', async () => {
+    const proxy = fakeProxy('web~127.0.0.2');
+    const lds = { state: 'nacked', subscribed: true, version: 'v1', error: 'of Envoy' } as const;
+    const types = { ...proxy.types, lds };
+    const proxies = [{ ...proxy, state: 'unbound', types, unbound: [UNBOUND] } as const];
+    const { address } = await startFakeAdmin(() => ({ body: fakeStatus({ proxies }) }));
+    const transcript = `
+$ countersign status --server <server>
+mesh 3f2a9c01d4e5, read 90s ago; 0 of 1 proxy synced
+
+PROXY          ADDRESS    LDS      CDS     EDS     RDS  ECDS  SDS     CERTIFICATE  TOKEN
+web~127.0.0.2  127.0.0.2  unbound  synced  synced  -    -     synced  ends in 24h  ends in 3d
+
+mesh.yaml:9:7 web~127.0.0.2 cannot bind 127.0.0.2:8080 (inbound:8080): Address already in use, \
+held by python3 (pid 4711); tried 4 times, next in 8s
+  hint: stop that, or let it listen elsewhere; it is tried again by itself
+`;
+    await expectTranscript(new Cli(), transcript, { server: address });
+  });
+
+  test('instances that are drained, and whom that waits for', async () => {
+    const since = '2025-12-31T23:59:30.000Z';
+    const body = fakeStatus({
+      drains: [
+        { node: 'web~1', since, stage: 'callers', waitingFor: ['shop~1', 'shop~2'] },
+        { node: 'web~2', since, stage: 'done', waitingFor: [] },
+      ],
+    });
+    const { address } = await startFakeAdmin(() => ({ body }));
+    const transcript = `
+$ countersign status --server <server>
+mesh 3f2a9c01d4e5, read 90s ago; no proxy is connected
+draining web~1, since 30s: callers go over to others, waits for shop~1, shop~2
+drained web~2, since 30s: it takes no new connections
+`;
+    await expectTranscript(new Cli(), transcript, { server: address });
+  });
+
   test('--json is what the server says', async () => {
     const { address } = await startFakeAdmin(() => ({ body: NACKED }));
     const { code, stdout } = await new Cli().run('status', '--json', '--server', address);
@@ -257,6 +307,21 @@ describe('wait', () => {
     return asked;
   };
   const refused = (body: object) => ({ status: 409, body: { ...refusal, ...body } });
+
+  test('a listener that cannot bind', async () => {
+    const nacks = [
+      { node: 'web~1', type: 'lds', error: 'of Envoy', unbound: [{ ...UNBOUND, holder: null }] },
+    ];
+    const transcript = `
+$ countersign wait --server <server>
+! mesh.yaml:9:7 web~1 cannot bind 127.0.0.2:8080 (inbound:8080): Address already in use; \
+tried 4 times, next in 8s
+!   hint: stop that, or let it listen elsewhere; it is tried again by itself
+! error: expected the mesh in force but got 1 rejection by Envoy
+[exit 1]
+`;
+    await expectWait(refused({ reason: 'nacked', nacks }), transcript);
+  });
 
   test('in force', async () => {
     const transcript = `

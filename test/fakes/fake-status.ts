@@ -27,6 +27,7 @@ export function fakeStatus(changes: Partial<ServerStatus> = {}): ServerStatus {
     warnings: [],
     refused,
     revocations: [],
+    drains: [],
     ...changes,
   };
 }
@@ -42,6 +43,7 @@ export function fakeProxy(node: string, changes: Partial<ProxyStatus> = {}): Pro
     connectedAt: '2025-12-31T23:59:00.000Z',
     state: 'synced',
     types: { lds: SYNCED, cds: SYNCED, eds: SYNCED, rds: UNASKED, ecds: UNASKED, sds: SYNCED },
+    unbound: [],
     certificate: {
       serial: '0a',
       spiffeId: `spiffe://shop.example/ns/default/sa/${service}`,

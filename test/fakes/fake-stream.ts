@@ -3,7 +3,7 @@ import type { DiscoveryStream } from '../../src/grpc/index.js';
 import { serviceName } from '../../src/policy/index.js';
 import { DEFAULT_OUTBOUND, parseOutboundPrefix } from '../../src/server/addresses/index.js';
 import type { Sidecar } from '../../src/server/join/index.js';
-import { type Rejection, type Snapshot, TYPE_URLS } from '../../src/xds/index.js';
+import { type Rejection, type Resource, type Snapshot, TYPE_URLS } from '../../src/xds/index.js';
 
 export function fakeSidecar(service: string, address: string): Sidecar {
   return {
@@ -27,6 +27,8 @@ export class FakeStream {
   readonly sent: Snapshot[] = [];
   /** Undefined while it is open; `ok` where it was closed without an error. */
   closed: MeshError | 'ok' | undefined;
+  /** Names that were to be tried once more, each time. */
+  readonly retried: (readonly string[])[] = [];
   #taken: Snapshot | undefined;
   #rejection: Rejection | undefined;
   readonly stream: Stream;
@@ -47,6 +49,7 @@ export class FakeStream {
       peerAddress: sidecar.address,
       connectedAtMs: 0,
       setSnapshot: (snapshot: Snapshot) => void this.sent.push(snapshot),
+      retry: ({ names }: { readonly names: readonly string[] }) => void this.retried.push(names),
       close: (error?: MeshError) => {
         this.closed = error ?? 'ok';
       },
@@ -68,9 +71,9 @@ export class FakeStream {
     this.#rejection = undefined;
   }
 
-  /** It rejects its listeners, by these words. */
-  reject(message: string): Rejection {
-    this.#rejection = { message, version: 'v', resources: [] };
+  /** It rejects its listeners, these or all, by these words. */
+  reject(message: string, resources: readonly Resource[] = []): Rejection {
+    this.#rejection = { message, version: 'v', resources };
     return this.#rejection;
   }
 }

@@ -72,6 +72,7 @@ export interface WaitBody {
 export interface SidecarOptions extends Partial<BootstrapOptions> {
   readonly binary?: string;
   readonly drainTimeS?: number;
+  readonly drainStrategy?: 'gradual' | 'immediate';
   /** State of the world instead of delta. */
   readonly sotw?: boolean;
 }
@@ -159,7 +160,7 @@ export async function startMesh(harness: Harness, options: TestMeshOptions): Pro
   };
   const bootstrap: TestMesh['bootstrap'] = async (name, given = {}) => {
     const { address, outbound } = service(name);
-    const { binary: _b, drainTimeS: _d, sotw, ...rest } = given;
+    const { binary: _b, drainTimeS: _d, drainStrategy: _s, sotw, ...rest } = given;
     const message = toBootstrap({
       service: name,
       address,
@@ -205,6 +206,7 @@ export async function startMesh(harness: Harness, options: TestMeshOptions): Pro
         name: name.replace('/', '-'),
         bootstrap: await bootstrap(name, given),
         drainTimeS: given.drainTimeS ?? 600,
+        ...(given.drainStrategy === undefined ? {} : { drainStrategy: given.drainStrategy }),
       });
       await process.waitReady();
       return process;

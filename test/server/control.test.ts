@@ -5,7 +5,7 @@ import type { Mesh } from '../../src/policy/index.js';
 import { addRevocation, loadRevocations } from '../../src/revocation/index.js';
 import { createOutboundIndexes } from '../../src/server/addresses/index.js';
 import { authorityChanged, createControl, toCaProxies } from '../../src/server/control.js';
-import { SidecarRegistry } from '../../src/server/fleet/index.js';
+import { type DrainRecord, SidecarRegistry } from '../../src/server/fleet/index.js';
 import {
   type RolloutRecord,
   STAGE_DEADLINE_MS,
@@ -61,9 +61,13 @@ async function setUp(before = meshIn('disable')) {
   const remembered = new MemoryStore<Mesh>();
   const closers = new Closers();
   onTestFinished(() => closers.close());
+  const drainStore = new MemoryStore<readonly DrainRecord[]>();
   const storeRollout = (record: RolloutRecord) => records.write(record);
   const remember = (mesh: Mesh) => remembered.write(mesh);
-  const control = createControl({ ...parts, storeRollout, remember }, closers);
+  const control = createControl(
+    { ...parts, storeRollout, remember, drainStore, drained: [] },
+    closers,
+  );
   const { fleet, rollout } = control;
   let looks = 0;
   control.pacing.changes.add(() => {

@@ -15,7 +15,7 @@ const PACKAGES: Readonly<Record<string, RegExp>> = {
   pino: /^src\/cli\//,
   protobufjs: /^src\/cli\/proto-json\.ts$/,
   yaml: /^src\/(policy|cli)\//,
-  zod: /^src\/(policy|data|backup|ca|leaves|tokens|revocation|server|cli)\//,
+  zod: /^src\/(policy|data|backup|ca|leaves|tokens|revocation|drains|server|cli)\//,
 };
 const PURE = /^src\/(translate|policy|xds|spiffe)\//;
 const IO = /^node:(fs|http|https|http2|net|tls|dns|child_process|worker_threads|os)(\/|$)/;

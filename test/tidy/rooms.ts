@@ -23,6 +23,7 @@ export const ROOMS = [
   'leaves',
   'tokens',
   'revocation',
+  'drains',
   'policy',
   'translate',
   'grpc',
@@ -45,7 +46,7 @@ export type Room = (typeof ROOMS)[number];
 export const PRIVATE_ROOMS: readonly Room[] = ['gen', 'x509/der'];
 
 const IDENTITY: readonly Room[] = ROOMS.filter((room) =>
-  /^(spiffe|x509|data|backup|ca|leaves|tokens|revocation)(\/|$)/.test(room),
+  /^(spiffe|x509|data|backup|ca|leaves|tokens|revocation|drains)(\/|$)/.test(room),
 );
 
 /** What a room must not know although it stands before it (DESIGN.md, "Layers"). */

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { type Mesh, parseMesh, type ServiceName } from '../../src/policy/index.js';
 import { toCallees } from '../../src/translate/callees.js';
-import type { Registry } from '../../src/translate/index.js';
+import type { Registry, SidecarEndpoint } from '../../src/translate/index.js';
 import { type ResourceSet, TYPE_URLS } from '../../src/xds/index.js';
 import { meshOf } from '../policy/helpers.js';
 import { registryOf, setsOf, translate } from './translated.js';
@@ -187,7 +187,7 @@ it('an endpoint that comes or goes touches EDS only', () => {
   fc.assert(
     fc.property(meshDoc, fc.uniqueArray(fc.nat({ max: 250 }), { maxLength: 3 }), (doc, hosts) => {
       const mesh = meshOf(textOf(doc));
-      const moved: Registry = new Map([
+      const moved: Registry = new Map<ServiceName, readonly SidecarEndpoint[]>([
         ...registryOf(mesh),
         ['a' as ServiceName, hosts.map((host) => ({ address: `10.2.0.${host}` }))],
       ]);

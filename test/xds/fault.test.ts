@@ -14,6 +14,7 @@ const rows: readonly (readonly [string, string, readonly string[]])[] = [
   ['one cluster', 'Error adding/updating cluster(s) a: no such thing', ['a']],
   ['two clusters', 'Error adding/updating cluster(s) a: no, b: neither', ['a', 'b']],
   ['listeners by line', 'Error adding/updating listener(s) b: no\na: neither\n', ['a', 'b']],
+  ['listeners on one line', 'Error adding/updating listener(s) b: no\\na: not\\n', ['a', 'b']],
   [
     'a name with separators',
     'Error adding/updating cluster(s) ledger.payments:8080: no',

@@ -66,6 +66,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./revoke.js'),
   },
   {
+    name: 'drain',
+    summary: 'take an instance out of service, so that it can be stopped and no call is lost',
+    load: () => import('./drain.js'),
+  },
+  {
     name: 'ca',
     summary: 'show the certificate authorities and trust anchors',
     load: () => import('./ca.js'),

@@ -66,7 +66,7 @@ async function watch(options: StatusOptions, context: Context): Promise<void> {
       const status = await fetchStatus(options);
       const text = toText(status, options, context);
       // On a screen the ages keep changing; elsewhere only news is worth a line.
-      const content = JSON.stringify({ ...status, now: undefined });
+      const content = JSON.stringify({ ...status, now: undefined }, withoutCounts);
       if (redraws) {
         context.screen.write(CLEAR_SCREEN);
         writeLine(stdout, text);
@@ -79,4 +79,9 @@ async function watch(options: StatusOptions, context: Context): Promise<void> {
   } finally {
     repetition.end();
   }
+}
+
+/** That something is tried once more is no news. */
+function withoutCounts(key: string, value: unknown): unknown {
+  return key === 'tries' || key === 'nextTryAt' ? undefined : value;
 }

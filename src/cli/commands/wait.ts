@@ -13,6 +13,7 @@ import {
 } from '../options.js';
 import { count, formatProblemJson } from '../problems.js';
 import { toPendingEditLine } from '../status-text.js';
+import { toUnboundLines } from '../unbound-text.js';
 
 interface WaitOptions extends ServerOptions {
   /** Milliseconds. */
@@ -137,7 +138,9 @@ function explain(answer: Refusal, { timeout }: WaitOptions, { stderr, clock }: C
     return;
   }
   if (answer.reason === 'nacked') {
-    for (const { node, type, error, source } of answer.nacks) {
+    for (const { node, type, error, source, unbound } of answer.nacks) {
+      for (const line of toUnboundLines(node, unbound, clock.now())) writeLine(stderr, line);
+      if (unbound !== undefined) continue;
       const place = source === undefined ? '' : `${source} `;
       writeLine(stderr, `${place}${node} rejects ${type}: ${error}`);
     }

@@ -2,19 +2,24 @@
 // the registry. A stream gets its first snapshot when its leaf is there: all of its secrets, or
 // nothing that needs them.
 import { isDeepStrictEqual } from 'node:util';
-import { type Logger, MeshError, toPlace } from '../../base/index.js';
+import { type Clock, type Logger, MeshError, toPlace } from '../../base/index.js';
 import type { DiscoveryHooks, StreamUpdate } from '../../grpc/index.js';
 import type { LeafManager } from '../../leaves/index.js';
 import type { Mesh } from '../../policy/index.js';
-import type { Snapshot } from '../../xds/index.js';
+import { type Request, type Snapshot, TYPE_URLS } from '../../xds/index.js';
 import { describeCredential, type Sidecar, toLeafSettings } from '../join/index.js';
+import { judgeRejection } from './bind-failure.js';
+import { BindRetries } from './bind-retries.js';
+import type { Drains } from './drains.js';
 import type { Member } from './member.js';
 import type { Members } from './members.js';
+import type { FindHolder } from './port-holder.js';
 import type { Publisher } from './publisher.js';
 import type { SidecarRegistry } from './registry.js';
 import type { SidecarStream } from './sidecar-stream.js';
 
 export interface FleetOptions {
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly members: Members;
   readonly leaves: Pick<LeafManager, 'ensure' | 'get' | 'release'>;
@@ -23,16 +28,24 @@ export interface FleetOptions {
   readonly mesh: () => Mesh;
   /** @throws MeshError where this sidecar is shut out. */
   readonly assertAdmitted: (sidecar: Sidecar) => void;
+  readonly findHolder: FindHolder;
+  readonly drains: Pick<Drains, 'has' | 'end'>;
 }
 
 /** So many services are named of those that a prefix is too small for. */
 const UNPLACED_NAMED = 5;
 
+type Answer = Exclude<StreamUpdate, { kind: 'request' }>;
+
 export class Fleet implements DiscoveryHooks<Sidecar> {
   readonly #options: FleetOptions;
+  readonly #bindRetries: BindRetries;
 
   constructor(options: FleetOptions) {
     this.#options = options;
+    const { clock, logger, findHolder, members } = options;
+    const onChange = (): void => members.changes.notify();
+    this.#bindRetries = new BindRetries({ clock, logger, findHolder, onChange });
   }
 
   onConnect(stream: SidecarStream): void {
@@ -59,18 +72,39 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
     this.#prepare(member);
   }
 
+  onRequest(stream: SidecarStream, request: Request): void {
+    const { members, drains, registry, logger } = this.#options;
+    const { node } = stream.auth;
+    const member = members.of(stream);
+    if (member === undefined || member.hasAsked) return;
+    member.hasAsked = true;
+    if (!drains.has(node) || !isAfresh(request)) return;
+    // A new Envoy, which is there to serve: the one that was drained is gone.
+    registry.unready(node);
+    drains.end(node, 'a new Envoy of it has connected').catch((err: unknown) => {
+      logger.error({ node, err }, 'the end of a drain could not be stored: it stays drained');
+    });
+  }
+
   onUpdate(stream: SidecarStream, update: StreamUpdate): void {
-    const { logger, members, registry } = this.#options;
+    const { logger, members } = this.#options;
     if (update.kind === 'nacked') logNack(logger, stream, update);
     const member = members.of(stream);
     member?.noteAnswer();
-    if (update.kind === 'acked' && member?.servesNow === true) registry.markReady(stream.auth);
+    if (member !== undefined && update.kind !== 'request') this.#takeAnswer(member, update);
     members.changes.notify();
+  }
+
+  #takeAnswer(member: Member, { kind, typeUrl }: Answer): void {
+    if (typeUrl === TYPE_URLS.listener) this.#bindRetries.look(member, kind);
+    const unbound = member.unboundInbound;
+    if (unbound !== undefined) this.#options.registry.markReady(member.stream.auth, unbound);
   }
 
   onDisconnect(stream: SidecarStream): void {
     const { logger, members, registry, leaves, publisher } = this.#options;
     if (!members.delete(stream)) return;
+    this.#bindRetries.forget(stream);
     const { node } = stream.auth;
     logger.info({ node }, 'sidecar disconnected');
     registry.close(stream.auth);
@@ -184,6 +218,12 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
   }
 }
 
+/** Whether a stream's first request comes from an Envoy that has nothing from an earlier one. */
+function isAfresh({ interest }: Request): boolean {
+  if (interest.variant === 'sotw') return interest.versionInfo === '';
+  return interest.initialVersions.size === 0;
+}
+
 function toUnplaced(services: readonly string[]): string | undefined {
   if (services.length === 0) return undefined;
   const names = services.slice(0, UNPLACED_NAMED).join(', ');
@@ -197,6 +237,8 @@ function logNack(
 ): void {
   // What is at fault is still being looked for: the last rejection names it.
   if (rejection.searching === true) return;
+  // Those have words of their own, and are tried again and again (bind-retries.ts).
+  if (typeUrl === TYPE_URLS.listener && !judgeRejection(rejection).isOther) return;
   const sources = rejection.resources.flatMap(({ source }) =>
     source === undefined ? [] : [toPlace(source)],
   );

@@ -1,6 +1,10 @@
+export type { BindReason, Unbound } from './bind-failure.js';
+export { type DrainRecord, Drains, type DrainView, drainsSchema } from './drains.js';
 export { Fleet } from './fleet.js';
 export { Members, type MemberView, type RefusedStream } from './members.js';
+export { createFindHolder } from './port-holder.js';
 export { Publisher, type PublisherInput } from './publisher.js';
 export { registrySchema, SidecarRegistry } from './registry.js';
 export { type GoneSidecar, Roster } from './roster.js';
 export type { SidecarStream } from './sidecar-stream.js';
+export { takeDrainOrders } from './take-drain-orders.js';

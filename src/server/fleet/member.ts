@@ -1,9 +1,10 @@
 // One stream of a sidecar: how far its certificate is, what it was sent, and what both mean. The
 // certificate and the configuration have a state each; whatever changes one goes through `set`.
 import type { LeafSettings } from '../../leaves/index.js';
-import { isCallersSecret } from '../../translate/index.js';
+import { isCallersSecret, isInboundListener } from '../../translate/index.js';
 import { isUnderWay, rejectionOf, type Snapshot, TYPE_URLS } from '../../xds/index.js';
 import type { ProxyState } from '../mesh/index.js';
+import { type BindFailure, type Judged, judgeRejection, type Unbound } from './bind-failure.js';
 import type { SidecarStream } from './sidecar-stream.js';
 
 export type CertificateState =
@@ -37,6 +38,10 @@ export interface MemberStates {
 
 export class Member {
   readonly stream: SidecarStream;
+  /** Listeners that can't bind their address; `BindRetries` keeps it. */
+  unbound: readonly Unbound[] = [];
+  /** Its first request was looked at. */
+  hasAsked = false;
   #states: MemberStates = { certificate: { kind: 'none' }, configuration: { kind: 'none' } };
   /** As last computed; undefined since something happened that may have changed it. */
   #judged: ProxyState | undefined;
@@ -85,14 +90,36 @@ export class Member {
     ];
   }
 
-  /** Whether the sidecar has its listeners, and the secrets without which they don't serve. */
-  get servesNow(): boolean {
-    const listeners = this.sent?.snapshot.get(TYPE_URLS.listener);
-    if (listeners === undefined) return false;
-    return [...listeners.resources.values()].every(({ name, version }) =>
-      this.stream.isInForce({ typeUrl: TYPE_URLS.listener, name, version }),
-    );
+  /** Listeners whose address the sidecar can't bind, as it last said. */
+  get bindFailures(): readonly BindFailure[] {
+    return toRejections(this.stream)
+      .filter(({ typeUrl }) => typeUrl === TYPE_URLS.listener)
+      .flatMap(({ rejection }) => judgeRejection(rejection).bindFailures);
   }
+
+  /**
+   * Of a sidecar that has its listeners, those through which it is called and whose address it
+   * can't bind: the others serve. Undefined: it hasn't got them yet.
+   */
+  get unboundInbound(): readonly string[] | undefined {
+    const listeners = this.sent?.snapshot.get(TYPE_URLS.listener);
+    if (listeners === undefined) return undefined;
+    const typeUrl = TYPE_URLS.listener;
+    const missing = [...listeners.resources.values()].filter(
+      ({ name, version }) => !this.stream.isInForce({ typeUrl, name, version }),
+    );
+    if (missing.length === 0) return [];
+    const unbound = new Set(this.bindFailures.map(({ listener }) => listener));
+    if (missing.some(({ name }) => !unbound.has(name))) return undefined;
+    return missing.map(({ name }) => name).filter(isInboundListener);
+  }
+}
+
+function toRejections(stream: SidecarStream) {
+  return stream.state().flatMap((report) => {
+    const rejection = rejectionOf(report);
+    return rejection === undefined ? [] : [{ typeUrl: report.typeUrl, rejection }];
+  });
 }
 
 /**
@@ -103,27 +130,37 @@ export class Member {
 function toState({ stream, sent, certificate, configuration }: Member): ProxyState {
   if (configuration.kind === 'stuck' || certificate.kind === 'failed') return 'nacked';
   const reports = stream.state();
-  const rejections = reports.flatMap((report) => rejectionOf(report) ?? []);
-  if (rejections.some((rejection) => !isBindFailure(rejection))) return 'nacked';
-  const unbound = new Set(rejections.flatMap(({ resources }) => resources.map(({ name }) => name)));
+  const judged = toRejections(stream).map(({ typeUrl, rejection }) =>
+    typeUrl === TYPE_URLS.listener ? judgeRejection(rejection) : REJECTED,
+  );
+  if (judged.some(({ isOther }) => isOther)) return 'nacked';
+  const unbound = new Set(judged.flatMap(({ bindFailures }) => bindFailures).map(toListener));
   if (sent === undefined || certificate.kind !== 'ready') return 'pending';
   if (reports.some(isUnderWay)) return 'pending';
   const { snapshot, unplaced } = sent;
+  const names = [...(snapshot.get(TYPE_URLS.listener)?.resources.keys() ?? [])];
+  const isCalled = names.some(isInboundListener);
   const needsSecrets = (snapshot.get(TYPE_URLS.cluster)?.resources.size ?? 0) > 0;
   for (const [typeUrl, { resources }] of snapshot) {
     if (typeUrl === TYPE_URLS.secret && !needsSecrets) continue;
+    // Only listeners through which it is called refer to them, and a drained one has none.
+    if (!isCalled && INBOUND_TYPES.has(typeUrl)) continue;
     for (const { name, version } of resources.values()) {
       if (typeUrl === TYPE_URLS.listener && unbound.has(name)) continue;
       // Only listeners ask for it, which may be the ones that aren't there.
-      if (unbound.size > 0 && isCallersSecret(name)) continue;
+      if ((unbound.size > 0 || !isCalled) && isCallersSecret(name)) continue;
       if (!stream.isInForce({ typeUrl, name, version })) return 'pending';
     }
   }
-  if (rejections.length > 0 || unplaced !== undefined) return 'unbound';
+  if (judged.length > 0 || unplaced !== undefined) return 'unbound';
   return stream.isSynced() ? 'synced' : 'pending';
 }
 
-/** Envoy says so in words only (ListenerManagerImpl, 1.36 to 1.40). */
-function isBindFailure({ message }: { readonly message: string }): boolean {
-  return message.includes('cannot bind');
+const INBOUND_TYPES: ReadonlySet<string> = new Set([TYPE_URLS.route, TYPE_URLS.extension]);
+
+/** What is rejected of another type is never a listener's address. */
+const REJECTED: Judged = { bindFailures: [], isOther: true };
+
+function toListener({ listener }: BindFailure): string {
+  return listener;
 }

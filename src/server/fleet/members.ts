@@ -5,6 +5,7 @@ import type { Leaf } from '../../ca/index.js';
 import type { LeafManager } from '../../leaves/index.js';
 import type { Snapshot } from '../../xds/index.js';
 import type { ProxyState } from '../mesh/index.js';
+import type { Unbound } from './bind-failure.js';
 import { Member } from './member.js';
 import { type SidecarKey, toKey } from './registry.js';
 import type { SidecarStream } from './sidecar-stream.js';
@@ -18,6 +19,8 @@ export interface MemberView {
   readonly state: ProxyState;
   /** Why it doesn't have all of that, beside what Envoy itself rejected. */
   readonly troubles: readonly string[];
+  /** Listeners that can't bind their address, by themselves. */
+  readonly unbound: readonly Unbound[];
 }
 
 export interface RefusedStream {
@@ -86,9 +89,9 @@ export class Members implements Iterable<Member> {
     return [...newest.values()].map((member) => this.#toView(member));
   }
 
-  #toView({ stream, sent, troubles, state }: Member): MemberView {
+  #toView({ stream, sent, troubles, state, unbound }: Member): MemberView {
     const leaf = this.#options.leaves.get(stream.auth.node);
-    const view = { stream, snapshot: sent?.snapshot, leaf, state, troubles };
+    const view = { stream, snapshot: sent?.snapshot, leaf, state, troubles, unbound };
     if (leaf === undefined || leaf.notAfterMs > this.#options.clock.now()) return view;
     const ended = `its certificate ended ${toRfc3339(leaf.notAfterMs)}`;
     return { ...view, state: 'nacked', troubles: [...troubles, ended] };

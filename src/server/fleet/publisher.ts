@@ -5,6 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Leaf } from '../../ca/index.js';
 import type { Mesh, Service, ServiceName } from '../../policy/index.js';
+import type { NodeId } from '../../spiffe/index.js';
 import {
   assertNoLoop,
   type Callers,
@@ -35,6 +36,8 @@ export interface PublisherInput {
   readonly revoked?: Revoked;
   /** Revocation lists, PEM; absent: none. */
   readonly crlPem?: string | undefined;
+  /** Nodes that are to take no new connections. Default: none. */
+  readonly closed?: ReadonlySet<NodeId>;
 }
 
 interface NodeSets {
@@ -42,6 +45,7 @@ interface NodeSets {
   sidecar: Sidecar;
   mesh: Mesh;
   revoked: Revoked;
+  isClosed: boolean;
   listeners: ResourceSet;
   leaf: Leaf;
   anchors: string;
@@ -138,16 +142,21 @@ export class Publisher {
   }
 
   #toNodeSets(sidecar: Sidecar, leaf: Leaf): NodeSets {
-    const { service: name, address, outbound } = sidecar;
+    const { service: name, address, outbound, node } = sidecar;
     const key = toKey(sidecar);
-    const { mesh, revoked = NOTHING_REVOKED, crlPem } = this.#input;
+    const { mesh, revoked = NOTHING_REVOKED, crlPem, closed } = this.#input;
+    const isClosed = closed?.has(node) ?? false;
     const { indexes } = this.#options;
     const anchorsPem = this.#options.anchorsPem();
     const old = this.#nodes.get(key);
     const service = mesh.services.get(name);
     const callers = this.#toCallers(name);
     const unplaced = new Set<ServiceName>();
-    const isSame = old?.mesh === mesh && old.revoked === revoked && old.sidecar === sidecar;
+    const isSame =
+      old?.mesh === mesh &&
+      old.revoked === revoked &&
+      old.sidecar === sidecar &&
+      old.isClosed === isClosed;
     const isKnown = isSame || service === undefined;
     const listeners = isKnown
       ? old?.listeners
@@ -156,6 +165,7 @@ export class Publisher {
           service,
           address,
           revoked,
+          isClosed,
           outboundAddress: (callee) => {
             const placed = tryOutboundAddress(outbound, indexes.get(callee));
             if (placed === undefined) unplaced.add(callee);
@@ -173,6 +183,7 @@ export class Publisher {
       sidecar,
       mesh,
       revoked,
+      isClosed,
       leaf,
       anchors: anchorsPem,
       crlPem,

@@ -28,6 +28,8 @@ export interface RegistryEntry {
   readonly address: string;
   /** Its service has a port, so that its address matters; absent: it has. */
   readonly serves?: boolean | undefined;
+  /** Its listeners that can't bind their address; absent: none. */
+  readonly unbound?: readonly string[] | undefined;
 }
 
 const isText = (value: unknown): boolean => typeof value === 'string';
@@ -38,11 +40,13 @@ export const registrySchema = z.array(
     service: z.custom<ServiceName>(isText),
     address: z.string(),
     serves: z.boolean().optional(),
+    unbound: z.array(z.string()).optional(),
   }),
 );
 
 interface Held extends RegistryEntry {
   serves: boolean;
+  unbound: readonly string[];
   /** Streams of this node that are open. */
   streams: number;
   /** Acknowledged its listeners at least once: an endpoint. */
@@ -60,6 +64,7 @@ export interface RegistryOptions {
 export class SidecarRegistry {
   readonly #options: RegistryOptions;
   readonly #held = new Map<string, Held>();
+  #drained: ReadonlySet<NodeId> = new Set();
   /** Ready endpoints by service; a new map at each change. */
   readonly endpoints = new Watch<Registry>(new Map());
   /** How many nodes have gone for good: whoever waits for a missing one looks again. */
@@ -75,6 +80,7 @@ export class SidecarRegistry {
       const held: Held = {
         ...entry,
         serves: entry.serves ?? true,
+        unbound: entry.unbound ?? [],
         streams: 0,
         ready: true,
         cancelGrace: undefined,
@@ -96,6 +102,7 @@ export class SidecarRegistry {
     this.#held.set(toKey(entry), {
       ...entry,
       serves,
+      unbound: old?.unbound ?? [],
       streams: (old?.streams ?? 0) + 1,
       ready: old?.ready === true,
       cancelGrace: undefined,
@@ -103,13 +110,38 @@ export class SidecarRegistry {
     this.#publish();
   }
 
-  /** The node acknowledged its listeners: it is an endpoint from now on. */
-  markReady(sidecar: SidecarKey): void {
+  /**
+   * The node has its listeners, but for those that can't bind their address: it is an endpoint from
+   * now on, through the others.
+   */
+  markReady(sidecar: SidecarKey, unbound: readonly string[] = []): void {
     const held = this.#held.get(toKey(sidecar));
-    if (held === undefined || held.ready) return;
+    if (held === undefined) return;
+    if (held.ready && isSameList(held.unbound, unbound)) return;
     held.ready = true;
+    held.unbound = unbound;
     this.#publish();
     this.#store();
+  }
+
+  /** It isn't ready until it says so again: its listeners were withdrawn, or it is a new Envoy. */
+  unready(node: NodeId): void {
+    for (const held of this.#held.values()) if (held.node === node) held.ready = false;
+    this.#publish();
+    this.#store();
+  }
+
+  /** These are no endpoints, ready or not. */
+  setDrained(nodes: ReadonlySet<NodeId>): void {
+    this.#drained = nodes;
+    this.#publish();
+  }
+
+  /** Nodes of a service that are called. */
+  nodesOf(service: ServiceName): readonly NodeId[] {
+    return this.#serving()
+      .filter((held) => held.service === service)
+      .map(({ node }) => node);
   }
 
   /** A stream of the node ended. */
@@ -173,13 +205,17 @@ export class SidecarRegistry {
     });
   }
 
+  #serving(): Held[] {
+    return [...this.#held.values()].filter(({ ready, node }) => ready && !this.#drained.has(node));
+  }
+
   #publish(): void {
     const byService = new Map<ServiceName, SidecarEndpoint[]>();
-    const held = [...this.#held.values()].filter(({ ready }) => ready);
+    const held = this.#serving();
     held.sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
-    for (const { service, address } of held) {
+    for (const { service, address, unbound } of held) {
       const list = byService.get(service) ?? [];
-      if (list.at(-1)?.address !== address) list.push({ address });
+      if (list.at(-1)?.address !== address) list.push(toEndpoint(address, unbound));
       byService.set(service, list);
     }
     this.endpoints.set(keepUnchanged(this.endpoints.value, byService));
@@ -188,7 +224,10 @@ export class SidecarRegistry {
   #store(): void {
     const entries = [...this.#held.values()]
       .filter(({ ready }) => ready)
-      .map(({ node, service, address, serves }) => ({ node, service, address, serves }));
+      .map(({ node, service, address, serves, unbound }) => {
+        const entry = { node, service, address, serves };
+        return unbound.length === 0 ? entry : { ...entry, unbound };
+      });
     this.#options.store.write(entries).catch(this.#options.onStoreError);
   }
 }
@@ -200,9 +239,21 @@ function keepUnchanged(old: Registry, next: Map<ServiceName, SidecarEndpoint[]>)
   for (const [service, list] of next) {
     const before = old.get(service);
     const equal =
-      before?.length === list.length && list.every((one, i) => one.address === before[i]?.address);
+      before?.length === list.length && list.every((one, i) => isSameEndpoint(one, before[i]));
     result.set(service, equal && before !== undefined ? before : list);
     same &&= equal;
   }
   return same ? old : result;
+}
+
+function toEndpoint(address: string, unbound: readonly string[]): SidecarEndpoint {
+  return unbound.length === 0 ? { address } : { address, unbound };
+}
+
+function isSameEndpoint(one: SidecarEndpoint, other: SidecarEndpoint | undefined): boolean {
+  return one.address === other?.address && isSameList(one.unbound ?? [], other.unbound ?? []);
+}
+
+function isSameList(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((item, i) => item === other[i]);
 }

@@ -9,6 +9,7 @@ import type { Horizon } from './horizon.js';
 import { type HorizonStatus, toProxyHorizon } from './horizon-report.js';
 import { toSources } from './rejected.js';
 import { toTokenEndMs } from './token-end.js';
+import { toUnboundStatuses, type UnboundStatus } from './unbound.js';
 
 export interface TypeStatus {
   readonly state: 'synced' | 'pending' | 'nacked';
@@ -38,6 +39,8 @@ export interface ProxyStatus {
   /** `unbound`: it lacks only listeners that it can't bind. */
   readonly state: ProxyState;
   readonly types: Readonly<Record<TypeName, TypeStatus>>;
+  /** Listeners whose address it can't bind; its others serve. */
+  readonly unbound: readonly UnboundStatus[];
   readonly certificate: {
     readonly serial: string;
     readonly spiffeId: string;
@@ -74,6 +77,7 @@ export function toProxyStatus(
     connectedAt: toRfc3339(stream.connectedAtMs),
     state,
     types: toTypes(member),
+    unbound: toUnboundStatuses(member),
     certificate:
       leaf === undefined
         ? null

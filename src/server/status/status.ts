@@ -3,7 +3,7 @@ import { toRfc3339 } from '../../base/index.js';
 import { ORDERS_FOLDER } from '../../data/orders/index.js';
 import { type ProblemJson, toProblemJson } from '../../policy/index.js';
 import type { CaPhase } from '../ca/index.js';
-import type { GoneSidecar, MemberView } from '../fleet/index.js';
+import type { DrainView, GoneSidecar, MemberView } from '../fleet/index.js';
 import type { Refusal, RefusalView } from '../join/index.js';
 import type { MeshState, PendingEdit, Rollout } from '../mesh/index.js';
 import type { RevocationState } from '../revocation/index.js';
@@ -51,6 +51,15 @@ export interface RefusalStatus {
   /** The address that it wanted, and the sidecar that has it. */
   readonly address?: string;
   readonly holder?: string;
+}
+
+/** An instance that is about to be stopped. */
+export interface DrainStatus {
+  readonly node: string;
+  /** RFC 3339. */
+  readonly since: string;
+  readonly stage: DrainView['stage'];
+  readonly waitingFor: readonly string[];
 }
 
 /** Counts of what is listed below. */
@@ -101,6 +110,8 @@ export interface ServerStatus {
   readonly refused: readonly RefusalStatus[];
   /** Oldest first. */
   readonly revocations: readonly RevocationStatus[];
+  /** Instances that are drained, oldest first. */
+  readonly drains: readonly DrainStatus[];
 }
 
 export interface StatusInput {
@@ -121,6 +132,7 @@ export interface StatusInput {
   /** Files among the orders that are none. */
   readonly strayOrders: readonly string[];
   readonly revocations: RevocationState;
+  readonly drains: readonly DrainView[];
   /** Sidecars that may come back within their grace. */
   readonly missing: number;
 }
@@ -164,7 +176,12 @@ export function toServerStatus(input: StatusInput): ServerStatus {
     ],
     refused,
     revocations: toRevocationStatuses(input),
+    drains: input.drains.map(toDrainStatus),
   };
+}
+
+function toDrainStatus({ sinceMs, ...drain }: DrainView): DrainStatus {
+  return { ...drain, since: toRfc3339(sinceMs) };
 }
 
 /** So many files are named. */

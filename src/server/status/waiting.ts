@@ -12,6 +12,7 @@ import type { MemberView } from '../fleet/index.js';
 import type { MeshState, Rollout } from '../mesh/index.js';
 import { toSources, toTypeName } from './rejected.js';
 import { type PendingEditStatus, toPendingEditStatus } from './status.js';
+import { toUnboundStatuses, type UnboundStatus } from './unbound.js';
 
 export interface Nack {
   readonly node: string;
@@ -20,6 +21,8 @@ export interface Nack {
   readonly error: string;
   /** `file:line:column`s of what was rejected, where known. */
   readonly source?: string;
+  /** What it rejects for nothing but an address that it can't bind. */
+  readonly unbound?: readonly UnboundStatus[];
 }
 
 /** Fewer sidecars have the mesh than were asked for. */
@@ -185,14 +188,17 @@ function isDeclared({ stream }: MemberView, mesh: Mesh): boolean {
   return mesh.services.has(stream.auth.service);
 }
 
-function toNacks({ stream, troubles }: MemberView): Nack[] {
+function toNacks(member: MemberView): Nack[] {
+  const { stream, troubles, state } = member;
   const { node } = stream.auth;
   const own = troubles.map((error) => ({ node, type: 'lds', error }));
   const rejected = stream.state().flatMap(({ typeUrl, standing }) => {
     // Something newer is under way: what was rejected before it says nothing of it.
     if (standing.state !== 'nacked' || standing.retrying) return [];
     const { message, resources } = standing.rejection;
-    const nack = { node, type: toTypeName(typeUrl), error: message };
+    const unbound = state === 'unbound' ? toUnboundStatuses(member) : [];
+    const known = { node, type: toTypeName(typeUrl), error: message };
+    const nack = unbound.length === 0 ? known : { ...known, unbound };
     const sources = toSources(resources);
     return [sources === '' ? nack : { ...nack, source: sources }];
   });

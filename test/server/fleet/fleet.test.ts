@@ -65,7 +65,9 @@ function createFleet() {
   });
   const members = new Members({ clock, leaves });
   const fleet = new Fleet({
-    ...{ logger, members, leaves, registry, publisher: createPublisher(world) },
+    ...{ clock, logger, members, leaves, registry, publisher: createPublisher(world) },
+    findHolder: async () => undefined,
+    drains: { has: () => false, end: async () => false },
     mesh: () => world.mesh,
     assertAdmitted: () => {
       if (world.isShutOut) throw SHUT_OUT;

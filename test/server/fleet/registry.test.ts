@@ -183,3 +183,34 @@ it('stopping leaves no timer', async () => {
   registry.stop();
   expect(clock.pending).toBe(0);
 });
+
+it('a listener that cannot bind is known to callers, also after a restart', async () => {
+  const { registry, store } = create();
+  registry.open(ONE, true);
+  registry.markReady(ONE, ['inbound:8080']);
+  const unbound = { address: '10.0.0.1', unbound: ['inbound:8080'] };
+  expect([...registry.endpoints.value.values()]).toEqual([[unbound]]);
+  const restarted = create(store.value);
+  await restarted.registry.restore();
+  expect([...restarted.registry.endpoints.value.values()]).toEqual([[unbound]]);
+  restarted.registry.open(ONE, true);
+  restarted.registry.markReady(ONE);
+  expect([...restarted.registry.endpoints.value.values()]).toEqual([[{ address: '10.0.0.1' }]]);
+});
+
+it('one that is drained is no endpoint, ready or not, until it is drained no more', () => {
+  const { registry, endpoints } = create();
+  registry.open(ONE, true);
+  registry.open(TWO, true);
+  registry.markReady(ONE);
+  registry.setDrained(new Set([ONE.node, TWO.node]));
+  registry.markReady(TWO);
+  expect(endpoints()).toEqual([]);
+  registry.setDrained(new Set([TWO.node]));
+  expect([endpoints(), registry.nodesOf(LEDGER)]).toEqual([
+    ['payments/ledger 10.0.0.1'],
+    [ONE.node],
+  ]);
+  registry.unready(ONE.node);
+  expect(endpoints()).toEqual([]);
+});

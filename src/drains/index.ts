@@ -1,0 +1,7 @@
+export {
+  DRAIN_INSTANCE,
+  DRAIN_STATE,
+  type DrainReport,
+  type DrainStage,
+  UNDO_DRAIN,
+} from './drain-orders.js';
