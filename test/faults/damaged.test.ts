@@ -62,7 +62,7 @@ async function fill(place: Place): Promise<void> {
   writeMesh(place);
   await useOnce(place);
   await runHere('token', 'web', '--data', place.data);
-  await runHere('bootstrap', 'web', '--data', place.data);
+  await runHere('bootstrap', 'web', '--address', '127.1.0.1', '--data', place.data);
   const dataDir = await openDataDir({ path: place.data, lock: false });
   const options = { dataDir, clock: systemClock, random: systemRandom };
   const { authority } = await loadOrCreateAuthority({ ...options, trustDomain: 'shop.example' });
