@@ -101,7 +101,10 @@ function toStillLeftMs(
 ): number {
   const whole = arrivedWhole({ before: NO_MARKS, now: marks, names: new WrittenNames() });
   const stillMs = toStillMs({ ...read, whole, after: read.mesh });
-  const agesMs = [...marks.values()].map(({ modifiedNs }) => nowMs - Number(modifiedNs) / 1e6);
+  // In whole milliseconds, as the clock is: else what was written in this one lies in the future.
+  const agesMs = [...marks.values()].map(
+    ({ modifiedNs }) => nowMs - Number(modifiedNs / 1_000_000n),
+  );
   // A time in the future is a clock that was set: it says nothing of how long ago that was.
   const sinceMs = Math.min(...agesMs.filter((ageMs) => ageMs >= 0), stillMs);
   return whole ? 0 : Math.ceil(stillMs - sinceMs);
