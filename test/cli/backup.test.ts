@@ -216,10 +216,17 @@ describe('backup is refused', () => {
 });
 
 describe('restore is refused, and writes nothing', () => {
+  /** Of the first test: sealing costs half a second, on purpose. */
+  let sealed: Buffer | undefined;
   beforeEach(async () => {
-    await cli.prepareData();
-    await cli.run(...BACKUP);
-    rmSync(cli.path('data'), { recursive: true });
+    if (sealed === undefined) {
+      await cli.prepareData();
+      await cli.run(...BACKUP);
+      rmSync(cli.path('data'), { recursive: true });
+      sealed = readFileSync(cli.path('safe/mesh.backup'));
+    }
+    mkdirSync(cli.path('safe'), { recursive: true });
+    writeFileSync(cli.path('safe/mesh.backup'), sealed);
   });
   const change = (edit: (file: Buffer) => Buffer | undefined) => (): void => {
     const path = cli.path('safe/mesh.backup');
