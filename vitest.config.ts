@@ -11,7 +11,11 @@ export default defineConfig({
       ? ['verbose', ['json', { outputFile: '.cache/test-results.json' }]]
       : ['default'],
     maxWorkers: 2,
-    // `--sequence.shuffle.tests` runs the tests of a file in an order of their own, `--no-isolate`
-    // files in one worker: both find tests that need another one (test/envoy/drain does, so far).
+    // A worker keeps what it has loaded for its next file, which halves the time of unit tests: a
+    // test takes back whatever it changes of the process, and doesn't ask how old that is.
+    isolate: false,
+    // The tests of a file run in an order of their own, so that none needs the one before it; vitest
+    // prints the seed, and --sequence.seed=N is another order.
+    sequence: { shuffle: { files: false, tests: true }, seed: 20_261_128 },
   },
 });

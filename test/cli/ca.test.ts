@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { systemClock } from '../../src/base/index.js';
 import { ManualClock } from '../fakes/manual-clock.js';
 import { Cli, MESH } from './cli.js';
 
@@ -9,7 +10,7 @@ const DATA = ['--data', '<dir>/data'] as const;
 let cli: Cli;
 beforeEach(() => {
   // The CAs below are openssl's, which knows no other time than the machine's; they have begun.
-  cli = new Cli({ clock: new ManualClock(Math.floor(performance.timeOrigin) + 300_000) });
+  cli = new Cli({ clock: new ManualClock(systemClock.now() + 300_000) });
 });
 
 /** Files of the orders that commands have left. */

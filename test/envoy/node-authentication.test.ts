@@ -166,7 +166,6 @@ await describeEnvoy('node authentication', {}, ({ binary }) => {
       peer: expect.stringMatching(/^127\./),
       claim: 'ledger~lost',
       code: 'token-key-unknown',
-      claim: 'ledger~lost',
       reason: 'expected a token signed by a key of this server but got an unknown key',
       hint: expect.stringContaining('restored from an older backup'),
       count: expect.any(Number),
