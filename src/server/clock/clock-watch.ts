@@ -41,7 +41,7 @@ export const clockSchema = z.strictObject({
 type Mark = z.infer<typeof clockSchema>;
 
 /** A clock that was set is noticed within this time. */
-const LOOK_EVERY_MS = 2 * SECOND_MS;
+const LOOK_EVERY_MS = SECOND_MS;
 const STORE_EVERY_MS = MINUTE_MS;
 
 export interface ClockWatchOptions {
@@ -176,7 +176,8 @@ function toReason({ aheadMs, isFromStart }: Doubt, { trusted }: Belief): string 
   const by = toSpan(Math.abs(aheadMs));
   if (!isFromStart) {
     const how = aheadMs > 0 ? 'forward' : 'back';
-    return `: it was set ${how} by ${by} since this server last looked, so it is wrong now or was before`;
+    const set = `it was set ${how} by ${by} since this server last looked`;
+    return `: ${set}, so it is wrong now or was before`;
   }
   const ran = toRfc3339(trusted.nowMs);
   return aheadMs < 0

@@ -70,7 +70,7 @@ describe('a clock that is set under the server', () => {
     expect(machine.clock.pending).toBe(0);
   });
 
-  it('by half a year is said before anything is made by it, and holds what is for good', async () => {
+  it('by half a year is said first, and holds what is for good', async () => {
     const machine = new Machine();
     const { watch, logged } = await machine.serve();
     const stored = machine.store.value;
@@ -99,7 +99,9 @@ describe('a clock that is set under the server', () => {
       2,
     ]);
   });
+});
 
+describe('a clock under the server that was set', () => {
   it('a little, or on a machine that slept, is no doubt', async () => {
     const machine = new Machine();
     const { watch } = await machine.serve();
@@ -156,7 +158,9 @@ describe('a clock that was set before a start', () => {
     machine.set(-30 * MINUTE);
     expect((await machine.serve()).watch.trouble).toMatch(/ran at .* already: it is 15m behind/);
   });
+});
 
+describe('a clock at a start', () => {
   it('of the machine: one much later is, and a week is not', async () => {
     const machine = new Machine();
     (await machine.serve()).watch.stop();
