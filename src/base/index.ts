@@ -28,6 +28,7 @@ export {
   tryDurationMs,
   YEAR_MS,
 } from './time.js';
+export { type CheckedClock, type Times, timesOf } from './times.js';
 export { systemUptime, type Uptime } from './uptime.js';
 export { type Waited, type WaitUntilOptions, waitUntil } from './wait-until.js';
 export { Watch } from './watch.js';

@@ -9,8 +9,7 @@
 // root is gone.
 
 import { createPublicKey } from 'node:crypto';
-import type { Clock, Random } from '../base/index.js';
-import { DAY_MS, SECOND_MS } from '../base/index.js';
+import { type Clock, DAY_MS, type Random, type Times, timesOf } from '../base/index.js';
 import { type KeyType, toTrustDomainId } from '../spiffe/index.js';
 import { caProblems } from '../x509/check/index.js';
 import {
@@ -108,8 +107,8 @@ export async function createCaChainUnder(
 
 /** What a new CA is made of: a key of its own, and the time at which it was asked for. */
 async function toRequest(trustDomain: string, { clock, random, keySource }: AuthorityTools) {
-  const nowMs = clock.now();
-  return { trustDomain, keys: await keySource(AUTHORITY_KEY), nowMs, random };
+  const times = timesOf(clock);
+  return { trustDomain, keys: await keySource(AUTHORITY_KEY), times, random };
 }
 
 /** The next issuing CA below the same root; the one before is remembered for its leaves. */
@@ -122,11 +121,10 @@ export async function renewIssuer(
   if (rootKeyPem === undefined) return material;
   const request = await toRequest(trustDomain, tools);
   const issuer = issueIssuingCa({ ...request, root: toIssuer(root, rootKeyPem) });
-  const nowMs = tools.clock.now();
   return {
     ...material,
     current: { ...current, issuer },
-    retired: withRetired(material, current.issuer, nowMs),
+    retired: withRetired(material, current.issuer, timesOf(tools.clock)),
   };
 }
 
@@ -146,7 +144,7 @@ export function beginChange(
     return {
       ...material,
       current: { ...next, rootKeyPem },
-      retired: withRetired(material, current.issuer, nowMs),
+      retired: withRetired(material, current.issuer, timesOf(tools.clock)),
     };
   }
   const { trustDomain } = material;
@@ -187,11 +185,15 @@ export function toChainPem({ current, change }: AuthorityMaterial): string {
   return current.issuer.pem + current.upperPem + crossPem;
 }
 
-/** What is wrong with stored material at `nowMs`; none where it can be used. */
-export function materialProblems(material: AuthorityMaterial, nowMs: number): readonly string[] {
+/**
+ * What is wrong with stored material; none where it is what was stored. Whether it is in force
+ * shows when it is to sign: a folder whose root has ended, or whose clock is wrong, can be mended
+ * by the server that runs on it.
+ */
+export function materialProblems(material: AuthorityMaterial): readonly string[] {
   const { trustDomain, current, change } = material;
   const chains = change === undefined ? [current] : [current, change.other];
-  return chains.flatMap((chain) => caChainProblems(chain, { trustDomain, nowMs }));
+  return chains.flatMap((chain) => caChainProblems(chain, { trustDomain, nowMs: undefined }));
 }
 
 /**
@@ -202,7 +204,8 @@ export function caChainProblems(
   { root, rootKeyPem, issuer, upperPem }: CaChain,
   options: {
     readonly trustDomain: string;
-    readonly nowMs: number;
+    /** Undefined: whether it is in force doesn't matter yet. */
+    readonly nowMs: number | undefined;
     /** The chain is a root alone, below which an issuing CA is still to be made. */
     readonly isRoot?: boolean;
   },
@@ -240,11 +243,11 @@ function keyProblems(facts: CertificateFacts, keyPem: string | undefined): reado
 function withRetired(
   { retired }: AuthorityMaterial,
   issuer: Issuer,
-  nowMs: number,
+  { earliestMs, latestMs }: Times,
 ): readonly RetiredIssuer[] {
   const mayHaveLeaves = ({ retiredAtMs, issuer: old }: RetiredIssuer): boolean =>
-    retiredAtMs + LONGEST_LEAF_MS > nowMs && old.facts.notAfterMs > nowMs;
-  return [{ issuer, retiredAtMs: nowMs }, ...retired].filter(mayHaveLeaves);
+    retiredAtMs + LONGEST_LEAF_MS > earliestMs && old.facts.notAfterMs > earliestMs;
+  return [{ issuer, retiredAtMs: latestMs }, ...retired].filter(mayHaveLeaves);
 }
 
 /**
@@ -263,15 +266,18 @@ function toCrossPem(options: {
   const allowed = old.root.facts.pathLength;
   if (old.rootKeyPem === undefined || (allowed !== undefined && allowed <= below)) return '';
   const { facts } = next.root;
-  const begin = Math.max(nowMs, facts.notBeforeMs, old.root.facts.notBeforeMs);
+  const notBeforeMs = Math.max(facts.notBeforeMs, old.root.facts.notBeforeMs);
+  const notAfterMs = Math.min(facts.notAfterMs, old.root.facts.notAfterMs);
+  // An old root that has ended leads nobody anywhere.
+  if (notAfterMs <= Math.max(nowMs, notBeforeMs)) return '';
   const spiffeId = toTrustDomainId(trustDomain);
   const issued = issueCertificate({
     template: {
       serialHex: toSerialHex(random),
       subject: [],
       subjectDer: facts.subjectDer,
-      notBeforeMs: Math.floor(begin / SECOND_MS) * SECOND_MS,
-      notAfterMs: Math.min(facts.notAfterMs, old.root.facts.notAfterMs),
+      notBeforeMs,
+      notAfterMs,
       publicKeyDer: facts.publicKeyDer,
       ...(facts.keyIdHex === undefined ? {} : { keyIdHex: facts.keyIdHex }),
       isCa: true,

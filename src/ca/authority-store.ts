@@ -40,9 +40,8 @@ const FILE = 'authority.json';
 /**
  * The authority of the data folder, made on first use; stored before it is returned. It renews its
  * issuing CA: for the one process that holds the folder's lock.
- * @throws MeshError data-damaged, data-unwritable, data-unreadable; certificate-invalid for an
- * ended root; identity-invalid where the folder belongs to another trust domain;
- * passphrase-missing, passphrase-wrong.
+ * @throws MeshError data-damaged, data-unwritable, data-unreadable; identity-invalid where the
+ * folder belongs to another trust domain; passphrase-missing, passphrase-wrong.
  */
 export async function loadOrCreateAuthority(
   options: AuthorityOptions & { readonly trustDomain: string },
@@ -124,12 +123,12 @@ interface Found {
 }
 
 async function tryLoad(options: AuthorityOptions): Promise<Found | undefined> {
-  const { dataDir, clock, passphrase } = options;
+  const { dataDir, passphrase } = options;
   const stored = await openStore(dataDir).read();
   if (stored === undefined) return undefined;
   const material = toMaterialOf(stored, dataDir, passphrase);
-  const problems = materialProblems(material, clock.now());
-  if (problems.length > 0) throw unusable(dataDir, problems.join('; '), material, clock.now());
+  const problems = materialProblems(material);
+  if (problems.length > 0) throw damaged({ dataDir, name: FILE, what: problems.join('; ') });
   return { stored, material };
 }
 
@@ -151,21 +150,6 @@ function ofFile(error: MeshError, dataDir: DataDir): MeshError {
   const { code, message } = error;
   return new MeshError(code, `${dataDir.path}/${FILE}: ${message}`, {
     variant: 'ca',
-  });
-}
-
-function unusable(
-  dataDir: DataDir,
-  what: string,
-  material: AuthorityMaterial,
-  nowMs: number,
-): MeshError {
-  const { current } = material;
-  const ends = [current.root.facts.notAfterMs];
-  if (current.rootKeyPem === undefined) ends.push(current.issuer.facts.notAfterMs);
-  if (Math.min(...ends) > nowMs) return damaged({ dataDir, name: FILE, what });
-  return new MeshError('certificate-invalid', `${dataDir.path}/${FILE}: ${what}`, {
-    hint: 'every leaf under it has ended: move the file away and start again with a new root',
   });
 }
 

@@ -1,23 +1,25 @@
 // The authority of one trust domain: a root that everybody trusts, and an issuing CA that signs the
 // leaves, so that the root's key signs a few times in its life. The issuing CA is replaced, under
 // the same root, at half its life: then it always has more left than the longest leaf needs, and
-// nobody has to learn anything. `Authority` is the port that the rest sees; an outside CA can stand
-// behind it, which is why issuing is asynchronous. The root itself is changed in stages, which the
-// server paces (authority-material.ts).
+// nobody has to learn anything. That goes by the clock, not by use: `renewIssuer`.
+// `Authority` is the port that the rest sees; an outside CA can stand behind it, which is why
+// issuing is asynchronous. The root itself is changed in stages, which the server paces
+// (authority-material.ts).
 
-import { type Cancel, MeshError, SECOND_MS, toRfc3339 } from '../base/index.js';
+import { type Cancel, MeshError, timesOf } from '../base/index.js';
 import type { KeyType, SpiffeId } from '../spiffe/index.js';
 import {
+  type CaRenewal,
   type CrlAuthority,
-  type Issuer,
+  INTERMEDIATE_LIFETIME_MS,
   issueCertificate,
   issueCrl,
   leafTemplate,
   periodFrom,
+  planCaRenewal,
   toSerialHex,
 } from '../x509/issue/index.js';
 import { type KeyPair, sha256Hex } from '../x509/keys/index.js';
-import type { CertificateFacts } from '../x509/read/index.js';
 import { AuthorityFacts, type AuthorityInfo, type RootChange } from './authority-facts.js';
 import {
   type AuthorityMaterial,
@@ -30,6 +32,7 @@ import {
   toChainPem,
   toIssuers,
 } from './authority-material.js';
+import { mayBeInForce, requireInForce } from './in-force.js';
 
 /** What a leaf shall say. */
 export interface LeafNames {
@@ -106,8 +109,6 @@ export interface LocalAuthorityTools extends AuthorityTools {
   readonly renews: boolean;
 }
 
-/** Share of an issuing CA's life after which the next one is made. */
-const ISSUER_RENEW_AT = 0.5;
 /** The authority whose keys are in the data folder. */
 export class LocalAuthority implements Authority {
   readonly trustDomain: string;
@@ -131,19 +132,16 @@ export class LocalAuthority implements Authority {
   }
 
   readonly crls: CrlAuthority = {
-    issuers: () => this.#issuers().map(({ facts }) => facts),
-    sign: async (request) => this.#issuers().map((issuer) => issueCrl(request, issuer)),
+    // Those of stored material, although it may not be in use yet.
+    issuers: () => toIssuers(this.#next ?? this.#material).map(({ facts }) => facts),
+    sign: async (request) =>
+      toIssuers(this.#next ?? this.#material).map((issuer) => issueCrl(request, issuer)),
   };
 
   /** Each is awaited when there is a new issuing CA, before that signs its first leaf. */
   onNewIssuer(prepare: () => Promise<void>): Cancel {
     this.#preparations.add(prepare);
     return () => this.#preparations.delete(prepare);
-  }
-
-  /** Those of stored material, although it may not be in use yet. */
-  #issuers(): readonly Issuer[] {
-    return toIssuers(this.#next ?? this.#material);
   }
 
   async issueLeaf(request: LeafRequest): Promise<Leaf> {
@@ -168,6 +166,11 @@ export class LocalAuthority implements Authority {
     return this.#facts.describe();
   }
 
+  /** Whether the root's key is here, so that the issuing CA can be replaced. */
+  get hasRootKey(): boolean {
+    return this.#material.current.rootKeyPem !== undefined;
+  }
+
   /** The change of root that is under way. */
   get change(): RootChange | undefined {
     return this.#facts.change;
@@ -175,9 +178,7 @@ export class LocalAuthority implements Authority {
 
   /** Whether that chain is in force, or on its way. */
   has(chain: CaChain): boolean {
-    const { current, change } = this.#material;
-    const own = change === undefined ? [current] : [current, change.other];
-    return own.some(({ issuer, root }) => {
+    return toCaChains(this.#material).some(({ issuer, root }) => {
       const isRoot = root.facts.der.equals(chain.root.facts.der);
       return isRoot && issuer.facts.der.equals(chain.issuer.facts.der);
     });
@@ -207,20 +208,28 @@ export class LocalAuthority implements Authority {
     await this.#update(endChange);
   }
 
+  /**
+   * Makes the next issuing CA where it is time to; whether it did. The one there is goes on
+   * otherwise, also where this fails. @throws MeshError data-unwritable, data-unreadable
+   */
+  async renewIssuer(): Promise<boolean> {
+    return this.#planIssuer() !== 'keep' && this.#renewIssuer();
+  }
+
   async #certify(
     { spiffeId, dnsNames, ttlMs }: LeafNames,
     publicKeyDer: Buffer,
     keys: KeyPair | undefined,
   ): Promise<LeafCertificate> {
-    if (this.#tools.renews && this.#isIssuerDue()) await this.#renewIssuer();
+    if (this.#planIssuer() === 'needed') await this.#tryRenewIssuer();
     const { clock, random } = this.#tools;
     const { issuer } = this.#material.current;
-    const nowMs = clock.now();
-    requireInForce(issuer.facts, nowMs);
+    const times = timesOf(clock);
+    requireInForce(this.#material.current, times);
     const template = leafTemplate({
       serialHex: toSerialHex(random),
       publicKeyDer,
-      nowMs,
+      times,
       spiffeId,
       dnsNames,
       ttlMs,
@@ -230,7 +239,7 @@ export class LocalAuthority implements Authority {
       template,
       keys,
       issuer,
-      expected: { kind: 'workload', spiffeId, dnsNames, ...periodFrom(nowMs, ttlMs) },
+      expected: { kind: 'workload', spiffeId, dnsNames, ...periodFrom(times, ttlMs) },
     });
     return {
       spiffeId,
@@ -238,23 +247,40 @@ export class LocalAuthority implements Authority {
       serialHex: facts.serialHex,
       notBeforeMs: facts.notBeforeMs,
       notAfterMs: facts.notAfterMs,
-      issuedAtMs: nowMs,
+      issuedAtMs: times.latestMs,
       chainPem: pem + toChainPem(this.#material),
     };
   }
 
-  #isIssuerDue(): boolean {
-    const { issuer, rootKeyPem } = this.#material.current;
-    const { notBeforeMs, notAfterMs } = issuer.facts;
-    const dueAtMs = notBeforeMs + (notAfterMs - notBeforeMs) * ISSUER_RENEW_AT;
-    return rootKeyPem !== undefined && this.#tools.clock.now() >= dueAtMs;
+  #planIssuer(): CaRenewal {
+    const { issuer, root, rootKeyPem } = this.#material.current;
+    // A brought issuing CA is replaced by whoever has its root.
+    if (!this.#tools.renews || rootKeyPem === undefined) return 'keep';
+    return planCaRenewal({
+      present: issuer.facts,
+      issuer: root.facts,
+      times: timesOf(this.#tools.clock),
+      lifetimeMs: INTERMEDIATE_LIFETIME_MS,
+    });
   }
 
-  /** Many leaves may be asked for at once: one of them makes the issuing CA, all wait for it. */
-  #renewIssuer(): Promise<void> {
-    return this.#update(async (material) =>
-      this.#isIssuerDue() ? renewIssuer(material, this.#tools) : material,
+  /** The present one may do, though not at each time that it may be. */
+  async #tryRenewIssuer(): Promise<void> {
+    try {
+      await this.#renewIssuer();
+    } catch (error) {
+      const { facts } = this.#material.current.issuer;
+      if (!mayBeInForce(facts, timesOf(this.#tools.clock))) throw error;
+    }
+  }
+
+  /** Many may ask at once: one of them makes the issuing CA, all wait for it. */
+  async #renewIssuer(): Promise<boolean> {
+    const before = this.#material.current.issuer;
+    await this.#update(async (material) =>
+      this.#planIssuer() === 'keep' ? material : renewIssuer(material, this.#tools),
     );
+    return this.#material.current.issuer !== before;
   }
 
   /** One change at a time, each stored before it is seen. */
@@ -288,9 +314,7 @@ function hasNewIssuer(old: AuthorityMaterial, next: AuthorityMaterial): boolean 
   return toIssuers(next).some(({ facts }) => !known.has(sha256Hex(facts.der)));
 }
 
-/** A brought issuing CA can't be renewed here. */
-function requireInForce({ notAfterMs }: CertificateFacts, nowMs: number): void {
-  if (notAfterMs - nowMs >= SECOND_MS) return;
-  const ended = toRfc3339(notAfterMs);
-  throw new MeshError('certificate-invalid', `the issuing CA ended ${ended}`, { variant: 'ended' });
+/** The one that signs now first. */
+function toCaChains({ current, change }: AuthorityMaterial): readonly CaChain[] {
+  return change === undefined ? [current] : [current, change.other];
 }

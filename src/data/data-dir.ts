@@ -55,6 +55,11 @@ export interface DataDir {
    * @throws data-unwritable
    */
   setAside(name: string): Promise<string>;
+  /**
+   * Writes so many bytes into a folder of it (empty: itself), and removes them again.
+   * @throws data-unwritable
+   */
+  tryWrite(folder: string, bytes: number): Promise<void>;
   /** Gives back the lock, if this opening took it. */
   close(): Promise<void>;
 }
@@ -73,6 +78,8 @@ export interface DataDirOptions {
   readonly clock?: Clock;
 }
 
+/** Never there: only its temporary file is. */
+const TRIAL = 'trial';
 const NAME = /^[a-z0-9][a-z0-9.-]*(\/[a-z0-9][a-z0-9.-]*)?$/;
 
 /** Whether a file within the data folder may have this name. */
@@ -173,6 +180,14 @@ class FileDataDir implements DataDir {
       await syncFolder(dirname(path));
     });
     return aside;
+  }
+
+  async tryWrite(folder: string, bytes: number): Promise<void> {
+    const path = folder === '' ? this.path : this.#toPath(folder);
+    await writing(path, async () => {
+      const temporary = await this.#writeTemporary(join(path, TRIAL), Buffer.alloc(bytes));
+      await rm(temporary, { force: true });
+    });
   }
 
   async close(): Promise<void> {

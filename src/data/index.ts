@@ -12,5 +12,6 @@ export {
 } from './data-folder.js';
 export { isLockHeld, takeDataLock, waitForDataLock } from './data-lock.js';
 export { DataWatch } from './data-watch.js';
+export { type DiskTrouble, DiskWatch } from './disk-watch.js';
 export { writeGitignore } from './gitignore.js';
 export { createJsonStore, type DurableStore, type JsonStore } from './json-store.js';

@@ -12,7 +12,7 @@ export { type CertificateOwner, CertificateOwners } from './holders.js';
 export { LeafManager } from './leaf-manager.js';
 export { LeafStore } from './leaf-store.js';
 export { checkReceived } from './received.js';
-export { type LeafSettings, toRenewAtMs } from './renewal.js';
+export { type LeafSettings, mayBeInForce, toRenewAtMs } from './renewal.js';
 export { createRenewalLog } from './renewal-log.js';
 export {
   adoptRenewalFiles,

@@ -18,6 +18,8 @@ export class LeafEntry {
   /** Until then a failed issue is not repeated. */
   retryAtMs = 0;
   failures = 0;
+  /** Why the last attempt gave no leaf; undefined: it gave one. */
+  trouble: unknown;
   /** It is being renewed by time. */
   renewing = false;
   #work: Promise<void> = Promise.resolve();

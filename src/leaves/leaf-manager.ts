@@ -5,7 +5,7 @@
 // time of day.
 
 import assert from 'node:assert';
-import { type Cancel, HOUR_MS, Listeners, SECOND_MS } from '../base/index.js';
+import { type Cancel, HOUR_MS, Listeners, SECOND_MS, timesOf } from '../base/index.js';
 import type { Leaf } from '../ca/index.js';
 import type { DataDir } from '../data/index.js';
 import type { NodeId } from '../spiffe/index.js';
@@ -49,6 +49,15 @@ export class LeafManager {
   /** The leaf in force of a node that `ensure` was called for. */
   get(node: NodeId): Leaf | undefined {
     return this.#entries.get(node)?.leaf;
+  }
+
+  /**
+   * Why a node that `ensure` was called for has no leaf that will do, as it is now; undefined: it
+   * has one, or none was asked for yet.
+   */
+  troubleOf(node: NodeId): unknown {
+    const entry = this.#entries.get(node);
+    return entry && this.#renewer.troubleOf(entry);
   }
 
   /**
@@ -96,7 +105,10 @@ export class LeafManager {
     return entry?.leaf === undefined || entry.current;
   }
 
-  /** The authority's roots have changed: leaves that it doesn't issue any more are renewed. */
+  /**
+   * The authority's roots have changed, or the clock was set: leaves that will not do any more are
+   * renewed.
+   */
   reconsider(): void {
     for (const entry of this.#entries.values()) this.#renewer.judge(entry);
     this.#schedule(this.#options.clock.now());
@@ -199,7 +211,7 @@ export class LeafManager {
   #startSweep(nowMs: number): void {
     this.#sweptAtMs = nowMs;
     this.#sweep = this.#store
-      .removeEnded(nowMs, (node) => this.#entries.has(node))
+      .removeEnded(timesOf(this.#options.clock).earliestMs, (node) => this.#entries.has(node))
       .then(
         () => undefined,
         // Old files cost only room; the next sweep tries again.

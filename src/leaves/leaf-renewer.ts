@@ -1,8 +1,9 @@
 // What is done about one node's leaf when somebody looks at it: it is loaded, judged, and replaced
 // where `planRenewal` says so. A leaf is stored before anyone sees it. A failed issue changes
 // nothing: the leaf in force stays, the failure is reported, and it is tried again with growing
-// pauses.
-import { type Clock, MeshError, type Random, SECOND_MS } from '../base/index.js';
+// pauses. So is a leaf that is to be replaced as soon as it is there: an issuer that has not begun
+// gives no other.
+import { type Clock, MeshError, type Random, SECOND_MS, timesOf } from '../base/index.js';
 import type { Authority, Leaf } from '../ca/index.js';
 import type { NodeId } from '../spiffe/index.js';
 import type { LeafEntry } from './leaf-entry.js';
@@ -65,29 +66,38 @@ export class LeafRenewer {
    * Issues and stores a leaf if it is time to; whether it did. @param asked Somebody waits for it.
    */
   async renew(entry: LeafEntry, asked: boolean): Promise<boolean> {
-    const { authority, clock, onIssued, onProblem } = this.#options;
+    const { authority, onIssued, onProblem } = this.#options;
     const { node } = entry;
     const state = this.#toState(entry);
     const plan = planRenewal(state);
     if (plan.action === 'keep') return false;
-    if (entry.retryAtMs > state.nowMs && (!asked || isUsable(state))) return false;
+    if (this.#isPaused(entry) && (!asked || isUsable(state))) return false;
     try {
       const leaf = await authority.issueLeaf(state.settings);
       // Whoever showed one that is revoked has been shut out, and doesn't get this leaf.
       for (const serial of entry.shown) {
         if (this.#options.isRevoked?.(serial) === true) entry.shown.delete(serial);
       }
-      await this.#store.save(node, leaf, { nowMs: state.nowMs, shown: entry.shown });
-      Object.assign(entry, { leaf, asked: false, failures: 0, retryAtMs: 0 });
+      await this.#store.save(node, leaf, { nowMs: state.times.earliestMs, shown: entry.shown });
+      Object.assign(entry, { leaf, asked: false, trouble: undefined });
       this.judge(entry);
       onIssued?.({ node, reason: plan.reason, leaf });
+      this.#endPauses(entry);
       return true;
     } catch (error) {
-      entry.retryAtMs = clock.now() + this.#toPauseMs(entry.failures++);
+      entry.trouble = error;
+      this.#pause(entry);
       onProblem({ node, error, retryAtMs: entry.retryAtMs });
       if (!asked || isUsable(state)) return false;
       throw error;
     }
+  }
+
+  /** Why a node has no leaf that will do; undefined: it has one, or it is being made. */
+  troubleOf(entry: LeafEntry): unknown {
+    return entry.trouble === undefined || isUsable(this.#toState(entry))
+      ? undefined
+      : entry.trouble;
   }
 
   /** Whether the roots, as they are now, vouch for the entry's leaf. */
@@ -106,13 +116,38 @@ export class LeafRenewer {
   /** The time at which a node next needs work. */
   toWakeMs(entry: LeafEntry): number {
     const plan = planRenewal(this.#toState(entry));
-    return plan.action === 'keep' ? plan.renewAtMs : entry.retryAtMs;
+    if (plan.action === 'keep') return plan.renewAtMs;
+    return this.#isPaused(entry) ? entry.retryAtMs : this.#options.clock.now();
+  }
+
+  /** A new leaf ends them, unless it is no better than the one before. */
+  #endPauses(entry: LeafEntry): void {
+    const { onProblem } = this.#options;
+    const plan = planRenewal(this.#toState(entry));
+    if (plan.action === 'keep') {
+      Object.assign(entry, { failures: 0, retryAtMs: 0 });
+      return;
+    }
+    this.#pause(entry);
+    const message = `expected a new certificate to do but got one that is ${plan.reason}`;
+    const error = new MeshError('certificate-invalid', message);
+    onProblem({ node: entry.node, error, retryAtMs: entry.retryAtMs });
+  }
+
+  #pause(entry: LeafEntry): void {
+    entry.retryAtMs = this.#options.clock.now() + this.#toPauseMs(entry.failures++);
+  }
+
+  /** By the time that is left: a clock that was set back must not make a pause of it. */
+  #isPaused({ retryAtMs }: LeafEntry): boolean {
+    const leftMs = retryAtMs - this.#options.clock.now();
+    return leftMs > 0 && leftMs <= LAST_RETRY_MS;
   }
 
   #toState(entry: LeafEntry): RenewalState {
     const { leaf, settings, trusted, current, asked } = entry;
     const urgent = this.hasRevokedLeaf(entry) ? 'revoked' : asked ? 'asked' : undefined;
-    return { leaf, settings, trusted, current, urgent, nowMs: this.#options.clock.now() };
+    return { leaf, settings, trusted, current, urgent, times: timesOf(this.#options.clock) };
   }
 
   #toPauseMs(failures: number): number {

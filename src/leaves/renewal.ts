@@ -1,8 +1,10 @@
 // When a leaf is replaced, as a pure function of what there is, what is wanted and the time. It
 // works on absolute times and is asked again and again, so a machine that slept or a clock that
-// jumped changes nothing but the answer. The jitter comes from the leaf's serial: it spreads the
+// jumped changes nothing but the answer. Where the clock is in doubt a leaf has to do at all times
+// that it may be. The jitter comes from the leaf's serial: it spreads the
 // nodes, yet a restart does not roll it again.
 
+import { MINUTE_MS, type Times } from '../base/index.js';
 import type { Leaf, LeafRequest } from '../ca/index.js';
 import type { KeyType } from '../spiffe/index.js';
 import { sha256Hex } from '../x509/keys/index.js';
@@ -26,8 +28,10 @@ export type RenewalReason =
   /** Somebody asked for a new one. */
   | 'asked'
   | 'expired'
-  /** The clock says that the leaf has not begun: it was issued by a clock that ran ahead. */
+  /** It has not begun at a time that it may be. */
   | 'not-begun'
+  /** By a clock that ran ahead of what is known now: it may live for too long. */
+  | 'issued-ahead'
   | 'due';
 
 export type RenewalPlan =
@@ -38,7 +42,7 @@ export type RenewalPlan =
 export interface RenewalState {
   readonly leaf: Leaf | undefined;
   readonly settings: LeafSettings;
-  readonly nowMs: number;
+  readonly times: Times;
   /** Whether the leaf's chain ends at a root that peers are to trust. */
   readonly trusted: boolean;
   /** Whether that root is the one that leaves are issued under now. */
@@ -47,30 +51,46 @@ export interface RenewalState {
   readonly urgent?: 'revoked' | 'asked' | undefined;
 }
 
+/** An outside CA's clock may run ahead a little. */
+const SKEW_MS = 5 * MINUTE_MS;
 /** Jitter on either side, as a share of `renewAt`. */
 const JITTER = 0.1;
 const FRACTION_STEPS = 2 ** 32;
 
-/** What to do about a node's leaf at `nowMs`. */
+/** What to do about a node's leaf at these times. */
 export function planRenewal(state: RenewalState): RenewalPlan {
-  const { leaf, settings, nowMs, trusted, current, urgent } = state;
+  const { leaf, settings, times, trusted, current, urgent } = state;
+  const { earliestMs, latestMs } = times;
   if (leaf === undefined) return { action: 'issue', reason: 'none-yet' };
   const changed = changedSetting(leaf, settings);
   if (changed !== undefined) return { action: 'issue', reason: changed };
   if (!trusted) return { action: 'issue', reason: 'issuer-gone' };
   if (urgent !== undefined) return { action: 'issue', reason: urgent };
-  if (nowMs >= leaf.notAfterMs) return { action: 'issue', reason: 'expired' };
-  if (nowMs < leaf.notBeforeMs) return { action: 'issue', reason: 'not-begun' };
+  if (latestMs >= leaf.notAfterMs) return { action: 'issue', reason: 'expired' };
+  if (earliestMs < leaf.notBeforeMs) return { action: 'issue', reason: 'not-begun' };
+  if (leaf.issuedAtMs > latestMs + SKEW_MS) return { action: 'issue', reason: 'issued-ahead' };
   if (!current) return { action: 'issue', reason: 'root-changed' };
   const renewAtMs = toRenewAtMs(leaf, settings.renewAt);
-  return nowMs >= renewAtMs ? { action: 'issue', reason: 'due' } : { action: 'keep', renewAtMs };
+  return latestMs >= renewAtMs ? { action: 'issue', reason: 'due' } : { action: 'keep', renewAtMs };
 }
 
-/** Whether peers would still accept the leaf for what is wanted, though it may be due. */
-export function isUsable({ leaf, settings, nowMs, trusted, urgent }: RenewalState): boolean {
+/**
+ * Whether peers would still accept the leaf for what is wanted, though it may be due: at one of the
+ * times that it may be, where no leaf could do at all of them.
+ */
+export function isUsable({ leaf, settings, times, trusted, urgent }: RenewalState): boolean {
   if (leaf === undefined || !trusted || urgent === 'revoked') return false;
   const identityChanged = leaf.spiffeId !== settings.spiffeId;
-  return !identityChanged && nowMs >= leaf.notBeforeMs && nowMs < leaf.notAfterMs;
+  return !identityChanged && mayBeInForce(leaf, times);
+}
+
+/** Whether a leaf is in force at one of the times that it may be. */
+export function mayBeInForce(
+  { notBeforeMs, notAfterMs }: Pick<Leaf, 'notBeforeMs' | 'notAfterMs'>,
+  { earliestMs, latestMs }: Times,
+): boolean {
+  const isInForce = (atMs: number): boolean => atMs >= notBeforeMs && atMs < notAfterMs;
+  return isInForce(earliestMs) || isInForce(latestMs);
 }
 
 /** The time at which a leaf is due: its share of the lifetime, ±10 %, always before its end. */

@@ -16,10 +16,13 @@ export class WakeTimer {
 
   /** Wakes at this time of day, or earlier where somebody asked for that. */
   wakeAt(atMs: number): void {
-    if (this.#isStopped || this.#atMs <= atMs) return;
+    const nowMs = this.#clock.now();
+    // Where it should have fired by now, the clock was set: what it waits for is no measure.
+    const isSetFor = this.#atMs > nowMs && this.#atMs <= atMs;
+    if (this.#isStopped || isSetFor) return;
     this.#cancel();
     this.#atMs = atMs;
-    this.#cancel = this.#clock.after(Math.max(0, atMs - this.#clock.now()), () => {
+    this.#cancel = this.#clock.after(Math.max(0, atMs - nowMs), () => {
       this.#atMs = Number.POSITIVE_INFINITY;
       this.#wake();
     });

@@ -4,7 +4,7 @@
 // half of their life. A certificate that has ended leaves the list with the next signing. All of it
 // can be made again: a damaged file is set aside, and hinders no revocation.
 import { z } from 'zod';
-import { MeshError } from '../base/index.js';
+import { MeshError, type Times } from '../base/index.js';
 import { createJsonStore, type DataDir, type DurableStore } from '../data/index.js';
 import { CRL_RENEW_AT_MS, type CrlAuthority, crlProblems } from '../x509/issue/index.js';
 import { type CrlFacts, readCrl, splitCrlPem } from '../x509/read/index.js';
@@ -69,31 +69,31 @@ export class CrlStore {
    * none that has not ended. Durable when the promise resolves.
    * @throws MeshError data-unreadable, data-unwritable, certificate-invalid
    */
-  ensure(revoked: readonly ListedCertificate[], nowMs: number): Promise<Crls | undefined> {
-    const done = this.#running.then(() => this.#ensure(revoked, nowMs));
+  ensure(revoked: readonly ListedCertificate[], times: Times): Promise<Crls | undefined> {
+    const done = this.#running.then(() => this.#ensure(revoked, times));
     this.#running = done.catch(() => undefined);
     return done;
   }
 
-  async #ensure(revoked: readonly ListedCertificate[], nowMs: number): Promise<Crls | undefined> {
-    const live = toLive(revoked, nowMs);
+  async #ensure(revoked: readonly ListedCertificate[], times: Times): Promise<Crls | undefined> {
+    const live = toLive(revoked, times);
     if (live.length === 0) return undefined;
     const stored = await this.#load();
-    if (stored !== undefined && isEqual(toLive(stored.revoked, nowMs), live)) {
-      const crls = this.#tryCurrent(stored, nowMs);
+    if (stored !== undefined && isEqual(toLive(stored.revoked, times), live)) {
+      const crls = this.#tryCurrent(stored, times);
       if (crls !== undefined) return crls;
     }
-    return this.#sign(live, { nowMs, before: stored?.number ?? 0 });
+    return this.#sign(live, { times, before: stored?.number ?? 0 });
   }
 
   async #sign(
     live: readonly ListedCertificate[],
-    { nowMs, before }: { readonly nowMs: number; readonly before: number },
+    { times, before }: { readonly times: Times; readonly before: number },
   ): Promise<Crls> {
     const { crls } = this.#options;
     // The time of day is greater than any number before it, also where the file was lost.
-    const number = Math.max(before + 1, nowMs);
-    const crlPems = [...(await crls.sign({ revoked: live, number, nowMs }))];
+    const number = Math.max(before + 1, times.nowMs);
+    const crlPems = [...(await crls.sign({ revoked: live, number, times }))];
     const revoked = live.map(({ serialHex, revokedAtMs, notAfterMs }) => ({
       serialHex,
       revokedAtMs,
@@ -104,7 +104,7 @@ export class CrlStore {
   }
 
   /** The stored lists, where they are good and of the present issuers. */
-  #tryCurrent({ crlPems, revoked }: Stored, nowMs: number): Crls | undefined {
+  #tryCurrent({ crlPems, revoked }: Stored, times: Times): Crls | undefined {
     const issuers = this.#options.crls.issuers();
     try {
       const lists = crlPems.flatMap(splitCrlPem).map(readCrl);
@@ -113,11 +113,11 @@ export class CrlStore {
         issuers.every((issuer) => {
           const crl = lists.find(({ issuerKeyIdHex }) => issuerKeyIdHex === issuer.keyIdHex);
           if (crl === undefined || crl.entries.length !== revoked.length) return false;
-          return [...crlProblems({ crl, issuer, nowMs })].length === 0;
+          return [...crlProblems({ crl, issuer, times })].length === 0;
         });
       if (!isForAll) return undefined;
       const crls = toCrls(crlPems, lists);
-      return nowMs < crls.renewAtMs ? crls : undefined;
+      return times.latestMs < crls.renewAtMs ? crls : undefined;
     } catch (error) {
       if (error instanceof MeshError) return undefined;
       throw error;
@@ -139,9 +139,9 @@ export class CrlStore {
 
 function toLive<T extends { readonly notAfterMs?: number | undefined }>(
   revoked: readonly T[],
-  nowMs: number,
+  { earliestMs }: Times,
 ): readonly T[] {
-  return revoked.filter(({ notAfterMs = Number.POSITIVE_INFINITY }) => notAfterMs > nowMs);
+  return revoked.filter(({ notAfterMs = Number.POSITIVE_INFINITY }) => notAfterMs > earliestMs);
 }
 
 /** Both in the order of their serials. */

@@ -1,10 +1,10 @@
 // The control loop, as a list of parts and of what follows from what. Whatever changes is
 // translated and published (publishing.ts); whatever a sidecar answers may finish a phase
 // (pacing.ts).
-import type { Clock, Closers, Logger, Watch } from '../base/index.js';
-import type { Authority } from '../ca/index.js';
+import { type Clock, type Closers, type Logger, timesOf, type Watch } from '../base/index.js';
+import type { Authority, Leaf } from '../ca/index.js';
 import type { JsonStore } from '../data/index.js';
-import type { LeafManager } from '../leaves/index.js';
+import { type LeafManager, mayBeInForce } from '../leaves/index.js';
 import type { Mesh } from '../policy/index.js';
 import { findRevocation } from '../revocation/index.js';
 import type { NodeId } from '../spiffe/index.js';
@@ -34,7 +34,7 @@ export interface ControlOptions {
   readonly authority: Pick<Authority, 'trustAnchorsPem'>;
   readonly leaves: Pick<
     LeafManager,
-    'ensure' | 'get' | 'release' | 'isCurrent' | 'reconsider' | 'onRenewed'
+    'ensure' | 'get' | 'troubleOf' | 'release' | 'isCurrent' | 'reconsider' | 'onRenewed'
   >;
   readonly registry: SidecarRegistry;
   readonly drainStore: JsonStore<readonly DrainRecord[]>;
@@ -152,13 +152,17 @@ export function toCaProxies(
   {
     registry,
     leaves,
-  }: Pick<ControlOptions, 'registry'> & {
+    clock,
+  }: Pick<ControlOptions, 'registry' | 'clock'> & {
     readonly leaves: Pick<LeafManager, 'isCurrent'>;
   },
 ): readonly CaProxy[] {
-  return toProxies({ members, registry }).map((proxy) => ({
+  const times = timesOf(clock);
+  return toProxies({ members, registry }).map(({ leaf, isConnected, ...proxy }) => ({
     ...proxy,
     isCurrent: leaves.isCurrent(proxy.node),
+    // One that is to come back may have one.
+    hasLeaf: isConnected ? leaf !== undefined && mayBeInForce(leaf, times) : true,
   }));
 }
 
@@ -169,9 +173,21 @@ function toProxies({
 }: {
   readonly members: Members;
   readonly registry: SidecarRegistry;
-}): { readonly node: NodeId; readonly state: ProxyState }[] {
-  const connected = members.view().map(({ stream, state }) => ({ node: stream.auth.node, state }));
-  return [...connected, ...registry.missing().map((node) => ({ node, state: 'pending' as const }))];
+}): Proxy[] {
+  const connected = members.view().map(({ stream, state, leaf }) => {
+    return { node: stream.auth.node, state, leaf, isConnected: true };
+  });
+  const missing = registry.missing().map((node) => {
+    return { node, state: 'pending' as const, leaf: undefined, isConnected: false };
+  });
+  return [...connected, ...missing];
+}
+
+interface Proxy {
+  readonly node: NodeId;
+  readonly state: ProxyState;
+  readonly leaf: Leaf | undefined;
+  readonly isConnected: boolean;
 }
 
 function toInput(

@@ -1,5 +1,7 @@
-// From the mesh file to the rollout: each good mesh is put in force, each bad one is reported.
-import type { Logger } from '../base/index.js';
+// From the mesh file to the rollout: each good mesh is put in force, each bad one is reported. One
+// that can't be put in force now (its indexes can't be stored) is tried again until it can, or
+// until a newer one is there.
+import { type Cancel, type Clock, type Logger, SECOND_MS } from '../base/index.js';
 import type { Mesh, ServiceName } from '../policy/index.js';
 import type { OutboundIndexes } from './addresses/index.js';
 import type { MeshSource, MeshState, Rollout } from './mesh/index.js';
@@ -11,6 +13,7 @@ export interface FollowMeshOptions {
   readonly source: MeshSource;
   readonly indexes: OutboundIndexes;
   readonly rollout: Rollout;
+  readonly clock: Clock;
   readonly logger: Logger;
   /** The connected sidecars. */
   readonly sidecars: () => Iterable<{ readonly node: string; readonly service: ServiceName }>;
@@ -18,22 +21,44 @@ export interface FollowMeshOptions {
   readonly onChange: () => void;
 }
 
-/** Begins to put the mesh in force, as it is and as it changes. */
-export function followMesh(options: FollowMeshOptions): void {
+const FIRST_RETRY_MS = 2 * SECOND_MS;
+const LAST_RETRY_MS = 60 * SECOND_MS;
+
+/** Begins to put the mesh in force, as it is and as it changes; the result ends that. */
+export function followMesh(options: FollowMeshOptions): Cancel {
   const { source, rollout, logger } = options;
+  const retry = { cancel: (): void => undefined, isStopped: false };
   logProblems(source.state, logger);
-  source.onChange((state) => takeMesh(state, options));
+  source.onChange((state) => takeMesh(state, { ...options, retry }));
   source.pendingChanges.add(options.onChange);
   rollout.start(source.state.mesh);
   rollout.advance();
   source.start();
+  return () => {
+    retry.isStopped = true;
+    retry.cancel();
+  };
 }
 
-function takeMesh({ mesh, problems }: MeshState, options: FollowMeshOptions): void {
-  const { source, indexes, rollout, logger, onChange } = options;
+interface Retry {
+  cancel: Cancel;
+  isStopped: boolean;
+}
+
+type Taking = FollowMeshOptions & { readonly retry: Retry };
+
+function takeMesh({ mesh, problems }: MeshState, options: Taking): void {
+  const { logger, onChange, retry } = options;
   onChange();
   if (logProblems({ problems }, logger)) return;
+  // One that can't be read leaves the one before waiting.
+  retry.cancel();
   logger.info({ mesh: mesh.version }, 'mesh changed');
+  putInForce(mesh, options);
+}
+
+function putInForce(mesh: Mesh, options: Taking, failures = 0): void {
+  const { source, indexes, rollout, clock, logger, onChange, retry } = options;
   indexes
     .ensure(mesh.services.keys())
     .then(() => {
@@ -44,7 +69,12 @@ function takeMesh({ mesh, problems }: MeshState, options: FollowMeshOptions): vo
       warnUndeclared(mesh, options);
       onChange();
     })
-    .catch((err: unknown) => logger.error({ err }, 'the mesh could not be put in force'));
+    .catch((err: unknown) => {
+      logger.error({ err }, 'the mesh could not be put in force: it is tried again');
+      if (retry.isStopped || source.state.mesh !== mesh) return;
+      const pauseMs = Math.min(FIRST_RETRY_MS * 2 ** failures, LAST_RETRY_MS);
+      retry.cancel = clock.after(pauseMs, () => putInForce(mesh, options, failures + 1));
+    });
 }
 
 /** A service renamed or removed while its sidecars run is an outage that looks like an edit. */

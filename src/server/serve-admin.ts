@@ -1,7 +1,8 @@
 // The admin port: what the commands ask of the running server.
 import type { Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type Closers, systemErrorCode } from '../base/index.js';
+import { type Closers, systemErrorCode, toRfc3339 } from '../base/index.js';
+import type { DiskTrouble } from '../data/index.js';
 import { type HostPort, toListenError, toToken } from './join/index.js';
 import type { Parts } from './parts.js';
 import type { State } from './state.js';
@@ -27,6 +28,7 @@ export async function serveAdmin(
           members: view,
           gone: state.roster.gone(),
           troubles: toTroubles(parts),
+          clockAheadMs: state.clock.aheadMs,
           keyEndMs: (keyId) => state.tokens.endOf(keyId),
           horizon: horizon.current(view),
           caPhase: caChange?.phase,
@@ -42,6 +44,7 @@ export async function serveAdmin(
         members: () => members.view(),
         missing: () => state.registry.missing(),
         rollout,
+        troubles: () => toTroubles(parts),
         // Not while endpoints are about to be published.
         settled: () => (publishing.isStale ? undefined : settled.value),
       },
@@ -59,12 +62,17 @@ export async function serveAdmin(
 }
 
 function toTroubles({ state }: Parts): readonly Trouble[] {
-  const { dataGuard, clockWatch } = state;
+  const { dataGuard, disk, clock } = state;
   const found = [
     { kind: 'data-folder', text: dataGuard.trouble },
-    { kind: 'clock', text: clockWatch.trouble },
+    ...disk.troubles.map((trouble) => ({ kind: 'disk', text: toDiskText(trouble) }) as const),
+    { kind: 'clock', text: clock.trouble },
   ] as const;
   return found.flatMap(({ kind, text }) => (text === undefined ? [] : [{ kind, text }]));
+}
+
+function toDiskText({ path, code, sinceMs }: DiskTrouble): string {
+  return `the data folder cannot be written since ${toRfc3339(sinceMs)}: ${path}: ${code}`;
 }
 
 type AdminState = Pick<State, 'tokens' | 'shutOut'>;

@@ -12,7 +12,7 @@ import {
 } from '../base/index.js';
 import { lastHandedOutEndMs } from '../leaves/index.js';
 import { type ProblemJson, toProblemJson } from '../policy/index.js';
-import { CaChange } from './ca/index.js';
+import { CaChange, IssuerRenewal } from './ca/index.js';
 import { authorityChanged, type Control, createControl, toCaProxies } from './control.js';
 import { followMembers } from './follow-members.js';
 import { followMesh } from './follow-mesh.js';
@@ -34,6 +34,8 @@ export interface ServerOptions {
   readonly logger: Logger;
   readonly clock?: Clock;
   readonly uptime?: Uptime;
+  /** The operator's word that the clock is right, whatever was seen before. */
+  readonly isClockRight?: boolean;
   readonly random?: Random;
   /** Opens the CA's keys, and encrypts what is stored of them; undefined: they lie open. */
   readonly caPassphrase?: string;
@@ -69,10 +71,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
 /** The parts, each made of those before it. */
 async function compose(options: ServerOptions, closers: Closers): Promise<RunningServer> {
-  const { logger, clock = systemClock, uptime = systemUptime, random = systemRandom } = options;
+  const { logger, random = systemRandom, isClockRight = false } = options;
   const { meshPath, dataPath, caPassphrase } = options;
   const places = { meshPath, dataPath, caPassphrase, xdsHost: options.xds.host };
-  const state = await openState({ ...places, logger, clock, uptime, random }, closers);
+  const { clock: systemTime = systemClock, uptime = systemUptime } = options;
+  const time = { systemTime, uptime, isClockRight };
+  const state = await openState({ ...places, ...time, logger, random }, closers);
+  const { clock } = state;
   const control = openControl(state, { clock, logger, closers });
   const basics = { state, control, clock, logger, closers };
   const horizon = openHorizon(basics);
@@ -87,11 +92,12 @@ async function compose(options: ServerOptions, closers: Closers): Promise<Runnin
   const { rollout, pacing } = control;
   const onChange = (): void => pacing.changes.notify();
   const sidecars = () => members.view().map(({ stream }) => stream.auth);
-  followMesh({ source, indexes, rollout, logger, sidecars, onChange });
+  const follow = { source, indexes, rollout, clock, logger, sidecars, onChange };
+  closers.defer(followMesh(follow));
   dataWatch.start();
   horizon.start();
-  state.clockWatch.start();
   caChange?.start();
+  followClock(basics);
   const { mesh, problems } = source.state;
   return {
     xdsAddress,
@@ -138,9 +144,9 @@ function openControl(
 }
 
 function openHorizon({ state, control, clock, logger, closers }: Basics): HorizonWatch {
-  const { authority, credential, revocations, tokens } = state;
+  const { authority, ownAuthority, credential, revocations, tokens } = state;
   const horizon = new HorizonWatch({
-    ...{ authority, credential, clock, logger },
+    ...{ authority, ownAuthority, credential, clock, logger },
     crl: () => revocations.crlPeriod,
     members: () => control.members.view(),
     mesh: () => control.rollout.inForce.value,
@@ -148,6 +154,26 @@ function openHorizon({ state, control, clock, logger, closers }: Basics): Horizo
   });
   closers.defer(() => horizon.stop());
   return horizon;
+}
+
+/** What a clock that was set changes, beside what goes by the clock anyway. */
+function followClock({ state, control, clock, logger, closers }: Basics): void {
+  const { ownAuthority, leaves, credential, dataWatch, disk } = state;
+  const renewal = ownAuthority && new IssuerRenewal({ authority: ownAuthority, clock, logger });
+  closers.defer(() => renewal?.stop());
+  void renewal?.look();
+  const { changes } = control.pacing;
+  closers.defer(
+    state.clock.changes.add(() => {
+      void renewal?.look();
+      leaves.reconsider();
+      credential.reconsider();
+      void dataWatch.check();
+      changes.notify();
+    }),
+  );
+  closers.defer(disk.changes.add(() => changes.notify()));
+  state.clock.start();
 }
 
 /** Undefined where the CA is an outside one. */
@@ -164,6 +190,7 @@ function openCaChange(
       await dataGuard.assertWhole();
       return lastHandedOutEndMs(dataDir, beforeMs);
     },
+    hold: () => state.clock.hold,
     onChange: () => authorityChanged(control, leaves),
   });
   closers.defer(() => caChange.stop());

@@ -6,6 +6,7 @@ import {
   createJsonStore,
   type DataDir,
   DataWatch,
+  DiskWatch,
   type JsonStore,
   openDataDir,
   TOKEN_KEYS_FILE,
@@ -26,6 +27,7 @@ import {
   type OutboundIndexes,
 } from './addresses/index.js';
 import { type OpenedAuthority, openAuthority } from './ca/index.js';
+import { ClockWatch, clockSchema } from './clock/index.js';
 import { DataGuard } from './data-guard.js';
 import {
   type DrainRecord,
@@ -46,7 +48,6 @@ import {
   toRolloutRecord,
 } from './mesh/index.js';
 import { RevocationSource, ShutOut } from './revocation/index.js';
-import { ClockWatch, clockSchema } from './status/index.js';
 import { takeUp } from './take-up.js';
 
 export interface State extends OpenedAuthority {
@@ -72,8 +73,10 @@ export interface State extends OpenedAuthority {
   readonly dataGuard: DataGuard;
   /** Commands change the data folder beside the server. */
   readonly dataWatch: DataWatch;
-  /** Whether the time of day can be right. */
-  readonly clockWatch: ClockWatch;
+  /** Whether the data folder can be written. */
+  readonly disk: DiskWatch;
+  /** What everything else reads the time from. */
+  readonly clock: ClockWatch;
 }
 
 export interface StateOptions {
@@ -84,8 +87,10 @@ export interface StateOptions {
   /** Opens the CA's keys, and encrypts them. */
   readonly caPassphrase: string | undefined;
   readonly logger: Logger;
-  readonly clock: Clock;
+  readonly systemTime: Clock;
   readonly uptime: Uptime;
+  /** The operator's word that the clock is right. */
+  readonly isClockRight: boolean;
   readonly random: Random;
 }
 
@@ -94,12 +99,15 @@ export interface StateOptions {
  * data-damaged, identity-invalid.
  */
 export async function openState(options: StateOptions, closers: Closers): Promise<State> {
-  const { dataPath, clock, random } = options;
-  const dataDir = await openDataDir({ path: dataPath, lock: true, random, clock });
-  closers.defer(() => dataDir.close());
+  const { dataPath, systemTime, logger, random } = options;
+  const folder = await openDataDir({ path: dataPath, lock: true, random, clock: systemTime });
+  const disk = new DiskWatch(folder, { clock: systemTime, logger });
+  closers.defer(() => disk.close());
+  const dataDir: DataDir = disk;
+  const clock = await openClock({ ...options, dataDir, closers });
   let dataGuard: DataGuard | undefined;
   const opening: Opening = {
-    ...{ ...options, dataDir, closers, identity: { dataDir, clock, random } },
+    ...{ ...options, clock, dataDir, closers, identity: { dataDir, clock, random } },
     assertWhole: async () => dataGuard?.assertWhole(),
   };
   const source = await openSource(opening);
@@ -108,8 +116,7 @@ export async function openState(options: StateOptions, closers: Closers): Promis
   dataGuard = await openDataGuard(opening, identity);
   const dataWatch = openDataWatch(opening, dataGuard);
   dataWatch.onChange(() => identity.revocations.check());
-  const clockWatch = await openClockWatch(opening);
-  return { source, ...identity, ...tables, dataDir, dataGuard, dataWatch, clockWatch };
+  return { source, ...identity, ...tables, dataDir, dataGuard, dataWatch, disk, clock };
 }
 
 /** For clients that verify what they dialled; sidecars verify the fixed name. */
@@ -122,6 +129,7 @@ function toXdsNames(host: string): { dnsNames: readonly string[]; ips: readonly 
 const LOOPBACK: readonly string[] = ['127.0.0.1', '::1'];
 
 interface Opening extends StateOptions {
+  readonly clock: ClockWatch;
   readonly dataDir: DataDir;
   readonly closers: Closers;
   /** @throws MeshError data-unreadable where the folder isn't the one that was opened. */
@@ -258,15 +266,17 @@ async function openRoster({ dataDir, clock, logger, closers }: Opening): Promise
   return roster;
 }
 
-async function openClockWatch(opening: Opening): Promise<ClockWatch> {
-  const { dataDir, clock, uptime, logger, closers } = opening;
+async function openClock(
+  opening: Omit<StateOptions, 'random'> & Pick<Opening, 'dataDir' | 'closers'>,
+): Promise<ClockWatch> {
+  const { dataDir, systemTime, uptime, isClockRight: isRight, logger, closers } = opening;
   const name = 'clock.json';
   const store = createJsonStore({ dataDir, name, schema: clockSchema, version: 1 });
   closers.defer(() => store.settled());
-  const clockWatch = new ClockWatch({ clock, uptime, store, logger });
-  closers.defer(() => clockWatch.stop());
-  await takeUp(name, () => clockWatch.restore(), { dataDir, logger });
-  return clockWatch;
+  const clock = new ClockWatch({ clock: systemTime, uptime, store, logger, isRight });
+  closers.defer(() => clock.stop());
+  await takeUp(name, () => clock.restore(), { dataDir, logger });
+  return clock;
 }
 
 /** What a start can't do without, and what says who is shut out. */

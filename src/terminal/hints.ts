@@ -5,6 +5,8 @@ import type { ErrorCode, MeshError } from '../base/index.js';
 
 /** For the server's warnings, which aren't errors. */
 export const COMMANDS = {
+  clockOk: '`countersign serve --clock-ok`',
+  importCa: '`countersign ca import`',
   rotateRoot: '`countersign ca rotate`',
   finishRotation: 'countersign ca rotate --finish',
   makeToken: '`countersign token`',
@@ -25,6 +27,11 @@ export const HINTS: Readonly<Partial<Record<ErrorCode | `${ErrorCode}/${string}`
   'backup-invalid/other-file': 'name a file that `countersign backup` wrote',
   'certificate-invalid/chain': 'name a file that has them with --chain',
   'certificate-invalid/ended': 'import its successor with `countersign ca import`',
+  'certificate-invalid/ended-issuer':
+    'the server replaces it as soon as it runs on this folder: start `countersign serve`',
+  'certificate-invalid/ended-root': 'make a new root with `countersign ca rotate`',
+  'certificate-invalid/not-begun':
+    'set the clock; where it is right, make a new root with `countersign ca rotate`',
   'certificate-refused/unrecorded':
     'make a new one with `countersign cert`, or show a token: the data folder may be a new one, ' +
     'or restored from an older backup',

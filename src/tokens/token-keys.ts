@@ -1,7 +1,7 @@
 // The keys that sign tokens, in use: signing by the newest, verifying by all that are in force. The
 // file may change beside a running server (a rotation); `reload` takes it over.
 import assert from 'node:assert';
-import { type Clock, MeshError, type Random } from '../base/index.js';
+import { type Clock, MeshError, type Random, timesOf } from '../base/index.js';
 import { type DataDir, damaged, TOKEN_KEYS_FILE } from '../data/index.js';
 import type { KeySource } from '../x509/keys/index.js';
 import {
@@ -85,7 +85,8 @@ class FileTokenKeys implements TokenKeys {
   }
 
   verify(token: string | undefined, options: TokenCheck): VerifiedToken {
-    const { nowMs = this.#options.clock.now(), ...check } = options;
+    // What has ended at a time that it may be lets nobody in.
+    const { nowMs = timesOf(this.#options.clock).latestMs, ...check } = options;
     return verifyToken(token, { ...check, nowMs, keys: this.#byId });
   }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { loadAuthority, loadOrCreateAuthority } from '../../src/ca/index.js';
+import { createCaChain, loadAuthority, loadOrCreateAuthority } from '../../src/ca/index.js';
+import { hintOf } from '../../src/terminal/index.js';
 import { generateKeys, type KeySource } from '../../src/x509/keys/index.js';
 import { ManualClock } from '../fakes/manual-clock.js';
 import { seededRandom } from '../fakes/seeded-random.js';
@@ -49,7 +50,8 @@ describe('the authority', () => {
     const hex = (length: number): RegExp => new RegExp(`^[0-9a-f]{${length}}$`);
     const common = {
       serialHex: expect.stringMatching(hex(32)),
-      notBeforeMs: Date.UTC(2025, 11, 31, 23, 55),
+      // A clock that is set back, by a year at most, makes nobody wait for it.
+      notBeforeMs: Date.UTC(2025, 0, 1),
       keyType: 'ec prime256v1',
       fingerprintSha256: expect.stringMatching(hex(64)),
     };
@@ -221,25 +223,36 @@ describe('a stored authority', () => {
     }
   });
 
-  it('whose root has ended is refused as such', async () => {
+  it('whose root has ended can be opened, so that a new root can take over', async () => {
     const options = toOptions();
     await loadOrCreateAuthority(options);
     options.clock.jump(3650 * DAY_MS);
-    const error = await meshErrorOf(() => loadOrCreateAuthority(options));
+    const { authority } = await loadOrCreateAuthority(options);
+    const error = await meshErrorOf(() => authority.issueLeaf(REQUEST));
     expect(error).toMatchObject({
       code: 'certificate-invalid',
-      message: `/memory/${FILE}: root: expected one in force but it ended 2035-12-30T00:00:00.000Z`,
+      message: 'the root ended 2035-12-30T00:00:00.000Z',
     });
+    expect(hintOf(error)).toContain('`countersign ca rotate`');
+    const next = await createCaChain('shop.example', { ...options, keySource: generateKeys });
+    await authority.beginChange(next);
+    await authority.signByNew();
+    await authority.endChange();
+    expect((await authority.issueLeaf(REQUEST)).spiffeId).toBe(WEB);
   });
 });
 
 describe('the intermediate', () => {
-  it('is replaced at half its life, stored first, under the same root', async () => {
+  it('is replaced at half its life, by the clock and not by use, stored first', async () => {
     const options = toOptions();
     const { authority } = await loadOrCreateAuthority(options);
     const before = authority.describe();
     const old = await authority.issueLeaf(REQUEST);
-    options.clock.jump(183 * DAY_MS);
+    options.clock.jump(182 * DAY_MS);
+    expect(await authority.renewIssuer()).toBe(false);
+    options.clock.jump(DAY_MS);
+    const renewed = await Promise.all([1, 2, 3].map(() => authority.renewIssuer()));
+    expect(renewed).toContain(true);
     const leaves = await Promise.all([1, 2, 3].map(() => authority.issueLeaf(REQUEST)));
     const after = authority.describe();
     expect(after[0]).toEqual(before[0]);
@@ -250,9 +263,10 @@ describe('the intermediate', () => {
     );
     expect(intermediates.size).toBe(1);
     expect([old, ...leaves].every(({ chainPem }) => authority.vouchesFor(chainPem))).toBe(true);
+    expect(await authority.renewIssuer()).toBe(false);
   });
 
-  it('stays in force where the next one cannot be stored', async () => {
+  it('goes on where the next one cannot be stored: leaves are issued all the same', async () => {
     const options = toOptions();
     const { authority } = await loadOrCreateAuthority(options);
     const before = authority.describe();
@@ -260,10 +274,26 @@ describe('the intermediate', () => {
     options.dataDir.beforeWrite = () => {
       throw diskFull();
     };
-    expect((await meshErrorOf(() => authority.issueLeaf(REQUEST))).code).toBe('data-unwritable');
+    expect((await meshErrorOf(() => authority.renewIssuer())).code).toBe('data-unwritable');
+    expect((await authority.issueLeaf(REQUEST)).spiffeId).toBe(WEB);
     expect(authority.describe()).toEqual(before);
+    options.clock.jump(182 * DAY_MS);
+    expect((await meshErrorOf(() => authority.issueLeaf(REQUEST))).code).toBe('data-unwritable');
     options.dataDir.beforeWrite = () => undefined;
     expect((await authority.issueLeaf(REQUEST)).spiffeId).toBe(WEB);
+  });
+
+  it('that has ended is named by a command, with what replaces it', async () => {
+    const options = toOptions();
+    const { authority } = await loadOrCreateAuthority(options);
+    const command = await loadAuthority(options);
+    options.clock.jump(400 * DAY_MS);
+    const error = await meshErrorOf(() => command.issueLeaf(REQUEST));
+    expect(error.message).toBe('the issuing CA ended 2027-01-01T00:00:00.000Z');
+    expect(hintOf(error)).toContain('`countersign serve`');
+    // What the hint says, and it works.
+    await authority.renewIssuer();
+    expect((await (await loadAuthority(options)).issueLeaf(REQUEST)).spiffeId).toBe(WEB);
   });
 
   it('is never outlived by a leaf', async () => {

@@ -135,6 +135,7 @@ describe('a change of root', () => {
     other.clock.jump(183 * DAY_MS);
     // The same root, half a year later, with its next issuing CA.
     const later = await loadOrCreateAuthority(other);
+    await later.authority.renewIssuer();
     const leaf = await later.authority.issueLeaf(REQUEST);
     const stored = JSON.parse(other.dataDir.files.get(FILE) ?? '');
     expect(stored.retired).toHaveLength(1);

@@ -10,6 +10,7 @@ export class FakeLeaves {
   failure: Error | undefined;
   reconsidered = 0;
   readonly #leaves = new Map<NodeId, Leaf>();
+  readonly #troubles = new Map<NodeId, Error>();
   readonly #renewed = new Listeners<[node: NodeId, leaf: Leaf]>();
   #held: (() => void)[] | undefined;
   #serial = 0;
@@ -21,8 +22,15 @@ export class FakeLeaves {
   async ensure(node: NodeId, settings: LeafSettings): Promise<Leaf> {
     const held = this.#held;
     if (held !== undefined) await new Promise<void>((resolve) => held.push(resolve));
-    if (this.failure !== undefined) throw this.failure;
+    if (this.failure !== undefined) {
+      this.#troubles.set(node, this.failure);
+      throw this.failure;
+    }
     return this.#make(node, settings.ttlMs);
+  }
+
+  troubleOf(node: NodeId): unknown {
+    return this.#troubles.get(node);
   }
 
   release(node: NodeId): void {
@@ -61,8 +69,16 @@ export class FakeLeaves {
   #make(node: NodeId, ttlMs: number): Leaf {
     const serialHex = String(++this.#serial);
     const notAfterMs = Date.UTC(2026, 0, 1) + ttlMs;
-    const leaf = { serialHex, notAfterMs, keyPem: `key ${serialHex}`, chainPem: 'chain' } as Leaf;
+    const notBeforeMs = Date.UTC(2025, 11, 31);
+    const leaf = {
+      serialHex,
+      notBeforeMs,
+      notAfterMs,
+      keyPem: `key ${serialHex}`,
+      chainPem: 'chain',
+    } as Leaf;
     this.#leaves.set(node, leaf);
+    this.#troubles.delete(node);
     return leaf;
   }
 }

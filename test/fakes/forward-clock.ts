@@ -1,4 +1,4 @@
-import { type Cancel, type Clock, systemClock } from '../../src/base/index.js';
+import { type Cancel, type Clock, systemClock, systemUptime } from '../../src/base/index.js';
 
 interface Timer {
   readonly dueAtMs: number;
@@ -14,6 +14,11 @@ interface Timer {
 export class ForwardClock implements Clock {
   #aheadMs = 0;
   readonly #timers = new Set<Timer>();
+  /** Of a machine on which that time has passed. */
+  readonly uptime = {
+    ms: () => systemUptime.ms() + this.#aheadMs,
+    bootId: systemUptime.bootId,
+  } as const;
 
   now(): number {
     return systemClock.now() + this.#aheadMs;

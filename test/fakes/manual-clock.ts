@@ -24,6 +24,9 @@ export class ManualClock implements Clock {
     return this.#nowMs;
   }
 
+  /** What no setting of the clock changes. */
+  readonly uptime = { ms: () => this.#runMs, bootId: 'boot-1' } as const;
+
   after(delayMs: number, callback: () => void): Cancel {
     const timer = { atMs: this.#runMs + Math.max(0, delayMs), order: this.#order++, callback };
     this.#timers.add(timer);

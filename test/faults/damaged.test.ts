@@ -77,7 +77,8 @@ async function fill(place: Place): Promise<void> {
   await expect(renewal).rejects.toThrow('exit 3');
   // What a sidecar that connects leaves.
   await dataDir.write('registry.json', REGISTRY);
-  await dataDir.write('clock.json', JSON.stringify({ version: 1, latestMs: 0 }));
+  const clock = { version: 1, latestMs: systemClock.now() };
+  await dataDir.write('clock.json', JSON.stringify(clock));
   await dataDir.write('sidecars.json', JSON.stringify({ version: 1, sidecars: [] }));
 }
 

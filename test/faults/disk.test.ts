@@ -108,11 +108,25 @@ describe('a server that runs when the disk fills up', () => {
     expect(readAll(place.data)).toEqual(before);
     expect(server.stderr()).toContain(place.data);
     // It answers; what it could not store is not called in force.
-    expect(JSON.parse(await ask('status', '--json'))).toMatchObject({ proxies: [] });
-    await expect(ask('wait', '--timeout', '100ms')).rejects.toThrow(/exit 1/);
+    const status = async () => JSON.parse(await ask('status', '--json'));
+    const metric = async (): Promise<string> => (await fetch(`http://${admin}/metrics`)).text();
+    // From the first write that failed, with its file, what the system said, and since when.
+    const trouble = /^the data folder cannot be written since \S+Z: \S+\.json: ENOSPC$/;
+    expect(await status()).toMatchObject({
+      proxies: [],
+      warnings: [{ text: expect.stringMatching(trouble) }],
+    });
+    expect(server.stderr()).toContain('the data folder cannot be written');
+    expect(await metric()).toContain('countersign_troubles 1');
+    const waited = ask('wait', '--timeout', '100ms');
+    await expect(waited).rejects.toThrow(
+      /exit 1: the data folder cannot be written since .*ENOSPC/,
+    );
 
     rmSync(switchPath);
     await ask('wait', '--timeout', '60s');
+    await until(async () => (await status()).warnings.length === 0, server.stderr);
+    expect(await metric()).toContain('countersign_troubles 0');
     expect(readFileSync(stored, 'utf8')).toContain('8081');
     server.child.signal('SIGTERM');
     expect(await server.ended).toMatchObject({ code: 0 });

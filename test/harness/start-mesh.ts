@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Logger, systemClock, systemRandom } from '../../src/base/index.js';
+import { type Clock, type Logger, systemClock, systemRandom } from '../../src/base/index.js';
 import { loadOrCreateAuthority } from '../../src/ca/index.js';
 import { loadOrCreateAnchorPem, XDS_SERVER_NAME } from '../../src/ca/xds/index.js';
 import { toProtoJson } from '../../src/cli/proto-json.js';
@@ -79,6 +79,8 @@ export interface SidecarOptions extends Partial<BootstrapOptions> {
 
 export interface TestMeshOptions {
   readonly binary: string;
+  /** The server's time of day, which may be wrong; default: `clock` of the mesh. */
+  readonly serverClock?: Clock;
   /** The services and the applications to start for them. */
   readonly services: Readonly<Record<string, readonly TestPort[]>>;
   /** mesh.yaml, given where each application listens. */
@@ -126,8 +128,9 @@ export async function startMesh(harness: Harness, options: TestMeshOptions): Pro
   let xds = { host, port: 0 };
   let admin = { host, port: 0 };
   let server: RunningServer | undefined;
+  const time = { clock: options.serverClock ?? clock, uptime: clock.uptime };
   const start = async (): Promise<void> => {
-    server = await startServer({ meshPath, dataPath, xds, admin, logger, clock });
+    server = await startServer({ meshPath, dataPath, xds, admin, logger, ...time });
     xds = server.xdsAddress;
     admin = server.adminAddress;
   };

@@ -110,6 +110,15 @@ describe('a leaf manager', () => {
     expect(next.serialHex).not.toBe(leaf.serialHex);
   });
 
+  it('renews at once where somebody says that its clock was set', async () => {
+    const world = await setup();
+    await world.manager.ensure(NODE, SETTINGS);
+    world.clock.jump(190 * 24 * HOUR_MS);
+    world.manager.reconsider();
+    const next = await pass(world, 0);
+    expect(world.renewed).toEqual([next]);
+  });
+
   it('issues anew at once where the settings changed', async () => {
     const { manager, renewed } = await setup();
     const leaf = await manager.ensure(NODE, SETTINGS);
@@ -154,6 +163,51 @@ describe('a leaf manager', () => {
     const next = await pass(world, 60_000);
     expect(next.serialHex).not.toBe(leaf.serialHex);
     expect(manager.get(NODE)).toEqual(next);
+  });
+
+  it('whose leaves all begin later asks with growing pauses: a clock set back', async () => {
+    const { clock, authority, start, dataDir, problems } = await setup();
+    let issued = 0;
+    const ahead: Authority = {
+      trustDomain: authority.trustDomain,
+      trustAnchorsPem: authority.trustAnchorsPem,
+      vouchesFor: () => true,
+      isCurrent: () => true,
+      describe: () => authority.describe(),
+      certify: (request) => authority.certify(request),
+      async issueLeaf(request) {
+        issued++;
+        const leaf = await authority.issueLeaf(request);
+        return { ...leaf, notBeforeMs: clock.now() + HOUR_MS };
+      },
+    };
+    const manager = start(ahead);
+    await manager.ensure(NODE, SETTINGS);
+    for (let second = 0; second < 600; second++) {
+      clock.advance(1_000);
+      for (let turn = 0; turn < 5; turn++) await new Promise((done) => setImmediate(done));
+    }
+    // 1, 2, 4, … 60 s, less the jitter: it was 75 a second.
+    expect(issued).toBeLessThan(40);
+    expect(problems.at(-1)?.error).toMatchObject({
+      message: 'expected a new certificate to do but got one that is not-begun',
+    });
+    expect(dataDir.files.get(leafFiles(dataDir)[0] ?? '')?.length).toBeLessThan(20_000);
+  });
+
+  it('has no trouble that is over: the next leaf ends it', async () => {
+    const world = await setup();
+    const { manager, dataDir, clock } = world;
+    await manager.ensure(NODE, SETTINGS);
+    dataDir.beforeWrite = () => {
+      throw diskFull();
+    };
+    clock.jump(24 * HOUR_MS);
+    await meshErrorOf(() => manager.ensure(NODE, SETTINGS));
+    expect(manager.troubleOf(NODE)).toMatchObject({ code: 'data-unwritable' });
+    dataDir.beforeWrite = () => undefined;
+    await pass(world, 60_000);
+    expect(manager.troubleOf(NODE)).toBeUndefined();
   });
 
   it('gives no leaf that has ended or names another identity, though issuing fails', async () => {

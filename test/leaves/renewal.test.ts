@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Times } from '../../src/base/index.js';
 import type { Leaf } from '../../src/ca/index.js';
 import { type LeafSettings, toRenewAtMs } from '../../src/leaves/index.js';
 import { planRenewal, type RenewalPlan, type RenewalState } from '../../src/leaves/renewal.js';
+import { toTimes } from '../fakes/times.js';
 import { WEB } from '../x509/tools.js';
 
 const NOW_MS = Date.UTC(2026, 0, 1);
@@ -29,7 +31,7 @@ const LEAF: Leaf = {
 };
 
 const STATE: RenewalState = {
-  ...{ leaf: LEAF, settings: SETTINGS, nowMs: NOW_MS },
+  ...{ leaf: LEAF, settings: SETTINGS, times: toTimes(NOW_MS) },
   ...{ trusted: true, current: true },
 };
 const RENEW_AT_MS = toRenewAtMs(LEAF, 0.5);
@@ -37,15 +39,33 @@ const KEEP: RenewalPlan = { action: 'keep', renewAtMs: RENEW_AT_MS };
 const issue = (reason: string): unknown => ({ action: 'issue', reason });
 const ADMIN = 'spiffe://shop.example/ns/default/sa/admin' as typeof WEB;
 
+/** In hours from now. */
+const wide = (earliest: number, latest: number): Times => ({
+  nowMs: NOW_MS,
+  earliestMs: NOW_MS + earliest * HOUR_MS,
+  latestMs: NOW_MS + latest * HOUR_MS,
+});
+/** A leaf that was made to do now and half a year ahead. */
+const back = (): Partial<RenewalState> => {
+  const aheadMs = 190 * 24 * HOUR_MS;
+  const { issuedAtMs, notAfterMs } = LEAF;
+  const leaf = { ...LEAF, issuedAtMs: issuedAtMs + aheadMs, notAfterMs: notAfterMs + aheadMs };
+  return { leaf };
+};
+
 const ROWS: readonly (readonly [string, Partial<RenewalState>, unknown])[] = [
   ['a fresh leaf', {}, KEEP],
   ['no leaf', { leaf: undefined }, issue('none-yet')],
-  ['one millisecond before it is due', { nowMs: RENEW_AT_MS - 1 }, KEEP],
-  ['the time it is due', { nowMs: RENEW_AT_MS }, issue('due')],
-  ['its last millisecond', { nowMs: LEAF.notAfterMs - 1 }, issue('due')],
-  ['its end', { nowMs: LEAF.notAfterMs }, issue('expired')],
-  ['a clock set back before its issue', { nowMs: NOW_MS - 300_000 }, KEEP],
-  ['a clock set back before its begin', { nowMs: NOW_MS - 300_001 }, issue('not-begun')],
+  ['one millisecond before it is due', { times: toTimes(RENEW_AT_MS - 1) }, KEEP],
+  ['the time it is due', { times: toTimes(RENEW_AT_MS) }, issue('due')],
+  ['its last millisecond', { times: toTimes(LEAF.notAfterMs - 1) }, issue('due')],
+  ['its end', { times: toTimes(LEAF.notAfterMs) }, issue('expired')],
+  ['a clock set back before its issue', { times: toTimes(NOW_MS - 300_000) }, KEEP],
+  ['a clock set back before its begin', { times: toTimes(NOW_MS - 300_001) }, issue('not-begun')],
+  ['a clock in doubt, before which it has begun', { times: wide(-1, 0) }, issue('not-begun')],
+  ['a clock in doubt, by which it is due', { times: wide(0, 23) }, issue('due')],
+  ['a clock in doubt, by which it has ended', { times: wide(0, 25) }, issue('expired')],
+  ['a clock that was set back after it was issued', back(), issue('issued-ahead')],
   ['a root that is trusted no more', { trusted: false }, issue('issuer-gone')],
   ['a root that is being replaced', { current: false }, issue('root-changed')],
   ['another identity', { settings: { ...SETTINGS, spiffeId: ADMIN } }, issue('identity-changed')],

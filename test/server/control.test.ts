@@ -254,16 +254,16 @@ it('a renewed leaf, and other trust anchors, reach whom they concern', async () 
 });
 
 it('a change of the trust anchors waits for those that may come back too', async () => {
-  const { open, take, tick, control, registry, leaves } = await setUp();
+  const { open, take, tick, control, registry, leaves, clock } = await setUp();
   const [web, ledger] = [open('web', '10.0.0.1'), open('ledger', '10.0.1.1')];
   await tick();
   take(web, ledger);
   control.fleet.onDisconnect(ledger.stream);
   await tick();
   take(web);
-  expect(toCaProxies(control, { registry, leaves })).toEqual([
-    { node: 'web~10.0.0.1', state: 'synced', isCurrent: true },
-    { node: 'ledger~10.0.1.1', state: 'pending', isCurrent: true },
+  expect(toCaProxies(control, { registry, leaves, clock })).toEqual([
+    { node: 'web~10.0.0.1', state: 'synced', isCurrent: true, hasLeaf: true },
+    { node: 'ledger~10.0.1.1', state: 'pending', isCurrent: true, hasLeaf: true },
   ]);
 });
 

@@ -15,7 +15,7 @@ export const LARGE_CLASSES: Readonly<Record<string, number>> = {};
 /** Faces of more than 25 names. */
 export const WIDE_FACES: Readonly<Record<string, number>> = {
   // What everybody stands on.
-  'src/base/index.ts': 38,
+  'src/base/index.ts': 41,
   'src/ca/index.ts': 28,
   // The library's, passed on by src/grpc/library.ts.
   'src/grpc/index.ts': 35,

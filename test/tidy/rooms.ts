@@ -28,6 +28,7 @@ export const ROOMS = [
   'translate',
   'grpc',
   'terminal',
+  'server/clock',
   'server/addresses',
   'server/mesh',
   'server/join',

@@ -8,6 +8,7 @@ import { derOid, derSequence } from '../../src/x509/der/der-writer.js';
 import { CRL_LIFETIME_MS } from '../../src/x509/issue/crl.js';
 import { signCrl } from '../../src/x509/issue/crl-sign.js';
 import {
+  caPeriodFrom,
   crlProblems,
   type Issuer,
   issueCertificate,
@@ -17,13 +18,20 @@ import {
   toIssuer,
   toSerialHex,
 } from '../../src/x509/issue/index.js';
-import { ROOT_LIFETIME_MS, ROOT_PATH_LENGTH, rootTemplate } from '../../src/x509/issue/template.js';
+import {
+  CA_BACKDATE_MS,
+  ROOT_LIFETIME_MS,
+  ROOT_PATH_LENGTH,
+  rootTemplate,
+} from '../../src/x509/issue/template.js';
 import { generateKeys } from '../../src/x509/keys/index.js';
 import { type CrlFacts, readCrl, splitCrlPem, toCrlPem } from '../../src/x509/read/index.js';
 import { seededRandom } from '../fakes/seeded-random.js';
+import { toTimes } from '../fakes/times.js';
 import { MemoryDataDir, meshErrorOf, temporaryFolder, WEB } from './tools.js';
 
 const NOW_MS = Date.UTC(2026, 0, 1);
+const TIMES = toTimes(NOW_MS);
 const DAY_MS = 86_400_000;
 const KEY_TYPES: readonly KeyType[] = ['ecdsa-p256', 'ecdsa-p384', 'rsa-2048'];
 const random = seededRandom('crl');
@@ -34,13 +42,13 @@ async function createIssuer(key: KeyType = 'ecdsa-p256'): Promise<Issuer> {
   const { publicKeyDer } = keys;
   const issued = issueCertificate({
     template: rootTemplate({
-      ...{ serialHex: toSerialHex(random), publicKeyDer, nowMs: NOW_MS, trustDomainId },
+      ...{ serialHex: toSerialHex(random), publicKeyDer, times: TIMES, trustDomainId },
     }),
     keys,
     issuer: 'self',
     expected: {
       ...{ kind: 'authority', spiffeId: trustDomainId, pathLength: ROOT_PATH_LENGTH },
-      ...periodFrom(NOW_MS, ROOT_LIFETIME_MS),
+      ...caPeriodFrom(TIMES, ROOT_LIFETIME_MS),
     },
   });
   return toIssuer(issued, keys.privateKeyPem);
@@ -51,12 +59,12 @@ async function createLeaf(issuer: Issuer): Promise<{ pem: string; serialHex: str
   const ttlMs = DAY_MS;
   const { pem, facts } = issueCertificate({
     template: leafTemplate({
-      ...{ serialHex: toSerialHex(random), publicKeyDer: keys.publicKeyDer, nowMs: NOW_MS },
+      ...{ serialHex: toSerialHex(random), publicKeyDer: keys.publicKeyDer, times: TIMES },
       ...{ spiffeId: WEB, dnsNames: [], ttlMs, issuer: issuer.facts },
     }),
     keys,
     issuer,
-    expected: { kind: 'workload', spiffeId: WEB, dnsNames: [], ...periodFrom(NOW_MS, ttlMs) },
+    expected: { kind: 'workload', spiffeId: WEB, dnsNames: [], ...periodFrom(TIMES, ttlMs) },
   });
   return { pem, serialHex: facts.serialHex };
 }
@@ -65,7 +73,7 @@ const revokedAt = (serialHex: string, revokedAtMs = NOW_MS) => ({ serialHex, rev
 const request = (...serials: string[]) => ({
   revoked: serials.map((serial) => revokedAt(serial)),
   number: 7,
-  nowMs: NOW_MS,
+  times: TIMES,
 });
 
 /** What openssl prints, on stdout and stderr, and whether it was content. */
@@ -116,7 +124,7 @@ describe('a revocation list', () => {
       {
         revoked: [revokedAt('0100', NOW_MS + 999), revokedAt('ff'), revokedAt('02')],
         number: 2 ** 40,
-        nowMs: NOW_MS + 1,
+        times: toTimes(NOW_MS + 1),
       },
       issuer,
     );
@@ -125,7 +133,7 @@ describe('a revocation list', () => {
     expect(facts).toEqual({
       version: 2,
       issuerDer: issuer.facts.subjectDer,
-      thisUpdateMs: NOW_MS - 300_000,
+      thisUpdateMs: NOW_MS - CA_BACKDATE_MS,
       nextUpdateMs: NOW_MS + CRL_LIFETIME_MS,
       entries: [revokedAt('02'), revokedAt('ff'), revokedAt('0100')],
       numberHex: '010000000000',
@@ -190,7 +198,7 @@ describe('a list is refused', () => {
     [
       'after its end',
       { nextUpdateMs: NOW_MS },
-      'expected a list in force but its period is 2025-12-31T23:55:00.000Z to ' +
+      'expected a list in force but its period is 2025-01-01T00:00:00.000Z to ' +
         '2026-01-01T00:00:00.000Z',
     ],
     [
@@ -209,7 +217,7 @@ describe('a list is refused', () => {
     const issuer = await createIssuer();
     const [der = Buffer.alloc(0)] = splitCrlPem(issueCrl(request('01'), issuer));
     const crl = { ...readCrl(der), ...change };
-    const problems = [...crlProblems({ crl, issuer: issuer.facts, nowMs: NOW_MS })];
+    const problems = [...crlProblems({ crl, issuer: issuer.facts, times: TIMES })];
     expect(problems).toEqual(problem === undefined ? [] : [problem]);
   });
 
@@ -247,7 +255,7 @@ describe('a list is refused', () => {
       const isGood = ((): boolean => {
         try {
           const crl = readCrl(changed);
-          return [...crlProblems({ crl, issuer: issuer.facts, nowMs: NOW_MS })].length === 0;
+          return [...crlProblems({ crl, issuer: issuer.facts, times: TIMES })].length === 0;
         } catch {
           return false;
         }
@@ -296,22 +304,22 @@ describe('the store of revocation lists', () => {
 
   it('has none while nothing is revoked', async () => {
     const { store, dataDir, signed } = await setup();
-    expect(await store.ensure([], NOW_MS)).toBeUndefined();
-    expect(await store.ensure([certificate('01', NOW_MS)], NOW_MS)).toBeUndefined();
+    expect(await store.ensure([], toTimes(NOW_MS))).toBeUndefined();
+    expect(await store.ensure([certificate('01', NOW_MS)], toTimes(NOW_MS))).toBeUndefined();
     expect([signed(), dataDir.files.size]).toEqual([0, 0]);
   });
 
   it('gives the same bytes for the same revocations, over a restart too', async () => {
     const { store, open, signed } = await setup();
-    const first = await store.ensure([certificate('01')], NOW_MS);
+    const first = await store.ensure([certificate('01')], toTimes(NOW_MS));
     expect(first).toEqual({
       pem: expect.stringMatching(/^-----BEGIN X509 CRL-----\n[\s\S]*-----END X509 CRL-----\n$/),
-      thisUpdateMs: NOW_MS - 300_000,
+      thisUpdateMs: NOW_MS - CA_BACKDATE_MS,
       nextUpdateMs: NOW_MS + CRL_LIFETIME_MS,
       renewAtMs: NOW_MS + CRL_LIFETIME_MS / 2,
     });
-    expect(await store.ensure([certificate('01')], NOW_MS + DAY_MS / 2)).toEqual(first);
-    expect(await open().ensure([certificate('01')], NOW_MS + DAY_MS / 2)).toEqual(first);
+    expect(await store.ensure([certificate('01')], toTimes(NOW_MS + DAY_MS / 2))).toEqual(first);
+    expect(await open().ensure([certificate('01')], toTimes(NOW_MS + DAY_MS / 2))).toEqual(first);
     expect(signed()).toBe(1);
   });
 
@@ -322,11 +330,11 @@ describe('the store of revocation lists', () => {
       return [crl?.numberHex, crl?.entries.map(({ serialHex }) => serialHex) ?? []];
     };
     const [long, short] = [unknown('01'), certificate('02', NOW_MS + 1000)];
-    const one = await store.ensure([short], NOW_MS);
-    const two = await store.ensure([long, short], NOW_MS);
+    const one = await store.ensure([short], toTimes(NOW_MS));
+    const two = await store.ensure([long, short], toTimes(NOW_MS));
     // An ended certificate alone changes nothing.
-    const three = await store.ensure([long], NOW_MS + 2000);
-    const undone = await store.ensure([certificate('03')], NOW_MS + 3000);
+    const three = await store.ensure([long], toTimes(NOW_MS + 2000));
+    const undone = await store.ensure([certificate('03')], toTimes(NOW_MS + 3000));
     expect(three).toEqual(two);
     const numbers = [one, two, undone].map((crls) => serials(crls?.pem));
     const hex = (number: number): string => number.toString(16).padStart(12, '0');
@@ -341,9 +349,9 @@ describe('the store of revocation lists', () => {
   it('signs anew at half of its life', async () => {
     const { store } = await setup();
     const forever = unknown('01');
-    const first = await store.ensure([forever], NOW_MS);
-    const before = await store.ensure([forever], NOW_MS + CRL_LIFETIME_MS / 2 - 1);
-    const after = await store.ensure([forever], NOW_MS + CRL_LIFETIME_MS / 2);
+    const first = await store.ensure([forever], toTimes(NOW_MS));
+    const before = await store.ensure([forever], toTimes(NOW_MS + CRL_LIFETIME_MS / 2 - 1));
+    const after = await store.ensure([forever], toTimes(NOW_MS + CRL_LIFETIME_MS / 2));
     expect(before).toEqual(first);
     expect(after?.nextUpdateMs).toBe(NOW_MS + CRL_LIFETIME_MS * 1.5);
   });
@@ -354,13 +362,13 @@ describe('the store of revocation lists', () => {
     const [old] = issuers();
     if (old === undefined) throw new Error('an issuer');
     const leaf = await createLeaf(old);
-    await store.ensure([certificate('01')], NOW_MS);
+    await store.ensure([certificate('01')], toTimes(NOW_MS));
     setIssuers([await createIssuer(), old]);
-    const both = await store.ensure([certificate('01')], NOW_MS);
+    const both = await store.ensure([certificate('01')], toTimes(NOW_MS));
     expect(splitCrlPem(both?.pem ?? '')).toHaveLength(2);
     // Which of them signs now is another matter.
     setIssuers([...issuers()].reverse());
-    expect(await store.ensure([certificate('01')], NOW_MS)).toEqual(both);
+    expect(await store.ensure([certificate('01')], toTimes(NOW_MS))).toEqual(both);
     setIssuers([...issuers()].reverse());
     const write = (name: string, text: string): string => {
       writeFileSync(join(dir, name), text);
@@ -374,7 +382,7 @@ describe('the store of revocation lists', () => {
       );
     expect(check(both?.pem ?? '').ok).toBe(true);
     setIssuers(issuers().slice(0, 1));
-    const alone = await store.ensure([certificate('01')], NOW_MS);
+    const alone = await store.ensure([certificate('01')], toTimes(NOW_MS));
     expect(check(alone?.pem ?? '')).toMatchObject({
       ok: false,
       text: expect.stringContaining('unable to get certificate CRL'),
@@ -386,21 +394,21 @@ describe('the store of revocation lists', () => {
     ['another form', () => '{}'],
   ])('a file with %s is set aside and made again', async (_name, toText) => {
     const { store, dataDir, problems } = await setup();
-    await store.ensure([certificate('01')], NOW_MS);
+    await store.ensure([certificate('01')], toTimes(NOW_MS));
     dataDir.files.set('crls.json', toText());
-    expect(await store.ensure([certificate('01')], NOW_MS)).toBeDefined();
+    expect(await store.ensure([certificate('01')], toTimes(NOW_MS))).toBeDefined();
     expect(problems).toEqual(['data-damaged']);
     expect([...dataDir.files.keys()].sort()).toEqual(['crls.json', 'crls.json.damaged-0']);
   });
 
   it('a list that another key signed, or that is cut, is not used', async () => {
     const { store, dataDir, signed } = await setup();
-    await store.ensure([certificate('01')], NOW_MS);
+    await store.ensure([certificate('01')], toTimes(NOW_MS));
     const stored = JSON.parse(dataDir.files.get('crls.json') ?? '') as { crlPems: string[] };
     const foreign = issueCrl(request('01'), await createIssuer());
     for (const crlPems of [[foreign], [], ['cut']]) {
       dataDir.files.set('crls.json', JSON.stringify({ ...stored, crlPems }));
-      const made = await store.ensure([certificate('01')], NOW_MS);
+      const made = await store.ensure([certificate('01')], toTimes(NOW_MS));
       expect(made?.pem).not.toBe(crlPems.join(''));
     }
     expect(signed()).toBe(4);
@@ -411,9 +419,9 @@ describe('the store of revocation lists', () => {
     dataDir.beforeWrite = () => {
       throw new Error('disk full');
     };
-    await expect(store.ensure([certificate('01')], NOW_MS)).rejects.toThrow('disk full');
+    await expect(store.ensure([certificate('01')], toTimes(NOW_MS))).rejects.toThrow('disk full');
     dataDir.beforeWrite = () => undefined;
-    expect(await store.ensure([certificate('01')], NOW_MS)).toBeDefined();
+    expect(await store.ensure([certificate('01')], toTimes(NOW_MS))).toBeDefined();
   });
 });
 

@@ -3,6 +3,7 @@
 import { systemRandom } from '../../src/base/index.js';
 import { type KeyType, toSpiffeId, toTrustDomainId } from '../../src/spiffe/index.js';
 import {
+  caPeriodFrom,
   type Issuer,
   issueCertificate,
   leafTemplate,
@@ -18,6 +19,7 @@ import {
   rootTemplate,
 } from '../../src/x509/issue/template.js';
 import { generateKeys, type KeyPair } from '../../src/x509/keys/index.js';
+import { toTimes } from '../fakes/times.js';
 
 export interface Chain {
   readonly root: Issuer;
@@ -48,7 +50,10 @@ export async function createCaChain(type: KeyType, nowMs: number): Promise<Chain
   const common = async () => {
     const keys = await generateKeys(type);
     const { publicKeyDer } = keys;
-    return { keys, options: { serialHex: toSerialHex(systemRandom), publicKeyDer, nowMs } };
+    return {
+      keys,
+      options: { serialHex: toSerialHex(systemRandom), publicKeyDer, times: toTimes(nowMs) },
+    };
   };
   const expected = { kind: 'authority', spiffeId: TRUST_DOMAIN_ID } as const;
   const above = await common();
@@ -60,7 +65,7 @@ export async function createCaChain(type: KeyType, nowMs: number): Promise<Chain
       expected: {
         ...expected,
         pathLength: ROOT_PATH_LENGTH,
-        ...periodFrom(nowMs, ROOT_LIFETIME_MS),
+        ...caPeriodFrom(toTimes(nowMs), ROOT_LIFETIME_MS),
       },
     }),
     above.keys.privateKeyPem,
@@ -71,7 +76,11 @@ export async function createCaChain(type: KeyType, nowMs: number): Promise<Chain
     template: intermediateTemplate({ ...below.options, ...trust }),
     keys: below.keys,
     issuer: root,
-    expected: { ...expected, pathLength: 0, ...periodFrom(nowMs, INTERMEDIATE_LIFETIME_MS) },
+    expected: {
+      ...expected,
+      pathLength: 0,
+      ...caPeriodFrom(toTimes(nowMs), INTERMEDIATE_LIFETIME_MS),
+    },
   });
   return { root, issuer: toIssuer(issued, below.keys.privateKeyPem) };
 }
@@ -90,7 +99,7 @@ export async function issueLeaf(options: {
   const template = leafTemplate({
     serialHex: toSerialHex(systemRandom),
     publicKeyDer: keys.publicKeyDer,
-    nowMs,
+    times: toTimes(nowMs),
     spiffeId,
     dnsNames,
     ttlMs,
@@ -100,7 +109,7 @@ export async function issueLeaf(options: {
     template,
     keys,
     issuer: chain.issuer,
-    expected: { kind: 'workload', spiffeId, dnsNames, ...periodFrom(nowMs, ttlMs) },
+    expected: { kind: 'workload', spiffeId, dnsNames, ...periodFrom(toTimes(nowMs), ttlMs) },
   });
   return { facts, pem, spiffeId, chainPem: pem + chain.issuer.pem, keyPem: keys.privateKeyPem };
 }

@@ -83,6 +83,10 @@ export class MemoryDataDir implements DataDir {
     return aside;
   }
 
+  async tryWrite(folder: string): Promise<void> {
+    this.beforeWrite(`${folder}/trial`);
+  }
+
   async close(): Promise<void> {}
 }
 

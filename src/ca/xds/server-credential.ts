@@ -3,14 +3,14 @@
 // under it, which is renewed in time. Sidecars verify it by the fixed name, whatever address they
 // reach it at; the other names are for people and tools.
 
-import type { Cancel } from '../../base/index.js';
-import { HOUR_MS } from '../../base/index.js';
+import { type Cancel, HOUR_MS, timesOf } from '../../base/index.js';
 import { damaged } from '../../data/index.js';
 import { certificateProblems } from '../../x509/check/index.js';
 import {
+  caPeriodFrom,
   type Issuer,
   issueCertificate,
-  periodFrom,
+  planCaRenewal,
   toIssuer,
   toSerialHex,
 } from '../../x509/issue/index.js';
@@ -37,6 +37,8 @@ export interface ServerCredential {
   certificate(): ServerCertificate;
   /** Calls back after a new certificate was stored and put in force. */
   onRenewed(listener: (certificate: ServerCertificate) => void): Cancel;
+  /** The clock was set: looks now whether the certificate is due. */
+  reconsider(): void;
   /** Ends the renewal. */
   close(): void;
 }
@@ -53,7 +55,6 @@ export interface ServerCredentialOptions extends XdsAnchorOptions {
 export const XDS_SERVER_NAME = 'xds.countersign.internal';
 
 const SERVER_FILE = 'xds-server.json';
-const RENEW_AT = 0.5;
 const CHECK_EVERY_MS = HOUR_MS;
 const ALWAYS = {
   earliestBeginMs: Number.NEGATIVE_INFINITY,
@@ -100,8 +101,9 @@ class RenewedCredential implements ServerCredential {
   }
 
   async start(): Promise<void> {
-    if (this.#isDue()) await this.#renew();
-    this.#schedule();
+    // Where there is none, the port can't be opened; another can wait for a disk that is full.
+    if (this.#server === undefined) await this.#renew();
+    await this.#check();
   }
 
   certificate(): ServerCertificate {
@@ -115,6 +117,10 @@ class RenewedCredential implements ServerCredential {
     return () => this.#listeners.delete(listener);
   }
 
+  reconsider(): void {
+    void this.#check();
+  }
+
   close(): void {
     this.#closed = true;
     this.#cancelTimer?.();
@@ -123,9 +129,13 @@ class RenewedCredential implements ServerCredential {
   #isDue(): boolean {
     const facts = this.#server?.facts;
     if (facts === undefined || !namesMatch(facts, this.#options)) return true;
-    const { notBeforeMs, notAfterMs } = facts;
-    const nowMs = this.#options.clock.now();
-    return nowMs < notBeforeMs || nowMs >= notBeforeMs + (notAfterMs - notBeforeMs) * RENEW_AT;
+    const plan = planCaRenewal({
+      present: facts,
+      issuer: this.#anchor.facts,
+      times: timesOf(this.#options.clock),
+      lifetimeMs: XDS_SERVER_LIFETIME_MS,
+    });
+    return plan !== 'keep';
   }
 
   async #renew(): Promise<void> {
@@ -135,6 +145,7 @@ class RenewedCredential implements ServerCredential {
   }
 
   #schedule(): void {
+    this.#cancelTimer?.();
     if (this.#closed) return;
     // Hourly by the time of day: one timer of half a year would not count a machine's sleep.
     this.#cancelTimer = this.#options.clock.after(CHECK_EVERY_MS, () => void this.#check());
@@ -174,14 +185,14 @@ async function loadServer(
 
 async function issueServer(options: ServerCredentialOptions, anchor: Issuer): Promise<Issuer> {
   const { clock, random, keySource = generateKeys } = options;
-  const nowMs = clock.now();
+  const times = timesOf(clock);
   const keys = await keySource('ecdsa-p256');
   const dnsNames = toDnsNames(options);
   const issued = issueCertificate({
     template: xdsServerTemplate({
       serialHex: toSerialHex(random),
       publicKeyDer: keys.publicKeyDer,
-      nowMs,
+      times,
       dnsNames,
       ips: options.ips ?? [],
       issuer: anchor.facts,
@@ -191,7 +202,7 @@ async function issueServer(options: ServerCredentialOptions, anchor: Issuer): Pr
     expected: {
       kind: 'server',
       dnsNames,
-      ...periodFrom(nowMs, XDS_SERVER_LIFETIME_MS),
+      ...caPeriodFrom(times, XDS_SERVER_LIFETIME_MS),
     },
   });
   return toIssuer(issued, keys.privateKeyPem);

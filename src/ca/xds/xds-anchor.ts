@@ -1,12 +1,12 @@
 // The anchor of the xDS port, which bootstraps pin for a host's life. A bootstrap cannot be
 // reloaded, so the anchor is made once, apart from the mesh's authority, and never changes.
-import type { Clock, Random } from '../../base/index.js';
+import { type Clock, type Random, timesOf } from '../../base/index.js';
 import { type DataDir, damaged } from '../../data/index.js';
 import { certificateProblems } from '../../x509/check/index.js';
 import {
+  caPeriodFrom,
   type Issuer,
   issueCertificate,
-  periodFrom,
   toIssuer,
   toSerialHex,
 } from '../../x509/issue/index.js';
@@ -28,13 +28,13 @@ export async function loadOrCreateAnchor(options: XdsAnchorOptions): Promise<Iss
   const found = await loadAnchor(options.dataDir);
   if (found !== undefined) return found;
   const { dataDir, clock, random, keySource = generateKeys } = options;
-  const nowMs = clock.now();
+  const times = timesOf(clock);
   const keys = await keySource('ecdsa-p256');
   const issued = issueCertificate({
     template: xdsAnchorTemplate({
       serialHex: toSerialHex(random),
       publicKeyDer: keys.publicKeyDer,
-      nowMs,
+      times,
     }),
     keys,
     issuer: 'self',
@@ -42,7 +42,7 @@ export async function loadOrCreateAnchor(options: XdsAnchorOptions): Promise<Iss
       kind: 'authority',
       spiffeId: undefined,
       pathLength: 0,
-      ...periodFrom(nowMs, XDS_ANCHOR_LIFETIME_MS),
+      ...caPeriodFrom(times, XDS_ANCHOR_LIFETIME_MS),
     },
   });
   const anchor = toIssuer(issued, keys.privateKeyPem);

@@ -1,10 +1,14 @@
 // What the certificates of the xDS port contain: its anchor, which bootstraps pin, and the server
 // certificate below it. Plain data, as in x509/issue/template.ts.
-import { YEAR_MS } from '../../base/index.js';
-import { authorityFields, type CertificateTemplate, periodWithin } from '../../x509/issue/index.js';
+import { type Times, YEAR_MS } from '../../base/index.js';
+import {
+  authorityFields,
+  type CertificateTemplate,
+  caPeriodWithin,
+} from '../../x509/issue/index.js';
 import type { CertificateFacts } from '../../x509/read/index.js';
 
-type TemplateOptions = Parameters<typeof authorityFields>[0];
+type TemplateOptions = Parameters<typeof authorityFields>[0] & { readonly times: Times };
 
 /** Bootstraps pin this anchor and cannot be reloaded, so it lives as long as a host may. */
 export const XDS_ANCHOR_LIFETIME_MS = 20 * YEAR_MS;
@@ -14,7 +18,7 @@ export const XDS_SERVER_LIFETIME_MS = YEAR_MS;
 export function xdsAnchorTemplate(options: TemplateOptions): CertificateTemplate {
   return {
     ...authorityFields(options, 'xds anchor'),
-    ...periodWithin({ nowMs: options.nowMs, lifetimeMs: XDS_ANCHOR_LIFETIME_MS }),
+    ...caPeriodWithin({ times: options.times, lifetimeMs: XDS_ANCHOR_LIFETIME_MS }),
     pathLength: 0,
     uris: [],
   };
@@ -28,12 +32,12 @@ export function xdsServerTemplate(
     readonly issuer: Pick<CertificateFacts, 'notBeforeMs' | 'notAfterMs'>;
   },
 ): CertificateTemplate {
-  const { serialHex, publicKeyDer, nowMs, dnsNames, ips, issuer } = options;
+  const { serialHex, publicKeyDer, times, dnsNames, ips, issuer } = options;
   return {
     serialHex,
     publicKeyDer,
     subject: [],
-    ...periodWithin({ nowMs, lifetimeMs: XDS_SERVER_LIFETIME_MS, issuer }),
+    ...caPeriodWithin({ times, lifetimeMs: XDS_SERVER_LIFETIME_MS, issuer }),
     isCa: false,
     keyUsage: ['digitalSignature'],
     extendedKeyUsage: ['serverAuth'],

@@ -27,6 +27,7 @@ interface ServeOptions {
   readonly admin: HostPort;
   readonly logLevel: LogLevel;
   readonly caPassphraseFile?: string;
+  readonly clockOk?: boolean;
 }
 
 export function define(command: Command, context: Context): void {
@@ -65,6 +66,7 @@ export function define(command: Command, context: Context): void {
     )
     .addOption(applyOption())
     .addOption(caPassphraseOption())
+    .option('--clock-ok', 'the time of day is right, whatever was seen before')
     .addOption(
       new Option('--log-level <level>', 'what is logged to stderr')
         .choices(LOG_LEVELS)
@@ -108,6 +110,7 @@ async function serve(options: ServeOptions, context: Context): Promise<void> {
       xds: options.xds,
       admin: options.admin,
       logger: createLogger(stderr, options.logLevel),
+      isClockRight: options.clockOk === true,
     });
     writeLine(stdout, describeAuthority(server.authority, dataPath));
     const [xds, admin] = [server.xdsAddress, server.adminAddress].map(formatHostPort);

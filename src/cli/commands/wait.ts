@@ -29,7 +29,9 @@ interface ServiceCount {
 }
 
 type InForce = Extract<WaitAnswer, { inForce: true }>;
-type Refusal = Extract<WaitAnswer, { inForce: false }>;
+type Refusal = Omit<Extract<WaitAnswer, { inForce: false }>, 'troubles'> & {
+  readonly troubles?: readonly string[];
+};
 
 /** One question waits no longer than this, so that a server that has vanished is noticed. */
 const SLICE_MS = 20_000;
@@ -128,6 +130,8 @@ function confirm({ version, proxies, undeclared }: InForce, { stdout, stderr }: 
 }
 
 function explain(answer: Refusal, { timeout }: WaitOptions, { stderr, clock }: Context): void {
+  // A server of an earlier version says nothing of them.
+  for (const trouble of answer.troubles ?? []) writeLine(stderr, trouble);
   if (answer.reason === 'problems') {
     for (const problem of answer.problems) writeLine(stderr, formatProblemJson(problem));
     const found = count(answer.problems.length, 'error');

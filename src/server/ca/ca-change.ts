@@ -4,7 +4,8 @@
 // themselves are the authority's, which stores each before it is seen; a server that was killed
 // goes on where it was.
 //
-// Who counts: a sidecar that is connected, or was a moment ago. A mute one stops holding back the
+// Who counts: a sidecar that is connected, or was a moment ago, and has a certificate in force: one
+// without has nothing to lose. A mute one stops holding back the
 // new leaves after a deadline, as in every phase; it never lets the old root go, since that would
 // shut it out, and there is no hurry: the operator can say `ca rotate --finish`.
 
@@ -38,6 +39,8 @@ export interface CaProxy {
   readonly state: ProxyState;
   /** Its leaf is of the root that signs now; true for one that has none. */
   readonly isCurrent: boolean;
+  /** Its leaf is in force, as far as the time is known. */
+  readonly hasLeaf: boolean;
 }
 
 export interface CaChangeOptions extends RootHoldersOptions {
@@ -114,10 +117,12 @@ export class CaChange {
 
   /** Done where that CA was taken over already: it is in `authority.json` since. */
   async #takeOver({ payload }: Order<PayloadOf<typeof TAKE_CA>>): Promise<Answered<CaProgress>> {
-    const { authority, clock, logger, passphrase } = this.#options;
+    const { authority, clock, logger, passphrase, hold } = this.#options;
     const { trustDomain } = authority;
     const chain = openOffer(payload, { passphrase, trustDomain, nowMs: clock.now() });
     if (!authority.has(chain)) {
+      const held = hold?.();
+      if (held !== undefined) return { state: 'waiting', report: { waitingFor: [held] } };
       if (authority.change !== undefined) {
         return { state: 'waiting', report: { waitingFor: ['the end of another change of root'] } };
       }
@@ -222,7 +227,8 @@ export class CaChange {
     const { authority, proxies } = this.#options;
     const isSigning = authority.change?.stage === 'sign';
     return [...proxies()]
-      .filter(({ state, isCurrent }) => {
+      .filter(({ state, isCurrent, hasLeaf }) => {
+        if (!hasLeaf) return false;
         if (isSigning && !isCurrent) return true;
         if (state === 'pending') return isSigning || !isOverdue;
         return state === 'nacked';

@@ -1,6 +1,6 @@
 // A server that hands out certificates forgets those that ended a while ago, now and then: a look
 // reads every record.
-import { type Cancel, type Clock, HOUR_MS, type Logger } from '../../base/index.js';
+import { type Cancel, type Clock, HOUR_MS, type Logger, timesOf } from '../../base/index.js';
 import type { DataDir } from '../../data/index.js';
 import { forgetEnded } from '../../leaves/index.js';
 
@@ -18,7 +18,7 @@ export function startSweep({ dataDir, clock, logger }: SweepOptions): () => Prom
   let running = Promise.resolve();
   const wait = (): void => {
     cancel = clock.after(SWEEP_EVERY_MS, () => {
-      running = forgetEnded(dataDir, clock.now()).catch((err: unknown) =>
+      running = forgetEnded(dataDir, timesOf(clock).earliestMs).catch((err: unknown) =>
         logger.error({ err }, 'records of ended certificates could not be removed'),
       );
       wait();

@@ -136,9 +136,12 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
 
   /** A node's leaf was renewed. */
   publishLeaf(node: string): void {
-    for (const member of this.#options.members) {
+    const { members } = this.#options;
+    for (const member of members) {
       if (member.stream.auth.node === node) this.#publishTo(member);
     }
+    // A sidecar that had none that would do held others up.
+    members.changes.notify();
   }
 
   /** Makes sure of the stream's leaf, then sends what it is to have. */
@@ -158,16 +161,16 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
       .ensure(node, settings, toShownSerial(stream.auth))
       .then(() => {
         if (member.certificate !== making) return;
-        member.set({ certificate: { kind: 'ready', settings } });
+        member.set({ certificate: { kind: 'asked', settings } });
         this.#endPreparation(member);
       })
       .catch((error: unknown) => {
         logger.error({ node, err: error }, 'no certificate for a sidecar');
         if (member.certificate !== making) return;
-        const reason = `no certificate: ${toMeshError(error).message}`;
-        member.set({ certificate: { kind: 'failed', settings, reason } });
+        member.set({ certificate: { kind: 'asked', settings } });
         this.#endPreparation(member);
-        if (member.sent !== undefined) return;
+        // Without a leaf nobody tries again but the sidecar itself, when it comes back.
+        if (member.sent !== undefined && leaves.get(node) !== undefined) return;
         members.refused.notify({ stream, error: toMeshError(error) });
         stream.close(toMeshError(error));
       });

@@ -1,5 +1,8 @@
 // One stream of a sidecar: how far its certificate is, what it was sent, and what both mean. The
 // certificate and the configuration have a state each; whatever changes one goes through `set`.
+// Whether there is a certificate that will do is not among them: the leaves say so whenever they
+// are asked, since they are renewed without us.
+import { MeshError } from '../../base/index.js';
 import type { LeafSettings } from '../../leaves/index.js';
 import { isCallersSecret, isInboundListener } from '../../translate/index.js';
 import { isUnderWay, rejectionOf, type Snapshot, TYPE_URLS } from '../../xds/index.js';
@@ -12,10 +15,8 @@ export type CertificateState =
   | { readonly kind: 'none' }
   /** A certificate by these settings is being made sure of; an earlier one may be in force. */
   | { readonly kind: 'making'; readonly settings: LeafSettings }
-  /** There is one by these settings. */
-  | { readonly kind: 'ready'; readonly settings: LeafSettings }
-  /** There is none by these settings; an earlier one may be in force. */
-  | { readonly kind: 'failed'; readonly settings: LeafSettings; readonly reason: string };
+  /** It was asked for by these settings; the leaves have it, or say why not. */
+  | { readonly kind: 'asked'; readonly settings: LeafSettings };
 
 interface Sent {
   readonly snapshot: Snapshot;
@@ -46,8 +47,12 @@ export class Member {
   /** As last computed; undefined since something happened that may have changed it. */
   #judged: ProxyState | undefined;
 
-  constructor(stream: SidecarStream) {
+  readonly #leafTrouble: () => unknown;
+
+  /** @param leafTrouble Why its node has no leaf that will do, now; undefined: it has one. */
+  constructor(stream: SidecarStream, leafTrouble: () => unknown) {
     this.stream = stream;
+    this.#leafTrouble = leafTrouble;
   }
 
   get certificate(): CertificateState {
@@ -69,6 +74,7 @@ export class Member {
   }
 
   get state(): ProxyState {
+    if (this.configuration.kind === 'stuck' || this.#lacksLeaf !== undefined) return 'nacked';
     this.#judged ??= toState(this);
     return this.#judged;
   }
@@ -82,12 +88,21 @@ export class Member {
 
   /** Why the sidecar doesn't have all that it is to have, beside what Envoy says. */
   get troubles(): readonly string[] {
-    const { configuration, certificate, sent } = this;
+    const { configuration, sent } = this;
+    const lacksLeaf = this.#lacksLeaf;
     return [
       ...(configuration.kind === 'stuck' ? [configuration.reason] : []),
-      ...(certificate.kind === 'failed' ? [certificate.reason] : []),
+      ...(lacksLeaf === undefined ? [] : [lacksLeaf]),
       ...(sent?.unplaced === undefined ? [] : [sent.unplaced]),
     ];
+  }
+
+  get #lacksLeaf(): string | undefined {
+    if (this.certificate.kind !== 'asked') return undefined;
+    const trouble = this.#leafTrouble();
+    if (trouble === undefined) return undefined;
+    const reason = trouble instanceof MeshError ? trouble.message : 'internal error';
+    return `no certificate: ${reason}`;
   }
 
   /** Listeners whose address the sidecar can't bind, as it last said. */
@@ -127,15 +142,14 @@ function toRejections(stream: SidecarStream) {
  * endpoints, extension configurations, secrets) must have been asked for and taken, on the same
  * stream.
  */
-function toState({ stream, sent, certificate, configuration }: Member): ProxyState {
-  if (configuration.kind === 'stuck' || certificate.kind === 'failed') return 'nacked';
+function toState({ stream, sent, certificate }: Member): ProxyState {
   const reports = stream.state();
   const judged = toRejections(stream).map(({ typeUrl, rejection }) =>
     typeUrl === TYPE_URLS.listener ? judgeRejection(rejection) : REJECTED,
   );
   if (judged.some(({ isOther }) => isOther)) return 'nacked';
   const unbound = new Set(judged.flatMap(({ bindFailures }) => bindFailures).map(toListener));
-  if (sent === undefined || certificate.kind !== 'ready') return 'pending';
+  if (sent === undefined || certificate.kind !== 'asked') return 'pending';
   if (reports.some(isUnderWay)) return 'pending';
   const { snapshot, unplaced } = sent;
   const names = [...(snapshot.get(TYPE_URLS.listener)?.resources.keys() ?? [])];

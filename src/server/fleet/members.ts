@@ -32,7 +32,7 @@ export interface RefusedStream {
 
 export interface MembersOptions {
   readonly clock: Pick<Clock, 'now'>;
-  readonly leaves: Pick<LeafManager, 'get'>;
+  readonly leaves: Pick<LeafManager, 'get' | 'troubleOf'>;
 }
 
 export class Members implements Iterable<Member> {
@@ -55,7 +55,8 @@ export class Members implements Iterable<Member> {
   }
 
   add(stream: SidecarStream): Member {
-    const member = new Member(stream);
+    const { leaves } = this.#options;
+    const member = new Member(stream, () => leaves.troubleOf(stream.auth.node));
     this.#members.set(stream, member);
     this.joined.notify(stream);
     return member;
@@ -92,8 +93,14 @@ export class Members implements Iterable<Member> {
   #toView({ stream, sent, troubles, state, unbound }: Member): MemberView {
     const leaf = this.#options.leaves.get(stream.auth.node);
     const view = { stream, snapshot: sent?.snapshot, leaf, state, troubles, unbound };
-    if (leaf === undefined || leaf.notAfterMs > this.#options.clock.now()) return view;
-    const ended = `its certificate ended ${toRfc3339(leaf.notAfterMs)}`;
-    return { ...view, state: 'nacked', troubles: [...troubles, ended] };
+    const trouble = leaf && toPeriodTrouble(leaf, this.#options.clock.now());
+    if (trouble === undefined) return view;
+    return { ...view, state: 'nacked', troubles: [...troubles, trouble] };
   }
+}
+
+function toPeriodTrouble({ notBeforeMs, notAfterMs }: Leaf, nowMs: number): string | undefined {
+  if (notAfterMs <= nowMs) return `its certificate ended ${toRfc3339(notAfterMs)}`;
+  if (notBeforeMs > nowMs) return `its certificate begins ${toRfc3339(notBeforeMs)}`;
+  return undefined;
 }

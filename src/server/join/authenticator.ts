@@ -1,6 +1,6 @@
 // Authentication as the server runs it: what a caller proved, under the limit on failures, and
 // every refusal counted. What decides is in proof.ts and sidecar.ts, which remember nothing.
-import { type Clock, type ErrorCode, MeshError } from '../../base/index.js';
+import { type Clock, type ErrorCode, MeshError, timesOf } from '../../base/index.js';
 import type { Caller, Peer } from '../../grpc/index.js';
 import type { Mesh } from '../../policy/index.js';
 import type { TokenKeys } from '../../tokens/index.js';
@@ -72,7 +72,8 @@ export class Authenticator {
     };
     try {
       this.#limit.check(caller);
-      const options = { tokens, issuers, ownerOf, mesh: mesh(), nowMs: clock.now(), onProved };
+      const nowMs = timesOf(clock).latestMs;
+      const options = { tokens, issuers, ownerOf, mesh: mesh(), nowMs, onProved };
       const proved = await authenticate(options);
       assertAdmitted(proved);
       this.#limit.passed(caller);

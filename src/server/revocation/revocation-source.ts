@@ -3,7 +3,15 @@
 // then the revocation lists and marks are stored; then all of it is in force at once, and
 // published. What can't be read or stored is reported and tried again at the next look; what was in
 // force stays.
-import { type Clock, HOUR_MS, type Logger, type MeshError, Watch } from '../../base/index.js';
+import {
+  type Clock,
+  HOUR_MS,
+  type Logger,
+  type MeshError,
+  type Times,
+  timesOf,
+  Watch,
+} from '../../base/index.js';
 import type { Authority } from '../../ca/index.js';
 import { createJsonStore, type DataDir, type DurableStore } from '../../data/index.js';
 import { type LeafManager, listHandedOutFiles } from '../../leaves/index.js';
@@ -66,7 +74,7 @@ export class RevocationSource {
   readonly #marksStore: DurableStore<Marks>;
   /** Of what `inForce` was made. */
   #seen = '';
-  #lookAgainMs = Number.NEGATIVE_INFINITY;
+  #lookedAtMs = Number.NEGATIVE_INFINITY;
   readonly inForce = new Watch<RevocationState>(NOTHING);
 
   private constructor(options: RevocationSourceOptions) {
@@ -94,7 +102,10 @@ export class RevocationSource {
   /** When the revocation lists in force begin and end; undefined: none are. */
   get crlPeriod(): Period | undefined {
     const { crls } = this.inForce.value;
-    return crls && { beginsAtMs: crls.thisUpdateMs, endsAtMs: crls.nextUpdateMs };
+    if (crls === undefined) return undefined;
+    // They are back-dated: half of their life is what is left when they are due.
+    const beginsAtMs = 2 * crls.renewAtMs - crls.nextUpdateMs;
+    return { beginsAtMs, endsAtMs: crls.nextUpdateMs };
   }
 
   /** Looks at the data folder now. @throws MeshError what keeps a change from being in force */
@@ -104,7 +115,7 @@ export class RevocationSource {
     const handedOut = files.length === 0 ? [] : await listHandedOutFiles(dataDir);
     const issuers = authority.crls?.issuers().map(({ keyIdHex }) => keyIdHex);
     const seen = JSON.stringify([files, handedOut, issuers]);
-    if (seen === this.#seen && clock.now() < this.#lookAgainMs) return;
+    if (seen === this.#seen && !this.#isDue(timesOf(clock))) return;
     await this.#take();
     this.#seen = seen;
   }
@@ -112,7 +123,7 @@ export class RevocationSource {
   /** The issuing CAs are others: each gets its list, and the lists are published. */
   async renewLists(): Promise<void> {
     const { value } = this.inForce;
-    const crls = await this.#crlStore?.ensure(value.certificates, this.#options.clock.now());
+    const crls = await this.#crlStore?.ensure(value.certificates, timesOf(this.#options.clock));
     this.#put({ ...this.inForce.value, crls });
   }
 
@@ -135,8 +146,8 @@ export class RevocationSource {
     await leaves.renewRevoked();
     const certificates = await this.#findCertificates(list);
     shutOut.setCertificates(certificates);
-    const nowMs = clock.now();
-    const crls = await this.#crlStore?.ensure(certificates, nowMs);
+    const times = timesOf(clock);
+    const crls = await this.#crlStore?.ensure(certificates, times);
     const before = (await this.#marksStore.read()) ?? NO_MARKS;
     const marks = nextMarks(before, {
       revocations: list.values(),
@@ -144,22 +155,28 @@ export class RevocationSource {
       meshes: meshes(),
     });
     if (marks !== before) await this.#marksStore.write(marks);
-    this.#lookAgainMs = Math.min(
-      crls?.renewAtMs ?? Number.POSITIVE_INFINITY,
-      nowMs + LOOK_AGAIN_MS,
-    );
+    this.#lookedAtMs = times.nowMs;
     this.#put({ list, marks, crls, certificates });
+  }
+
+  /** Of a clock that was set, either way, too. */
+  #isDue({ nowMs, earliestMs, latestMs }: Times): boolean {
+    if (Math.abs(nowMs - this.#lookedAtMs) >= LOOK_AGAIN_MS) return true;
+    const { crls } = this.inForce.value;
+    return crls !== undefined && (latestMs >= crls.renewAtMs || earliestMs < crls.thisUpdateMs);
   }
 
   async #findCertificates(list: Revocations): Promise<readonly RevokedCertificate[]> {
     if (list.size === 0) return [];
     const { dataDir, clock, logger } = this.#options;
-    const { certificates, damaged } = await findCertificates(dataDir, clock.now());
+    // What has ended by one of the times that it may be is refused for as long as it may not have.
+    const { earliestMs } = timesOf(clock);
+    const { certificates, damaged } = await findCertificates(dataDir, earliestMs);
     if (damaged.length > 0) {
       const message = 'damaged leaves: what they held is not known, so it can not be refused';
       logger.error({ files: damaged }, message);
     }
-    const found = findRevokedCertificates(list, certificates, clock.now());
+    const found = findRevokedCertificates(list, certificates, earliestMs);
     if (found.length > 0 && this.#crlStore === undefined) {
       const message = 'the authority signs no revocation lists: certificates are good to their end';
       logger.warn({ certificates: found.length }, message);

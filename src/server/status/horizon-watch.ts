@@ -3,7 +3,7 @@
 // daily: a mesh whose certificates are no longer renewed has thousands of them. Looked at every
 // hour by the time of day, since one long timer would not count a machine's sleep.
 import { type Cancel, type Clock, DAY_MS, HOUR_MS, type Logger } from '../../base/index.js';
-import type { Authority, Leaf } from '../../ca/index.js';
+import type { Authority, Leaf, LocalAuthority } from '../../ca/index.js';
 import type { ServerCredential } from '../../ca/xds/index.js';
 import { toRenewAtMs } from '../../leaves/index.js';
 import type { Mesh } from '../../policy/index.js';
@@ -11,6 +11,7 @@ import { ChainReader, type Period, readPeriods } from '../../x509/read/index.js'
 import type { MemberView } from '../fleet/index.js';
 import type { Credential } from '../join/index.js';
 import {
+  type CaKind,
   HORIZON_KINDS,
   type Horizon,
   type HorizonKind,
@@ -22,6 +23,8 @@ import { toTokenEndMs } from './token-end.js';
 
 export interface HorizonWatchOptions {
   readonly authority: Pick<Authority, 'trustAnchorsPem'>;
+  /** The same where it is our own. */
+  readonly ownAuthority?: Pick<LocalAuthority, 'describe' | 'hasRootKey'> | undefined;
   readonly credential: Pick<ServerCredential, 'anchorPem' | 'certificate'>;
   /** Of the CRL that sidecars have; undefined where they have none. */
   readonly crl?: () => Period | undefined;
@@ -67,7 +70,7 @@ export class HorizonWatch {
 
   /** As it is now. @param members Those of this moment, where the caller has them already. */
   current(members: readonly MemberView[] = this.#options.members()): Horizon {
-    const { authority, credential, clock, crl } = this.#options;
+    const { authority, ownAuthority, credential, clock, crl } = this.#options;
     const { trustAnchorsPem } = authority;
     if (this.#chains?.anchorsPem !== trustAnchorsPem) {
       this.#chains = new ChainReader(trustAnchorsPem);
@@ -77,6 +80,8 @@ export class HorizonWatch {
       nowMs: clock.now(),
       nodes: members.map((member) => this.#toNodeEnds(member, chains)),
       anchors: chains.anchors,
+      issuer: toIssuerPeriod(ownAuthority),
+      ca: toCaKind(ownAuthority),
       xdsCertificate: firstPeriod(credential.certificate().chainPem),
       xdsAnchor: firstPeriod(credential.anchorPem),
       crl: crl?.(),
@@ -146,6 +151,16 @@ export class HorizonWatch {
     this.#leaves.set(leaf, { renewAt, chains, ends });
     return ends;
   }
+}
+
+function toIssuerPeriod(own: Pick<Authority, 'describe'> | undefined): Period | undefined {
+  const found = own?.describe().find(({ kind }) => kind === 'intermediate');
+  return found && { beginsAtMs: found.notBeforeMs, endsAtMs: found.notAfterMs };
+}
+
+function toCaKind(own: Pick<LocalAuthority, 'hasRootKey'> | undefined): CaKind {
+  if (own === undefined) return 'outside';
+  return own.hasRootKey ? 'own' : 'brought';
 }
 
 function firstPeriod(pem: string): Period {

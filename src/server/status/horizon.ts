@@ -49,12 +49,21 @@ export interface NodeEnds {
   readonly token: Period | undefined;
 }
 
+/**
+ * `own`: we have the root's key. `brought`: only the issuing CA's. `outside`: the CA is elsewhere.
+ */
+export type CaKind = 'own' | 'brought' | 'outside';
+
 export interface HorizonInput {
   readonly nowMs: number;
   /** The connected ones. */
   readonly nodes: readonly NodeEnds[];
   /** Of the trust domain: asked where no node has a leaf. */
   readonly anchors: readonly Period[];
+  /** That signs now: likewise. Undefined: not known. */
+  readonly issuer?: Period | undefined;
+  /** Who renews root and issuing CA. Default: own. */
+  readonly ca?: CaKind;
   readonly xdsCertificate: Period;
   readonly xdsAnchor: Period;
   readonly crl: Period | undefined;
@@ -102,7 +111,7 @@ export function toHorizon(input: HorizonInput): Horizon {
     if (first !== undefined) byKind.set(what, toEnd(first));
   }
   const first = firstOf(all, nowMs);
-  const warnings = toWarnings(all, nowMs);
+  const warnings = toWarnings(all, input);
   return { first: first === undefined ? undefined : toEnd(first), byNode, byKind, warnings };
 }
 
@@ -144,7 +153,11 @@ function once(
 function toSharedEnds(input: HorizonInput): Known[] {
   const { anchors, nodes, xdsAnchor, xdsCertificate, crl } = input;
   const hasRoot = nodes.some(({ root }) => root !== undefined);
+  const hasIssuer = nodes.some(({ issuer }) => issuer !== undefined);
   return [
+    ...known('issuer', hasIssuer ? undefined : input.issuer, (period) =>
+      leadOf(period, ROTATION_MS, 3),
+    ),
     ...(hasRoot ? [] : anchors).flatMap((anchor) =>
       known('root', anchor, (period) => leadOf(period, ROTATION_MS, 3)),
     ),
@@ -220,12 +233,15 @@ function toEnd({ atMs, what, node }: HorizonEnd): HorizonEnd {
 }
 
 /** Everybody's (an issuing CA, a root) once, however many nodes stand under it. */
-function toWarnings(ends: readonly Known[], nowMs: number): readonly HorizonWarning[] {
+function toWarnings(
+  ends: readonly Known[],
+  { nowMs, ca = 'own' }: Pick<HorizonInput, 'nowMs' | 'ca'>,
+): readonly HorizonWarning[] {
   const warnings = new Map<string, HorizonWarning>();
   for (const end of ends) {
     if (nowMs < end.nearAtMs) continue;
     const key = JSON.stringify([end.what, end.node ?? end.atMs]);
-    if (!warnings.has(key)) warnings.set(key, { ...toEnd(end), text: toText(end, nowMs) });
+    if (!warnings.has(key)) warnings.set(key, { ...toEnd(end), text: toText(end, { nowMs, ca }) });
   }
   return [...warnings.values()].sort(
     (a, b) => HORIZON_KINDS.indexOf(a.what) - HORIZON_KINDS.indexOf(b.what) || compare(a, b),
@@ -242,8 +258,23 @@ const TEXTS: Readonly<Record<HorizonKind, string>> = {
   'xds-anchor': 'no sidecar could join again: each needs a new bootstrap before that',
 };
 
-function toText({ what, atMs, node }: HorizonEnd, nowMs: number): string {
+/** What is to be done where others than we renew. */
+const OTHERS: Readonly<Record<CaKind, Partial<Record<HorizonKind, string>>>> = {
+  own: {},
+  brought: {
+    issuer: `every leaf under it ends then: import its successor with ${COMMANDS.importCa}`,
+  },
+  outside: {
+    root: 'every leaf under it ends then: name its successor in mesh.yaml beside it',
+    issuer: 'every leaf under it ends then: the outside CA should have replaced it',
+  },
+};
+
+function toText(
+  { what, atMs, node }: HorizonEnd,
+  { nowMs, ca }: { readonly nowMs: number; readonly ca: CaKind },
+): string {
   const whose = node === undefined ? '' : ` of ${node}`;
   const verb = atMs <= nowMs ? 'ended' : 'ends';
-  return `${what}${whose} ${verb} ${toRfc3339(atMs)}: ${TEXTS[what]}`;
+  return `${what}${whose} ${verb} ${toRfc3339(atMs)}: ${OTHERS[ca][what] ?? TEXTS[what]}`;
 }

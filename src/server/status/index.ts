@@ -1,7 +1,6 @@
 export { createAdminServer } from './admin.js';
 export { createApi } from './api.js';
 export type { ServiceAttendance } from './attendance.js';
-export { ClockWatch, clockSchema } from './clock-watch.js';
 export type { Horizon } from './horizon.js';
 export type { HorizonStatus, WarningStatus } from './horizon-report.js';
 export { HorizonWatch } from './horizon-watch.js';

@@ -43,6 +43,11 @@ export function toMetrics(input: StatusInput): string {
       help: 'When the newest good mesh was read.',
       value: toSeconds(meshState.loadedAtMs),
     },
+    {
+      name: 'clock_ahead_seconds',
+      help: 'By how much the clock is ahead of what it should be, where it is in doubt.',
+      value: toSeconds(input.clockAheadMs),
+    },
     { name: 'revocations', help: 'Revocations in force.', value: revocations.list.size },
   ];
   if (revocations.crls !== undefined) {

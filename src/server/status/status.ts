@@ -126,6 +126,8 @@ export interface StatusInput {
   readonly keyEndMs: (keyId: string) => number | undefined;
   /** What is wrong with the server's surroundings. */
   readonly troubles: readonly Trouble[];
+  /** By how much the clock is ahead where it is in doubt, ms; negative: behind. */
+  readonly clockAheadMs: number;
   /** A change of root that is under way. */
   readonly caPhase?: CaPhase | undefined;
   readonly refusals: RefusalView;

@@ -12,6 +12,7 @@ import type { MemberView } from '../fleet/index.js';
 import type { MeshState, Rollout } from '../mesh/index.js';
 import { toSources, toTypeName } from './rejected.js';
 import { type PendingEditStatus, toPendingEditStatus } from './status.js';
+import type { Trouble } from './trouble.js';
 import { toUnboundStatuses, type UnboundStatus } from './unbound.js';
 
 export interface Nack {
@@ -54,6 +55,8 @@ export type WaitAnswer =
       readonly server: string | null;
       /** An edit of the mesh file that isn't taken yet. */
       readonly pendingEdit?: PendingEditStatus;
+      /** What is wrong with the server's surroundings, such as its disk, in words. */
+      readonly troubles: readonly string[];
     };
 
 export interface WaitInput {
@@ -64,6 +67,7 @@ export interface WaitInput {
   readonly rollout: Rollout;
   /** The mesh that is in force and stored. */
   readonly settled: () => Mesh | undefined;
+  readonly troubles: () => readonly Trouble[];
 }
 
 /** On how many sidecars at least. */
@@ -81,6 +85,7 @@ const NOT_YET = {
   waitingFor: [],
   lacking: [],
   server: null,
+  troubles: [],
 } as const;
 
 /** @param query `proxies=3`, `service=web=2`. @throws MeshError request-invalid, service-unknown */
@@ -158,7 +163,9 @@ function toTimeout(input: WaitInput, demand: Demand): WaitAnswer {
   const lacking = toLacks(all, mesh, demand);
   const isOther = waitingFor.length + lacking.length === 0 && edit === undefined;
   const server = isOther ? toServerWork(input) : null;
-  const timeout = { ...NOT_YET, reason: 'timeout', waitingFor, lacking, server } as const;
+  const troubles = input.troubles().map(({ text }) => text);
+  const found = { waitingFor, lacking, server, troubles };
+  const timeout = { ...NOT_YET, reason: 'timeout', ...found } as const;
   return edit === undefined ? timeout : { ...timeout, pendingEdit: toPendingEditStatus(edit) };
 }
 

@@ -1,9 +1,9 @@
 // The CAs of a trust domain: a root that signs itself, and an issuing CA below it. Each has a key
 // of its own, and is judged like everything that is issued.
-import type { Random } from '../../base/index.js';
+import type { Random, Times } from '../../base/index.js';
 import { toTrustDomainId } from '../../spiffe/index.js';
 import type { KeyPair } from '../keys/index.js';
-import { type Issuer, issueCertificate, periodFrom, toIssuer } from './issue.js';
+import { caPeriodFrom, type Issuer, issueCertificate, toIssuer } from './issue.js';
 import {
   INTERMEDIATE_LIFETIME_MS,
   intermediateTemplate,
@@ -16,13 +16,13 @@ import {
 export interface CaRequest {
   readonly trustDomain: string;
   readonly keys: KeyPair;
-  readonly nowMs: number;
+  readonly times: Times;
   readonly random: Random;
 }
 
 /** @throws MeshError certificate-invalid */
 export function issueRoot(request: CaRequest): Issuer {
-  const { keys, nowMs } = request;
+  const { keys, times } = request;
   const { trustDomainId, fields } = toFields(request);
   const issued = issueCertificate({
     template: rootTemplate({ ...fields, trustDomainId }),
@@ -32,7 +32,7 @@ export function issueRoot(request: CaRequest): Issuer {
       kind: 'authority',
       spiffeId: trustDomainId,
       pathLength: ROOT_PATH_LENGTH,
-      ...periodFrom(nowMs, ROOT_LIFETIME_MS),
+      ...caPeriodFrom(times, ROOT_LIFETIME_MS),
     },
   });
   return toIssuer(issued, keys.privateKeyPem);
@@ -40,7 +40,7 @@ export function issueRoot(request: CaRequest): Issuer {
 
 /** @throws MeshError certificate-invalid */
 export function issueIssuingCa(request: CaRequest & { readonly root: Issuer }): Issuer {
-  const { keys, nowMs, root } = request;
+  const { keys, times, root } = request;
   const { trustDomainId, fields } = toFields(request);
   const issued = issueCertificate({
     template: intermediateTemplate({ ...fields, trustDomainId, issuer: root.facts }),
@@ -50,14 +50,14 @@ export function issueIssuingCa(request: CaRequest & { readonly root: Issuer }): 
       kind: 'authority',
       spiffeId: trustDomainId,
       pathLength: 0,
-      ...periodFrom(nowMs, INTERMEDIATE_LIFETIME_MS),
+      ...caPeriodFrom(times, INTERMEDIATE_LIFETIME_MS),
     },
   });
   return toIssuer(issued, keys.privateKeyPem);
 }
 
-function toFields({ trustDomain, keys, nowMs, random }: CaRequest) {
+function toFields({ trustDomain, keys, times, random }: CaRequest) {
   const { publicKeyDer } = keys;
-  const fields = { serialHex: toSerialHex(random), publicKeyDer, nowMs };
+  const fields = { serialHex: toSerialHex(random), publicKeyDer, times };
   return { trustDomainId: toTrustDomainId(trustDomain), fields };
 }

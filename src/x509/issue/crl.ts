@@ -4,13 +4,13 @@
 // from the disk.
 // Rules: RFC 5280 section 5.
 
-import { DAY_MS, MeshError, SECOND_MS, toRfc3339 } from '../../base/index.js';
+import { DAY_MS, MeshError, SECOND_MS, type Times, toRfc3339 } from '../../base/index.js';
 import { verifyDer } from '../keys/index.js';
 import type { CertificateFacts } from '../read/index.js';
 import { type CrlFacts, readCrl, toCrlPem } from '../read/index.js';
 import { type CrlTemplate, signCrl } from './crl-sign.js';
 import type { Issuer } from './issue.js';
-import { BACKDATE_MS } from './template.js';
+import { CA_BACKDATE_MS } from './template.js';
 
 /**
  * Signed anew at half of this, a list has 100 days left: more than the longest leaf (90 days), so
@@ -31,7 +31,7 @@ export interface CrlRequest {
   readonly revoked: readonly RevokedSerial[];
   /** Greater than that of the list before. */
   readonly number: number;
-  readonly nowMs: number;
+  readonly times: Times;
 }
 
 /** How an authority says which of its certificates are refused. */
@@ -52,7 +52,7 @@ export function issueCrl(request: CrlRequest, issuer: Issuer): string {
   const { subjectDer, keyIdHex = '' } = issuer.facts;
   const der = signCrl(template, { subjectDer, keyIdHex, privateKey: issuer.privateKey });
   const crl = readCrl(der);
-  const problems = [...crlProblems({ crl, issuer: issuer.facts, nowMs: request.nowMs })];
+  const problems = [...crlProblems({ crl, issuer: issuer.facts, times: request.times })];
   if (JSON.stringify(crl.entries) !== JSON.stringify(template.entries)) {
     problems.push('expected the serials that were asked for but got others');
   }
@@ -60,13 +60,13 @@ export function issueCrl(request: CrlRequest, issuer: Issuer): string {
   return toCrlPem(der);
 }
 
-/** What keeps a list from being sent at `nowMs`; none where it is good. */
+/** What keeps a list from being sent at these times; none where it is good. */
 export function* crlProblems(options: {
   readonly crl: CrlFacts;
   readonly issuer: CertificateFacts;
-  readonly nowMs: number;
+  readonly times: Times;
 }): Iterable<string> {
-  const { crl, issuer, nowMs } = options;
+  const { crl, issuer, times } = options;
   if (crl.version !== 2) yield `expected version 2 but got ${crl.version}`;
   if (!crl.issuerDer.equals(issuer.subjectDer)) {
     yield 'expected the name of its issuer but got another';
@@ -84,7 +84,7 @@ export function* crlProblems(options: {
   if (new Set(crl.entries.map(({ serialHex }) => serialHex)).size !== crl.entries.length) {
     yield 'expected each serial once but got one twice';
   }
-  if (crl.thisUpdateMs > nowMs || crl.nextUpdateMs <= nowMs) {
+  if (crl.thisUpdateMs > times.earliestMs || crl.nextUpdateMs <= times.latestMs) {
     const period = [crl.thisUpdateMs, crl.nextUpdateMs].map((ms) => toRfc3339(ms));
     yield `expected a list in force but its period is ${period.join(' to ')}`;
   }
@@ -93,15 +93,15 @@ export function* crlProblems(options: {
 }
 
 const MAX_NUMBER_BYTES = 20;
-function toTemplate({ revoked, number, nowMs }: CrlRequest): CrlTemplate {
+function toTemplate({ revoked, number, times }: CrlRequest): CrlTemplate {
   const entries = revoked.map(({ serialHex, revokedAtMs }) => ({
     serialHex,
     revokedAtMs: toWholeSecond(revokedAtMs),
   }));
   return {
     number,
-    thisUpdateMs: toWholeSecond(nowMs - BACKDATE_MS),
-    nextUpdateMs: toWholeSecond(nowMs + CRL_LIFETIME_MS),
+    thisUpdateMs: toWholeSecond(times.earliestMs - CA_BACKDATE_MS),
+    nextUpdateMs: toWholeSecond(times.latestMs + CRL_LIFETIME_MS),
     entries: entries.sort((a, b) => compareSerials(a.serialHex, b.serialHex)),
   };
 }

@@ -1,4 +1,5 @@
 export { issueIssuingCa, issueRoot } from './authorities.js';
+export { type CaRenewal, planCaRenewal } from './ca-renewal.js';
 export {
   CRL_RENEW_AT_MS,
   type CrlAuthority,
@@ -7,12 +8,20 @@ export {
   issueCrl,
 } from './crl.js';
 export { createCsr, toCsrPem } from './csr.js';
-export { type Issued, type Issuer, issueCertificate, periodFrom, toIssuer } from './issue.js';
+export {
+  caPeriodFrom,
+  type Issued,
+  type Issuer,
+  issueCertificate,
+  periodFrom,
+  toIssuer,
+} from './issue.js';
 export {
   authorityFields,
   BACKDATE_MS,
   type CertificateTemplate,
+  caPeriodWithin,
+  INTERMEDIATE_LIFETIME_MS,
   leafTemplate,
-  periodWithin,
   toSerialHex,
 } from './template.js';

@@ -2,7 +2,7 @@
 // leaves here that was not read back and found to be what was asked for.
 import assert from 'node:assert';
 import { createPrivateKey, type KeyObject } from 'node:crypto';
-import { SECOND_MS } from '../../base/index.js';
+import { SECOND_MS, type Times } from '../../base/index.js';
 import { assertCertificate, type Expectation } from '../check/index.js';
 import type { KeyPair } from '../keys/index.js';
 import {
@@ -12,7 +12,7 @@ import {
   toPem,
 } from '../read/index.js';
 import { type Signer, signCertificate, toKeyIdHex, toSubjectDer } from './sign.js';
-import { BACKDATE_MS, type CertificateTemplate } from './template.js';
+import { BACKDATE_MS, CA_BACKDATE_MS, type CertificateTemplate } from './template.js';
 
 /** A certificate of a CA with its key, ready to sign. */
 export interface Issuer {
@@ -65,9 +65,15 @@ export function toIssuer(issued: Issued, privateKeyPem: string): Issuer {
   return { ...issued, privateKeyPem, privateKey: createPrivateKey(privateKeyPem) };
 }
 
-/** The period that a certificate made at `nowMs` must lie within. */
-export function periodFrom(nowMs: number, lifetimeMs: number) {
-  return { earliestBeginMs: nowMs - BACKDATE_MS - SECOND_MS, latestEndMs: nowMs + lifetimeMs };
+/** The period that a certificate made at these times must lie within. */
+export function periodFrom(times: Times, lifetimeMs: number, backdateMs = BACKDATE_MS) {
+  const earliestBeginMs = times.earliestMs - backdateMs - SECOND_MS;
+  return { earliestBeginMs, latestEndMs: times.latestMs + lifetimeMs };
+}
+
+/** The same for a CA, or the xDS port's own certificate. */
+export function caPeriodFrom(times: Times, lifetimeMs: number) {
+  return periodFrom(times, lifetimeMs, CA_BACKDATE_MS);
 }
 
 function toSigner(issuer: Issuer): Signer {

@@ -3,7 +3,7 @@
 // its own rules. Three shapes are here: root, issuing intermediate and workload leaf (X.509-SVID).
 // Rules: https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md, RFC 5280 section 4.
 import assert from 'node:assert';
-import { MINUTE_MS, type Random, SECOND_MS, YEAR_MS } from '../../base/index.js';
+import { MINUTE_MS, type Random, SECOND_MS, type Times, YEAR_MS } from '../../base/index.js';
 import type { SpiffeId } from '../../spiffe/index.js';
 
 export type KeyUsage = 'digitalSignature' | 'keyCertSign' | 'cRLSign';
@@ -47,6 +47,12 @@ export interface IssuerPeriod {
 
 /** Clocks run apart: certificates begin this long before they are issued. */
 export const BACKDATE_MS = 5 * MINUTE_MS;
+/**
+ * A CA begins so much earlier, and what is below it may begin with it (decision 031): nobody gains
+ * by an early begin, since the key doesn't exist before, and a clock that is set back doesn't make
+ * the whole mesh wait for a date.
+ */
+export const CA_BACKDATE_MS = YEAR_MS;
 /** A root outlives any plan: replacing it is a phased rotation. */
 export const ROOT_LIFETIME_MS = 10 * YEAR_MS;
 /**
@@ -71,7 +77,8 @@ export function toSerialHex(random: Random): string {
 export interface CommonOptions {
   readonly serialHex: string;
   readonly publicKeyDer: Buffer;
-  readonly nowMs: number;
+  /** When it is asked for; it is in force at every time that this may be. */
+  readonly times: Times;
 }
 
 /**
@@ -86,7 +93,7 @@ export function rootTemplate(
 ): CertificateTemplate {
   return {
     ...authorityFields(options, 'root'),
-    ...periodWithin({ nowMs: options.nowMs, lifetimeMs: ROOT_LIFETIME_MS }),
+    ...caPeriodWithin({ times: options.times, lifetimeMs: ROOT_LIFETIME_MS }),
     pathLength: ROOT_PATH_LENGTH,
     uris: [options.trustDomainId],
   };
@@ -96,10 +103,10 @@ export function rootTemplate(
 export function intermediateTemplate(
   options: CommonOptions & { readonly trustDomainId: SpiffeId; readonly issuer: IssuerPeriod },
 ): CertificateTemplate {
-  const { nowMs, issuer } = options;
+  const { times, issuer } = options;
   return {
     ...authorityFields(options, 'intermediate'),
-    ...periodWithin({ nowMs, lifetimeMs: INTERMEDIATE_LIFETIME_MS, issuer }),
+    ...caPeriodWithin({ times, lifetimeMs: INTERMEDIATE_LIFETIME_MS, issuer }),
     pathLength: 0,
     uris: [options.trustDomainId],
   };
@@ -116,12 +123,12 @@ export function leafTemplate(
     readonly issuer: IssuerPeriod;
   },
 ): CertificateTemplate {
-  const { serialHex, publicKeyDer, nowMs, issuer } = options;
+  const { serialHex, publicKeyDer, times, issuer } = options;
   return {
     serialHex,
     publicKeyDer,
     subject: [],
-    ...periodWithin({ nowMs, lifetimeMs: options.ttlMs, issuer }),
+    ...periodWithin({ times, lifetimeMs: options.ttlMs, issuer }),
     isCa: false,
     keyUsage: ['digitalSignature'],
     extendedKeyUsage: ['serverAuth', 'clientAuth'],
@@ -135,7 +142,10 @@ export function leafTemplate(
  * The name of a CA has part of its serial in it: verifiers find an issuer by name first, so two
  * roots of one name, during a rotation, would be taken for each other.
  */
-export function authorityFields(options: CommonOptions, role: string) {
+export function authorityFields(
+  options: Pick<CommonOptions, 'serialHex' | 'publicKeyDer'>,
+  role: string,
+) {
   const { serialHex, publicKeyDer } = options;
   return {
     serialHex,
@@ -152,20 +162,29 @@ export function authorityFields(options: CommonOptions, role: string) {
   } as const satisfies Partial<CertificateTemplate>;
 }
 
+export interface PeriodOptions {
+  readonly times: Times;
+  readonly lifetimeMs: number;
+  readonly issuer?: IssuerPeriod;
+  /** Default: `BACKDATE_MS`. */
+  readonly backdateMs?: number;
+}
+
 /**
  * Back-dated, and within the issuer's own period: a leaf that outlives its issuer fails before its
  * end.
  */
-export function periodWithin(options: {
-  readonly nowMs: number;
-  readonly lifetimeMs: number;
-  readonly issuer?: IssuerPeriod;
-}): { readonly notBeforeMs: number; readonly notAfterMs: number } {
-  const { nowMs, lifetimeMs, issuer } = options;
+function periodWithin(options: PeriodOptions): IssuerPeriod {
+  const { times, lifetimeMs, issuer, backdateMs = BACKDATE_MS } = options;
   assert(lifetimeMs >= SECOND_MS, 'a certificate lives for at least a second');
-  const begin = Math.max(nowMs - BACKDATE_MS, issuer?.notBeforeMs ?? 0);
-  const end = Math.min(nowMs + lifetimeMs, issuer?.notAfterMs ?? Number.MAX_SAFE_INTEGER);
+  const begin = Math.max(times.earliestMs - backdateMs, issuer?.notBeforeMs ?? 0);
+  const end = Math.min(times.latestMs + lifetimeMs, issuer?.notAfterMs ?? Number.MAX_SAFE_INTEGER);
   return { notBeforeMs: wholeSecond(begin), notAfterMs: wholeSecond(end) };
+}
+
+/** The same for a CA, and for what only a CA of ours stands above. */
+export function caPeriodWithin(options: Omit<PeriodOptions, 'backdateMs'>): IssuerPeriod {
+  return periodWithin({ ...options, backdateMs: CA_BACKDATE_MS });
 }
 
 function wholeSecond(timeMs: number): number {

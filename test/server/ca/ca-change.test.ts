@@ -29,13 +29,21 @@ async function setup() {
   const store = createOrderStore(dataDir);
   const tools = { clock, random, keySource: generateKeys };
   const options = { dataDir, clock, random, trustDomain: DOMAIN };
-  const world = { proxies: [] as CaProxy[], changes: 0 };
+  const world = {
+    proxies: [] as CaProxy[],
+    changes: 0,
+    held: undefined as string | undefined,
+  };
+  const hold = (held: string | undefined): void => {
+    world.held = held;
+  };
   const open = async () => {
     const { authority } = await loadOrCreateAuthority(options);
     const change = new CaChange({
       ...{ authority, dataDir, clock, logger, passphrase: undefined },
       proxies: () => world.proxies,
       handedOutEndMs: (beforeMs) => lastHandedOutEndMs(dataDir, beforeMs),
+      hold: () => world.held,
       onChange: () => {
         world.changes++;
       },
@@ -57,7 +65,18 @@ async function setup() {
     await recordHandedOut(dataDir, { certificate, service: 'web' });
   };
   const orders = { offer, finish, waiting };
-  return { clock, dataDir, logger, world, open, chain, handOut, ...orders, ...(await open()) };
+  return {
+    clock,
+    dataDir,
+    logger,
+    world,
+    open,
+    chain,
+    handOut,
+    hold,
+    ...orders,
+    ...(await open()),
+  };
 }
 
 /** Another issuing CA under the root of that chain. */
@@ -70,6 +89,7 @@ const proxy = (change: Partial<CaProxy> = {}): CaProxy => ({
   node: 'web~1',
   state: 'synced',
   isCurrent: true,
+  hasLeaf: true,
   ...change,
 });
 
@@ -126,6 +146,36 @@ describe('a chain that a command left', () => {
     clock.advance(HOUR_MS);
     await change.advance();
     expect([authority.change?.stage, change.phase?.waitingFor]).toEqual(['trust', ['web~1']]);
+  });
+
+  it('a proxy that has no certificate in force holds nothing up', async () => {
+    const { authority, chain, world, look, offer } = await setup();
+    world.proxies = [proxy({ state: 'nacked', isCurrent: false, hasLeaf: false })];
+    await offer(chain);
+    await look();
+    expect([authority.change, authority.trustAnchorsPem]).toEqual([undefined, chain.root.pem]);
+  });
+
+  it('a clock in doubt takes no new root and lets no old one go, and that is said', async () => {
+    const { authority, chain, change, world, hold, look, offer, waiting, dataDir } = await setup();
+    hold('the clock: it says 2028');
+    await offer(chain);
+    await look();
+    const [name = ''] = waiting();
+    const receipt = dataDir.files.get(name.replace('.json', '.receipt.json'));
+    expect(receipt).toContain('the clock: it says 2028');
+    expect(authority.change).toBe(undefined);
+    hold(undefined);
+    world.proxies = [proxy({ state: 'pending' })];
+    await look();
+    expect(authority.change?.stage).toBe('trust');
+    hold('the clock: it says 2028');
+    world.proxies = [proxy()];
+    await change.advance();
+    expect(change.phase?.waitingFor).toEqual(['the clock: it says 2028']);
+    hold(undefined);
+    await change.advance();
+    expect([authority.change, authority.trustAnchorsPem]).toEqual([undefined, chain.root.pem]);
   });
 
   it('a second one waits for the end of the first', async () => {

@@ -28,7 +28,7 @@ function setUp() {
     onChange: () => world.changes++,
   });
   const peer = new FakeStream(fakeSidecar('ledger', '10.0.0.7'));
-  const member = new Member(peer.stream);
+  const member = new Member(peer.stream, () => undefined);
   return {
     ...{ clock, logger, world, retries, peer, member },
     reject(message = inUse('inbound:8080', 8080), ...resources: ReturnType<typeof listener>[]) {

@@ -272,6 +272,39 @@ describe('leaves', () => {
   });
 });
 
+describe('a certificate that was not to be had', () => {
+  it('that a full disk kept away is no trouble once it is there', async () => {
+    const { world, fleet, leaves, join, take, states, troubles, changes } = setUp();
+    const peer = await join();
+    take(peer);
+    leaves.failure = new MeshError('data-unwritable', 'expected to write but got ENOSPC');
+    world.mesh = meshIn('12h');
+    fleet.renewLeaves();
+    await settle();
+    expect([states(), troubles()]).toEqual([
+      ['nacked'],
+      ['no certificate: expected to write but got ENOSPC'],
+    ]);
+    // There is room, and the leaf is renewed by time: nobody prepares anything.
+    leaves.failure = undefined;
+    const before = changes();
+    leaves.renew('web~10.0.0.1');
+    fleet.publishLeaf('web~10.0.0.1');
+    expect([states(), troubles()]).toEqual([['synced'], []]);
+    expect(changes()).toBe(before + 1);
+  });
+
+  it('one that has not begun is the state', async () => {
+    const { clock, join, take, states, troubles } = setUp();
+    take(await join());
+    clock.jump(-2 * 86_400_000);
+    expect([states(), troubles()]).toEqual([
+      ['nacked'],
+      ['its certificate begins 2025-12-31T00:00:00.000Z'],
+    ]);
+  });
+});
+
 describe('a sidecar that leaves', () => {
   it('is forgotten with its last stream: a newer stream supersedes it', async () => {
     const { world, fleet, join, take, members, leaves } = setUp();

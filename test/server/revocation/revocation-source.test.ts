@@ -228,10 +228,11 @@ describe('a new issuing CA', () => {
     const tell = (): void => {
       for (const listener of listeners) listener();
     };
-    /** Whether a leaf was issued meanwhile. */
+    /** By the next issuing CA; whether it was issued meanwhile. */
     const issue = () => {
       let isIssued = false;
-      const leaf = authority.issueLeaf(SETTINGS).then((issued) => {
+      const leaf = authority.renewIssuer().then(async () => {
+        const issued = await authority.issueLeaf(SETTINGS);
         isIssued = true;
         return issued;
       });

@@ -3,7 +3,7 @@ import { type Mesh, parseMesh } from '../../../src/policy/index.js';
 import type { MemberView } from '../../../src/server/fleet/index.js';
 import type { MeshState } from '../../../src/server/mesh/index.js';
 import { type ProxyState, Rollout } from '../../../src/server/mesh/index.js';
-import type { WaitAnswer } from '../../../src/server/status/index.js';
+import type { Trouble, WaitAnswer } from '../../../src/server/status/index.js';
 import {
   type Demand,
   NO_DEMAND,
@@ -54,6 +54,7 @@ function setUp() {
   rollout.onSettled((mesh) => {
     settled = mesh;
   });
+  let troubles: readonly Trouble[] = [];
   const listeners = new Set<() => void>();
   const gone = new AbortController();
   const input = {
@@ -62,6 +63,7 @@ function setUp() {
     missing: () => missing,
     rollout,
     settled: () => settled,
+    troubles: () => troubles,
   };
   const onChange = (listener: () => void) => {
     listeners.add(listener);
@@ -88,6 +90,9 @@ function setUp() {
     },
     setMissing(next: readonly string[]) {
       missing = next;
+    },
+    setTroubles(next: readonly Trouble[]) {
+      troubles = next;
     },
     setMesh(next: Partial<MeshState>) {
       meshState = { ...meshState, ...next };
@@ -132,6 +137,7 @@ it('a NACK is the answer, with the words of Envoy and each place once', async ()
     waitingFor: [],
     lacking: [],
     server: null,
+    troubles: [],
   });
 });
 
@@ -239,6 +245,20 @@ it('after a restart wait names whom it waits for, not "0 proxies still to follow
   expect(await alone).toMatchObject({
     ...{ waitingFor: [], server: 'the mesh has yet to be put in force' },
   });
+});
+
+it('a disk that can not be written is named in the answer, and no longer when it can', async () => {
+  const { wait, set, clock, setTroubles } = setUp();
+  set([member('web~a', 'pending')]);
+  const text = 'the data folder cannot be written since 2026: rollout.json: ENOSPC';
+  setTroubles([{ kind: 'disk', text }]);
+  const full = wait(1_000);
+  clock.advance(1_000);
+  expect(await full).toMatchObject({ reason: 'timeout', troubles: [text] });
+  setTroubles([]);
+  const well = wait(1_000);
+  clock.advance(1_000);
+  expect(await well).toMatchObject({ reason: 'timeout', troubles: [] });
 });
 
 it('connected sidecars of an undeclared service are named in the answer', async () => {

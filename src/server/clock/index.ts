@@ -1,0 +1,1 @@
+export { ClockWatch, clockSchema } from './clock-watch.js';
