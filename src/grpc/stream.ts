@@ -25,6 +25,7 @@ import type { DiscoveryHooks, Host } from './host.js';
 import { type DiscoveryCall, peerAddress, toCaller } from './peer.js';
 import { toResourceStatuses } from './resource-status.js';
 import { isForPeer, toStatus } from './status.js';
+import { toSteering } from './steering.js';
 
 type Phase<A> =
   /** For its first request. */
@@ -237,6 +238,8 @@ export class Stream<A> {
       case 'nacked':
         this.#noteTime(effect);
         return;
+      case 'refused':
+        return;
     }
   }
 
@@ -279,9 +282,7 @@ export class Stream<A> {
       ...this.#kind,
       peerAddress: this.#address,
       connectedAtMs: this.#host.clock.now(),
-      setSnapshot: (snapshot) => {
-        this.#step({ kind: 'snapshot', snapshot });
-      },
+      ...toSteering((event) => this.#step(event)),
       close: (error) => this.close(error),
       state: () => toReports(this.#session),
       resources: () =>
