@@ -61,3 +61,15 @@ export function toLibraryTables(fleet, run, aims) {
     toChangeTable(fleet, run, own),
   ].join('\n\n');
 }
+
+/** What `set` of one resource takes in a linear cache, by how many there are. */
+export function toSetTable(sizes) {
+  return toTable('library: set of one resource in a linear cache (flat)', [
+    ['resources', 'p50', 'p99', 'max', 'fill'],
+    ...sizes.map(({ resources, p50Ms, p99Ms, maxMs, fillMs }) => [
+      String(resources),
+      ...[p50Ms, p99Ms, maxMs].map((value) => `${value.toFixed(3)} ms`),
+      ms(fillMs),
+    ]),
+  ]);
+}

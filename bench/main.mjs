@@ -11,7 +11,8 @@ import { benchColdStart } from './cold-start.mjs';
 import { benchFleet } from './fleet.mjs';
 import { benchIssue } from './issue.mjs';
 import { benchLibrary } from './library.mjs';
-import { toGrowthTable, toLibraryTables } from './library-report.mjs';
+import { toGrowthTable, toLibraryTables, toSetTable } from './library-report.mjs';
+import { benchLinearSet } from './linear-set.mjs';
 import { benchPush } from './push.mjs';
 import {
   toColdStartTable,
@@ -82,6 +83,8 @@ async function run({ only, streams, rounds, nodeArgs, quick }, folder) {
     const onFleet = (fleet, run) => print(toLibraryTables(fleet, run, AIMS));
     const onGrowth = (result) => print(toGrowthTable(result));
     results.library = await benchLibrary({ streams, rounds, onFleet, onGrowth, nodeArgs });
+    results.linearSet = await benchLinearSet({ quick });
+    print(toSetTable(results.linearSet));
   }
   return results;
 }

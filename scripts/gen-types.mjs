@@ -75,6 +75,13 @@ export function emitTypes(shapes, encoded, methods) {
     'export interface Encoder<T> {',
     '  encode(message: T, writer?: Writer): Writer;',
     '}',
+    ...(methods.includes('decode')
+      ? [
+          'export interface Codec<T> extends Encoder<T> {',
+          '  decode(bytes: Uint8Array, length?: number): T;',
+          '}',
+        ]
+      : []),
   ];
   for (const top of shapes.nestedArray) {
     lines.push(`export namespace ${top.name} {`);

@@ -1,7 +1,8 @@
 // Generates src/gen from Envoy's v3 API protos and our own: encoders without reflection (what
 // `serve` loads), exact TypeScript shapes of every message (a misspelt field doesn't compile), and
-// the JSON descriptor for ProtoJSON (`render`, `bootstrap`, tests). Nothing there is edited or
-// committed.
+// the JSON descriptor for ProtoJSON (`render`, `bootstrap`, tests). `api` is for users of the
+// library, with decoders and many more messages; nothing of ours loads it. Nothing there is edited
+// or committed.
 import { createHash } from 'node:crypto';
 import {
   existsSync,
@@ -25,6 +26,7 @@ import {
   DESCRIBED_PROTOS,
   ENCODED_PROTOS,
   REFLECTED_PROTOS,
+  toLibraryProtos,
 } from './proto-files.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -120,6 +122,17 @@ await emitModule({
   described: BOOTSTRAP_PROTOS,
   paths: includes,
   methods: ['encode'],
+});
+const envoyFiles = readdirSync(join(deps, 'envoy-api'), { recursive: true })
+  .filter((file) => file.endsWith('.proto'))
+  .map((file) => file.replaceAll('\\', '/'));
+const libraryProtos = toLibraryProtos(envoyFiles);
+await emitModule({
+  name: 'api',
+  files: libraryProtos,
+  described: libraryProtos,
+  paths: includes,
+  methods: ['encode', 'decode'],
 });
 await emitModule({
   name: 'wire',

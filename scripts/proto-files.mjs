@@ -20,6 +20,37 @@ export const ENCODED_PROTOS = [
   v3('extensions/http/header_formatters/preserve_case', 'preserve_case'),
 ];
 
+/** What others build configurations of, in `countersign/envoy`: all of these folders. */
+const LIBRARY_FOLDERS = [
+  ...['filters/http', 'filters/listener', 'filters/network', 'access_loggers/file'],
+  ...['access_loggers/stream', 'access_loggers/grpc', 'access_loggers/filters'],
+  ...['transport_sockets', 'upstreams', 'compression', 'load_balancing_policies', 'retry'],
+  ...['health_checkers', 'clusters', 'http', 'internal_redirect', 'path', 'request_id'],
+  ...['string_matcher', 'early_data'],
+].map((folder) => `envoy/extensions/${folder}/`);
+/** But what is of one vendor, of a protocol of its own, or imports protos that nobody ships. */
+const LEFT_OUT = /dubbo|thrift|mongo|zookeeper|redis|wasm|aws|s2a|alts|\/quic\//;
+
+/** What `countersign/envoy` encodes and decodes, of all files of the v3 API. */
+export function toLibraryProtos(files) {
+  const extensions = files.filter(
+    (file) =>
+      LIBRARY_FOLDERS.some((folder) => file.startsWith(folder)) &&
+      file.includes('/v3/') &&
+      !LEFT_OUT.test(file),
+  );
+  return [
+    ...new Set([
+      ...ENCODED_PROTOS,
+      ...extensions.sort(),
+      v3('config/bootstrap', 'bootstrap'),
+      v3('config/route', 'scoped_route'),
+      v3('service/discovery', 'discovery'),
+      v3('service/runtime', 'rtds'),
+    ]),
+  ];
+}
+
 /** What the `bootstrap` command encodes; a module of its own, which `serve` doesn't load. */
 export const BOOTSTRAP_PROTOS = [
   v3('config/bootstrap', 'bootstrap'),

@@ -14,16 +14,15 @@ const cache = createSnapshotCache({ groupOf: () => 'all' });
 const answer = (text) => cache.set('all', toSnapshot({ text, port: Number(port) }));
 answer('hello');
 
+function print(stream, update) {
+  const reason = update.kind === 'nacked' ? `: ${update.rejection.message}` : '';
+  process.stdout.write(`${stream.auth} ${update.kind} ${update.typeUrl}${reason}\n`);
+}
+
 const discovery = attachDiscovery(server, {
   // Whose stream is this? In production: check a token or a certificate, and throw to refuse.
   authenticate: ({ node }) => node.id,
-  hooks: {
-    ...cache.hooks,
-    onUpdate(stream, update) {
-      const reason = update.kind === 'nacked' ? `: ${update.rejection.message}` : '';
-      process.stdout.write(`${stream.auth} ${update.kind} ${update.typeUrl}${reason}\n`);
-    },
-  },
+  hooks: [cache.hooks, { onUpdate: print }],
 });
 
 server.bindAsync(address, ServerCredentials.createInsecure(), (error) => {

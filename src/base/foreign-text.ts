@@ -3,9 +3,9 @@
 
 /**
  * C0 but tab and newline, DEL, C1, line and paragraph separators, and what reorders text (Unicode
- * Standard Annex 9).
+ * Standard Annex 9). Half of a surrogate pair has no encoding, so that whoever writes it might fail.
  */
-const STEERING = /(?![\n\t])[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/gu;
+const STEERING = /(?![\n\t])[\p{Cc}\p{Cs}\p{Bidi_Control}\p{Zl}\p{Zp}]/gu;
 
 /**
  * The text with an escape in place of each character that steers a terminal. The escapes are

@@ -4,8 +4,9 @@ import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc
 import { type Clock, MeshError, systemClock } from '../base/index.js';
 import type { Variant } from '../xds/index.js';
 import type { DiscoveryStream, StreamId, StreamKind } from './handle.js';
+import { mergeHooks } from './hooks.js';
 import type { DiscoveryHooks, HookName, Host, Logger } from './host.js';
-import { DEFAULT_DISCOVERY_LIMITS, type DiscoveryLimits } from './limits.js';
+import { type DiscoveryLimits, toLimits } from './limits.js';
 import { toMethod } from './method.js';
 import { type DiscoveryCall, type Peer, peerAddress } from './peer.js';
 import { AGGREGATED_SERVICE, type DiscoveryService } from './services.js';
@@ -16,13 +17,18 @@ export interface DiscoveryOptions<A> {
   /** Default: the system's. */
   readonly clock?: Clock;
   /**
-   * Decides whose stream this is; a stream that it refuses (a thrown MeshError) ends with that
-   * error's status and learns nothing of the mesh. The result travels as `auth` on the stream.
+   * Decides whose stream this is; a stream that it refuses (a thrown StatusError or MeshError) ends
+   * with that error's status and learns nothing of the mesh. The result travels as `auth` on the
+   * stream.
    */
   readonly authenticate: (peer: Peer) => A | Promise<A>;
   /** What to serve; by default ADS alone. */
   readonly services?: readonly DiscoveryService[];
-  readonly hooks?: DiscoveryHooks<A>;
+  /**
+   * Several, such as a cache's and the program's own, hear of the same streams in that order. What
+   * `auth` is, `authenticate` says.
+   */
+  readonly hooks?: DiscoveryHooks<NoInfer<A>> | readonly DiscoveryHooks<NoInfer<A>>[];
   readonly limits?: Partial<DiscoveryLimits>;
   readonly logger?: Logger;
 }
@@ -60,6 +66,12 @@ export function attachDiscovery<A>(
   return registry;
 }
 
+function isList<A>(
+  hooks: DiscoveryHooks<A> | readonly DiscoveryHooks<A>[] | undefined,
+): hooks is readonly DiscoveryHooks<A>[] {
+  return Array.isArray(hooks);
+}
+
 const VARIANTS: readonly Variant[] = ['sotw', 'delta'];
 
 class StreamRegistry<A> implements Discovery<A>, Host<A> {
@@ -67,15 +79,18 @@ class StreamRegistry<A> implements Discovery<A>, Host<A> {
   readonly limits: DiscoveryLimits;
   readonly logger: Logger | undefined;
   readonly #options: DiscoveryOptions<A>;
+  readonly #hooks: DiscoveryHooks<A> | undefined;
   readonly #streams = new Set<Stream<A>>();
   readonly #perPeer = new Map<string, number>();
   #lastId = 0;
   #draining = false;
 
   constructor(options: DiscoveryOptions<A>) {
+    const { hooks } = options;
     this.#options = options;
+    this.#hooks = isList(hooks) ? mergeHooks(...hooks) : hooks;
     this.clock = options.clock ?? systemClock;
-    this.limits = { ...DEFAULT_DISCOVERY_LIMITS, ...options.limits };
+    this.limits = toLimits(options.limits);
     this.logger = options.logger;
   }
 
@@ -123,7 +138,7 @@ class StreamRegistry<A> implements Discovery<A>, Host<A> {
     hook: (hooks: DiscoveryHooks<A>) => unknown,
     failed?: (error: unknown) => void,
   ): void {
-    const { hooks } = this.#options;
+    const hooks = this.#hooks;
     if (hooks?.[name] === undefined) return;
     const fail = (err: unknown): void => {
       this.logger?.error({ err, hook: name }, 'a discovery hook failed');

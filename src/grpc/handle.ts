@@ -2,6 +2,7 @@
 import type { MeshError } from '../base/index.js';
 import type { Node, Rejection, Snapshot, TypeReport, Variant } from '../xds/index.js';
 import type { ResourceStatus } from './resource-status.js';
+import type { StatusError } from './status.js';
 
 export type StreamId = number & { readonly __brand: 'StreamId' };
 
@@ -35,7 +36,10 @@ export interface DiscoveryStream<A> {
   readonly peerAddress: string;
   /** Milliseconds since the Unix epoch. */
   readonly connectedAtMs: number;
-  /** What this peer is to have; what differs is sent. Before the first one, requests wait. */
+  /**
+   * What this peer is to have; what differs is sent. Before the first one, requests wait. Throws as
+   * `checkSnapshot` does, and changes nothing.
+   */
   setSnapshot(snapshot: Snapshot): void;
   /**
    * Sends what the peer rejected of a type once more, as it is, without anything else: for what
@@ -43,8 +47,19 @@ export interface DiscoveryStream<A> {
    * of the names wasn't rejected is left alone.
    */
   retry(rejected: { readonly typeUrl: string; readonly names: readonly string[] }): void;
+  /**
+   * Throws MeshError `resource-limit` where the peer could take that now and not come back after
+   * its connection breaks: a delta client's first request names all that it has, and is to stay
+   * within `maxRequestBytes`.
+   */
+  checkSnapshot(snapshot: Snapshot): void;
+  /**
+   * Says nothing of a name that doesn't exist until the function that is returned was called, so
+   * that there is time to make it. Delta: such a name is otherwise said to be gone at once.
+   */
+  defer(wanted: { readonly typeUrl: string; readonly name: string }): () => void;
   /** Ends the stream: with the error's status, or with OK. */
-  close(error?: MeshError): void;
+  close(error?: MeshError | StatusError): void;
   state(): readonly TypeReport[];
   /** The same, resource by resource. */
   resources(): readonly ResourceStatus[];

@@ -16,12 +16,10 @@ export {
   type Absent,
   type CacheHooks,
   type CacheStream,
-  createLinearCache,
   createResource,
   createResourceSet,
   createSession,
   createSnapshot,
-  createSnapshotCache,
   type Dangling,
   DEFAULT_SESSION_LIMITS,
   type DecodedRequest,
@@ -69,6 +67,8 @@ export {
   traitsOf,
   type Variant,
 } from '../xds/index.js';
+export { createLinearCache, createSnapshotCache } from './caches.js';
+export { mergeHooks } from './hooks.js';
 // Serving.
 export {
   AGGREGATED_SERVICE,
@@ -107,3 +107,4 @@ export {
   TYPE_SERVICES,
   toStatus,
 } from './index.js';
+export { StatusError } from './status.js';

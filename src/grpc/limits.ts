@@ -3,8 +3,6 @@ import type { ServerOptions } from '@grpc/grpc-js';
 import { DEFAULT_SESSION_LIMITS, type SessionLimits } from '../xds/index.js';
 
 export interface DiscoveryLimits extends SessionLimits {
-  /** Of one request. Envoy's first is about 62 kB; delta's first names every resource held. */
-  readonly maxRequestBytes: number;
   /** Requests that one stream may make each second, on average; ACKs count. */
   readonly maxRequestsPerSecond: number;
   /** Requests that one stream may make at once, as a proxy does that subscribes to many names. */
@@ -28,7 +26,6 @@ export interface DiscoveryLimits extends SessionLimits {
 
 export const DEFAULT_DISCOVERY_LIMITS: DiscoveryLimits = {
   ...DEFAULT_SESSION_LIMITS,
-  maxRequestBytes: 4 * 1024 * 1024,
   maxRequestsPerSecond: 200,
   maxRequestBurst: 5_000,
   maxUnreadBytes: 256 * 1024,
@@ -39,8 +36,29 @@ export const DEFAULT_DISCOVERY_LIMITS: DiscoveryLimits = {
   keepaliveTimeoutMs: 10_000,
 };
 
-/** Options for the grpc-js Server that discovery is attached to. */
-export function serverOptions(limits: DiscoveryLimits = DEFAULT_DISCOVERY_LIMITS): ServerOptions {
+/** Limits without a default. */
+const OPTIONAL: ReadonlySet<string> = new Set<keyof SessionLimits>(['orderTimeoutMsByType']);
+
+/** Limits that a caller gave, over those that hold by default. A nonsense one: throws an Error. */
+export function toLimits(given: Partial<DiscoveryLimits> = {}): DiscoveryLimits {
+  const limits = { ...DEFAULT_DISCOVERY_LIMITS };
+  for (const [name, value] of Object.entries(given)) {
+    if (value === undefined) continue;
+    if (!(name in limits || OPTIONAL.has(name))) throw new Error(`no limit is called "${name}"`);
+    if (typeof value === 'number' && !(value >= 0)) {
+      throw new Error(`expected limits.${name} to be 0 or more but got ${value}`);
+    }
+    Object.assign(limits, { [name]: value });
+  }
+  return limits;
+}
+
+/**
+ * Options for the grpc-js Server that discovery is attached to: for the same limits as those of
+ * `attachDiscovery`, by the same rule. What isn't limited is by default.
+ */
+export function serverOptions(given?: Partial<DiscoveryLimits>): ServerOptions {
+  const limits = toLimits(given);
   return {
     'grpc.max_receive_message_length': limits.maxRequestBytes,
     'grpc.max_send_message_length': -1,

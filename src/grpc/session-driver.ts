@@ -129,6 +129,9 @@ export class SessionDriver {
       case 'nacked':
         this.#noteTime(effect);
         return;
+      // Whoever gave the event looks for it in what is returned.
+      case 'refused':
+        return;
     }
   }
 

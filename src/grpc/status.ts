@@ -28,8 +28,27 @@ const CODES: ReadonlyMap<ErrorCode, status> = new Map<ErrorCode, status>([
   ['server-stopping', status.UNAVAILABLE],
 ]);
 
+/**
+ * Ends a stream or a call with just that status: thrown by `authenticate` or `authorizeStatus`, or
+ * given to `close`. Its message goes to the peer. A MeshError has its status by its code.
+ */
+export class StatusError extends Error {
+  override readonly name = 'StatusError';
+  /** One of grpc-js' `status`, and not OK. */
+  readonly code: status;
+
+  constructor(code: status, message: string, options?: { readonly cause?: unknown }) {
+    super(message, options);
+    if (!(code in status) || code === status.OK) {
+      throw new Error(`expected a gRPC status that is an error but got ${code}`);
+    }
+    this.code = code;
+  }
+}
+
 /** What a peer gets to know of a thrown value. */
 export function toStatus(error: unknown): Status {
+  if (error instanceof StatusError) return toWire(error.code, error.message);
   const code = error instanceof MeshError ? CODES.get(error.code) : undefined;
   if (code === undefined || !(error instanceof MeshError)) {
     return toWire(status.INTERNAL, 'internal error');
@@ -57,5 +76,6 @@ function toWire(code: status, details: string): Status {
 
 /** Whether a peer gets to know what went wrong: otherwise it is for the log only. */
 export function isForPeer(error: unknown): boolean {
+  if (error instanceof StatusError) return true;
   return error instanceof MeshError && CODES.has(error.code);
 }

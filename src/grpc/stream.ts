@@ -10,6 +10,7 @@ import { type DiscoveryCall, peerAddress, toCaller } from './peer.js';
 import { RequestGate } from './request-gate.js';
 import { SessionDriver } from './session-driver.js';
 import { isForPeer, toStatus } from './status.js';
+import { toSteering } from './steering.js';
 
 type Phase<A> =
   /** For its first request. */
@@ -165,12 +166,7 @@ export class Stream<A> {
       ...this.#kind,
       peerAddress: this.#address,
       connectedAtMs: this.#host.clock.now(),
-      setSnapshot: (snapshot) => {
-        this.#session.step({ kind: 'snapshot', snapshot });
-      },
-      retry: (rejected) => {
-        this.#session.step({ kind: 'retry', ...rejected });
-      },
+      ...toSteering((event) => this.#session.step(event)),
       close: (error) => this.close(error),
       state: () => this.#session.reports(),
       resources: () => this.#session.resources(),

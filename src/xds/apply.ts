@@ -34,7 +34,7 @@ export function send(session: Session, { type, diff, kept }: Sendable): Step {
       alarmed: false,
     },
     lastSent: { nonce, version },
-    owed: NO_NAMES,
+    owed: stillOwed(type, diff),
     answerOwed: false,
     beatDue: false,
     waiting: diff.waiting,
@@ -45,6 +45,15 @@ export function send(session: Session, { type, diff, kept }: Sendable): Step {
     session: withType(session, sent, { sent: count }),
     effects: [{ kind: 'send', response }],
   };
+}
+
+/**
+ * Names that a response leaves unanswered: what is awaited, and what it takes away though somebody
+ * waits to hear of it by name.
+ */
+function stillOwed(type: TypeState, { awaited, removed }: Diff): ReadonlySet<string> {
+  const left = type.traits.answersByName ? [...awaited, ...removed] : awaited;
+  return left.length === 0 ? NO_NAMES : new Set(left.filter((name) => type.owed.has(name)));
 }
 
 /** The heartbeats of what the same response doesn't send whole or take away. */
@@ -74,7 +83,7 @@ export function rest(session: Session, { type: before, diff }: Outlook): Step {
     version:
       before.version ??
       (isWhole ? versionFor(session, before, { content: held, whole: true }) : undefined),
-    owed: NO_NAMES,
+    owed: stillOwed(before, diff),
     trying: NO_NAMES,
     waiting: diff.waiting,
     dirty: false,

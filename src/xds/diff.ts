@@ -1,8 +1,10 @@
 // What a client lacks: its subscription and what it holds, against the snapshot. Both variants
 // share this; they differ in how it is sent (SotW: the whole of `next`; delta: `changed` and
 // `removed`).
+import { collectionOf, isGlob } from './glob.js';
 import { EMPTY_SET, type Resource, type ResourceSet } from './resource.js';
-import { type Held, REMOVED, type TypeState } from './state.js';
+import { ResourceTree } from './resource-tree.js';
+import { type Held, NO_NAMES, REMOVED, type TypeState } from './state.js';
 import { covers } from './subscription.js';
 
 export interface Diff {
@@ -26,7 +28,11 @@ export interface Diff {
   readonly heldBack: readonly Resource[];
   /** Some of `heldBack` waits for what it refers to. */
   readonly waiting: boolean;
+  /** Names that neither exist nor may be said to be gone yet; held ones are kept. */
+  readonly awaited: readonly string[];
 }
+
+const NONE: readonly string[] = [];
 
 const NO_DIFF: Omit<Diff, 'desired'> = {
   changed: [],
@@ -36,6 +42,7 @@ const NO_DIFF: Omit<Diff, 'desired'> = {
   missing: [],
   heldBack: [],
   waiting: false,
+  awaited: [],
 };
 
 export interface DiffOptions {
@@ -43,18 +50,25 @@ export interface DiffOptions {
   readonly set: ResourceSet | undefined;
   /** Whether the client has what a resource refers to. */
   readonly isUsable: (resource: Resource) => boolean;
+  /** Names about which nothing is said while they don't exist. */
+  readonly awaited?: ReadonlySet<string> | undefined;
 }
 
-export function computeDiff({ type, set = EMPTY_SET, isUsable }: DiffOptions): Diff {
+export function computeDiff(options: DiffOptions): Diff {
+  const { type, set = EMPTY_SET, isUsable, awaited = NO_NAMES } = options;
   const desired = select(type, set);
-  if (desired === type.held && type.parked.size === 0 && type.owed.size === 0) {
-    return { ...NO_DIFF, desired };
-  }
+  const plain = type.parked.size === 0 && type.owed.size === 0;
+  if (desired === type.held && plain) return { ...NO_DIFF, desired };
+  const { held } = type;
+  const since =
+    plain && awaited.size === 0 && desired instanceof ResourceTree && held instanceof ResourceTree
+      ? desired.since(held)
+      : undefined;
   const changed: Resource[] = [];
   const again: Resource[] = [];
   const heldBack: Resource[] = [];
   let waiting = false;
-  for (const resource of desired.values()) {
+  for (const resource of since?.changed ?? desired.values()) {
     const { name, version } = resource;
     const parked = type.parked.get(name);
     if (parked?.version === version && !type.trying.has(name)) {
@@ -77,19 +91,60 @@ export function computeDiff({ type, set = EMPTY_SET, isUsable }: DiffOptions): D
       if (good !== undefined && type.owed.has(name)) again.push(good);
     }
   }
-  const { removed, removedAgain } = findRemoved(type, desired);
-  const missing = [...type.owed].filter((name) => !desired.has(name) && !type.held.has(name));
-  return { desired, changed, again, removed, removedAgain, missing, heldBack, waiting };
+  const gone = since ?? findRemoved(type, desired);
+  const removedAgain = 'removedAgain' in gone ? gone.removedAgain : NONE;
+  const missing = findMissing(type, desired);
+  const { removed } = gone;
+  if (awaited.size === 0) {
+    return {
+      desired,
+      changed,
+      again,
+      heldBack,
+      waiting,
+      removed,
+      removedAgain,
+      missing,
+      awaited: NONE,
+    };
+  }
+  const isAwaited = (name: string): boolean => awaited.has(name);
+  return {
+    desired,
+    changed,
+    again,
+    heldBack,
+    waiting,
+    removed: removed.filter((name) => !isAwaited(name)),
+    removedAgain,
+    missing: missing.filter((name) => !isAwaited(name)),
+    awaited: [...removed, ...missing].filter(isAwaited),
+  };
+}
+
+/** Names asked for that are nowhere; a glob collection is missing where it has no members. */
+function findMissing(type: TypeState, desired: ResourceSet['resources']): readonly string[] {
+  const { owed, held, subscription } = type;
+  if (owed.size === 0) return NONE;
+  const missing = [...owed].filter((name) => !desired.has(name) && !held.has(name));
+  if (subscription.globs.size === 0) return missing;
+  const filled = new Set([...desired.keys(), ...held.keys()].map(collectionOf));
+  return missing.filter((name) => !isGlob(name) || !filled.has(collectionOf(name)));
 }
 
 function select(type: TypeState, set: ResourceSet): ResourceSet['resources'] {
-  const { subscription } = type;
-  if (subscription.wildcard) return set.resources;
-  const { names } = subscription;
-  if (names.size === 0) return EMPTY_SET.resources;
+  const { names, wildcard, globs } = type.subscription;
+  if (wildcard && set.wildcard === undefined) return set.resources;
+  const base = wildcard ? set.wildcard : undefined;
+  if (names.size === 0) return base ?? EMPTY_SET.resources;
   // Asked for by name, yet all there is: shared like a wildcard's, and its version is known.
   if (coversAll(names, set)) return set.resources;
-  const selected = new Map<string, Resource>();
+  const selected = new Map<string, Resource>(base);
+  if (globs.size > 0) {
+    for (const [name, resource] of set.resources) {
+      if (globs.has(collectionOf(name))) selected.set(name, resource);
+    }
+  }
   for (const name of names) {
     const resource = set.resources.get(name);
     if (resource !== undefined) selected.set(name, resource);
@@ -136,14 +191,15 @@ export function toNext(
   diff: Diff,
   kept: readonly string[],
 ): ReadonlyMap<string, Held> {
-  if (diff.heldBack.length === 0 && kept.length === 0) return diff.desired;
+  const { awaited } = diff;
+  if (diff.heldBack.length + kept.length + awaited.length === 0) return diff.desired;
   const next = new Map<string, Held>(diff.desired);
   for (const { name } of diff.heldBack) {
     const held = type.held.get(name);
     if (held === undefined) next.delete(name);
     else next.set(name, held);
   }
-  for (const name of kept) {
+  for (const name of [...kept, ...awaited]) {
     const held = type.held.get(name);
     if (held !== undefined) next.set(name, held);
   }

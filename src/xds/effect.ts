@@ -8,10 +8,15 @@ import type { Rejection, Session } from './state.js';
 export type SessionEvent =
   | { readonly kind: 'request'; readonly request: Request }
   | { readonly kind: 'snapshot'; readonly snapshot: Snapshot }
+  /** Changes nothing: whether that snapshot would be `refused`. */
+  | { readonly kind: 'check'; readonly snapshot: Snapshot }
   /** The time of an `alarm` effect is over. */
   | { readonly kind: 'alarm'; readonly typeUrl: string; readonly nonce: string }
   /** What is outside the configuration may have changed: rejected content is tried once more. */
   | { readonly kind: 'retry'; readonly typeUrl: string; readonly names: readonly string[] }
+  /** Names of which nothing is said while they don't exist, until `answer`. */
+  | { readonly kind: 'await'; readonly typeUrl: string; readonly names: readonly string[] }
+  | { readonly kind: 'answer'; readonly typeUrl: string; readonly names: readonly string[] }
   /** The transport takes nothing more for now. */
   | { readonly kind: 'pause' }
   /** The transport takes more again. */
@@ -35,6 +40,8 @@ export type Effect =
       readonly nonce: string;
       readonly afterMs: number;
     }
+  /** The snapshot is not taken: with all of it the client couldn't come back (returnable.ts). */
+  | { readonly kind: 'refused'; readonly error: MeshError }
   /** End the stream with this error; nothing follows. */
   | { readonly kind: 'fail'; readonly error: MeshError };
 

@@ -9,7 +9,7 @@ import type { Response } from './response.js';
 /** Field numbers of envoy/service/discovery/v3/discovery.proto; all are length-delimited. */
 const RESPONSE = { version: 1, resource: 2, typeUrl: 4, nonce: 5 } as const;
 const REMOVED_RESOURCES = 6;
-const RESOURCE = { version: 1, resource: 2, name: 3, ttl: 6 } as const;
+const RESOURCE = { version: 1, resource: 2, name: 3, aliases: 4, ttl: 6 } as const;
 /** What a resource with a TTL is wrapped in, in SotW. */
 const RESOURCE_TYPE_URL = 'type.googleapis.com/envoy.service.discovery.v3.Resource';
 /** google.protobuf.Duration; both are varints. */
@@ -25,6 +25,10 @@ export function encodeResponse(variant: Variant, response: Response): Buffer {
     parts.push(headerOf(variant, typeUrl, resource), resource.value);
   }
   for (const beat of response.heartbeats) parts.push(bytesField(RESPONSE.resource, toHead(beat)));
+  for (const name of response.unresolved ?? []) {
+    const fields = [textField(RESOURCE.name, name), textField(RESOURCE.aliases, name)];
+    parts.push(bytesField(RESPONSE.resource, Buffer.concat(fields)));
+  }
   const removed = variant === 'delta' ? response.removed : [];
   for (const name of removed) parts.push(textField(REMOVED_RESOURCES, name));
   parts.push(textField(RESPONSE.nonce, response.nonce));

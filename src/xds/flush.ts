@@ -44,7 +44,7 @@ function findDue(session: Session): { readonly due: Map<string, Diff>; readonly 
 
 /** Sends each type that is due and whose turn it is: make before break. */
 function sendDue(session: Session, due: Map<string, Diff>): Step {
-  const blocked = new Set<string>();
+  const blocked = new Map<string, Diff>();
   let step = quietStep(session);
   for (const [typeUrl, diff] of due) {
     step = chain(step, (now) => {
@@ -54,8 +54,8 @@ function sendDue(session: Session, due: Map<string, Diff>): Step {
       const allowed = removable ? diff : { ...diff, removed: [] };
       const sendable = { type, diff: allowed, kept: removable ? [] : diff.removed };
       if (!isDue(now.variant, sendable)) return beat(now, sendable);
-      if (isBlocked(now, type, blocked)) {
-        blocked.add(typeUrl);
+      if (isBlocked(now, type, { diff: allowed, blocked })) {
+        blocked.set(typeUrl, allowed);
         return watchSlow(now, type);
       }
       const sent = chain(watchSlow(now, type), (watched) => send(watched, sendable));

@@ -4,6 +4,7 @@
 // resource due again.
 import type { Diff } from './diff.js';
 import { type Effect, quietStep, type Step } from './effect.js';
+import { isRelated } from './related.js';
 import type { Resource } from './resource.js';
 import {
   changeSession,
@@ -15,18 +16,31 @@ import {
 } from './state.js';
 import { covers } from './subscription.js';
 
+export interface Waiting {
+  /** What is to be sent. */
+  readonly diff: Diff;
+  /** By type, what waits for its own turn. */
+  readonly blocked: ReadonlyMap<string, Diff>;
+}
+
 /**
- * Whether a type that must be in place before this one isn't yet. `blocked` are types that wait
- * themselves.
+ * Whether something that must be in place before what is to be sent isn't yet: a response that is
+ * unanswered, or what waits itself, and that has to do with it.
  */
 export function isBlocked(
   session: Session,
-  { traits }: TypeState,
-  blocked: ReadonlySet<string>,
+  { typeUrl, traits }: TypeState,
+  { diff, blocked }: Waiting,
 ): boolean {
   return traits.after.some((url) => {
     const inFlight = typeIn(session, url)?.inFlight;
-    return (inFlight !== undefined && !inFlight.overdue) || blocked.has(url);
+    const isOpen = inFlight !== undefined && !inFlight.overdue;
+    const waits = blocked.get(url);
+    if (!isOpen && waits === undefined) return false;
+    const unanswered = isOpen ? inFlight.changed : [];
+    const sent = { typeUrl, resources: [...diff.changed, ...diff.again] };
+    const others = { typeUrl: url, resources: [...unanswered, ...(waits?.changed ?? [])] };
+    return isRelated(session.snapshot, sent, others);
   });
 }
 
@@ -88,7 +102,9 @@ export function mayRemove(
   type: TypeState,
   due: ReadonlyMap<string, Diff>,
 ): boolean {
-  return type.traits.removeAfter.every((url) => {
+  const { removeAfter, removeAfterAsked = [] } = type.traits;
+  const asked = removeAfterAsked.filter((url) => typeIn(session, url) !== undefined);
+  return [...removeAfter, ...asked].every((url) => {
     const user = typeIn(session, url);
     if (user === undefined) return session.resuming === undefined || session.resuming.over;
     const { inFlight, rejection, waiting } = user;

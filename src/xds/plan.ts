@@ -34,7 +34,11 @@ export function isDue(variant: Variant, { type, diff }: Outlook): boolean {
 /** What a type lacks, once it is known whether the client came with all of it. */
 export function compare(session: Session, type: TypeState): Outlook {
   const set = session.snapshot?.get(type.typeUrl);
-  const options = { set, isUsable: (resource: Resource) => isUsable(session, resource) };
+  const options = {
+    set,
+    isUsable: (resource: Resource) => isUsable(session, resource),
+    awaited: session.awaited.get(type.typeUrl),
+  };
   const diff = computeDiff({ type, ...options });
   const { claimed } = type;
   if (claimed === undefined) return { type, diff };

@@ -3,8 +3,9 @@
 // (protos/countersign/wire.proto).
 import { MeshError, toShortText } from '../base/index.js';
 import { countersign } from '../gen/wire.js';
-import type { SessionLimits } from './limits.js';
+import { DEFAULT_SESSION_LIMITS, type SessionLimits } from './limits.js';
 import { type Node, toNode } from './node.js';
+import { claimBytes, namesBytes } from './wire-size.js';
 
 const { wire } = countersign;
 
@@ -38,6 +39,11 @@ export interface Request {
   /** Present on a NACK. */
   readonly error?: { readonly code: number; readonly message: string };
   readonly interest: Interest;
+  /**
+   * Of a stream's first message: its bytes beside the names and versions in it, most of them the
+   * node's.
+   */
+  readonly overheadBytes?: number;
 }
 
 export interface DecodedRequest {
@@ -48,7 +54,8 @@ export interface DecodedRequest {
 
 export interface DecodeOptions {
   readonly variant: Variant;
-  readonly limits: SessionLimits;
+  /** What isn't limited is by default. */
+  readonly limits?: Partial<SessionLimits>;
   /** Whether to decode the node: only a stream's first request is read for it. */
   readonly withNode: boolean;
   /** A stream of one type: that type, which a request may leave out. */
@@ -65,10 +72,20 @@ export function decodeRequest(bytes: Uint8Array, options: DecodeOptions): Decode
   const typeUrl = decoded.request.typeUrl || (options.typeUrl ?? '');
   const request = { ...decoded.request, typeUrl };
   checkLimits(request, options.limits);
+  const overheadBytes = bytes.length - listedBytes(request.interest);
   return {
-    request,
+    request: options.withNode ? { ...request, overheadBytes } : request,
     node: options.withNode && node ? toNode(node) : undefined,
   };
+}
+
+/** Bytes of the names and versions in a request. */
+function listedBytes(interest: Interest): number {
+  if (interest.variant === 'sotw') return namesBytes(interest.names);
+  const { subscribe, unsubscribe, initialVersions } = interest;
+  let bytes = namesBytes(subscribe) + namesBytes(unsubscribe);
+  for (const [name, version] of initialVersions) bytes += claimBytes({ name, version });
+  return bytes;
 }
 
 interface Raw {
@@ -114,32 +131,33 @@ function attempt<T>(decode: () => T): T {
   }
 }
 
-function checkLimits(request: Request, limits: SessionLimits): void {
+function checkLimits(request: Request, limits: Partial<SessionLimits> = {}): void {
+  const { maxNames, maxNameLength } = DEFAULT_SESSION_LIMITS;
+  const most = {
+    names: limits.maxNames ?? maxNames,
+    length: limits.maxNameLength ?? maxNameLength,
+  };
   const { interest, typeUrl } = request;
   if (typeUrl === '') {
     throw new MeshError('request-invalid', 'expected a type_url but got an empty one');
   }
+  // What is asked for is counted. What a client says that it has, we have sent: the size of a
+  // request bounds it (first-request.ts).
   const lists: Iterable<string>[] =
     interest.variant === 'sotw'
       ? [[typeUrl], interest.names]
-      : [
-          [typeUrl],
-          interest.subscribe,
-          interest.unsubscribe,
-          interest.initialVersions.keys(),
-          interest.initialVersions.values(),
-        ];
+      : [[typeUrl], interest.subscribe, interest.unsubscribe];
   for (const list of lists) {
     let count = 0;
     for (const text of list) {
       count += 1;
-      if (count > limits.maxNames) {
-        throw new MeshError('resource-limit', `expected at most ${limits.maxNames} names a type`);
+      if (count > most.names) {
+        throw new MeshError('resource-limit', `expected at most ${most.names} names a type`);
       }
-      if (text.length > limits.maxNameLength) {
+      if (text.length > most.length) {
         throw new MeshError(
           'resource-limit',
-          `expected names of at most ${limits.maxNameLength} characters but got ${text.length}`,
+          `expected names of at most ${most.length} characters but got ${text.length}`,
         );
       }
     }

@@ -1,8 +1,9 @@
 // What the protocol core carries: named, versioned bytes. A resource is encoded once; every stream
 // that needs it writes the same Buffers. The core never looks inside. Versions are hashes of
 // content by default, so that they are equal across pushes, restarts and replicas.
-import { createHash } from 'node:crypto';
 import type { SourceRef } from '../base/index.js';
+import { toVersion, versionOf } from './version.js';
+import { claimBytes } from './wire-size.js';
 
 export interface Resource {
   readonly name: string;
@@ -36,17 +37,14 @@ export interface ResourceSet {
   readonly versionGiven?: true;
   /** The least of its resources' TTLs; undefined where none has one. */
   readonly shortestTtlMs?: number | undefined;
+  /** Bytes that a delta client that asks for everything needs to say what it has of it. */
+  readonly claimBytes?: number;
+  /** What a client gets that asks for everything, where that isn't the whole set. */
+  readonly wildcard?: ReadonlyMap<string, Resource>;
 }
 
 /** By type URL. A type that isn't in it is empty. */
 export type Snapshot = ReadonlyMap<string, ResourceSet>;
-
-/** Hex digits of a version: 64 bits of SHA-256. */
-const VERSION_DIGITS = 16;
-
-function toVersion(content: string | Uint8Array): string {
-  return createHash('sha256').update(content).digest('hex').slice(0, VERSION_DIGITS);
-}
 
 export interface ResourceOptions {
   readonly name: string;
@@ -78,12 +76,6 @@ export function createResource(options: ResourceOptions): Resource {
   };
 }
 
-/** Version of a collection: a function of its names and versions, whatever their order. */
-export function versionOf(resources: ReadonlyMap<string, { readonly version: string }>): string {
-  const lines = [...resources].map(([name, { version }]) => JSON.stringify([name, version]));
-  return toVersion(lines.sort().join('\n'));
-}
-
 /**
  * A set of resources of one type. `version` replaces the hash over names and versions.
  * Two resources of one name are a defect of the caller: throws an Error.
@@ -94,15 +86,18 @@ export function createResourceSet(
 ): ResourceSet {
   const byName = new Map<string, Resource>();
   let shortestTtlMs: number | undefined;
+  let bytes = 0;
   for (const resource of resources) {
     const { name, ttlMs } = resource;
     if (byName.has(name)) throw new Error(`two resources are named "${name}"`);
     byName.set(name, resource);
+    bytes += claimBytes(resource);
     if (ttlMs !== undefined) shortestTtlMs = Math.min(shortestTtlMs ?? ttlMs, ttlMs);
   }
   return {
     resources: byName,
     version: version ?? versionOf(byName),
+    claimBytes: bytes,
     ...(version !== undefined && { versionGiven: true }),
     ...(shortestTtlMs !== undefined && { shortestTtlMs }),
   };

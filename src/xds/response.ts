@@ -1,8 +1,9 @@
 // What a response carries, per variant: SotW holds the whole of what the client is to have, delta
 // what changed and what is gone.
 import type { Diff } from './diff.js';
-import { type Resource, versionOf } from './resource.js';
+import type { Resource } from './resource.js';
 import type { Held, Session, TypeState } from './state.js';
+import { versionOf } from './version.js';
 
 export interface Response {
   readonly typeUrl: string;
@@ -15,7 +16,14 @@ export interface Response {
    * Delta: resources of which only the TTL is renewed. Empty in SotW, which repeats them whole.
    */
   readonly heartbeats: readonly Resource[];
+  /**
+   * Delta, of types whose clients wait to hear of a name (VHDS): names that don't exist, each sent
+   * as a resource without a body that has that alias. Such a name isn't in `removed`.
+   */
+  readonly unresolved?: readonly string[];
 }
+
+const NONE: readonly string[] = [];
 
 export interface Draft {
   readonly type: TypeState;
@@ -34,13 +42,16 @@ export function toResponse(session: Session, draft: Draft): Response {
     const resources = [...next.values()].filter((held) => 'value' in held);
     return { typeUrl, nonce, version, resources, removed: [], heartbeats: [] };
   }
+  const byName = type.traits.answersByName === true;
+  const { changed, again, removed, removedAgain, missing } = diff;
   return {
     typeUrl,
     nonce,
     version,
-    resources: [...diff.changed, ...diff.again],
-    removed: [...diff.removed, ...diff.removedAgain, ...diff.missing],
+    resources: [...changed, ...again],
+    removed: byName ? [...removed, ...removedAgain] : [...removed, ...removedAgain, ...missing],
     heartbeats,
+    unresolved: byName ? missing : NONE,
   };
 }
 

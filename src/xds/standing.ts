@@ -42,7 +42,7 @@ export type Standing = Absent | Pending | Synced | Nacked;
 /** A type that the client asked for is never absent. */
 export function standingOf(type: TypeState): Exclude<Standing, Absent> {
   const { version, rejection } = type;
-  const isOpen = type.inFlight !== undefined || type.dirty || type.waiting;
+  const isOpen = type.inFlight !== undefined || type.dirty || type.waiting || type.owed.size > 0;
   if (rejection !== undefined) {
     const retrying = isOpen && !isOnlyRepeated(type);
     return { state: 'nacked', version, rejection, retrying };

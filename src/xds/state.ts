@@ -1,10 +1,10 @@
 // The state of one stream of the xDS protocol: plain data that is never changed, only replaced.
 // `held` moves only when the client says so (ACK); a rejected resource is parked at its version and
 // isn't sent again until its content changes, while the last good one stays in force.
-import type { SessionLimits } from './limits.js';
+import { type SessionLimits, toSessionLimits } from './limits.js';
 import type { Variant } from './request.js';
 import type { Resource, Snapshot } from './resource.js';
-import { NO_SUBSCRIPTION, type Subscription } from './subscription.js';
+import { covers, NO_SUBSCRIPTION, type Subscription } from './subscription.js';
 import { type TypeTraits, traitsOf } from './type-urls.js';
 
 export interface Session {
@@ -24,6 +24,13 @@ export interface Session {
   readonly resuming: { readonly nonce: string; readonly over: boolean } | undefined;
   /** How many alarms were asked for: each has a nonce of its own. */
   readonly alarms: number;
+  /** What a first request of this client takes beside names and versions. */
+  readonly overheadBytes: number;
+  /**
+   * By type, names about which nothing is said while they don't exist: whoever makes resources on
+   * demand is at it.
+   */
+  readonly awaited: ReadonlyMap<string, ReadonlySet<string>>;
   readonly paused: boolean;
   readonly ended: boolean;
 }
@@ -119,21 +126,26 @@ export interface Rejection {
 const NOTHING: ReadonlyMap<string, never> = new Map<string, never>();
 export const NO_NAMES: ReadonlySet<string> = new Set();
 
-/** A stream of its own for the type `typeUrl` (LDS, RDS, …), or without it an aggregated one. */
+/**
+ * A stream of its own for the type `typeUrl` (LDS, RDS, …), or without it an aggregated one. What
+ * isn't limited is by default.
+ */
 export function createSession(
   variant: Variant,
-  limits: SessionLimits,
+  limits?: Partial<SessionLimits>,
   typeUrl?: string | undefined,
 ): Session {
   return {
     variant,
-    limits,
+    limits: toSessionLimits(limits),
     typeUrl,
     types: [],
     snapshot: undefined,
     sent: 0,
     resuming: undefined,
     alarms: 0,
+    overheadBytes: 0,
+    awaited: NOTHING,
     paused: false,
     ended: false,
   };
@@ -177,6 +189,8 @@ export function changeSession(session: Session, changes: Partial<Session>): Sess
     sent: session.sent,
     resuming: session.resuming,
     alarms: session.alarms,
+    overheadBytes: session.overheadBytes,
+    awaited: session.awaited,
     paused: session.paused,
     ended: session.ended,
   };
@@ -228,30 +242,34 @@ export function withType(session: Session, type: TypeState, changes?: Partial<Se
  * it.
  */
 export function forgetUncovered(type: TypeState): TypeState {
-  const { wildcard, names } = type.subscription;
-  if (wildcard) return type;
-  const parked = onlyNamed(type.parked, names);
-  const held = onlyNamed(type.held, names);
-  const owed = onlyIn(type.owed, names);
+  const { subscription } = type;
+  if (subscription.wildcard) return type;
+  const parked = onlyCovered(type.parked, subscription);
+  const held = onlyCovered(type.held, subscription);
+  const owed = onlyAsked(type.owed, subscription);
   if (parked === type.parked && held === type.held && owed === type.owed) return type;
   return changeType(type, { parked, held, owed });
 }
 
-/** The same map where all of it is named. */
-function onlyNamed<T>(
+/** The same map where all of it is asked for. */
+function onlyCovered<T>(
   map: ReadonlyMap<string, T>,
-  names: ReadonlySet<string>,
+  subscription: Subscription,
 ): ReadonlyMap<string, T> {
   for (const name of map.keys()) {
-    if (!names.has(name)) return new Map([...map].filter(([key]) => names.has(key)));
+    if (!covers(subscription, name)) {
+      return new Map([...map].filter(([key]) => covers(subscription, key)));
+    }
   }
   return map;
 }
 
-/** The same set where all of it is named. */
-function onlyIn(set: ReadonlySet<string>, names: ReadonlySet<string>): ReadonlySet<string> {
+/** The same set where all of it is asked for. */
+function onlyAsked(set: ReadonlySet<string>, subscription: Subscription): ReadonlySet<string> {
   for (const one of set) {
-    if (!names.has(one)) return new Set([...set].filter((name) => names.has(name)));
+    if (!covers(subscription, one)) {
+      return new Set([...set].filter((name) => covers(subscription, name)));
+    }
   }
   return set;
 }

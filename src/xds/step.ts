@@ -11,6 +11,7 @@ import { type Effect, quietStep, type SessionEvent, type Step } from './effect.j
 import { flush } from './flush.js';
 import { takeBeat } from './heartbeat.js';
 import type { ResourceSet, Snapshot } from './resource.js';
+import { whyRefused } from './returnable.js';
 import {
   changeSession,
   changeType,
@@ -40,11 +41,17 @@ function take(session: Session, event: SessionEvent): Step {
     case 'request':
       return takeRequest(session, event.request);
     case 'snapshot':
-      return quietStep(takeSnapshot(session, event.snapshot));
+      return checkSnapshot(session, event.snapshot) ?? takeSnapshot(session, event.snapshot);
+    case 'check':
+      return checkSnapshot(session, event.snapshot) ?? quietStep(session);
     case 'alarm':
       return quietStep(takeAlarm(session, event));
     case 'retry':
       return quietStep(takeRetry(session, event));
+    case 'await':
+      return quietStep(changeAwaited(session, event, (names, name) => names.add(name)));
+    case 'answer':
+      return quietStep(changeAwaited(session, event, (names, name) => names.delete(name)));
     case 'pause':
       return quietStep(changeSession(session, { paused: true }));
     case 'resume':
@@ -52,6 +59,20 @@ function take(session: Session, event: SessionEvent): Step {
     case 'end':
       return quietStep(changeSession(session, { ended: true }));
   }
+}
+
+function changeAwaited(
+  session: Session,
+  { typeUrl, names }: { readonly typeUrl: string; readonly names: readonly string[] },
+  change: (awaited: Set<string>, name: string) => void,
+): Session {
+  const left = new Set(session.awaited.get(typeUrl));
+  for (const name of names) change(left, name);
+  const awaited = new Map(session.awaited).set(typeUrl, left);
+  if (left.size === 0) awaited.delete(typeUrl);
+  const changed = changeSession(session, { awaited });
+  const type = typeIn(session, typeUrl);
+  return type === undefined ? changed : withType(changed, changeType(type, { dirty: true }));
 }
 
 function takeAlarm(
@@ -71,6 +92,11 @@ function takeAlarm(
   return withType(later, takeBeat(watched, nonce));
 }
 
+function checkSnapshot(session: Session, snapshot: Snapshot): Step | undefined {
+  const error = whyRefused(session, snapshot);
+  return error && { session, effects: [{ kind: 'refused', error }] };
+}
+
 /** Only what is parked is sent again, and only it: nothing else of the type is due for it. */
 function takeRetry(
   session: Session,
@@ -82,14 +108,14 @@ function takeRetry(
   return withType(session, changeType(type, { trials: [...type.trials, parked], dirty: true }));
 }
 
-function takeSnapshot(session: Session, snapshot: Snapshot): Session {
+function takeSnapshot(session: Session, snapshot: Snapshot): Step {
   const types = session.types.map((type) => {
     const before = session.snapshot?.get(type.typeUrl);
     const after = snapshot.get(type.typeUrl);
     if (type.dirty || before === after || isSameFor(type, before, after)) return type;
     return changeType(type, { dirty: true });
   });
-  return changeSession(session, { snapshot, types });
+  return quietStep(changeSession(session, { snapshot, types }));
 }
 
 /**
@@ -102,6 +128,7 @@ function isSameFor(
   next: ResourceSet | undefined,
 ): boolean {
   if (before === undefined || next === undefined || subscription.wildcard) return false;
+  if (subscription.globs.size > 0) return false;
   // The client learns a given version, whatever it is of.
   if (before.versionGiven === true || next.versionGiven === true) return false;
   for (const name of subscription.names) {

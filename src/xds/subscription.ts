@@ -2,14 +2,18 @@
 // names are owed an answer, whether or not their content is new to the client. Rules: xDS protocol,
 // "How the client specifies what resources to return", "Unsubscribing From Resources", "Subscribing
 // to Resources" (delta).
+import { collectionOf, isGlob, toGlobs } from './glob.js';
 import type { Interest } from './request.js';
 import type { TypeTraits } from './type-urls.js';
 
 export const WILDCARD = '*';
+const NO_GLOBS: ReadonlySet<string> = new Set();
 
 export interface Subscription {
   readonly wildcard: boolean;
   readonly names: ReadonlySet<string>;
+  /** Those of `names` that are glob collections, in their canonical spelling. */
+  readonly globs: ReadonlySet<string>;
   /** Names (or `*`) were given once: a request without names no longer means everything. */
   readonly explicit: boolean;
 }
@@ -28,7 +32,12 @@ export interface SubscriptionChange {
 }
 
 /** Of a client that has asked for nothing yet. */
-export const NO_SUBSCRIPTION: Subscription = { wildcard: false, names: new Set(), explicit: false };
+export const NO_SUBSCRIPTION: Subscription = {
+  wildcard: false,
+  names: new Set(),
+  globs: NO_GLOBS,
+  explicit: false,
+};
 
 export interface ApplyOptions {
   readonly interest: Interest;
@@ -73,7 +82,7 @@ function applyNames(
   const isSame = owed.length === 0 && names.size === before.names.size;
   if (isSame && wildcard === before.wildcard && before.explicit) return unchanged(before);
   return {
-    subscription: { wildcard, names, explicit: true },
+    subscription: { wildcard, names, globs: toGlobs(names), explicit: true },
     owed,
     wildcardOwed: wildcard && !before.wildcard,
     narrowed: (before.wildcard && !wildcard) || names.size < before.names.size + owed.length,
@@ -113,11 +122,12 @@ function applyDelta(before: Subscription, lists: DeltaLists): SubscriptionChange
     }
   }
   const explicit = before.explicit || lists.subscribe.length > 0;
-  const subscription = { wildcard, names, explicit };
+  const globs = lists.subscribe.some(isGlob) || before.globs.size > 0 ? toGlobs(names) : NO_GLOBS;
+  const subscription = { wildcard, names, globs, explicit };
   return { subscription, owed: [...owed], wildcardOwed, narrowed };
 }
 
 /** Whether the subscription covers that name. */
-export function covers(subscription: Subscription, name: string): boolean {
-  return subscription.wildcard || subscription.names.has(name);
+export function covers({ wildcard, names, globs }: Subscription, name: string): boolean {
+  return wildcard || names.has(name) || (globs.size > 0 && globs.has(collectionOf(name)));
 }

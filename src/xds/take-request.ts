@@ -1,14 +1,17 @@
 // What a request of the client changes: it answers a response, changes a subscription, or both.
 import { MeshError } from '../base/index.js';
 import { type Effect, quietStep, type Step } from './effect.js';
+import { collectionOf, toGlobs } from './glob.js';
 import { startResuming } from './order.js';
 import type { Request } from './request.js';
+import { whyNotBack } from './returnable.js';
 import { settleAck, settleNack } from './settle.js';
 import {
   changeSession,
   changeType,
   createTypeState,
   forgetUncovered,
+  NO_NAMES,
   type Session,
   type TypeState,
   typeIn,
@@ -18,7 +21,10 @@ import { applyInterest } from './subscription.js';
 import { ORDER } from './type-urls.js';
 
 /** The session once it has taken the request. An invalid request ends it, with `fail`. */
-export function takeRequest(session: Session, request: Request): Step {
+export function takeRequest(before: Session, request: Request): Step {
+  const { overheadBytes = before.overheadBytes } = request;
+  const session =
+    overheadBytes === before.overheadBytes ? before : changeSession(before, { overheadBytes });
   const url = typeOf(session, request);
   if (url instanceof MeshError) return fail(session, url);
   const known = typeIn(session, url);
@@ -37,12 +43,19 @@ export function takeRequest(session: Session, request: Request): Step {
   const resumes = interest.variant === 'delta' && interest.initialVersions.size > 0;
   const started = kind === 'first' && resumes ? startResuming(asked, type) : quietStep(asked);
   const effects = [...answered.effects, ...started.effects];
+  const error = refusalOf(session, answered.type, type);
+  if (error !== undefined) return fail(started.session, error, effects);
+  return { session: started.session, effects };
+}
+
+/** Why a subscription is too much. */
+function refusalOf(session: Session, before: TypeState, type: TypeState): MeshError | undefined {
+  if (type.subscription === before.subscription) return undefined;
   const { maxNames } = session.limits;
   if (type.subscription.names.size > maxNames) {
-    const error = new MeshError('resource-limit', `expected at most ${maxNames} names a type`);
-    return fail(started.session, error, effects);
+    return new MeshError('resource-limit', `expected at most ${maxNames} names a type`);
   }
-  return { session: started.session, effects };
+  return whyNotBack(session, type, session.snapshot?.get(type.typeUrl));
 }
 
 function fail(session: Session, error: MeshError, before: readonly Effect[] = []): Step {
@@ -120,6 +133,10 @@ function takeInterest(before: TypeState, request: Request, kind: RequestKind): T
   const owed = new Set(type.owed);
   const isHeldNow = (name: string): boolean => first && !traits.answerAlways && held.has(name);
   for (const name of change.owed) if (!isHeldNow(name)) owed.add(name);
+  const globs = subscription.globs.size === 0 ? NO_NAMES : toGlobs(change.owed);
+  if (globs.size > 0 && !first) {
+    for (const name of held.keys()) if (globs.has(collectionOf(name))) owed.add(name);
+  }
   if (change.wildcardOwed && (!first || traits.answerAlways)) {
     for (const name of held.keys()) owed.add(name);
   }

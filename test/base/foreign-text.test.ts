@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { escapeControls, MeshError, toShortText } from '../../src/base/index.js';
+import { toStatus } from '../../src/grpc/status.js';
 
 const ESC = String.fromCharCode(0x1b);
 const BEL = String.fromCharCode(0x07);
@@ -53,4 +54,16 @@ it("an error's message is one bounded line, whatever it quotes", () => {
   expect(forged.message).toBe('got \\u001b]0;x\\u0007\\u000d\\nSERVER OK\\u009b2J');
   const long = new MeshError('request-invalid', RIGHT_TO_LEFT.repeat(3_900_000));
   expect(long.message.length).toBeLessThan(30_000);
+});
+
+it('an error whose message is cut in the middle of an emoji still has a status', () => {
+  for (const start of ['', 'a']) {
+    const error = new MeshError('request-invalid', start + '👍'.repeat(4_000));
+    const { code, metadata } = toStatus(error);
+    expect(code).toBe(3);
+    expect(String(metadata.get('grpc-message'))).toMatch(/%F0%9F%91%8D.*\(\d+ characters\)$/);
+  }
+  expect(toStatus(new MeshError('request-invalid', 'half \ud83d of one')).details).toBe(
+    'half \\ud83d of one',
+  );
 });

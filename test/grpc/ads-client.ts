@@ -135,9 +135,10 @@ function toSotwText({ typeUrl, value }: countersign.wire.Any): string {
   return toText(wire.Resource.decode(value ?? Buffer.alloc(0)).resource?.value);
 }
 
-/** A heartbeat is a resource without its body. */
-function toDeltaText({ name, resource }: countersign.wire.Resource): string {
-  return resource ? toText(resource.value) : `~${name}`;
+/** A resource without its body is a heartbeat, or a name that doesn't exist: its own alias. */
+function toDeltaText({ name, aliases, resource }: countersign.wire.Resource): string {
+  if (resource) return toText(resource.value);
+  return aliases?.length === 1 && aliases[0] === name ? `?${name}` : `~${name}`;
 }
 
 export function encodeRequest(request: Request, node: Partial<Node> | undefined): Buffer {

@@ -23,12 +23,15 @@ export async function createGrpcBackend(variant: Variant, typeUrl?: string): Pro
   let snapshot: Snapshot | undefined;
   let taken = 0;
   const waiting: (() => void)[] = [];
+  /** Until the stream is open. */
+  const waitingToDefer: ((open: DiscoveryStream<string>) => void)[] = [];
   const { address, clock, stop, written } = await startAdsServer({
     authenticate: ({ node }) => node.id,
     limits: { maxNames: 5 },
     hooks: {
       onConnect(connected) {
         stream = connected;
+        for (const defer of waitingToDefer.splice(0)) defer(connected);
         if (snapshot !== undefined) connected.setSnapshot(snapshot);
       },
       onUpdate() {
@@ -68,6 +71,15 @@ export async function createGrpcBackend(variant: Variant, typeUrl?: string): Pro
     async failure() {
       const { code } = await ended;
       return ERRORS.get(code) ?? `status ${code}`;
+    },
+    defer(wanted) {
+      let answer = (): void => undefined;
+      const defer = (open: DiscoveryStream<string>): void => {
+        answer = open.defer(wanted);
+      };
+      if (stream === undefined) waitingToDefer.push(defer);
+      else defer(stream);
+      return () => answer();
     },
     alarm: async () => clock.advance(DEFAULT_SESSION_LIMITS.orderTimeoutMs),
     state: () => stream?.state() ?? [],

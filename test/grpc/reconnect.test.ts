@@ -13,6 +13,7 @@ const CDS = SHORT['cds'] ?? '';
 const SNAPSHOT = toSnapshot(['cds:a@1,b@1', 'lds:l@1']);
 const VERSION = SNAPSHOT.get(CDS)?.version ?? '';
 const cleanups: (() => void)[] = [];
+const MANY = Array.from({ length: 30 }, (_, i) => `many-${i}`);
 
 afterEach(() => {
   for (const cleanup of cleanups.splice(0)) cleanup();
@@ -61,3 +62,37 @@ test.each(interests)(
     expect(written()).toBe(0);
   },
 );
+
+test('delta: a client that has more than maxNames comes back, as often as it likes', async () => {
+  const asked = { times: 0, again: signal() };
+  const { address, stop, written } = await startAdsServer({
+    authenticate: ({ node }) => node.id,
+    limits: { maxNames: 10 },
+    hooks: {
+      onConnect: (stream) =>
+        stream.setSnapshot(toSnapshot([`cds:${MANY.map((name) => `${name}@1`).join(',')}`])),
+      onUpdate: () => {
+        asked.times += 1;
+        asked.again.happen();
+      },
+    },
+  });
+  cleanups.push(stop);
+  const credentials = ChannelCredentials.createInsecure();
+  const claims: Interest = {
+    variant: 'delta',
+    subscribe: [],
+    unsubscribe: [],
+    initialVersions: new Map(MANY.map((name) => [name, '1'])),
+  };
+  const first = new AdsClient({ address, variant: 'delta', credentials });
+  first.send({ typeUrl: CDS, nonce: '', interest: { ...claims, initialVersions: new Map() } });
+  expect((await first.next())?.resources).toHaveLength(MANY.length);
+  first.close();
+  asked.again = signal();
+  const again = new AdsClient({ address, variant: 'delta', credentials });
+  cleanups.push(() => again.close());
+  again.send({ typeUrl: CDS, nonce: '', interest: claims });
+  await asked.again.happened;
+  expect([again.status, written()]).toEqual([undefined, 1]);
+});

@@ -2,7 +2,9 @@
 import {
   type CacheHooks,
   type Request,
+  type ResourceRef,
   type SessionEvent,
+  type SessionLimits,
   type Snapshot,
   toReports,
   type Variant,
@@ -18,14 +20,23 @@ export class FakeStream {
   readonly #session: RunningSession;
   readonly #names = new Map<string, readonly string[]>();
 
-  constructor(id: string, variant: Variant) {
+  constructor(id: string, variant: Variant, limits: Partial<SessionLimits> = {}) {
     this.node = { id };
     this.#variant = variant;
-    this.#session = runSession(variant);
+    this.#session = runSession(variant, { limits });
   }
 
   setSnapshot(snapshot: Snapshot): void {
     this.#feed({ kind: 'snapshot', snapshot });
+  }
+
+  defer({ typeUrl, name }: ResourceRef): () => void {
+    this.#feed({ kind: 'await', typeUrl, names: [name] });
+    return () => this.#feed({ kind: 'answer', typeUrl, names: [name] });
+  }
+
+  checkSnapshot(snapshot: Snapshot): void {
+    this.#feed({ kind: 'check', snapshot });
   }
 
   state(): ReturnType<typeof toReports> {
@@ -38,8 +49,18 @@ export class FakeStream {
     this.#names.set(typeUrl, names);
     const added = names.filter((name) => !before.includes(name));
     const dropped = before.filter((name) => !names.includes(name));
-    this.#feed({ kind: 'request', request: this.#toRequest(typeUrl, { added, dropped }) });
-    hooks.onUpdate(this, { typeUrl });
+    const request = this.#toRequest(typeUrl, { added, dropped });
+    void Promise.resolve(hooks.onRequest(this, request)).catch(() => undefined);
+    this.#feed({ kind: 'request', request });
+    void Promise.resolve(hooks.onUpdate(this, { typeUrl })).catch(() => undefined);
+  }
+
+  /** Delta: asks for a name that it asks for already. */
+  askAgain(hooks: CacheHooks<FakeStream>, typeUrl: string, name: string): void {
+    const request = this.#toRequest(typeUrl, { added: [name], dropped: [] });
+    void Promise.resolve(hooks.onRequest(this, request)).catch(() => undefined);
+    this.#feed({ kind: 'request', request });
+    void Promise.resolve(hooks.onUpdate(this, { typeUrl })).catch(() => undefined);
   }
 
   #toRequest(
@@ -58,6 +79,7 @@ export class FakeStream {
 
   #feed(event: SessionEvent): void {
     for (const effect of this.#session.feed(event)) {
+      if (effect.kind === 'refused') throw effect.error;
       if (effect.kind !== 'send') continue;
       const { typeUrl, nonce, version, resources, removed } = effect.response;
       const names = resources.map((resource) => `${resource.name}@${resource.version}`);

@@ -12,12 +12,16 @@ import { runSession } from './running-session.js';
 import type { Backend, Heard } from './script.js';
 
 export function toHeard(response: Response): Heard {
-  const { typeUrl, nonce, resources, removed, heartbeats } = response;
+  const { typeUrl, nonce, resources, removed, heartbeats, unresolved = [] } = response;
   const values = resources.map(({ value }) => Buffer.from(value).toString());
   return {
     typeUrl,
     nonce,
-    resources: [...values, ...heartbeats.map(({ name }) => `~${name}`)].sort(),
+    resources: [
+      ...values,
+      ...heartbeats.map(({ name }) => `~${name}`),
+      ...unresolved.map((name) => `?${name}`),
+    ].sort(),
     removed: [...removed].sort(),
   };
 }
@@ -43,6 +47,10 @@ export function createReducerBackend(variant: Variant, typeUrl?: string): Backen
       return response && toHeard(response);
     },
     failure: async () => failure,
+    defer({ typeUrl, name }) {
+      session.feed({ kind: 'await', typeUrl, names: [name] }).forEach(perform);
+      return () => session.feed({ kind: 'answer', typeUrl, names: [name] }).forEach(perform);
+    },
     alarm: async () => {
       now += DEFAULT_SESSION_LIMITS.orderTimeoutMs;
       const due = alarms.filter(({ dueMs }) => dueMs <= now);

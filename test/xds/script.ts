@@ -11,6 +11,8 @@
 //   set rtds:a@1~15             ~: its TTL in seconds, a part of the version
 //   set lds:l@1>a+eds.b         >: what it refers to, clusters or others; a part of the version too
 //   < rtds 2 ~a                 a heartbeat: a resource without its body
+//   < vhds 1 ?r/x              a name that does not exist: a resource of that alias, without a body
+//   await eds x | answer eds x  x is being made: nothing is said of it until the answer
 //   < nothing                   no response is under way
 //   < fail resource-limit       the stream ended with that error
 //   alarm                       five seconds go by: a response's time, a third of a TTL of 15 s
@@ -37,6 +39,8 @@ export const SHORT: Readonly<Record<string, string>> = {
   rds: TYPE_URLS.route,
   sds: TYPE_URLS.secret,
   ecds: TYPE_URLS.extension,
+  srds: TYPE_URLS.scopedRoute,
+  vhds: TYPE_URLS.virtualHost,
   /** Any other type; `-` is none. */
   rtds: 'type.googleapis.com/envoy.service.runtime.v3.Runtime',
   '-': '',
@@ -65,6 +69,8 @@ export interface Backend {
   next(): Promise<Heard | undefined>;
   /** The error code that the stream ended with. */
   failure(): Promise<string | undefined>;
+  /** Says nothing of a name that doesn't exist until what is returned was called. */
+  defer(wanted: ResourceRef): () => void;
   /** Lets five seconds pass. */
   alarm(): Promise<void>;
   state(): readonly TypeReport[];
@@ -97,7 +103,7 @@ function toReference(text: string): ResourceRef {
 export function toSnapshot(words: readonly string[]): Snapshot {
   return new Map(
     words.map((word) => {
-      const [type = '', list = ''] = word.split(':');
+      const [type = '', list = ''] = word.split(/:(.*)/s);
       return [toTypeUrl(type), createResourceSet(list.split(',').filter(Boolean).map(toResource))];
     }),
   );
@@ -127,6 +133,7 @@ class Runner {
   readonly #backend: Backend;
   /** By number in the script: the nonce that was really sent. */
   readonly #nonces: string[] = [];
+  readonly #deferred = new Map<string, () => void>();
 
   constructor(variant: Variant, backend: Backend) {
     this.#variant = variant;
@@ -138,9 +145,17 @@ class Runner {
     if (verb === 'set') await this.#backend.setSnapshot(toSnapshot(words));
     else if (verb === '>') await this.#backend.send(this.#toRequest(words));
     else if (verb === '<') await this.#expect(words, line);
+    else if (verb === 'await') this.#await(words);
+    else if (verb === 'answer') this.#deferred.get(words.join(' '))?.();
     else if (verb === 'alarm') await this.#backend.alarm();
     else if (verb === '?') this.#check(words, line);
     else assert.fail(`not a line of a script: ${line}`);
+  }
+
+  #await(words: readonly string[]): void {
+    const [short = '', name = ''] = words;
+    const wanted = { typeUrl: toTypeUrl(short), name };
+    this.#deferred.set(words.join(' '), this.#backend.defer(wanted));
   }
 
   #toRequest([short = '', ...words]: readonly string[]): Request {

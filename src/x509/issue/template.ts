@@ -48,7 +48,7 @@ export interface IssuerPeriod {
 /** Clocks run apart: certificates begin this long before they are issued. */
 export const BACKDATE_MS = 5 * MINUTE_MS;
 /**
- * A CA begins so much earlier, and what is below it may begin with it (decision 031): nobody gains
+ * A CA begins so much earlier, and what is below it may begin with it (decision 027): nobody gains
  * by an early begin, since the key doesn't exist before, and a clock that is set back doesn't make
  * the whole mesh wait for a date.
  */

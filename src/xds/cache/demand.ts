@@ -1,5 +1,7 @@
-// Which names are asked for, over all streams: a name is announced when the first stream asks for
-// it, and released when the last one has given it up or gone.
+// Which names are asked for, over all streams, and by whom: a name is announced when the first
+// stream asks for it, and released when the last one has given it up or gone. A change of a name
+// concerns those who ask for it and no others.
+import { collectionOf, isGlob } from '../glob.js';
 import type { ResourceRef } from '../resource.js';
 import type { CacheStream } from './stream.js';
 
@@ -8,16 +10,22 @@ export interface DemandHooks {
   onRelease?(unwanted: ResourceRef): void;
 }
 
-const NO_NAMES: ReadonlySet<string> = new Set();
+interface Asked {
+  readonly names: ReadonlySet<string>;
+  readonly wildcard: boolean;
+}
+
+const NOTHING: Asked = { names: new Set(), wildcard: false };
+const WILDCARD = '*';
 
 export class Demand<S extends CacheStream> {
   readonly #hooks: DemandHooks;
   /**
    * What each stream was last seen to ask for. The sets are the sessions' own, which never change.
    */
-  readonly #asked = new Map<S, Map<string, ReadonlySet<string>>>();
-  /** By type and name, how many streams ask. */
-  readonly #counts = new Map<string, Map<string, number>>();
+  readonly #asked = new Map<S, Map<string, Asked>>();
+  /** By type and name (`*` for all, a glob in its canonical spelling): who asks. */
+  readonly #followers = new Map<string, Map<string, Set<S>>>();
 
   constructor(hooks: DemandHooks) {
     this.#hooks = hooks;
@@ -27,36 +35,73 @@ export class Demand<S extends CacheStream> {
     this.#asked.set(stream, new Map());
   }
 
+  /** The stream is about to ask for these names too; again, where it does already. */
+  announce(stream: S, typeUrl: string, names: readonly string[]): void {
+    const before = this.#asked.get(stream)?.get(typeUrl) ?? NOTHING;
+    const wanted = names.filter((name) => name !== WILDCARD);
+    if (wanted.length === 0) return;
+    this.#replace(stream, typeUrl, { ...before, names: new Set([...before.names, ...wanted]) });
+    for (const name of wanted) {
+      if (before.names.has(name)) this.#hooks.onDemand?.({ typeUrl, name });
+    }
+  }
+
   /** Looks again at what the stream asks of that type. */
   update(stream: S, typeUrl: string): void {
-    const names = stream.state().find((report) => report.typeUrl === typeUrl)?.names;
-    this.#replace(stream, typeUrl, names ?? NO_NAMES);
+    const report = stream.state().find((one) => one.typeUrl === typeUrl);
+    const { names, wildcard = false } = report ?? NOTHING;
+    this.#replace(stream, typeUrl, { names, wildcard });
   }
 
   disconnect(stream: S): void {
     for (const typeUrl of [...(this.#asked.get(stream)?.keys() ?? [])]) {
-      this.#replace(stream, typeUrl, NO_NAMES);
+      this.#replace(stream, typeUrl, NOTHING);
     }
     this.#asked.delete(stream);
   }
 
-  #replace(stream: S, typeUrl: string, names: ReadonlySet<string>): void {
+  /** Whoever one of these names concerns. */
+  followers(typeUrl: string, names: Iterable<string>): ReadonlySet<S> {
+    const byName = this.#followers.get(typeUrl);
+    const found = new Set<S>(byName?.get(WILDCARD));
+    if (byName === undefined) return found;
+    for (const name of names) {
+      for (const stream of byName.get(name) ?? []) found.add(stream);
+      for (const stream of byName.get(collectionOf(name)) ?? []) found.add(stream);
+    }
+    return found;
+  }
+
+  #replace(stream: S, typeUrl: string, now: Asked): void {
     const asked = this.#asked.get(stream);
-    const before = asked?.get(typeUrl) ?? NO_NAMES;
-    if (asked === undefined || before === names) return;
-    asked.set(typeUrl, names);
-    const counts = this.#counts.get(typeUrl) ?? new Map<string, number>();
-    this.#counts.set(typeUrl, counts);
-    const wanted = [...names].filter((name) => !before.has(name));
-    const unwanted = [...before].filter((name) => !names.has(name));
-    for (const name of wanted) counts.set(name, (counts.get(name) ?? 0) + 1);
-    for (const name of unwanted) counts.set(name, (counts.get(name) ?? 1) - 1);
-    const released = unwanted.filter((name) => counts.get(name) === 0);
-    for (const name of released) counts.delete(name);
-    if (counts.size === 0) this.#counts.delete(typeUrl);
+    const before = asked?.get(typeUrl) ?? NOTHING;
+    if (asked === undefined) return;
+    if (before.wildcard !== now.wildcard) {
+      this.#count(stream, { typeUrl, name: WILDCARD }, now.wildcard);
+    }
+    asked.set(typeUrl, now);
+    if (before.names === now.names) return;
+    const refs = (names: ReadonlySet<string>, others: ReadonlySet<string>) =>
+      [...names].filter((name) => !others.has(name)).map((name) => ({ typeUrl, name }));
+    const wanted = refs(now.names, before.names).filter((ref) => this.#count(stream, ref, true));
+    const unwanted = refs(before.names, now.names).filter((ref) => this.#count(stream, ref, false));
     // Told once the books are right: a hook may change the cache, or throw.
-    const isNew = (name: string): boolean => counts.get(name) === 1;
-    for (const name of wanted.filter(isNew)) this.#hooks.onDemand?.({ typeUrl, name });
-    for (const name of released) this.#hooks.onRelease?.({ typeUrl, name });
+    for (const ref of wanted) this.#hooks.onDemand?.(ref);
+    for (const ref of unwanted) this.#hooks.onRelease?.(ref);
+  }
+
+  /** Whether the stream is the first to ask, or was the last. */
+  #count(stream: S, { typeUrl, name }: ResourceRef, asks: boolean): boolean {
+    const byName = this.#followers.get(typeUrl) ?? new Map<string, Set<S>>();
+    this.#followers.set(typeUrl, byName);
+    const key = isGlob(name) ? collectionOf(name) : name;
+    const streams = byName.get(key) ?? new Set<S>();
+    byName.set(key, streams);
+    if (asks) return streams.add(stream).size === 1;
+    streams.delete(stream);
+    if (streams.size > 0) return false;
+    byName.delete(key);
+    if (byName.size === 0) this.#followers.delete(typeUrl);
+    return true;
   }
 }

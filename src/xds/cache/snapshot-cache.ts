@@ -21,7 +21,8 @@ export interface SnapshotCache<S extends CacheStream> {
   readonly hooks: CacheHooks<S>;
   /**
    * What a group is to have. Content that a client holds already isn't sent again.
-   * Throws MeshError `snapshot-dangling`, which names what is missing, and changes nothing.
+   * Throws MeshError and changes nothing: `snapshot-dangling`, which names what is missing, or
+   * `resource-limit` where a client couldn't come back with all of it (`maxRequestBytes`).
    */
   set(group: string, snapshot: Snapshot): void;
   get(group: string): Snapshot | undefined;
@@ -50,7 +51,8 @@ export function createSnapshotCache<S extends CacheStream>(
       const snapshot = snapshots.get(group);
       if (snapshot !== undefined) stream.setSnapshot(snapshot);
     },
-    onUpdate() {},
+    onRequest: () => undefined,
+    onUpdate: () => undefined,
     onDisconnect(stream) {
       const group = groups.get(stream);
       if (group === undefined) return;
@@ -64,8 +66,10 @@ export function createSnapshotCache<S extends CacheStream>(
     hooks,
     set(group, snapshot) {
       if (options.allowDangling !== true) checkReferences(snapshot);
+      const members = [...(streams.get(group) ?? [])];
+      for (const stream of members) stream.checkSnapshot?.(snapshot);
       snapshots.set(group, snapshot);
-      for (const stream of [...(streams.get(group) ?? [])]) stream.setSnapshot(snapshot);
+      for (const stream of members) stream.setSnapshot(snapshot);
     },
     get: (group) => snapshots.get(group),
     clear: (group) => {
