@@ -9,6 +9,7 @@ import { mayPass, ruleMatchesCaller } from './decide.js';
 import { connectionAccess, representativeIdentities } from './identities.js';
 import type { PathPattern, PortAccess, Rule, RuleFields } from './model.js';
 import { pathMatches } from './path-pattern.js';
+import { haveSameMeaning } from './same-meaning.js';
 
 export interface AccessChange {
   readonly before: PortAccess;
@@ -28,9 +29,7 @@ export interface Narrowing {
 export function compareAccess({ before, after, trustDomain, http }: AccessChange): Narrowing {
   const old = http ? before : connectionAccess(before);
   const next = http ? after : connectionAccess(after);
-  if (isDeepStrictEqual(withoutPlaces(old), withoutPlaces(next))) {
-    return { identities: false, plain: false };
-  }
+  if (haveSameMeaning(old, next)) return { identities: false, plain: false };
   const rules = [old, next].flatMap(({ allow, deny }) => [...allow, ...deny]);
   const isNarrower = (spiffeId: string | undefined): boolean =>
     isNarrowerFor({ spiffeId, trustDomain }, old, next);
@@ -38,11 +37,6 @@ export function compareAccess({ before, after, trustDomain, http }: AccessChange
     identities: representativeIdentities(rules, trustDomain).some(isNarrower),
     plain: isNarrower(undefined),
   };
-}
-
-function withoutPlaces({ allow, deny, otherwise }: PortAccess): unknown {
-  const strip = (rules: readonly Rule[]): unknown[] => rules.map(({ source: _, ...rule }) => rule);
-  return { allow: strip(allow), deny: strip(deny), otherwise };
 }
 
 function isNarrowerFor(who: WhoCalls, old: PortAccess, next: PortAccess): boolean {

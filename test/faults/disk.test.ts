@@ -117,7 +117,7 @@ describe('a server that runs when the disk fills up', () => {
       warnings: [{ text: expect.stringMatching(trouble) }],
     });
     expect(server.stderr()).toContain('the data folder cannot be written');
-    expect(await metric()).toContain('countersign_troubles 1');
+    expect(await metric()).toContain('countersign_trouble{kind="disk"} 1');
     const waited = ask('wait', '--timeout', '100ms');
     await expect(waited).rejects.toThrow(
       /exit 1: the data folder cannot be written since .*ENOSPC/,
@@ -126,7 +126,7 @@ describe('a server that runs when the disk fills up', () => {
     rmSync(switchPath);
     await ask('wait', '--timeout', '60s');
     await until(async () => (await status()).warnings.length === 0, server.stderr);
-    expect(await metric()).toContain('countersign_troubles 0');
+    expect(await metric()).toContain('countersign_trouble{kind="disk"} 0');
     expect(readFileSync(stored, 'utf8')).toContain('8081');
     server.child.signal('SIGTERM');
     expect(await server.ended).toMatchObject({ code: 0 });

@@ -54,6 +54,10 @@ export class WrittenNames {
     else this.#renamed.delete(name);
   }
 
+  clear(): void {
+    this.#renamed.clear();
+  }
+
   /** Whether the name came, and nobody wrote to it since. */
   cameWhole(name: string): boolean {
     return this.#renamed.has(name);

@@ -114,6 +114,8 @@ export class MeshSource {
         this.#cancelNotice ??= this.#options.clock.after(NOTICE_MS, () => {
           this.#cancelNotice = undefined;
           this.check();
+          // Others may write to that folder without end.
+          this.#names.clear();
         });
       });
       this.#watcher.on('error', () => this.#watcher?.close());

@@ -1,8 +1,8 @@
 // Whether an edit surely takes away and neither loosens, adds nor removes anything. A file that
 // somebody is still writing looks like an edit too, and most often like one that removes its tail.
-import { isDeepStrictEqual } from 'node:util';
 import {
   compareAccess,
+  haveSameMeaning,
   type Mesh,
   needsHttp,
   type Port,
@@ -11,7 +11,7 @@ import {
 
 /** What can't be compared exactly counts as loosening: such an edit waits longer, no more. */
 export function onlyTightens(before: Mesh, after: Mesh): boolean {
-  if (!isSame(withoutServices(before), withoutServices(after))) return false;
+  if (!haveSameMeaning(withoutServices(before), withoutServices(after))) return false;
   if (before.services.size !== after.services.size) return false;
   return [...before.services.values()].every((service) => {
     const next = after.services.get(service.name);
@@ -26,7 +26,7 @@ function withoutServices({ services: _, version: __, ...rest }: Mesh): unknown {
 function serviceOnlyTightens(before: Service, after: Service, trustDomain: string): boolean {
   const { ports: old, ...rest } = before;
   const { ports: next, ...restAfter } = after;
-  if (!isSame(rest, restAfter) || old.length !== next.length) return false;
+  if (!haveSameMeaning(rest, restAfter) || old.length !== next.length) return false;
   return old.every((port, index) => {
     const other = next[index];
     return other !== undefined && portOnlyTightens(port, other, trustDomain);
@@ -36,23 +36,11 @@ function serviceOnlyTightens(before: Service, after: Service, trustDomain: strin
 function portOnlyTightens(before: Port, after: Port, trustDomain: string): boolean {
   const { mode: oldMode, access: oldAccess, ...rest } = before;
   const { mode, access, ...restAfter } = after;
-  if (!isSame(rest, restAfter)) return false;
+  if (!haveSameMeaning(rest, restAfter)) return false;
   if (mode !== oldMode && mode !== 'strict') return false;
   const rules = [oldAccess, access].flatMap(({ allow, deny }) => [...allow, ...deny]);
   const http = before.protocol !== 'tcp' || rules.some(needsHttp);
   // Who would lose something on the way back has gained it on the way there.
   const gains = compareAccess({ before: access, after: oldAccess, trustDomain, http });
   return !gains.identities && !gains.plain;
-}
-
-/** Equal but for the places in files, which any edit moves. */
-function isSame(a: unknown, b: unknown): boolean {
-  return isDeepStrictEqual(withoutPlaces(a), withoutPlaces(b));
-}
-
-function withoutPlaces(value: unknown): unknown {
-  const text = JSON.stringify(value, (key, inner) =>
-    key === 'source' || key === 'modeSource' ? undefined : inner,
-  );
-  return JSON.parse(text);
 }

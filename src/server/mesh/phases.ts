@@ -7,8 +7,13 @@
 //   to DISABLE:   the port accepts both under its new rules → its callers move to the declared port
 // Between STRICT and PERMISSIVE mesh callers use the mesh port throughout: one step. TLS settings
 // that have no handshake in common with the old ones: both ends take either → the new ones.
-import { isDeepStrictEqual } from 'node:util';
-import type { Mesh, Port, PortAccess, Rule, Service, TlsSettings } from '../../policy/index.js';
+import {
+  haveSameMeaning,
+  type Mesh,
+  type Port,
+  type Service,
+  type TlsSettings,
+} from '../../policy/index.js';
 
 export interface Phase {
   readonly name: string;
@@ -57,7 +62,7 @@ function toModeStep(olds: readonly Port[], port: Port): Port | undefined {
   const old = olds.find(({ mode }) => (mode === 'disable') !== (port.mode === 'disable'));
   if (old === undefined) return undefined;
   const opposite = old.mode === 'strict' || port.mode === 'strict';
-  if (!opposite && isSameAccess(old.access, port.access)) return undefined;
+  if (!opposite && haveSameMeaning(old.access, port.access)) return undefined;
   if (port.mode === 'disable') return { ...port, mode: 'permissive' };
   const deny = [...port.access.deny, ...old.access.deny];
   return { ...port, mode: 'permissive', access: { ...old.access, deny } };
@@ -83,15 +88,6 @@ function toEither(a: TlsSettings, b: TlsSettings): TlsSettings {
     cipherSuites: either(a.cipherSuites, b.cipherSuites),
     curves: either(a.curves, b.curves),
   };
-}
-
-function isSameAccess(a: PortAccess, b: PortAccess): boolean {
-  const strip = (rules: readonly Rule[]): unknown[] => rules.map(({ source: _, ...rule }) => rule);
-  return (
-    a.otherwise === b.otherwise &&
-    isDeepStrictEqual(strip(a.allow), strip(b.allow)) &&
-    isDeepStrictEqual(strip(a.deny), strip(b.deny))
-  );
 }
 
 function replacePorts(mesh: Mesh, replaced: ReadonlyMap<Port, Port>): Mesh {

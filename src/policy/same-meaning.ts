@@ -1,0 +1,16 @@
+// Whether two parts of meshes say the same, wherever they stand: any edit moves places in files.
+import { isDeepStrictEqual } from 'node:util';
+
+const PLACES: ReadonlySet<string> = new Set(['source', 'modeSource']);
+
+/** Of the plain data of `model.ts`, without maps. */
+export function haveSameMeaning(a: unknown, b: unknown): boolean {
+  return isDeepStrictEqual(withoutPlaces(a), withoutPlaces(b));
+}
+
+function withoutPlaces(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutPlaces);
+  if (typeof value !== 'object' || value === null) return value;
+  const kept = Object.entries(value).filter(([key]) => !PLACES.has(key));
+  return Object.fromEntries(kept.map(([key, inner]) => [key, withoutPlaces(inner)]));
+}
