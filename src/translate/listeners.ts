@@ -9,6 +9,7 @@ import { envoy } from '../gen/envoy.js';
 import type { Port } from '../policy/index.js';
 import { createResource, type Resource } from '../xds/index.js';
 import { NO_LIMIT, toAny, toDuration, toTcpAddress } from './messages.js';
+import { TCP_KEEPALIVE } from './peers.js';
 
 type FilterChain = envoy.config.listener.v3.FilterChain;
 type Filter = envoy.config.listener.v3.Filter;
@@ -57,6 +58,7 @@ export function toListener(options: ListenerOptions): Resource {
     listenerFiltersTimeout:
       options.inspectionMs === undefined ? undefined : toDuration(options.inspectionMs),
     perConnectionBufferLimitBytes: options.bufferLimit,
+    tcpKeepalive: options.direction === 'inbound' ? TCP_KEEPALIVE : undefined,
   };
   return createResource({
     name: options.name,
