@@ -21,6 +21,27 @@ enum UpstreamConnectMode {
 `,
   },
   {
+    file: 'envoy/config/listener/v3/listener.proto',
+    message: 'Listener',
+    // Since 1.37.
+    fields: `
+  core.v3.TcpKeepalive tcp_keepalive = 37;
+`,
+    types: '',
+  },
+  {
+    file: 'envoy/extensions/upstreams/http/v3/http_protocol_options.proto',
+    message: 'HttpProtocolOptions',
+    fields: `
+  message OutlierDetection {
+    config.common.matcher.v3.MatchPredicate error_matcher = 1;
+  }
+  OutlierDetection outlier_detection = 8;
+`,
+    types: '',
+    imports: ['envoy/config/common/matcher/v3/matcher.proto'],
+  },
+  {
     file: 'envoy/config/core/v3/protocol.proto',
     message: 'HttpProtocolOptions',
     fields: `
@@ -40,10 +61,13 @@ enum UpstreamConnectMode {
 
 /** Writes the package's files with those fields to `folder`, which is to be searched first. */
 export function writeNewerProtos(folder, packageFolder) {
-  for (const { file, message, fields, types } of NEWER) {
+  for (const { file, message, fields, types, imports = [] } of NEWER) {
     const path = join(folder, file);
     const source = existsSync(path) ? path : join(packageFolder, file);
-    const text = readFileSync(source, 'utf8').replaceAll('\r', '');
+    const added = imports.map((path) => `\nimport "${path}";`).join('');
+    const text = readFileSync(source, 'utf8')
+      .replaceAll('\r', '')
+      .replace(/^package .*;$/m, (line) => line + added);
     const begin = text.indexOf(`\nmessage ${message} {\n`);
     const end = text.indexOf('\n}\n', begin);
     if (begin < 0 || end < 0) throw new Error(`${file} has no message ${message}`);

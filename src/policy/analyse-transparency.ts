@@ -17,6 +17,7 @@ export function analyseTransparency({ services, tree, addProblem }: Transparency
   for (const { service, ports } of services) {
     for (const resolved of ports) {
       checkSettings(resolved, { tree, addProblem });
+      checkHealth(resolved, { service, addProblem });
       const scope = scopeThatLooks(resolved);
       if (scope === undefined) continue;
       const name = `${service.name}:${resolved.port.number}`;
@@ -54,6 +55,27 @@ function checkSettings(
       severity: 'warning',
       message: 'escaped slashes are forwarded though rules look at paths',
       hint: 'to deny and not, %2F is a slash as well; to allow, it is a character of its segment',
+    });
+  }
+}
+
+function checkHealth(
+  { port, path }: ResolvedPort,
+  {
+    service,
+    addProblem,
+  }: Pick<ResolvedService, 'service'> & Pick<TransparencyAnalysis, 'addProblem'>,
+): void {
+  if (port.health === undefined) return;
+  const { protocol } = port;
+  if (protocol !== 'http' && protocol !== 'http2') {
+    addProblem([...path, 'health'], {
+      message: `expected health only on http and http2 ports but got it on ${protocol}`,
+    });
+  }
+  if (!service.sidecar) {
+    addProblem([...path, 'health'], {
+      message: 'expected health only of services with a sidecar, which does the checks',
     });
   }
 }

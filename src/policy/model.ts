@@ -96,6 +96,8 @@ export interface Port {
   /** Unwritten: `reject` where rules look at paths, else `forward`. */
   readonly escapedSlashes: EscapedSlashes;
   readonly headerCase: HeaderCase;
+  /** What its sidecar asks the application for, to know whether it is well; undefined: nothing. */
+  readonly health: { readonly path: string } | undefined;
   readonly source: SourceRef;
 }
 

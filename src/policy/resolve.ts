@@ -154,6 +154,7 @@ class Resolver {
       escapedSlashes:
         text.escapedSlashes ?? (looksAtPaths(effective.access) ? 'reject' : 'forward'),
       headerCase: text.headerCase ?? 'lower',
+      health: text.health,
       source,
     };
     return { port, path, chain, effective };

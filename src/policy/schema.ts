@@ -10,6 +10,7 @@ import { KEY_TYPES } from '../spiffe/index.js';
 import { tryEndpoint, tryTarget } from './address.js';
 import { tryAuthorityUrl, tryFilePath, tryProvisioner } from './authority.js';
 import { tryCaller } from './caller.js';
+import { tryHealthPath } from './health.js';
 import { ISSUER_KEYS, ISSUER_NODE_KEYS, issuersSchema } from './issuer-schema.js';
 import { tryMethod } from './method.js';
 import type { Mode, Protocol } from './model.js';
@@ -115,12 +116,18 @@ const scopeFields = {
 
 const protocolSchema = oneOf(PROTOCOLS);
 
+const healthSchema = z.strictObject(
+  { path: text('a path', tryHealthPath) },
+  { error: 'a map with path' },
+);
+
 const portMapSchema = z.strictObject(
   {
     protocol: protocolSchema,
     target: text('an IP address and port', tryTarget).optional(),
     escapedSlashes: oneOf(['reject', 'forward']).optional(),
     headerCase: oneOf(['lower', 'preserve']).optional(),
+    health: healthSchema.optional(),
     ...scopeFields,
   },
   { error: 'a protocol or a map' },
@@ -193,6 +200,7 @@ export const SECTION_KEYS = {
   namespace: Object.keys(namespaceSchema.shape),
   service: Object.keys(serviceSchema.shape),
   port: Object.keys(portMapSchema.shape),
+  health: Object.keys(healthSchema.shape),
   tls: Object.keys(tlsSchema.shape),
   certificates: Object.keys(certificatesSchema.shape),
   capture: Object.keys(captureSchema.shape),

@@ -194,6 +194,7 @@ function sectionOf(path: Path): Section {
   if (path.length === 0) return 'mesh';
   if (path[0] === 'authority') return path.length === 1 ? 'authority' : 'stepCa';
   if (isPort(path)) return 'port';
+  if (isPort(path.slice(0, -1)) && last === 'health') return last;
   return path[0] === 'namespaces' ? 'namespace' : 'service';
 }
 

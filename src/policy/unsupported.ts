@@ -10,6 +10,7 @@ const KEYS: Readonly<Record<Section, readonly string[]>> = {
   namespace: SCOPE,
   service: [...SCOPE, 'formerly', 'metricsPort', 'certificate'],
   port: ['audit', 'jwt', 'probes', 'probePort'],
+  health: [],
   tls: [],
   certificates: [],
   capture: ['exclude', 'undeclared', 'egress'],

@@ -18,6 +18,14 @@ import {
 import { isHttp } from './listeners.js';
 import { ADS, toAny, toDuration, toTcpAddress } from './messages.js';
 import { PLAIN_MATCH, toClusterName, toLocalClusterName, toServerName } from './names.js';
+import {
+  hasSidecarsAlone,
+  OUTLIER_ERRORS,
+  OUTLIERS,
+  PEER_CHECKS,
+  TCP_KEEPALIVE,
+  toApplicationChecks,
+} from './peers.js';
 import { toExactSan } from './san.js';
 import { RAW_BUFFER, toUpstreamTls } from './tls.js';
 
@@ -26,13 +34,17 @@ type Cluster = envoy.config.cluster.v3.Cluster;
 type HttpProtocolOptions = envoy.extensions.upstreams.http.v3.HttpProtocolOptions;
 
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
-const CONNECT_TIMEOUT = toDuration(5_000);
+/** An application that is started may be slow to accept. */
+const APPLICATION_TIMEOUT = toDuration(5_000);
+/** With its handshake. Four of them are less than the 15 s that a peer that is gone may cost. */
+const CONNECT_TIMEOUT = toDuration(3_000);
 /**
  * Shorter than the keep-alive of the common application servers (gunicorn 2 s, Node and uvicorn 5
- * s), so that it is never the application that closes a pooled connection just as a request goes
- * out on it.
+ * s), so that it is hardly ever the application that closes a pooled connection just as a request
+ * goes out on it. HTTP/1 has no word for a peer that vanished either: what is idle for longer isn't
+ * trusted with a request.
  */
-const LOCAL_IDLE_MS = 1_500;
+const HTTP1_IDLE_MS = 1_500;
 /** Envoy's default of 1,024 would answer 503 to a burst that the application may well serve. */
 const NO_BREAKER = 1_000_000;
 const CIRCUIT_BREAKERS: envoy.config.cluster.v3.CircuitBreakers = {
@@ -53,17 +65,20 @@ interface HttpOptions {
   readonly version: Version;
   /** Default: without keepalive. */
   readonly http2?: typeof HTTP2;
+  /** What counts as a failure of the peer; absent: nothing but what is seen here. */
+  readonly outlierDetection?: typeof OUTLIER_ERRORS;
   readonly idleMs?: number;
 }
 
 function toHttpOptions(
   port: Port,
-  { version, http2 = HTTP2, idleMs }: HttpOptions,
+  { version, http2 = HTTP2, outlierDetection, idleMs }: HttpOptions,
 ): Pick<Cluster, 'typedExtensionProtocolOptions' | 'perConnectionBufferLimitBytes'> {
   const idle = idleMs === undefined ? {} : { idleTimeout: toDuration(idleMs) };
   const options: HttpProtocolOptions = {
     ...toVersion(port, version, http2),
     commonHttpProtocolOptions: { ...MAX_ANSWER_HEADERS, ...idle },
+    outlierDetection,
   };
   const message = toAny(
     HTTP_OPTIONS,
@@ -114,27 +129,16 @@ function toSourceAddress({ target }: Port): Pick<Cluster, 'upstreamBindConfig'> 
   return { upstreamBindConfig: { sourceAddress: { address: FROM_SIDECAR, portValue: 0 } } };
 }
 
-function hasSidecarsAlone(callee: Service): boolean {
-  return callee.sidecar && callee.endpoints.length === 0;
-}
-
-/** A connection without a request, or of tcp, to a peer that vanished: the kernel asks. */
-const TCP_KEEPALIVE: envoy.config.cluster.v3.UpstreamConnectionOptions = {
-  tcpKeepalive: {
-    keepaliveTime: { value: 5 },
-    keepaliveInterval: { value: 3 },
-    keepaliveProbes: { value: 3 },
-  },
-};
-
 /** The application behind a declared port. */
 export function toLocalCluster(service: Service, port: Port): Resource {
   const version = port.protocol === 'http' ? 'http1' : 'http2';
   return toResource(port, {
     name: toLocalClusterName(port),
     type: v3.Cluster.DiscoveryType.STATIC,
-    connectTimeout: CONNECT_TIMEOUT,
+    connectTimeout: APPLICATION_TIMEOUT,
     circuitBreakers: CIRCUIT_BREAKERS,
+    upstreamConnectionOptions: { tcpKeepalive: TCP_KEEPALIVE },
+    ...toApplicationChecks(port, service.name),
     ...toSourceAddress(port),
     loadAssignment: {
       clusterName: toLocalClusterName(port),
@@ -146,7 +150,7 @@ export function toLocalCluster(service: Service, port: Port): Resource {
         },
       ],
     },
-    ...(isHttp(port) ? toHttpOptions(port, { version, idleMs: LOCAL_IDLE_MS }) : {}),
+    ...(isHttp(port) ? toHttpOptions(port, { version, idleMs: HTTP1_IDLE_MS }) : {}),
     // An HTTP/2 application that doesn't read one caller's upload stalls that caller's alone.
     ...(version === 'http2' && isHttp(port) ? { connectionPoolPerDownstreamConnection: true } : {}),
     altStatName: `local.${service.name}:${port.number}`,
@@ -176,13 +180,19 @@ export function toCalleeCluster({ callee, port, sidecars }: Callee): Resource {
         transportSocket: RAW_BUFFER,
       },
     ],
-    upstreamConnectionOptions: TCP_KEEPALIVE,
-    ...(isHttp(port)
-      ? toHttpOptions(port, {
-          version: versionBetween(callee, port),
-          http2: hasSidecarsAlone(callee) ? HTTP2_KEPT_ALIVE : HTTP2,
-        })
-      : {}),
+    upstreamConnectionOptions: { tcpKeepalive: TCP_KEEPALIVE },
+    ...(isHttp(port) ? OUTLIERS : PEER_CHECKS),
+    ...(isHttp(port) ? toCalleeOptions(callee, port) : {}),
+  });
+}
+
+function toCalleeOptions(callee: Service, port: Port): ReturnType<typeof toHttpOptions> {
+  const version = versionBetween(callee, port);
+  return toHttpOptions(port, {
+    version,
+    http2: hasSidecarsAlone(callee) ? HTTP2_KEPT_ALIVE : HTTP2,
+    outlierDetection: OUTLIER_ERRORS,
+    ...(version === 'http2' ? {} : { idleMs: HTTP1_IDLE_MS }),
   });
 }
 

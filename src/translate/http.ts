@@ -12,15 +12,18 @@ import {
   RETRY_BUFFER_LIMIT,
   toHttp1,
 } from './http-protocol.js';
-import { ADS_OR_WAIT, NO_LIMIT, toAny, toEmptyAny } from './messages.js';
+import { ADS_OR_WAIT, NO_LIMIT, toAny } from './messages.js';
 import { ALLOW_FILTER, DENY_FILTER } from './names.js';
 import { toHttpRbacFilter } from './rbac-http-filter.js';
+import { IS_SAFE, type Retries, UNREACHED_HEADER, UNREACHED_REPLY } from './retries.js';
 import { OTHER_UPGRADES, UPGRADES } from './upgrades.js';
 
 const hcm = envoy.extensions.filters.network.http_connection_manager.v3;
 type Hcm = envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
 type Filter = envoy.config.listener.v3.Filter;
 type Route = envoy.config.route.v3.Route;
+type RouteMatch = envoy.config.route.v3.RouteMatch;
+type RetryPolicy = envoy.config.route.v3.RetryPolicy;
 type HttpFilter = envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter;
 
 const ROUTER: HttpFilter = {
@@ -88,6 +91,7 @@ export function toInboundHttp({ port, routeName, host }: InboundHttp): Filter {
     http2ProtocolOptions: HTTP2_KEPT_ALIVE,
     rds: { configSource: ADS_OR_WAIT, routeConfigName: routeName },
     httpFilters: [toHttpRbacFilter(DENY_FILTER), toHttpRbacFilter(ALLOW_FILTER), ROUTER],
+    localReplyConfig: UNREACHED_REPLY,
     forwardClientCertDetails: hcm.HttpConnectionManager.ForwardClientCertDetails.SANITIZE_SET,
     setCurrentClientCertDetails: { uri: true },
     normalizePath: { value: looked },
@@ -102,45 +106,32 @@ export interface OutboundHttp {
   readonly port: Port;
   /** What a request of HTTP/1.0 without Host is taken to be for. */
   readonly host: string;
+  readonly retries: Retries;
 }
 
 /** The caller's side: every request to the one cluster. */
-export function toOutboundHttp({ cluster, host, port }: OutboundHttp): Filter {
+export function toOutboundHttp({ cluster, host, port, retries }: OutboundHttp): Filter {
   return toFilter({
     ...toTransparent(`outbound:${cluster}`, host, port),
     routeConfig: {
       name: cluster,
-      virtualHosts: [{ name: cluster, domains: ['*'], routes: toRoutes(cluster, OUTBOUND_RETRY) }],
+      virtualHosts: [{ name: cluster, domains: ['*'], routes: toRoutes(cluster, retries) }],
+      responseHeadersToRemove: [UNREACHED_HEADER],
     },
     httpFilters: [ROUTER],
   });
 }
 
-type RetryPolicy = envoy.config.route.v3.RetryPolicy;
-
-/**
- * Only requests that no application has seen are tried again: an endpoint that went away between
- * two pushes costs a connection attempt, not a failed request.
- */
-const OUTBOUND_RETRY: RetryPolicy = {
-  retryOn: 'connect-failure,refused-stream,reset-before-request',
-  numRetries: { value: 3 },
-  retryHostPredicate: [
-    {
-      name: 'envoy.retry_host_predicates.previous_hosts',
-      typedConfig: toEmptyAny(
-        'envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate',
-      ),
-    },
-  ],
-  hostSelectionRetryMaxAttempts: 3,
-};
-
 /**
  * All paths to one cluster, without the 15 s that Envoy gives a route. Of two Host headers Envoy
  * makes one, joined by a comma: RFC 9112 section 3.2 wants 400.
  */
-export function toRoutes(cluster: string, retryPolicy?: RetryPolicy): Route[] {
+export function toRoutes(cluster: string, { safe, other }: Retries): Route[] {
+  const toRoute = (match: RouteMatch, retryPolicy: RetryPolicy | undefined): Route => ({
+    match,
+    route: { cluster, timeout: NO_LIMIT, retryPolicy },
+    perRequestBufferLimitBytes: RETRY_BUFFER_LIMIT,
+  });
   return [
     {
       match: {
@@ -149,10 +140,7 @@ export function toRoutes(cluster: string, retryPolicy?: RetryPolicy): Route[] {
       },
       directResponse: { status: 400 },
     },
-    {
-      match: { prefix: '/' },
-      route: { cluster, timeout: NO_LIMIT, retryPolicy },
-      perRequestBufferLimitBytes: RETRY_BUFFER_LIMIT,
-    },
+    ...(safe === other ? [] : [toRoute({ prefix: '/', headers: [IS_SAFE] }, safe)]),
+    toRoute({ prefix: '/' }, other),
   ];
 }

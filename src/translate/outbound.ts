@@ -7,6 +7,8 @@ import { toOutboundHttp } from './http.js';
 import { BUFFER_LIMIT } from './http-protocol.js';
 import { isHttp, toListener, toTcpProxy } from './listeners.js';
 import { toClusterName, toOutboundName } from './names.js';
+import { hasSidecarsAlone } from './peers.js';
+import { TO_ADDRESSES, TO_SIDECARS } from './retries.js';
 import { toMarkMetadata } from './revoked.js';
 
 export interface Outbound {
@@ -47,7 +49,12 @@ function translate({ callee, port, address, mark }: Outbound): Resource {
         name: 'default',
         filters: [
           isHttp(port)
-            ? toOutboundHttp({ cluster, port, host: callee.name })
+            ? toOutboundHttp({
+                cluster,
+                port,
+                host: callee.name,
+                retries: hasSidecarsAlone(callee) ? TO_SIDECARS : TO_ADDRESSES,
+              })
             : toTcpProxy(cluster, 'at-once'),
         ],
         metadata: toMarkMetadata(mark),

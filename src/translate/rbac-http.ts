@@ -8,6 +8,7 @@ import { toRoutes } from './http.js';
 import { toAny } from './messages.js';
 import { ALLOW_FILTER, DENY_FILTER, toInboundName, toLocalClusterName } from './names.js';
 import { type RbacContext, toAllowRules, toDenyRules } from './rbac.js';
+import { toApplicationRetries, UNREACHED_HEADER } from './retries.js';
 
 const http = envoy.extensions.filters.http.rbac.v3;
 type Rbac = envoy.config.rbac.v3.RBAC;
@@ -40,8 +41,11 @@ export function toInboundRoutes(service: Service, port: Port, context: RbacConte
   const cluster = toLocalClusterName(port);
   const message: envoy.config.route.v3.RouteConfiguration = {
     name: toInboundName(port),
-    virtualHosts: [{ name: service.name, domains: ['*'], routes: toRoutes(cluster) }],
+    virtualHosts: [
+      { name: service.name, domains: ['*'], routes: toRoutes(cluster, toApplicationRetries(port)) },
+    ],
     requestHeadersToRemove: FORGED_IDENTITIES,
+    responseHeadersToRemove: [UNREACHED_HEADER],
     typedPerFilterConfig: {
       [DENY_FILTER]: toPerRoute(toDenyRules(port, context)),
       [ALLOW_FILTER]: toPerRoute(toAllowRules(port, context)),

@@ -75,6 +75,12 @@ export interface SidecarOptions extends Partial<BootstrapOptions> {
   readonly drainStrategy?: 'gradual' | 'immediate';
   /** State of the world instead of delta. */
   readonly sotw?: boolean;
+  /** Another application than the other instances', by declared port. */
+  readonly application?: {
+    readonly declared: number;
+    readonly address: string;
+    readonly port: number;
+  };
 }
 
 export interface TestMeshOptions {
@@ -163,7 +169,7 @@ export async function startMesh(harness: Harness, options: TestMeshOptions): Pro
   };
   const bootstrap: TestMesh['bootstrap'] = async (name, given = {}) => {
     const { address, outbound } = service(name);
-    const { binary: _b, drainTimeS: _d, drainStrategy: _s, sotw, ...rest } = given;
+    const { binary: _b, drainTimeS: _d, drainStrategy: _s, sotw, application, ...rest } = given;
     const message = toBootstrap({
       service: name,
       address,
@@ -182,6 +188,7 @@ export async function startMesh(harness: Harness, options: TestMeshOptions): Pro
     const text = JSON.stringify({
       ...json,
       admin: { address: { socket_address: { address, port_value: adminPort } } },
+      ...(application === undefined ? {} : withApplication(json, application)),
     });
     const shown = sotw === true ? text.replace('"DELTA_GRPC"', '"GRPC"') : text;
     return reconnectingSoon(JSON.parse(shown) as object);
@@ -242,6 +249,23 @@ export async function startMesh(harness: Harness, options: TestMeshOptions): Pro
       });
       return { key: leaf.keyPem, cert: leaf.chainPem, ca: authority.trustAnchorsPem };
     },
+  };
+}
+
+/** A static cluster, which Envoy never replaces by one of the same name that it is sent. */
+function withApplication(
+  { static_resources: resources }: { static_resources?: { clusters?: object[] } },
+  { declared, address, port }: NonNullable<SidecarOptions['application']>,
+): object {
+  const name = `local:${declared}`;
+  const endpoint = { address: { socket_address: { address, port_value: port } } };
+  const cluster = {
+    name,
+    connect_timeout: '5s',
+    load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint }] }] },
+  };
+  return {
+    static_resources: { ...resources, clusters: [...(resources?.clusters ?? []), cluster] },
   };
 }
 

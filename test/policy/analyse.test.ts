@@ -189,6 +189,16 @@ const told: [name: string, text: string, ...problems: string[]][] = [
       'grpc ports but got it on tcp',
   ],
   [
+    'health checks that nobody could do',
+    `${PORT}        protocol: grpc\n        health: { path: /healthz }\n` +
+      '  b:\n    sidecar: false\n    endpoints: [10.0.0.1]\n    ports:\n      2:\n' +
+      '        protocol: http\n        health: { path: /healthz }\n',
+    'mesh.yaml:7:9 services.a.ports.1.health: expected health only on http and http2 ports but ' +
+      'got it on grpc',
+    'mesh.yaml:14:9 services.b.ports.2.health: expected health only of services with a sidecar, ' +
+      'which does the checks',
+  ],
+  [
     'header case where HTTP/2 has none',
     `${PORT}        protocol: grpc\n        headerCase: preserve\n`,
     'mesh.yaml:7:9 services.a.ports.1.headerCase: expected headerCase preserve only on http ' +

@@ -14,6 +14,7 @@ const TABLES: Readonly<Record<Section, string>> = {
   namespace: '## A namespace',
   service: '## A service',
   port: '## A port',
+  health: 'Fields of `health`:',
   rule: '## A rule',
   not: 'Fields of `not`:',
   tls: '## TLS',

@@ -88,6 +88,7 @@ test('narrowest wins, key by key, and each thing remembers where it was written'
         },
         escapedSlashes: 'forward',
         headerCase: 'lower',
+        health: undefined,
         source: at(30, 7),
       },
       {
@@ -120,6 +121,7 @@ test('narrowest wins, key by key, and each thing remembers where it was written'
         },
         escapedSlashes: 'reject',
         headerCase: 'lower',
+        health: undefined,
         source: at(20, 7),
       },
     ],
@@ -140,6 +142,7 @@ test('defaults, where nothing is written', () => {
     access: { deny: [], allow: [], otherwise: 'allow', source: at(2, 29) },
     escapedSlashes: 'forward',
     headerCase: 'lower',
+    health: undefined,
     source: at(2, 29),
   });
 });

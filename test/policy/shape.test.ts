@@ -38,6 +38,7 @@ const accepted: [name: string, text: string][] = [
   ['escaped slashes forwarded', `${PORT}        escapedSlashes: forward\n`],
   ['header case', `${PORT}        headerCase: preserve\n`],
   ['lower case', `${PORT}        headerCase: lower\n`],
+  ['a health check', `${PORT}        health: { path: "/healthz?deep=1" }\n`],
   [
     'endpoints',
     `${TOP}services: { db: { sidecar: false, ports: { 1: tcp }, endpoints: ` +
@@ -385,6 +386,13 @@ const rejected: [name: string, text: string, ...problems: string[]][] = [
     `${RULE}methods: [CONNECT]\n`,
     `mesh.yaml:9:23 ${IN_RULE}.methods[0]: expected a method that reaches applications but got ` +
       '"CONNECT"\n  hint: a WebSocket is a GET, over HTTP/2 too',
+  ],
+  [
+    'a health check of something else than a path',
+    `${PORT}        health: { path: "healthz", port: 1 }\n`,
+    'mesh.yaml:7:19 services.web.ports.8080.health.path: expected a path that begins with / and ' +
+      'has neither spaces nor # but got "healthz"',
+    'mesh.yaml:7:36 services.web.ports.8080.health.port: unknown key "port"',
   ],
   [
     'a method of two words',

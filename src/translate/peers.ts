@@ -1,0 +1,105 @@
+// How a sidecar notices that a peer is gone or can't serve, and goes round it.
+import { envoy } from '../gen/envoy.js';
+import type { Port, Service } from '../policy/index.js';
+import { toDuration } from './messages.js';
+import { PLAIN_MATCH } from './names.js';
+import { IS_UNREACHED } from './retries.js';
+
+type Cluster = envoy.config.cluster.v3.Cluster;
+type OutlierErrors = envoy.extensions.upstreams.http.v3.HttpProtocolOptions.OutlierDetection;
+
+/** Whether all of its addresses are sidecars'. */
+export function hasSidecarsAlone({ sidecar, endpoints }: Service): boolean {
+  return sidecar && endpoints.length === 0;
+}
+
+/** A connection that says nothing, to a peer that vanished: the kernel asks. */
+export const TCP_KEEPALIVE: envoy.config.core.v3.TcpKeepalive = {
+  keepaliveTime: { value: 5 },
+  keepaliveInterval: { value: 3 },
+  keepaliveProbes: { value: 3 },
+};
+
+/** With none that is good, all are called: a service is never emptied. */
+const NEVER_EMPTY: Cluster['commonLbConfig'] = { healthyPanicThreshold: { value: 1 } };
+
+const FAILURES = 3;
+
+/**
+ * Of HTTP: an instance that can't be reached, or that can't reach its application, is left out for
+ * 5 s, and for longer each time. An application's own 5xx are its answers, and leave it where it
+ * is.
+ */
+export const OUTLIERS: Pick<Cluster, 'outlierDetection' | 'commonLbConfig'> = {
+  commonLbConfig: NEVER_EMPTY,
+  outlierDetection: {
+    consecutive_5xx: { value: FAILURES },
+    splitExternalLocalOriginErrors: true,
+    consecutiveLocalOriginFailure: { value: FAILURES },
+    enforcingSuccessRate: { value: 0 },
+    enforcingLocalOriginSuccessRate: { value: 0 },
+    maxEjectionPercent: { value: 100 },
+    interval: toDuration(5_000),
+    baseEjectionTime: toDuration(5_000),
+    maxEjectionTime: toDuration(60_000),
+  },
+};
+
+/** What counts as 5xx above. */
+export const OUTLIER_ERRORS: OutlierErrors = {
+  errorMatcher: { httpResponseHeadersMatch: { headers: [IS_UNREACHED] } },
+};
+
+/** So that a peer that vanished is noticed within 15 s. */
+const CHECKS = {
+  interval: toDuration(4_000),
+  noTrafficInterval: toDuration(4_000),
+  timeout: toDuration(3_000),
+  unhealthyThreshold: { value: 2 },
+  healthyThreshold: { value: 1 },
+} as const;
+
+/**
+ * Of tcp: whether a peer's sidecar is still there, asked by connections to its mesh port, which
+ * reach no application. Keepalive alone misses a peer that vanishes while data is on its way to it:
+ * the kernel sends that again for a quarter of an hour. (TCP_USER_TIMEOUT would end connections to
+ * peers that only read slowly.) What is open to a peer that is gone ends.
+ */
+export const PEER_CHECKS: Cluster = {
+  commonLbConfig: NEVER_EMPTY,
+  healthChecks: [
+    {
+      ...CHECKS,
+      tcpHealthCheck: {},
+      transportSocketMatchCriteria: {
+        fields: { [PLAIN_MATCH.key]: { stringValue: PLAIN_MATCH.value } },
+      },
+    },
+  ],
+  closeConnectionsOnHostHealthFailure: true,
+  // An endpoint that the server takes out is out, whether it answers or not.
+  ignoreHealthOnHostRemoval: true,
+};
+
+/**
+ * Of a sidecar's own application, where mesh.yaml asks for it. While it is down its requests are
+ * answered as those of one that can't be reached, so that callers go elsewhere.
+ */
+export function toApplicationChecks({ health, protocol }: Port, host: string): Cluster {
+  if (health === undefined) return {};
+  const { HTTP1, HTTP2 } = envoy.type.v3.CodecClientType;
+  return {
+    commonLbConfig: { healthyPanicThreshold: { value: 0 } },
+    healthChecks: [
+      {
+        ...CHECKS,
+        httpHealthCheck: {
+          host,
+          path: health.path,
+          codecClientType: protocol === 'http' ? HTTP1 : HTTP2,
+          expectedStatuses: [{ start: 200, end: 400 }],
+        },
+      },
+    ],
+  };
+}
