@@ -3,7 +3,7 @@
 
 /**
  * C0 but tab and newline, DEL, C1, line and paragraph separators, and what reorders text (Unicode
- * Standard Annex 9). Half of a surrogate pair has no encoding, so that whoever writes it might fail.
+ * Standard Annex 9). Half of a surrogate pair has no encoding: whoever writes it might fail.
  */
 const STEERING = /(?![\n\t])[\p{Cc}\p{Cs}\p{Bidi_Control}\p{Zl}\p{Zp}]/gu;
 
