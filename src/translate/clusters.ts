@@ -22,7 +22,6 @@ import {
   hasSidecarsAlone,
   OUTLIER_ERRORS,
   OUTLIERS,
-  PEER_CHECKS,
   TCP_KEEPALIVE,
   toApplicationChecks,
 } from './peers.js';
@@ -181,8 +180,7 @@ export function toCalleeCluster({ callee, port, sidecars }: Callee): Resource {
       },
     ],
     upstreamConnectionOptions: { tcpKeepalive: TCP_KEEPALIVE },
-    ...(isHttp(port) ? OUTLIERS : PEER_CHECKS),
-    ...(isHttp(port) ? toCalleeOptions(callee, port) : {}),
+    ...(isHttp(port) ? { ...OUTLIERS, ...toCalleeOptions(callee, port) } : {}),
   });
 }
 

@@ -7,7 +7,6 @@ import { envoy } from '../gen/envoy.js';
 import type { Port } from '../policy/index.js';
 import { createResource, type Resource } from '../xds/index.js';
 import type { Callee, SidecarEndpoint } from './callees.js';
-import { isHttp } from './listeners.js';
 import { toTcpAddress } from './messages.js';
 import { MESH_LISTENER, MESH_PORT, PLAIN_MATCH, toClusterName, toInboundName } from './names.js';
 
@@ -22,30 +21,15 @@ const PLAIN: envoy.config.core.v3.Metadata = {
   },
 };
 
-type HealthCheckConfig = envoy.config.endpoint.v3.Endpoint.HealthCheckConfig;
-
-function toPlain(
-  host: string,
-  port: number,
-  healthCheckConfig: HealthCheckConfig | undefined,
-): LbEndpoint {
-  return { endpoint: { address: toTcpAddress(host, port), healthCheckConfig }, metadata: PLAIN };
+function toPlain(host: string, port: number): LbEndpoint {
+  return { endpoint: { address: toTcpAddress(host, port) }, metadata: PLAIN };
 }
-
-/** At an address without a sidecar it is the application that would see the checks of tcp ports. */
-const NOT_CHECKED: HealthCheckConfig = { disableActiveHealthCheck: true };
-/** A sidecar is there or not, whatever the port. */
-const CHECKED_AT_MESH_PORT: HealthCheckConfig = { portValue: MESH_PORT };
 
 /** None where the listener that would be called there isn't. */
 function toSidecar({ address, unbound = [] }: SidecarEndpoint, port: Port): LbEndpoint[] {
   const isPlain = port.mode === 'disable';
   if (unbound.includes(isPlain ? toInboundName(port) : MESH_LISTENER)) return [];
-  if (isPlain) {
-    const isChecked = !isHttp(port) && !unbound.includes(MESH_LISTENER);
-    const check = isChecked ? CHECKED_AT_MESH_PORT : NOT_CHECKED;
-    return [toPlain(address, port.number, isHttp(port) ? undefined : check)];
-  }
+  if (isPlain) return [toPlain(address, port.number)];
   return [{ endpoint: { address: toTcpAddress(address, MESH_PORT) } }];
 }
 
@@ -54,13 +38,7 @@ export function toEndpoints({ callee, port, sidecars }: Callee): ClusterLoadAssi
   const without =
     port.mode === 'strict'
       ? []
-      : callee.endpoints.map((endpoint) =>
-          toPlain(
-            endpoint.host,
-            endpoint.port ?? port.number,
-            isHttp(port) ? undefined : NOT_CHECKED,
-          ),
-        );
+      : callee.endpoints.map((endpoint) => toPlain(endpoint.host, endpoint.port ?? port.number));
   return {
     clusterName: toClusterName(callee, port),
     endpoints: [{ lbEndpoints: [...withSidecar, ...without] }],

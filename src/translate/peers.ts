@@ -2,7 +2,6 @@
 import { envoy } from '../gen/envoy.js';
 import type { Port, Service } from '../policy/index.js';
 import { toDuration } from './messages.js';
-import { PLAIN_MATCH } from './names.js';
 import { IS_UNREACHED } from './retries.js';
 
 type Cluster = envoy.config.cluster.v3.Cluster;
@@ -50,7 +49,6 @@ export const OUTLIER_ERRORS: OutlierErrors = {
   errorMatcher: { httpResponseHeadersMatch: { headers: [IS_UNREACHED] } },
 };
 
-/** So that a peer that vanished is noticed within 15 s. */
 const CHECKS = {
   interval: toDuration(4_000),
   noTrafficInterval: toDuration(4_000),
@@ -58,28 +56,6 @@ const CHECKS = {
   unhealthyThreshold: { value: 2 },
   healthyThreshold: { value: 1 },
 } as const;
-
-/**
- * Of tcp: whether a peer's sidecar is still there, asked by connections to its mesh port, which
- * reach no application. Keepalive alone misses a peer that vanishes while data is on its way to it:
- * the kernel sends that again for a quarter of an hour. (TCP_USER_TIMEOUT would end connections to
- * peers that only read slowly.) What is open to a peer that is gone ends.
- */
-export const PEER_CHECKS: Cluster = {
-  commonLbConfig: NEVER_EMPTY,
-  healthChecks: [
-    {
-      ...CHECKS,
-      tcpHealthCheck: {},
-      transportSocketMatchCriteria: {
-        fields: { [PLAIN_MATCH.key]: { stringValue: PLAIN_MATCH.value } },
-      },
-    },
-  ],
-  closeConnectionsOnHostHealthFailure: true,
-  // An endpoint that the server takes out is out, whether it answers or not.
-  ignoreHealthOnHostRemoval: true,
-};
 
 /**
  * Of a sidecar's own application, where mesh.yaml asks for it. While it is down its requests are

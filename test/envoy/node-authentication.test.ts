@@ -173,9 +173,11 @@ await describeEnvoy('node authentication', {}, ({ binary }) => {
     });
 
     // Envoy's own log says it as it was written.
-    expect(envoy.process.log().join('\n')).toContain(
-      'expected a token signed by a key of this server but got an unknown key',
-    );
+    const reason = 'expected a token signed by a key of this server but got an unknown key';
+    await eventually(async () => envoy.process.log().join('\n').includes(reason), {
+      what: "the reason in Envoy's log",
+      timeoutMs: 40_000,
+    });
 
     // 3. The right one again: the sidecar is back by itself, without a restart of the server.
     await rename(`${mesh.dataPath}.keys`, keys);
