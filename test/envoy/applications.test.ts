@@ -27,10 +27,7 @@ await describeEnvoy('applications behind sidecars', {}, ({ binary }) => {
         ],
       },
       mesh: (service) => {
-        const target = (port: number): string => {
-          const app = service('app').apps.get(port);
-          return `"${app?.address}:${app?.port}"`;
-        };
+        const target = (port: number): string => `"${service('app').target(port)}"`;
         return `
 trustDomain: test.example
 mtls: strict

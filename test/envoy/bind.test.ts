@@ -48,10 +48,8 @@ await describeEnvoy('a listener that cannot bind', {}, ({ binary }) => {
         ledger: [TAKEN, FREE, PLAIN].map((port) => ({ port, kind: 'http' as const })),
       },
       mesh: (service) => {
-        const target = (port: number): string => {
-          const app = service('ledger').apps.get(port);
-          return `protocol: http, target: "${app?.address}:${app?.port}"`;
-        };
+        const target = (port: number): string =>
+          `protocol: http, target: "${service('ledger').target(port)}"`;
         return `
 trustDomain: test.example
 mtls: permissive

@@ -28,7 +28,6 @@ function showClients(binary: string, version: string): void {
       binary,
       services: { web: [], reports: [], ledger: [{ port: PORT, kind: 'http' }] },
       mesh: (service) => {
-        const app = service('ledger').apps.get(PORT);
         return `
 trustDomain: test.example
 mtls: strict
@@ -38,7 +37,7 @@ services:
   ledger:
     allow: [ { from: [web] } ]
     ports:
-      ${PORT}: { protocol: http, target: "${app?.address}:${app?.port}" }
+      ${PORT}: { protocol: http, target: "${service('ledger').target(PORT)}" }
 `;
       },
     });

@@ -30,10 +30,7 @@ const toMesh = (
   service: (name: string) => TestService,
   { mtls, ttl = '24h', key = 'ecdsa-p256', access }: Edit,
 ) => {
-  const target = (port: number): string => {
-    const app = service('ledger').apps.get(port);
-    return `"${app?.address}:${app?.port}"`;
-  };
+  const target = (port: number): string => `"${service('ledger').target(port)}"`;
   return `
 trustDomain: test.example
 certificates: { ttl: ${ttl}, key: ${key} }

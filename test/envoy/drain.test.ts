@@ -77,10 +77,7 @@ await describeEnvoy('an instance that is stopped in order', {}, ({ binary }) => 
         ],
       },
       mesh: (service) => {
-        const target = (port: number): string => {
-          const app = service('ledger').apps.get(port);
-          return `target: "${app?.address}:${app?.port}"`;
-        };
+        const target = (port: number): string => `target: "${service('ledger').target(port)}"`;
         return `
 trustDomain: test.example
 mtls: permissive

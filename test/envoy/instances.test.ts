@@ -25,10 +25,7 @@ await describeEnvoy('instances of a service', {}, ({ binary }) => {
         ],
       },
       mesh: (service) => {
-        const target = (port: number): string => {
-          const app = service('ledger').apps.get(port);
-          return `"${app?.address}:${app?.port}"`;
-        };
+        const target = (port: number): string => `"${service('ledger').target(port)}"`;
         return `
 trustDomain: test.example
 mtls: strict

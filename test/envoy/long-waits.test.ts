@@ -22,10 +22,7 @@ function firstBytes(socket: Socket, request: string): Promise<string> {
 }
 
 const toMesh = (service: (name: string) => TestService): string => {
-  const target = (name: string, port: number): string => {
-    const app = service(name).apps.get(port);
-    return `target: "${app?.address}:${app?.port}"`;
-  };
+  const target = (name: string, port: number): string => `target: "${service(name).target(port)}"`;
   return `
 trustDomain: test.example
 services:

@@ -33,14 +33,13 @@ services:
       binary,
       services: { web: [], reports: [], ledger: [{ port: PORT, kind: 'http' }] },
       mesh: (service) => {
-        const app = service('ledger').apps.get(PORT);
         return `
 trustDomain: test.example
 mtls: strict
 services:
   web: {}
   reports: {}
-  ledger: { ports: { ${PORT}: { protocol: http, target: "${app?.address}:${app?.port}" } } }
+  ledger: { ports: { ${PORT}: { protocol: http, target: "${service('ledger').target(PORT)}" } } }
 `;
       },
     });

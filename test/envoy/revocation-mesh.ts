@@ -48,10 +48,7 @@ export const allBut = (...gone: readonly Node[]): readonly Node[] =>
   NODES.filter((node) => !gone.includes(node)).sort();
 
 const toMesh = (service: (name: string) => TestService): string => {
-  const target = (name: string, port: number): string => {
-    const app = service(name).apps.get(port);
-    return `target: "${app?.address}:${app?.port}"`;
-  };
+  const target = (name: string, port: number): string => `target: "${service(name).target(port)}"`;
   return `
 trustDomain: test.example
 mtls: strict

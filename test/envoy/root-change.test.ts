@@ -33,10 +33,7 @@ const HOUR_MS = 3_600_000;
 const TOOLS = { clock: systemClock, random: systemRandom, keySource: generateKeys };
 
 const toMesh = (service: (name: string) => TestService) => {
-  const target = (port: number): string => {
-    const app = service('ledger').apps.get(port);
-    return `"${app?.address}:${app?.port}"`;
-  };
+  const target = (port: number): string => `"${service('ledger').target(port)}"`;
   return `
 trustDomain: ${DOMAIN}
 mtls: strict

@@ -51,10 +51,7 @@ await describeEnvoy('rules, decided by Envoy', {}, ({ binary }) => {
       binary,
       services: { web: [], back: apps },
       mesh: (service: (name: string) => TestService) => {
-        text = toMesh((port) => {
-          const app = service('back').apps.get(port);
-          return `${app?.address}:${app?.port}`;
-        });
+        text = toMesh((port) => service('back').target(port));
         return text;
       },
     });

@@ -29,8 +29,7 @@ interface Edit {
 function toMesh(service: (name: string) => TestService, edit: Edit = {}): string {
   const { callers = '[web, batch]', anyone = '[anyone]', namespaced = '{}' } = edit;
   const at = (name: string, port: number): string => {
-    const app = service(name).apps.get(port);
-    return `target: "${app?.address}:${app?.port}"`;
+    return `target: "${service(name).target(port)}"`;
   };
   const both = 'mtls: strict, allow: [ { from: [web, batch] } ]';
   const guarded = `mtls: strict, allow: [ { from: ${callers} } ]`;

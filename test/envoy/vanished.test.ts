@@ -154,10 +154,7 @@ async function startVanishing(harness: Harness, binary: string): Promise<Vanishi
 }
 
 function toMesh(service: (name: string) => TestService, remote: string): string {
-  const target = (name: string, port: number): string => {
-    const at = service(name).apps.get(port);
-    return `target: "${at?.address}:${at?.port}"`;
-  };
+  const target = (name: string, port: number): string => `target: "${service(name).target(port)}"`;
   return `
 trustDomain: test.example
 services:

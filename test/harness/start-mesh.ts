@@ -26,6 +26,8 @@ export interface TestService {
   readonly outbound: string;
   /** Address and port of the application behind each declared port. */
   readonly apps: ReadonlyMap<number, { readonly address: string; readonly port: number }>;
+  /** `<address>:<port>` of the application behind a declared port. */
+  target(port: number): string;
 }
 
 export interface TestPort {
@@ -117,7 +119,13 @@ export async function startMesh(harness: Harness, options: TestMeshOptions): Pro
           : await harness.echoHttp({ ...app, protocol: KINDS[kind] }),
       );
     }
-    services.set(name, { name, address: pool.address(), outbound: pool.block(), apps });
+    const target = (declared: number): string => {
+      const app = apps.get(declared);
+      if (app === undefined) throw new Error(`"${name}" has no port ${declared}`);
+      return `${app.address}:${app.port}`;
+    };
+    const own = { address: pool.address(), outbound: pool.block() };
+    services.set(name, { name, ...own, apps, target });
   }
   const service = (name: string): TestService => {
     const found = services.get(name);
