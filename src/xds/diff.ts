@@ -95,28 +95,12 @@ export function computeDiff(options: DiffOptions): Diff {
   const removedAgain = 'removedAgain' in gone ? gone.removedAgain : NONE;
   const missing = findMissing(type, desired);
   const { removed } = gone;
-  if (awaited.size === 0) {
-    return {
-      desired,
-      changed,
-      again,
-      heldBack,
-      waiting,
-      removed,
-      removedAgain,
-      missing,
-      awaited: NONE,
-    };
-  }
+  const found = { desired, changed, again, heldBack, waiting, removedAgain };
+  if (awaited.size === 0) return { ...found, removed, missing, awaited: NONE };
   const isAwaited = (name: string): boolean => awaited.has(name);
   return {
-    desired,
-    changed,
-    again,
-    heldBack,
-    waiting,
+    ...found,
     removed: removed.filter((name) => !isAwaited(name)),
-    removedAgain,
     missing: missing.filter((name) => !isAwaited(name)),
     awaited: [...removed, ...missing].filter(isAwaited),
   };
