@@ -21,6 +21,7 @@ import {
   type Ended,
   keepPrinted,
   type ProgramOptions,
+  printsTokens,
   startProcess,
   type TestProcess,
   toProgram,
@@ -98,7 +99,8 @@ export function createHarness(name: string): Harness {
       await child.stop();
       keepPrinted(child.name, started);
     });
-    files.set(`${child.name}.log`, () => logOf(child));
+    const isSecret = printsTokens(child.name);
+    files.set(`${child.name}.log`, () => (isSecret ? started.stderr() : logOf(child)));
     return started;
   };
   const output = async (argv: readonly string[], options?: ProgramOptions): Promise<Ended> => {

@@ -97,7 +97,10 @@ const NOT_OURS: readonly string[] = ['step-ca'];
 export function keepPrinted(name: string, { stdout, stderr }: TestProcess): void {
   if (NOT_OURS.includes(name)) return;
   keepOutput(`stderr of ${name}`, stderr());
-  if (!PRINTS_TOKENS.some((command) => name === `countersign ${command}`)) {
-    keepOutput(`stdout of ${name}`, stdout());
-  }
+  if (!printsTokens(name)) keepOutput(`stdout of ${name}`, stdout());
+}
+
+/** Whether a process of this name exists to print a token: no file keeps its stdout. */
+export function printsTokens(name: string): boolean {
+  return PRINTS_TOKENS.some((command) => name === `countersign ${command}`);
 }
