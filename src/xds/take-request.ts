@@ -36,9 +36,10 @@ export function takeRequest(before: Session, request: Request): Step {
   const answered = takeAnswer(known ?? createTypeState(url), kind, request);
   // SotW: a stale request is superseded by the one that answers the newest response. Delta: its
   // changes of subscription count, whatever its nonce.
-  if (kind === 'stale' && session.variant === 'sotw') return quietStep(session);
+  const read = kind === 'stale' ? noteRead(session, request) : session;
+  if (kind === 'stale' && session.variant === 'sotw') return quietStep(read);
   const type = takeInterest(answered.type, request, kind);
-  const asked = known === undefined ? addType(session, type) : withType(session, type);
+  const asked = known === undefined ? addType(session, type) : withType(read, type);
   const { interest } = request;
   const resumes = interest.variant === 'delta' && interest.initialVersions.size > 0;
   const started = kind === 'first' && resumes ? startResuming(asked, type) : quietStep(asked);
@@ -46,6 +47,16 @@ export function takeRequest(before: Session, request: Request): Step {
   const error = refusalOf(session, answered.type, type);
   if (error !== undefined) return fail(started.session, error, effects);
   return { session: started.session, effects };
+}
+
+/**
+ * A nonce that comes back under another type answers nothing, but shows that the client has read
+ * that response: it holds nothing back any longer.
+ */
+function noteRead(session: Session, { nonce }: Request): Session {
+  const type = session.types.find(({ inFlight }) => inFlight?.nonce === nonce);
+  if (type?.inFlight === undefined) return session;
+  return withType(session, changeType(type, { inFlight: { ...type.inFlight, overdue: true } }));
 }
 
 /** Why a subscription is too much. */

@@ -95,6 +95,8 @@ services:
 
   test('killed and started again while traffic flows: none failed, same certificates', async () => {
     const target = { address: await address(), port: PORT };
+    // Another test may just have started the server again.
+    expect(await whole()).toBe(true);
     const before = await get('/v1/status');
     const loads = (['keep-alive', 'per-request'] as const).map((use) =>
       harness.load({ shot: httpShot(target, use) }),

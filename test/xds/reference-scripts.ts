@@ -139,6 +139,20 @@ export const REFERENCE_SCRIPTS: readonly Script[] = [
      > eds ack 6 a b
      < rds 7 r@3>b`,
   ),
+  sotw(
+    'a response whose nonce comes back under another type was read and holds nothing back',
+    `set eds:b@1 rds:b@1
+     > rds b
+     < rds 1 b@1
+     > rds ack 1 b
+     > eds b
+     < eds 2 b@1
+     > rds ack 2 b
+     ? not synced
+     set eds:b@1 rds:b@2
+     < rds 3 b@2
+     > rds ack 3 b`,
+  ),
   delta(
     'routes whose cluster names its endpoints wait for just those',
     `set cds:a@1>eds.svc,b@1>eds.other eds:svc@1,other@1 rds:r@1>a
