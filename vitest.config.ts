@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // `npm run test:compose`, with a configuration of its own.
+    exclude: ['test/compose/**'],
     globalSetup: ['test/secrets/global-setup.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
