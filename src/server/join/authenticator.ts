@@ -9,6 +9,7 @@ import { type Party, toClaim } from './party.js';
 import { authenticateCaller, type OwnerOf, type Proof, type TokenIssuers } from './proof.js';
 import type { Refusals } from './refusals.js';
 import { type AuthenticateOptions, authenticateSidecar, type Sidecar } from './sidecar.js';
+import type { SidecarSite } from './sidecar-site.js';
 
 export interface AuthenticatorOptions {
   readonly clock: Clock;
@@ -19,6 +20,7 @@ export interface AuthenticatorOptions {
   /** In force. */
   readonly mesh: () => Mesh;
   readonly refusals: Pick<Refusals, 'note'>;
+  readonly site?: SidecarSite;
   /** @throws MeshError where who has proved this is shut out all the same */
   readonly assertAdmitted: (proved: Sidecar | Proof) => void;
 }
@@ -65,7 +67,8 @@ export class Authenticator {
   }
 
   async #guard<T extends Sidecar | Proof>({ caller, claim, authenticate }: Guarded<T>): Promise<T> {
-    const { clock, tokens, issuers, ownerOf, mesh, refusals, assertAdmitted } = this.#options;
+    const { clock, tokens, issuers, ownerOf, mesh, site } = this.#options;
+    const { refusals, assertAdmitted } = this.#options;
     let party: Party = {};
     const onProved = (proved: Party): void => {
       party = proved;
@@ -73,7 +76,7 @@ export class Authenticator {
     try {
       this.#limit.check(caller);
       const nowMs = timesOf(clock).latestMs;
-      const options = { tokens, issuers, ownerOf, mesh: mesh(), nowMs, onProved };
+      const options = { tokens, issuers, ownerOf, mesh: mesh(), site, nowMs, onProved };
       const proved = await authenticate(options);
       assertAdmitted(proved);
       this.#limit.passed(caller);

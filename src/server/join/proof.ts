@@ -3,6 +3,7 @@
 // Whoever shows a token and a certificate is who the token says, and the certificate may not
 // contradict it. One place decides whose token it is, by the `iss` that it claims, before anything
 // is verified: each issuer's tokens are then verified by that issuer's keys and rules alone.
+import { createHash } from 'node:crypto';
 import { MeshError } from '../../base/index.js';
 import type { Caller } from '../../grpc/index.js';
 import type { CertificateOwner } from '../../leaves/index.js';
@@ -23,12 +24,20 @@ export type Credential =
       readonly expiresAtMs: number;
     }
   | { readonly kind: 'certificate'; readonly serialHex: string; readonly notAfterMs: number }
-  | { readonly kind: 'issuer-token'; readonly issuer: string; readonly expiresAtMs: number };
+  | {
+      readonly kind: 'issuer-token';
+      readonly issuer: string;
+      /** Hash of the token. */
+      readonly id: string;
+      readonly expiresAtMs: number;
+    };
 
 export interface Proof {
   readonly service: ServiceName;
   /** The only one that the credential is good for. */
   readonly instance?: string;
+  /** The only addresses, and ranges of them, that it is good for, each in its one spelling. */
+  readonly addresses?: readonly string[];
   readonly credential: Credential;
 }
 
@@ -36,6 +45,7 @@ export interface Proof {
 export interface IssuerProof {
   readonly service: ServiceName;
   readonly instance?: string;
+  readonly addresses?: readonly string[];
   readonly expiresAtMs: number;
 }
 
@@ -90,11 +100,12 @@ async function proveByToken(token: string, options: ProofOptions): Promise<Proof
   const { tokens, mesh, nowMs, issuers = NO_ISSUERS, onProved } = options;
   const issuer = peekIssuer(token);
   if (issuer !== undefined && issuers.has(issuer)) {
-    const { service, instance, expiresAtMs } = await issuers.verify(issuer, token, nowMs);
+    const { expiresAtMs, ...bound } = await issuers.verify(issuer, token, nowMs);
+    const { service, instance } = bound;
     onProved?.(instance === undefined ? { service } : { service, instance });
     if (!mesh.services.has(service)) throw undeclared(service);
-    const bound = instance === undefined ? {} : { instance };
-    return { service, ...bound, credential: { kind: 'issuer-token', issuer, expiresAtMs } };
+    const id = createHash('sha256').update(token).digest('hex');
+    return { ...bound, credential: { kind: 'issuer-token', issuer, id, expiresAtMs } };
   }
   if (issuer !== undefined && issuer !== TOKEN_ISSUER) throw untrusted();
   const proved = tokens.verify(token, {
@@ -104,8 +115,11 @@ async function proveByToken(token: string, options: ProofOptions): Promise<Proof
   });
   const service = tryServiceName(proved.subject);
   if (service === undefined || !mesh.services.has(service)) throw undeclared(proved.subject);
-  const { id, keyId, expiresAtMs, instance } = proved;
-  const bound = instance === undefined ? {} : { instance };
+  const { id, keyId, expiresAtMs, instance, addresses } = proved;
+  const bound = {
+    ...(instance === undefined ? {} : { instance }),
+    ...(addresses === undefined ? {} : { addresses }),
+  };
   return { service, ...bound, credential: { kind: 'token', id, keyId, expiresAtMs } };
 }
 
@@ -121,15 +135,18 @@ async function proveByCertificate(
   const services = servicesOf(identity, mesh);
   const owner = await ownerOf(serialHex);
   if (owner === undefined) throw unknownCertificate();
+  const { addresses } = owner;
+  const bound = addresses === undefined ? {} : { addresses };
   if (owner.node === undefined) {
     const service = chooseService(services, identity, { mesh, claimed });
     onProved?.({ service, certificateSerialHex: serialHex });
-    return { service, credential };
+    return { service, ...bound, credential };
   }
   const { service: name, instance } = splitNodeId(owner.node);
   onProved?.({ service: name, instance, certificateSerialHex: serialHex });
   const own = services.filter((service) => service === name);
-  return { service: chooseService(own, identity, { mesh, claimed }), instance, credential };
+  const service = chooseService(own, identity, { mesh, claimed });
+  return { service, instance, ...bound, credential };
 }
 
 /** What isn't on record can't be told to be one node's, and can't be revoked. */
@@ -216,6 +233,12 @@ function peekIssuer(token: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Tells one credential from all others. */
+export function credentialKey(credential: Credential): string {
+  const { kind } = credential;
+  return `${kind} ${kind === 'certificate' ? credential.serialHex : credential.id}`;
 }
 
 /** A credential as logs and status name it. */
