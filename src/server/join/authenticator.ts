@@ -5,7 +5,7 @@ import type { Caller, Peer } from '../../grpc/index.js';
 import type { Mesh } from '../../policy/index.js';
 import type { TokenKeys } from '../../tokens/index.js';
 import { FailureLimit } from './failure-limit.js';
-import { type Party, toClaim } from './party.js';
+import { isProved, type Party, toClaim } from './party.js';
 import { authenticateCaller, type OwnerOf, type Proof, type TokenIssuers } from './proof.js';
 import type { Refusals } from './refusals.js';
 import { type AuthenticateOptions, authenticateSidecar, type Sidecar } from './sidecar.js';
@@ -25,14 +25,10 @@ export interface AuthenticatorOptions {
   readonly assertAdmitted: (proved: Sidecar | Proof) => void;
 }
 
-/**
- * They say nothing of the credential, or that it is genuine: a sidecar that is shut out tries again
- * forever, maybe from an address that others share.
- */
+/** They say nothing of the credential. */
 const NO_FAILURES: ReadonlySet<ErrorCode> = new Set([
   'resource-limit',
   'issuer-unreachable',
-  'revoked',
   'data-unreadable',
 ]);
 
@@ -82,16 +78,19 @@ export class Authenticator {
       this.#limit.passed(caller);
       return proved;
     } catch (error) {
-      this.#limitAfter(caller, error);
+      this.#limitAfter(caller, party, error);
       refusals.note({ peer: caller.address, party, claim }, error);
       throw error;
     }
   }
 
-  #limitAfter(caller: Caller, error: unknown): void {
+  /**
+   * What is genuine is looked at as often as it comes, for others may show the same. But for a
+   * certificate that is on no record: looking for it is dear, and nobody is let in by it.
+   */
+  #limitAfter(caller: Caller, party: Party, error: unknown): void {
     if (!(error instanceof MeshError) || NO_FAILURES.has(error.code)) return;
-    // The credential is genuine: it only comes before its service.
-    if (error.code === 'service-unknown') this.#limit.passed(caller);
+    if (isProved(party) && error.code !== 'certificate-refused') this.#limit.passed(caller);
     else this.#limit.failed(caller);
   }
 }

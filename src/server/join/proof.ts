@@ -13,6 +13,7 @@ import { TOKEN_ISSUER, type TokenClaims, type TokenKeys } from '../../tokens/ind
 import { type ClientIdentity, verifyClientCertificate } from '../../x509/check/index.js';
 import { toToken } from './bearer.js';
 import type { Party } from './party.js';
+import { peekToken } from './peek-token.js';
 
 /** By what a caller proved its service; nothing of it is secret. Times in ms since the epoch. */
 export type Credential =
@@ -79,9 +80,6 @@ export interface ProofOptions {
 
 export type OwnerOf = (serialHex: string) => Promise<CertificateOwner | undefined>;
 
-/** The longest token of anybody: those of outside issuers carry claims of their own. */
-const MAX_PEEKED_BYTES = 16_384;
-
 /**
  * What the caller proved. Pure but for an outside issuer's keys, which may be fetched.
  * @throws MeshError token-missing, token-invalid, token-expired, token-key-unknown,
@@ -98,7 +96,7 @@ export async function authenticateCaller(caller: Caller, options: ProofOptions):
 
 async function proveByToken(token: string, options: ProofOptions): Promise<Proof> {
   const { tokens, mesh, nowMs, issuers = NO_ISSUERS, onProved } = options;
-  const issuer = peekIssuer(token);
+  const issuer = peekToken(token)?.issuer;
   if (issuer !== undefined && issuers.has(issuer)) {
     const { expiresAtMs, ...bound } = await issuers.verify(issuer, token, nowMs);
     const { service, instance } = bound;
@@ -218,21 +216,6 @@ function undeclared(subject: string): MeshError {
     `the token is for service "${subject}", which the mesh does not declare`,
     { hint: 'declare the service in mesh.yaml; the sidecar will try again by itself' },
   );
-}
-
-/** The `iss` that a JWT claims; undefined where the text is no JWT. Nothing is verified here. */
-function peekIssuer(token: string): string | undefined {
-  if (token.length > MAX_PEEKED_BYTES) return undefined;
-  const parts = token.split('.');
-  if (parts.length !== 3) return undefined;
-  try {
-    const claims: unknown = JSON.parse(Buffer.from(parts[1] ?? '', 'base64url').toString('utf8'));
-    const isMap = typeof claims === 'object' && claims !== null;
-    const issuer: unknown = isMap && 'iss' in claims ? claims.iss : undefined;
-    return typeof issuer === 'string' ? issuer : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** Tells one credential from all others. */
