@@ -35,6 +35,8 @@ export const ERROR_CODES = {
   'instance-unknown': 'no such instance of a service is connected',
   'address-in-use':
     "an address is claimed by a connected sidecar of another service, or is the application's own",
+  'address-refused': 'an address is none that this sidecar may be called at',
+  'instance-limit': 'a service, or a token, has as many sidecars as it may have at once',
   'resource-limit': 'a stated limit was reached',
   'request-invalid': 'a discovery request breaks the xDS protocol',
   'snapshot-dangling': 'a snapshot refers to resources that it lacks',

@@ -14,16 +14,19 @@ export interface NodeTokenRequest {
   readonly service: string;
   /** Binds the token to this instance. */
   readonly instance: string | undefined;
+  /** Binds it to these. */
+  readonly addresses?: readonly string[] | undefined;
   readonly ttlMs: number;
 }
 
 /** A token for sidecars of a service. @throws MeshError data-damaged, data-unwritable */
 export async function signNodeToken(request: NodeTokenRequest): Promise<SignedToken> {
-  const { service, instance, ttlMs } = request;
+  const { service, instance, addresses, ttlMs } = request;
   return issueToken(request, {
     audience: 'countersign-xds',
     subject: service,
     ...(instance === undefined ? {} : { instance }),
+    ...(addresses === undefined ? {} : { addresses }),
     ttlMs,
   });
 }

@@ -22,6 +22,8 @@ const CODES: ReadonlyMap<ErrorCode, status> = new Map<ErrorCode, status>([
   ['csr-wrong-identity', status.PERMISSION_DENIED],
   ['service-unknown', status.FAILED_PRECONDITION],
   ['address-in-use', status.ALREADY_EXISTS],
+  ['address-refused', status.PERMISSION_DENIED],
+  ['instance-limit', status.RESOURCE_EXHAUSTED],
   ['resource-limit', status.RESOURCE_EXHAUSTED],
   ['request-invalid', status.INVALID_ARGUMENT],
   ['timeout', status.DEADLINE_EXCEEDED],

@@ -35,6 +35,8 @@ const schema = z.strictObject({
   issuerSha256: hex.optional(),
   /** `service~instance` where what its holder showed is bound to an instance. */
   node: z.string().refine(isNodeId).optional(),
+  /** The only addresses that it is good for, where what its holder showed is bound to such. */
+  addresses: z.array(z.string()).optional(),
   /** What its holder showed for it; absent where it was made on the data folder. */
   credential: credential.optional(),
   /** Where that was a certificate: what the first before it was had for, as far as is known. */
@@ -51,6 +53,7 @@ export interface HandingOut {
   readonly certificate: LeafCertificate;
   readonly service: string;
   readonly node?: NodeId;
+  readonly addresses?: string[];
   readonly credential?: HandedOutCredential;
   readonly origin?: HandedOutCredential;
   readonly replaces?: string;

@@ -9,6 +9,8 @@ import { LeafStore } from './leaf-store.js';
 export interface CertificateOwner {
   /** Undefined: any node of its service. */
   readonly node: NodeId | undefined;
+  /** The only addresses that it is good for; undefined: any. */
+  readonly addresses?: readonly string[] | undefined;
 }
 
 /** Leaves are renewed: beyond so many the table is made anew. */
@@ -32,7 +34,7 @@ export class CertificateOwners {
    */
   async ownerOf(serialHex: string): Promise<CertificateOwner | undefined> {
     const handedOut = await findHandedOut(this.#dataDir, serialHex);
-    if (handedOut !== undefined) return { node: handedOut.node };
+    if (handedOut !== undefined) return { node: handedOut.node, addresses: handedOut.addresses };
     if (!this.#nodes.has(serialHex)) await this.#readLeaves();
     const node = this.#nodes.get(serialHex);
     return node === undefined ? undefined : { node };

@@ -55,6 +55,7 @@ const issuerNodeSchema = z.strictObject(
       })
       .refine((claims) => Object.keys(claims).length > 0, { error: 'at least one claim' }),
     instance: named('the name of a claim').optional(),
+    addresses: named('the name of a claim').optional(),
   },
   { error: 'a map of service and claims' },
 );

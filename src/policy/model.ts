@@ -183,6 +183,8 @@ export interface NodeMapping {
   readonly claims: readonly NamedClaim[];
   /** The claim that names the only instance that the token is good for. */
   readonly instance: string | undefined;
+  /** The claim with the only IP addresses, or ranges, that the token is good for: one or a list. */
+  readonly addresses: string | undefined;
   readonly source: SourceRef;
 }
 

@@ -20,10 +20,11 @@ export function resolveIssuers(
       audiences,
       keys: toKeys(issuer, jwks, { tree, path: [...path, 'jwks'] }),
       algorithms: algorithms ?? DEFAULT_ALGORITHMS,
-      nodes: nodes.map(({ service, claims, instance }, j) => ({
+      nodes: nodes.map(({ service, claims, instance, addresses }, j) => ({
         service,
         claims: Object.entries(claims).map(([name, pattern]) => ({ name, pattern })),
         instance,
+        addresses,
         source: placeAt(tree, [...path, 'nodes', j]),
       })),
       source: placeAt(tree, path),

@@ -15,6 +15,7 @@ import {
   type DrainRecord,
   Drains,
   Fleet,
+  type InstanceLimits,
   Members,
   Publisher,
   type PublisherInput,
@@ -37,6 +38,7 @@ export interface ControlOptions {
     'ensure' | 'get' | 'troubleOf' | 'release' | 'isCurrent' | 'reconsider' | 'onRenewed'
   >;
   readonly registry: SidecarRegistry;
+  readonly maxInstances?: InstanceLimits | undefined;
   readonly drainStore: JsonStore<readonly DrainRecord[]>;
   /** Instances that were being drained when the server stopped. */
   readonly drained: readonly DrainRecord[];
@@ -89,6 +91,7 @@ export function createControl(options: ControlOptions, closers: Closers): Contro
     ...{ clock, logger, members, leaves, registry, publisher, drains },
     findHolder: createFindHolder(),
     mesh: () => rollout.inForce.value,
+    maxInstances: options.maxInstances,
     assertAdmitted: (sidecar) => shutOut.assertAdmitted(toApplicant(sidecar)),
   });
   const publishing = new Publishing({ clock, publisher, fleet, input });

@@ -26,6 +26,8 @@ export async function serveAdmin(
           meshState: state.source.state,
           rollout,
           members: view,
+          keptOut: members.keptOut(),
+          full: state.registry.full(),
           gone: state.roster.gone(),
           troubles: toTroubles(parts),
           clockAheadMs: state.clock.aheadMs,
@@ -42,6 +44,7 @@ export async function serveAdmin(
       wait: {
         meshState: () => state.source.state,
         members: () => members.view(),
+        keptOut: () => members.keptOut(),
         missing: () => state.registry.missing(),
         rollout,
         troubles: () => toTroubles(parts),

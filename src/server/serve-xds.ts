@@ -80,14 +80,14 @@ export async function serveXds(
   return port.listen(address);
 }
 
-function createAuthenticator({ state, control, clock, logger, refusals }: Parts): Authenticator {
+function createAuthenticator(parts: Parts): Authenticator {
+  const { state, control, clock, logger, refusals, site } = parts;
   const { inForce } = control.rollout;
   const issuers = new NodeIssuers({ issuers: () => inForce.value.nodeIssuers, clock, logger });
   state.dataWatch.onChange(() => issuers.check());
   const owners = new CertificateOwners(state.dataDir, clock);
   return new Authenticator({
-    clock,
-    refusals,
+    ...{ clock, refusals, site },
     tokens: state.tokens,
     issuers,
     ownerOf: async (serialHex) => {

@@ -12,8 +12,10 @@ import {
 } from '../base/index.js';
 import { lastHandedOutEndMs } from '../leaves/index.js';
 import { type ProblemJson, toProblemJson } from '../policy/index.js';
+import { type AddressRange, createOwnAddresses, toAddressSet } from './addresses/index.js';
 import { CaChange, IssuerRenewal } from './ca/index.js';
 import { authorityChanged, type Control, createControl, toCaProxies } from './control.js';
+import { DEFAULT_INSTANCE_LIMITS, type InstanceLimits } from './fleet/index.js';
 import { followMembers } from './follow-members.js';
 import { followMesh } from './follow-mesh.js';
 import { type HostPort, Refusals } from './join/index.js';
@@ -37,6 +39,10 @@ export interface ServerOptions {
   /** The operator's word that the clock is right, whatever was seen before. */
   readonly isClockRight?: boolean;
   readonly random?: Random;
+  /** What can't be a sidecar's address otherwise; default: nothing. */
+  readonly allowedAddresses?: readonly AddressRange[];
+  /** How many sidecars there may be at once. */
+  readonly maxInstances?: InstanceLimits;
   /** Opens the CA's keys, and encrypts what is stored of them; undefined: they lie open. */
   readonly caPassphrase?: string;
 }
@@ -73,21 +79,27 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 async function compose(options: ServerOptions, closers: Closers): Promise<RunningServer> {
   const { logger, random = systemRandom, isClockRight = false } = options;
   const { meshPath, dataPath, caPassphrase } = options;
+  const { allowedAddresses = [], maxInstances = DEFAULT_INSTANCE_LIMITS } = options;
+  const allowed = toAddressSet(allowedAddresses);
   const places = { meshPath, dataPath, caPassphrase, xdsHost: options.xds.host };
   const { clock: systemTime = systemClock, uptime = systemUptime } = options;
   const time = { systemTime, uptime, isClockRight };
-  const state = await openState({ ...places, ...time, logger, random }, closers);
+  const bounds = { allowed, maxInstances };
+  const state = await openState({ ...places, ...time, ...bounds, logger, random }, closers);
   const { clock } = state;
-  const control = openControl(state, { clock, logger, closers });
+  const control = openControl(state, { clock, logger, closers, maxInstances });
   const basics = { state, control, clock, logger, closers };
   const horizon = openHorizon(basics);
   const caChange = openCaChange(basics, caPassphrase);
   const orders = await takeOrders({ ...basics, caChange, random }, closers);
-  const parts = { ...basics, horizon, caChange, orders, refusals: new Refusals(clock) };
+  const listening: HostPort[] = [];
+  const site = { allowed, isOwn: createOwnAddresses(clock), listening };
+  const parts = { ...basics, site, horizon, caChange, orders, refusals: new Refusals(clock) };
   const xdsAddress = await serveXds(options.xds, parts, closers);
   const { members } = control;
   followMembers({ members, roster: state.roster, refusals: parts.refusals }, closers);
   const adminAddress = await serveAdmin(options.admin, parts, closers);
+  listening.push(xdsAddress, adminAddress);
   const { created, outsideUrl, source, indexes, dataWatch } = state;
   const { rollout, pacing } = control;
   const onChange = (): void => pacing.changes.notify();
@@ -118,13 +130,17 @@ interface Basics {
 
 function openControl(
   state: State,
-  { clock, logger, closers }: Omit<Basics, 'state' | 'control'>,
+  {
+    maxInstances,
+    ...basics
+  }: Omit<Basics, 'state' | 'control'> & { readonly maxInstances: InstanceLimits },
 ): Control {
+  const { clock, logger, closers } = basics;
   const { source, rolloutStore, revocations, ownAuthority } = state;
   const { authority, leaves, registry, indexes, shutOut } = state;
   const control = createControl(
     {
-      ...{ clock, logger, authority, leaves, registry, indexes, shutOut },
+      ...{ clock, logger, authority, leaves, registry, indexes, shutOut, maxInstances },
       ...{ drainStore: state.drainStore, drained: state.drained },
       before: state.rollout ?? source.remembered ?? source.state.mesh,
       revocations: revocations.inForce,

@@ -22,9 +22,11 @@ import {
   type TokenKeys,
 } from '../tokens/index.js';
 import {
+  type AddressSet,
   createOutboundIndexes,
   indexTableSchema,
   type OutboundIndexes,
+  toSidecarAddress,
 } from './addresses/index.js';
 import { type OpenedAuthority, openAuthority } from './ca/index.js';
 import { ClockWatch, clockSchema } from './clock/index.js';
@@ -32,6 +34,7 @@ import { DataGuard } from './data-guard.js';
 import {
   type DrainRecord,
   drainsSchema,
+  type InstanceLimits,
   Roster,
   registrySchema,
   SidecarRegistry,
@@ -86,6 +89,9 @@ export interface StateOptions {
   readonly xdsHost: string;
   /** Opens the CA's keys, and encrypts them. */
   readonly caPassphrase: string | undefined;
+  /** What can't be a sidecar's address otherwise. */
+  readonly allowed: AddressSet;
+  readonly maxInstances: InstanceLimits;
   readonly logger: Logger;
   readonly systemTime: Clock;
   readonly uptime: Uptime;
@@ -215,7 +221,7 @@ type TableState = Pick<
 >;
 
 async function openTables(opening: Opening, services: Iterable<ServiceName>): Promise<TableState> {
-  const { dataDir, clock, logger, closers } = opening;
+  const { dataDir, closers } = opening;
   const indexStore = createJsonStore({
     dataDir,
     name: 'outbound-indexes.json',
@@ -229,21 +235,25 @@ async function openTables(opening: Opening, services: Iterable<ServiceName>): Pr
   closers.defer(() => rolloutStore.settled());
   const stored = await rolloutStore.read();
   const rollout = stored === undefined ? undefined : toRolloutRecord(stored);
-  const registryStore = createJsonStore({
-    dataDir,
-    name: 'registry.json',
-    schema: registrySchema,
-  });
-  closers.defer(() => registryStore.settled());
+  const registry = await openRegistry(opening);
+  const roster = await openRoster(opening);
+  return { indexes, registry, roster, rollout, rolloutStore, ...(await openDrains(opening)) };
+}
+
+async function openRegistry(opening: Opening): Promise<SidecarRegistry> {
+  const { dataDir, clock, logger, closers, allowed, maxInstances } = opening;
+  const store = createJsonStore({ dataDir, name: 'registry.json', schema: registrySchema });
+  closers.defer(() => store.settled());
   const registry = new SidecarRegistry({
-    clock,
-    store: registryStore,
+    ...{ clock, store, maxPerService: maxInstances.perService },
     onStoreError: (err) => logger.error({ err }, 'the registry could not be stored'),
+    assertAddress: (address) => void toSidecarAddress(address, { allowed }),
+    onLeftOut: ({ node, address }, err) =>
+      logger.error({ node, address, err }, 'a stored endpoint is left out'),
   });
   await registry.restore();
   closers.defer(() => registry.stop());
-  const roster = await openRoster(opening);
-  return { indexes, registry, roster, rollout, rolloutStore, ...(await openDrains(opening)) };
+  return registry;
 }
 
 async function openDrains({

@@ -21,9 +21,18 @@ const OFFERED_CA =
 /** By code, or by code and variant. */
 export const HINTS: Readonly<Partial<Record<ErrorCode | `${ErrorCode}/${string}`, string>>> = {
   'address-in-use': 'give each sidecar on a host an address of its own: bootstrap --address',
+  'address-in-use/proved':
+    'give each sidecar an address of its own (bootstrap --address), and the one at this address ' +
+    'a token that proves it: `countersign token --address`',
   'address-in-use/own-application':
     'give the sidecar an address of its own (bootstrap --address 127.1.0.1), or its application ' +
     'another port (target in mesh.yaml)',
+  'address-refused/kind':
+    'give the sidecar an address of its host that its callers reach (bootstrap --address), or ' +
+    'allow this one by --allow-address, on `countersign serve` too',
+  'address-refused/bound':
+    'give the sidecar an address that its token is for (bootstrap --address), or make a token ' +
+    'for this one with `countersign token --address`',
   'backup-invalid/other-file': 'name a file that `countersign backup` wrote',
   'certificate-invalid/chain': 'name a file that has them with --chain',
   'certificate-invalid/ended': 'import its successor with `countersign ca import`',
@@ -57,6 +66,9 @@ export const HINTS: Readonly<Partial<Record<ErrorCode | `${ErrorCode}/${string}`
     'run this on its host, with the port that `bootstrap --envoy-admin-port` gave it',
   'file-exists/data': `${ANOTHER_FOLDER}, or move that one away; nothing was changed`,
   'identity-invalid/trust-domain': 'set it back, or name another folder with --data',
+  'instance-limit':
+    'see who they are in `countersign status`; where so many are right, raise the limit: ' +
+    '`countersign serve --max-instances`, or --max-instances-per-token',
   'passphrase-missing': 'give it with --passphrase-file, or in COUNTERSIGN_PASSPHRASE',
   'passphrase-missing/offered-ca': OFFERED_CA,
   'passphrase-missing/ca': 'give it with --ca-passphrase-file, or in COUNTERSIGN_CA_PASSPHRASE',

@@ -17,6 +17,7 @@ const schema = z.strictObject({
   /** The service's name, or who administers. */
   subject: z.string(),
   instance: z.string().optional(),
+  addresses: z.array(z.string()).optional(),
   issuedAtMs: z.number(),
   expiresAtMs: z.number(),
 });
@@ -32,11 +33,12 @@ export async function issueToken(
   const keys = await createTokenKeys(options);
   const signed = keys.sign(request);
   const { id, expiresAtMs } = signed;
-  const { subject, instance } = request;
+  const { subject, instance, addresses } = request;
   const nowMs = clock.now();
   const record: IssuedToken = {
     ...{ id, keyId: keys.ids().signing, subject, issuedAtMs: nowMs, expiresAtMs },
     ...(instance === undefined ? {} : { instance }),
+    ...(addresses === undefined ? {} : { addresses: [...addresses] }),
   };
   await openStore(dataDir, toName(record)).write(record);
   for (const { file, endsAtMs } of await list(dataDir)) {

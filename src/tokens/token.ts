@@ -4,6 +4,7 @@
 // Nothing of a token is looked at before its signature holds, and no message repeats any of it.
 
 import { createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { MeshError, SECOND_MS, toRfc3339 } from '../base/index.js';
 import { tryInstance } from '../spiffe/index.js';
@@ -25,6 +26,8 @@ export interface TokenRequest {
   readonly subject: string;
   /** Binds the token to one instance of the service. */
   readonly instance?: string;
+  /** Binds the token to sidecars at these IP addresses and ranges, each in its one spelling. */
+  readonly addresses?: readonly string[];
   readonly ttlMs: number;
   readonly nowMs: number;
   /** The token's own id, unguessable. */
@@ -43,6 +46,8 @@ export interface VerifiedToken {
   readonly audience: TokenAudience;
   readonly subject: string;
   readonly instance: string | undefined;
+  /** The only addresses, and ranges of them, that its holder may be at; undefined: any. */
+  readonly addresses: readonly string[] | undefined;
   readonly issuedAtMs: number;
   /** Its own end, or that of its key where it is earlier. */
   readonly expiresAtMs: number;
@@ -54,6 +59,8 @@ export type TokenClaims = Pick<VerifiedToken, 'id' | 'subject' | 'instance'>;
 
 /** Longer ones are refused unread. */
 export const MAX_TOKEN_BYTES = 4096;
+/** So many addresses a token may be bound to: it stays short enough for a header. */
+export const MAX_TOKEN_ADDRESSES = 32;
 /**
  * By how much the clocks of issuer and verifier may differ (RFC 7519 4.1.4: "a few minutes" at
  * most).
@@ -81,6 +88,11 @@ const claims = z.strictObject({
     .string()
     .refine((text) => tryInstance(text) !== undefined)
     .optional(),
+  addresses: z
+    .array(z.string().refine((text) => isIP(text.split('/')[0] ?? '') !== 0))
+    .min(1)
+    .max(MAX_TOKEN_ADDRESSES)
+    .optional(),
   iat: seconds,
   exp: seconds,
   jti: z.string().min(1),
@@ -93,13 +105,14 @@ export function toTokenKey(privateKey: KeyObject, id: string): TokenKey {
 
 /** A signed token; it ends `ttlMs` after `nowMs`, rounded up to a second. */
 export function signToken(request: TokenRequest, key: TokenKey): SignedToken {
-  const { audience, subject, instance, ttlMs, nowMs, id } = request;
+  const { audience, subject, instance, addresses, ttlMs, nowMs, id } = request;
   const exp = Math.ceil((nowMs + ttlMs) / SECOND_MS);
   const payload: z.infer<typeof claims> = {
     iss: TOKEN_ISSUER,
     aud: audience,
     sub: subject,
     ...(instance === undefined ? {} : { instance }),
+    ...(addresses === undefined ? {} : { addresses: [...addresses] }),
     iat: Math.floor(nowMs / SECOND_MS),
     exp,
     jti: id,
@@ -129,7 +142,7 @@ export function verifyToken(token: string | undefined, options: VerifyTokenOptio
   const { key, payload } = checkSignature(token, options);
   const parsed = claims.safeParse(payload);
   if (!parsed.success) throw invalid('expected the claims of a countersign token but got others');
-  const { aud, sub, instance, iat, exp, jti } = parsed.data;
+  const { aud, sub, instance, addresses, iat, exp, jti } = parsed.data;
   if (aud !== options.audience) {
     throw invalid(`expected a token for ${options.audience} but got one for ${aud}`);
   }
@@ -147,7 +160,7 @@ export function verifyToken(token: string | undefined, options: VerifyTokenOptio
     throw new MeshError('token-invalid', message, { variant: 'clock' });
   }
   const expiresAtMs = Math.min(endsAtMs, key.verifyUntilMs ?? endsAtMs);
-  const proved = { id: jti, audience: aud, subject: sub, instance, keyId: key.id };
+  const proved = { id: jti, audience: aud, subject: sub, instance, addresses, keyId: key.id };
   return { ...proved, issuedAtMs, expiresAtMs };
 }
 

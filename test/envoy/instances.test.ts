@@ -1,6 +1,7 @@
 import { beforeAll, expect, test } from 'vitest';
 import { httpCall } from '../../src/demo/http-client.js';
 import { httpShot } from '../../src/demo/load-shots.js';
+import { GONE_GRACE_MS } from '../../src/server/fleet/registry.js';
 import { describeEnvoy, eventually, useHarness } from '../harness/index.js';
 import { startMesh, type TestMesh } from '../harness/start-mesh.js';
 import { tcpShot } from '../harness/tcp-shot.js';
@@ -23,6 +24,7 @@ await describeEnvoy('instances of a service', {}, ({ binary }) => {
           { port: HTTP_PORT, kind: 'http' },
           { port: TCP_PORT, kind: 'tcp' },
         ],
+        thief: [{ port: HTTP_PORT, kind: 'http' }],
       },
       mesh: (service) => {
         const target = (port: number): string => `"${service('ledger').target(port)}"`;
@@ -35,6 +37,9 @@ services:
     ports:
       ${HTTP_PORT}: { protocol: http, target: ${target(HTTP_PORT)} }
       ${TCP_PORT}: { protocol: tcp, target: ${target(TCP_PORT)} }
+  thief:
+    ports:
+      ${HTTP_PORT}: { protocol: http, target: "${service('thief').target(HTTP_PORT)}" }
 `;
       },
     });
@@ -86,5 +91,31 @@ services:
       const refused = Object.keys(load.result().answers).filter((answer) => /^[45]/.test(answer));
       expect(refused).toEqual([]);
     }
+  }, 60_000);
+
+  test('whose address another service took waits, and is back when that is gone', async () => {
+    const pool = await harness.addresses();
+    const place = { instance: 'four', address: pool.address(), outbound: pool.block() };
+    const before = await mesh.sidecar('ledger', place);
+    expect(await mesh.wait()).toMatchObject({ inForce: true });
+    await before.process.kill();
+    const isThere = async (node: string): Promise<boolean> =>
+      (await mesh.status()).proxies.some((proxy) => proxy.node === node);
+    await eventually(async () => !(await isThere('ledger~four')), { what: 'it is gone' });
+    mesh.clock.putForward(GONE_GRACE_MS);
+    const thief = await mesh.sidecar('thief', { ...place, instance: 'x' });
+    expect(await mesh.wait()).toMatchObject({ inForce: true });
+    const owner = mesh.sidecar('ledger', place);
+    const parties = { claim: 'ledger~four', holder: 'thief~x', address: place.address };
+    await eventually(async () => (await mesh.status()).refused.length > 0, { what: 'a refusal' });
+    expect((await mesh.status()).refused).toMatchObject([{ code: 'address-in-use', ...parties }]);
+    expect(await mesh.wait(0)).toMatchObject({ inForce: false });
+    await thief.process.kill();
+    // Envoy sent nothing anew: the server let in the stream that it had.
+    await eventually(() => isThere('ledger~four'), { what: 'the owner', timeoutMs: 3_000 });
+    expect(mesh.log.filter(({ message }) => message === 'sidecar refused')).toEqual([]);
+    await owner;
+    expect(await mesh.wait()).toMatchObject({ inForce: true });
+    expect((await mesh.status()).refused).toEqual([]);
   }, 60_000);
 });

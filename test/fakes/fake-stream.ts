@@ -5,13 +5,19 @@ import { DEFAULT_OUTBOUND, parseOutboundPrefix } from '../../src/server/addresse
 import type { Sidecar } from '../../src/server/join/index.js';
 import { type Rejection, type Resource, type Snapshot, TYPE_URLS } from '../../src/xds/index.js';
 
-export function fakeSidecar(service: string, address: string): Sidecar {
+export function fakeSidecar(
+  service: string,
+  address: string,
+  changes: Partial<Sidecar> = {},
+): Sidecar {
   return {
     node: `${service}~${address}`,
     service: serviceName(service),
     address,
+    addressProof: 'claimed',
     outbound: parseOutboundPrefix(DEFAULT_OUTBOUND),
     credential: { kind: 'token', id: 'id', keyId: 'key', expiresAtMs: 0 },
+    ...changes,
   };
 }
 

@@ -45,8 +45,8 @@ async function until(holds: (status: ServerStatus) => void): Promise<ServerStatu
 test('a joiner refused by address conflict is there, with both parties and its token', async () => {
   await joinAs('web~a', sign('web').token);
   const { token, id } = sign('back');
-  await running.refusal('back~b', { token });
-  expect((await running.status()).refused).toEqual([
+  running.join('back~b', { token });
+  expect((await until((now) => expect(now.refused).toHaveLength(1))).refused).toEqual([
     {
       peer: '127.0.0.1',
       code: 'address-in-use',
@@ -192,4 +192,46 @@ test('only the folder of revocations is deleted: what was revoked stays so', asy
 test('wait --proxies over HTTP: too few is no yes', async () => {
   const answer = JSON.parse(await running.get('/v1/wait?timeout_ms=2000&proxies=1')) as WaitAnswer;
   expect(answer).toMatchObject({ inForce: false, lacking: [{ service: null, wanted: 1, got: 0 }] });
+});
+
+test('wait fails while a sidecar is kept out of its address; both parties are shown', async () => {
+  const thief = await joinAs('web~thief', sign('web').token);
+  const back = running.join('back~b', { token: sign('back').token });
+  const { warnings, refused, summary } = await until((now) => expect(now.refused).toHaveLength(1));
+  expect(refused).toMatchObject([{ claim: 'back~b', holder: 'web~thief' }]);
+  expect([summary.refused, warnings]).toEqual([
+    1,
+    [
+      {
+        node: 'back~b',
+        text: expect.stringContaining('its address 127.1.0.1 is that of web~thief'),
+      },
+    ],
+  ]);
+  const metrics = await running.get('/metrics');
+  expect(metrics).toContain('countersign_proxies_kept_out 1\n');
+  expect(metrics).toContain('countersign_refused_total{code="address-in-use"} 1\n');
+  const answer = JSON.parse(await running.get('/v1/wait?timeout_ms=0')) as WaitAnswer;
+  const keptOut = [{ node: 'back~b', address: '127.1.0.1', holder: 'web~thief' }];
+  expect(answer).toMatchObject({ inForce: false, keptOut });
+  thief.close();
+  await until(({ gone }) => expect(gone).toHaveLength(1));
+  back.close();
+  await until(({ warnings: left }) => expect(left).toEqual([]));
+});
+
+test('a token is good for the addresses that it is bound to, and pushes off a claim', async () => {
+  const bound = (subject: string, address: string) => {
+    const request = { audience: 'countersign-xds', subject, ttlMs: HOUR_MS } as const;
+    return keys.sign({ ...request, addresses: [address] }).token;
+  };
+  const elsewhere = await running.refusal('web~a', { token: bound('web', '127.1.0.9') });
+  expect(elsewhere.details).toBe('the token is for 127.1.0.9 but the node says 127.1.0.1');
+  const thief = await joinAs('web~thief', sign('web').token);
+  await joinAs('back~b', bound('back', '127.1.0.1'));
+  expect((await thief.ended()).details).toContain('another sidecar');
+  expect((await running.status()).refused).toMatchObject([
+    { code: 'address-in-use', claim: 'web~thief', holder: 'back~b', address: '127.1.0.1' },
+    { code: 'address-refused', service: 'web' },
+  ]);
 });

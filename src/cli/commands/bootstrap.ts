@@ -6,10 +6,11 @@ import { loadOrCreateAnchorPem, XDS_SERVER_NAME } from '../../ca/xds/index.js';
 import { type DataDir, openDataDir } from '../../data/index.js';
 import { envoy } from '../../gen/bootstrap.js';
 import type { ServiceName } from '../../policy/index.js';
-import { DEFAULT_OUTBOUND } from '../../server/addresses/index.js';
+import { type AddressRange, DEFAULT_OUTBOUND } from '../../server/addresses/index.js';
 import { type Context, writeLine } from '../../terminal/index.js';
 import { type BootstrapOptions, toBootstrap } from '../../translate/bootstrap/index.js';
 import { assertNoLoop } from '../../translate/index.js';
+import { addressOption, allowAddressOption, checkAddresses } from '../address-options.js';
 import {
   type BootstrapFolder,
   type FolderGiven,
@@ -43,6 +44,7 @@ import { provideToken } from '../token-source.js';
 interface Options extends FolderGiven {
   readonly instance?: string;
   readonly address?: string;
+  readonly allowAddress?: readonly AddressRange[];
   readonly outbound?: string;
   readonly tokenFile?: string;
   readonly cert?: string;
@@ -58,18 +60,8 @@ export function define(command: Command, context: Context): void {
   command
     .addArgument(serviceArgument())
     .addOption(instanceOption("this sidecar's name within its service; default: its address"))
-    .addOption(
-      new Option(
-        '--address <ip>',
-        'where it listens; default: the address that the server sees',
-      ).argParser(
-        reader({
-          name: '--address',
-          expected: 'an IP address',
-          read: (text) => (isIP(text) === 0 ? undefined : text),
-        }),
-      ),
-    )
+    .addOption(addressOption('where it listens; default: the address that the server sees'))
+    .addOption(allowAddressOption())
     .addOption(outboundOption(`loopback prefix for calls; default: ${DEFAULT_OUTBOUND}`))
     .addOption(
       new Option(
@@ -113,11 +105,12 @@ export function define(command: Command, context: Context): void {
 
 async function print(service: ServiceName, options: Options, context: Context): Promise<void> {
   const { clock, random, stdout, stderr } = context;
-  const { tokenFile, cert, data } = options;
+  const { tokenFile, cert, data, address, allowAddress } = options;
   const folder = toFolder(options);
   if (folder !== undefined && tokenFile !== undefined) {
     throw usage('expected --out or --token-file but got both', 'the folder of --out has its own');
   }
+  if (address !== undefined) checkAddresses([address], allowAddress);
   const dataDir = await openDataDir({ path: data, lock: false, create: false, random });
   await warnUndeclared(dataDir, service, stderr);
   await refuseLoop(service, dataDir, options);

@@ -1,9 +1,12 @@
 import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { formatProblem, loadMesh } from '../../policy/index.js';
+import type { AddressRange } from '../../server/addresses/index.js';
+import { DEFAULT_INSTANCE_LIMITS as LIMITS } from '../../server/fleet/index.js';
 import { type RunningServer, startServer } from '../../server/index.js';
 import { MeshProblems } from '../../server/mesh/index.js';
 import { type Context, writeLine } from '../../terminal/index.js';
+import { allowAddressOption } from '../address-options.js';
 import { toDefaultData } from '../default-data.js';
 import { createLogger, LOG_LEVELS, type LogLevel } from '../logger.js';
 import {
@@ -28,6 +31,9 @@ interface ServeOptions {
   readonly logLevel: LogLevel;
   readonly caPassphraseFile?: string;
   readonly clockOk?: boolean;
+  readonly allowAddress?: readonly AddressRange[];
+  readonly maxInstances: number;
+  readonly maxInstancesPerToken: number;
 }
 
 export function define(command: Command, context: Context): void {
@@ -66,6 +72,11 @@ export function define(command: Command, context: Context): void {
     )
     .addOption(applyOption())
     .addOption(caPassphraseOption())
+    .addOption(allowAddressOption())
+    .addOption(countOption('--max-instances', 'sidecars of one service at once', LIMITS.perService))
+    .addOption(
+      countOption('--max-instances-per-token', 'sidecars by one at once', LIMITS.perCredential),
+    )
     .option('--clock-ok', 'the time of day is right, whatever was seen before')
     .addOption(
       new Option('--log-level <level>', 'what is logged to stderr')
@@ -75,6 +86,16 @@ export function define(command: Command, context: Context): void {
     )
     .addHelpText('after', toExample('countersign serve --mesh mesh.yaml'))
     .action((options: ServeOptions) => serve(options, context));
+}
+
+function countOption(name: string, description: string, fallback: number): Option {
+  return new Option(`${name} <n>`, description).default(fallback).argParser(
+    reader({
+      name,
+      expected: 'a number from 1 to 1000000',
+      read: (text) => (/^[1-9]\d{0,5}$|^1000000$/.test(text) ? Number(text) : undefined),
+    }),
+  );
 }
 
 function applyOption(): Option {
@@ -111,6 +132,11 @@ async function serve(options: ServeOptions, context: Context): Promise<void> {
       admin: options.admin,
       logger: createLogger(stderr, options.logLevel),
       isClockRight: options.clockOk === true,
+      allowedAddresses: options.allowAddress ?? [],
+      maxInstances: {
+        perService: options.maxInstances,
+        perCredential: options.maxInstancesPerToken,
+      },
     });
     writeLine(stdout, describeAuthority(server.authority, dataPath));
     const [xds, admin] = [server.xdsAddress, server.adminAddress].map(formatHostPort);

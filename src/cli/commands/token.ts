@@ -2,9 +2,11 @@ import { type Command, Option } from 'commander';
 import { tryDurationMs } from '../../base/index.js';
 import { openDataDir } from '../../data/index.js';
 import type { ServiceName } from '../../policy/index.js';
+import type { AddressRange } from '../../server/addresses/index.js';
 import { toNodeId } from '../../spiffe/index.js';
 import { type Context, writeLine } from '../../terminal/index.js';
 import { issueToken, type SignedToken } from '../../tokens/index.js';
+import { addressesOption, allowAddressOption, checkAddresses } from '../address-options.js';
 import { DEFAULT_TOKEN_TTL, describeToken, signNodeToken } from '../node-token.js';
 import {
   dataOption,
@@ -23,6 +25,8 @@ import { type KeyOrder, orderTokenKeys } from '../token-key-commands.js';
 interface TokenOptions {
   readonly admin?: boolean;
   readonly instance?: string;
+  readonly address?: readonly string[];
+  readonly allowAddress?: readonly AddressRange[];
   /** Milliseconds. */
   readonly ttl: number;
   readonly rotateKey?: boolean;
@@ -44,6 +48,8 @@ export function define(command: Command, context: Context): void {
     .addArgument(serviceArgument('[service]'))
     .option('--admin', 'make a token for the admin port instead of a sidecar')
     .addOption(instanceOption('bind the token to this instance of the service'))
+    .addOption(addressesOption('bind the token to sidecars at these; may be given several times'))
+    .addOption(allowAddressOption())
     .addOption(
       durationOption({
         flags: '--ttl <duration>',
@@ -99,7 +105,7 @@ function toKeyOrder(options: TokenOptions): KeyOrder | undefined {
 }
 
 function refuseMixture(service: ServiceName | undefined, options: TokenOptions): void {
-  const { admin, rotateKey, listKeys, retireKey, instance, overlap, json, yes } = options;
+  const { admin, rotateKey, listKeys, retireKey, overlap, json, yes } = options;
   requireOne(
     {
       ...{ 'a service': service, '--admin': admin },
@@ -109,8 +115,9 @@ function refuseMixture(service: ServiceName | undefined, options: TokenOptions):
       ? 'the keys sign the tokens of all services: leave the service out'
       : 'countersign token payments/ledger',
   );
-  if (service === undefined && instance !== undefined) {
-    throw usage('expected --instance with a service but got it without');
+  for (const name of ['instance', 'address'] as const) {
+    if (service !== undefined || options[name] === undefined) continue;
+    throw usage(`expected --${name} with a service but got it without`);
   }
   if (yes === true && rotateKey !== true && retireKey === undefined) {
     throw usage('expected --yes with --rotate-key or --retire-key but got it without');
@@ -128,7 +135,7 @@ async function printToken(
   options: TokenOptions,
   context: Context,
 ): Promise<void> {
-  const { instance } = options;
+  const { instance, address } = options;
   const token =
     service === undefined
       ? await signAdminToken(options, context)
@@ -137,19 +144,22 @@ async function printToken(
     service === undefined || instance === undefined
       ? (service ?? ADMIN)
       : toNodeId({ service, instance });
+  const at = address === undefined ? '' : ` at ${address.join(', ')}`;
   writeLine(context.stdout, token.token);
-  writeLine(context.stderr, describeToken(token, holder));
+  writeLine(context.stderr, describeToken(token, `${holder}${at}`));
 }
 
 async function signServiceToken(
   service: ServiceName,
-  { data, instance, ttl }: TokenOptions,
+  { data, instance, address: addresses, allowAddress, ttl }: TokenOptions,
   context: Context,
 ): Promise<SignedToken> {
   const { random } = context;
+  checkAddresses(addresses ?? [], allowAddress);
   const dataDir = await openDataDir({ path: data, lock: false, create: false, random });
   await warnUndeclared(dataDir, service, context.stderr);
-  return signNodeToken({ ...context, dataDir, service, instance, ttlMs: ttl });
+  const bound = { instance, addresses };
+  return signNodeToken({ ...context, dataDir, service, ...bound, ttlMs: ttl });
 }
 
 async function signAdminToken({ data, ttl }: TokenOptions, context: Context): Promise<SignedToken> {

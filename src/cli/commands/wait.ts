@@ -163,7 +163,12 @@ function explain(answer: Refusal, { timeout }: WaitOptions, { stderr, clock }: C
   writeLine(stderr, '  hint: see `countersign status`, or wait longer with --timeout');
 }
 
-function toReasons({ waitingFor, lacking = [], server = null }: Refusal): readonly string[] {
+function toReasons({
+  waitingFor,
+  keptOut = [],
+  lacking = [],
+  server = null,
+}: Refusal): readonly string[] {
   const follow = `got ${count(waitingFor.length, 'proxy')} still to follow`;
   const lacks = lacking.map(({ service, wanted, got }) => {
     const whose = service === null ? '' : ` of ${service}`;
@@ -171,6 +176,10 @@ function toReasons({ waitingFor, lacking = [], server = null }: Refusal): readon
   });
   const reasons = [
     ...(waitingFor.length === 0 ? [] : [`${follow}: ${waitingFor.join(', ')}`]),
+    ...keptOut.map(
+      ({ node, address, holder }) =>
+        `${node} is kept out: its address ${address} is that of ${holder ?? 'another'}`,
+    ),
     ...lacks,
     ...(server === null ? [] : [server]),
   ];

@@ -1,4 +1,12 @@
-// Loopback addresses of services: pure, so that commands use them without loading the server.
+// Addresses of services and sidecars: pure, so that commands use them without loading the server.
+export {
+  type AddressRange,
+  type AddressSet,
+  toAddressSet,
+  tryAddressRange,
+  tryRangeText,
+} from './address-range.js';
+export { tryIpAddress } from './ip-address.js';
 export {
   assignIndexes,
   createOutboundIndexes,
@@ -13,3 +21,5 @@ export {
   toOutboundAddress,
   tryOutboundAddress,
 } from './outbound-prefix.js';
+export { createOwnAddresses } from './own-addresses.js';
+export { toSidecarAddress } from './sidecar-address.js';

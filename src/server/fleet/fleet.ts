@@ -8,15 +8,17 @@ import type { LeafManager } from '../../leaves/index.js';
 import type { Mesh } from '../../policy/index.js';
 import { type Request, type Snapshot, TYPE_URLS } from '../../xds/index.js';
 import { describeCredential, type Sidecar, toLeafSettings } from '../join/index.js';
+import { Admission } from './admission.js';
 import { judgeRejection } from './bind-failure.js';
 import { BindRetries } from './bind-retries.js';
 import type { Drains } from './drains.js';
+import type { InstanceLimits } from './instance-limits.js';
 import type { Member } from './member.js';
 import type { Members } from './members.js';
 import type { FindHolder } from './port-holder.js';
 import type { Publisher } from './publisher.js';
 import type { SidecarRegistry } from './registry.js';
-import type { SidecarStream } from './sidecar-stream.js';
+import { type SidecarStream, toMeshError } from './sidecar-stream.js';
 
 export interface FleetOptions {
   readonly clock: Clock;
@@ -26,6 +28,8 @@ export interface FleetOptions {
   readonly registry: SidecarRegistry;
   readonly publisher: Pick<Publisher, 'toPublication' | 'forget'>;
   readonly mesh: () => Mesh;
+  /** How many sidecars there may be at once. */
+  readonly maxInstances?: InstanceLimits | undefined;
   /** @throws MeshError where this sidecar is shut out. */
   readonly assertAdmitted: (sidecar: Sidecar) => void;
   readonly findHolder: FindHolder;
@@ -40,35 +44,33 @@ type Answer = Exclude<StreamUpdate, { kind: 'request' }>;
 export class Fleet implements DiscoveryHooks<Sidecar> {
   readonly #options: FleetOptions;
   readonly #bindRetries: BindRetries;
+  readonly #admission: Admission;
 
   constructor(options: FleetOptions) {
     this.#options = options;
     const { clock, logger, findHolder, members } = options;
+    const onAdmitted = (stream: SidecarStream, first: Request | undefined): void =>
+      this.#join(stream, first);
+    this.#admission = new Admission({ ...options, onAdmitted });
     const onChange = (): void => members.changes.notify();
     this.#bindRetries = new BindRetries({ clock, logger, findHolder, onChange });
   }
 
   onConnect(stream: SidecarStream): void {
-    const { registry, logger, members } = this.#options;
-    const { node, service, address } = stream.auth;
-    const declared = this.#options.mesh().services.get(service);
-    try {
-      // Once more: it may have been shut out since it was authenticated.
-      this.#options.assertAdmitted(stream.auth);
-      registry.open({ node, service, address }, (declared?.ports.length ?? 0) > 0);
-    } catch (error) {
-      const holder = registry.holderOf({ node, service, address });
-      logger.warn({ node, address, holder, err: error }, 'sidecar refused');
-      members.refused.notify({ stream, error, holder });
-      stream.close(toMeshError(error));
-      return;
-    }
+    this.#admission.connect(stream);
+  }
+
+  /** @param first Its first request, where that has come already. */
+  #join(stream: SidecarStream, first: Request | undefined): void {
+    const { logger, members } = this.#options;
     const member = members.add(stream);
     const userAgent = `${stream.node.userAgentName} ${stream.node.userAgentVersion}`.trim();
-    const { variant, auth } = stream;
-    const credential = describeCredential(auth.credential);
-    const fields = { node, address, variant, userAgent, credential };
+    const { node, address, addressProof, credential: shown } = stream.auth;
+    const credential = describeCredential(shown);
+    const { variant } = stream;
+    const fields = { node, address, addressProof, variant, userAgent, credential };
     logger.info(fields, 'sidecar connected');
+    if (first !== undefined) this.onRequest(stream, first);
     this.#prepare(member);
   }
 
@@ -76,6 +78,7 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
     const { members, drains, registry, logger } = this.#options;
     const { node } = stream.auth;
     const member = members.of(stream);
+    if (member === undefined) this.#admission.noteRequest(stream, request);
     if (member === undefined || member.hasAsked) return;
     member.hasAsked = true;
     if (!drains.has(node) || !isAfresh(request)) return;
@@ -103,7 +106,9 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
 
   onDisconnect(stream: SidecarStream): void {
     const { logger, members, registry, leaves, publisher } = this.#options;
+    this.#admission.forget(stream);
     if (!members.delete(stream)) return;
+    this.#admission.left(stream);
     this.#bindRetries.forget(stream);
     const { node } = stream.auth;
     logger.info({ node }, 'sidecar disconnected');
@@ -121,6 +126,7 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
   /** Ends the streams of sidecars that are shut out. */
   shutOut(): void {
     const { members, logger } = this.#options;
+    this.#admission.shutOut();
     for (const { stream } of members) {
       const refusal = this.#refusalOf(stream.auth);
       if (refusal === undefined) continue;
@@ -131,6 +137,7 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
 
   /** After a change of the mesh: leaves follow their services' identity and settings. */
   renewLeaves(): void {
+    this.#admission.lookSoon();
     for (const member of this.#options.members) this.#prepare(member);
   }
 
@@ -253,11 +260,6 @@ function logNack(
 function isSame(old: Snapshot | undefined, next: Snapshot): boolean {
   if (old === undefined || old.size !== next.size) return false;
   return [...next].every(([typeUrl, set]) => old.get(typeUrl) === set);
-}
-
-function toMeshError(error: unknown): MeshError {
-  if (error instanceof MeshError) return error;
-  return new MeshError('certificate-invalid', 'no certificate could be issued', { cause: error });
 }
 
 /** Of the client certificate by which the stream was proved. */

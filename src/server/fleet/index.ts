@@ -1,7 +1,8 @@
 export type { BindReason, Unbound } from './bind-failure.js';
 export { type DrainRecord, Drains, type DrainView, drainsSchema } from './drains.js';
 export { Fleet } from './fleet.js';
-export { Members, type MemberView, type RefusedStream } from './members.js';
+export { DEFAULT_INSTANCE_LIMITS, type InstanceLimits } from './instance-limits.js';
+export { type KeptOut, Members, type MemberView, type RefusedStream } from './members.js';
 export { createFindHolder } from './port-holder.js';
 export { Publisher, type PublisherInput } from './publisher.js';
 export { registrySchema, SidecarRegistry } from './registry.js';

@@ -3,11 +3,12 @@
 import { type Clock, Listeners, toRfc3339 } from '../../base/index.js';
 import type { Leaf } from '../../ca/index.js';
 import type { LeafManager } from '../../leaves/index.js';
+import type { ServiceName } from '../../policy/index.js';
 import type { Snapshot } from '../../xds/index.js';
 import type { ProxyState } from '../mesh/index.js';
 import type { Unbound } from './bind-failure.js';
+import { type SidecarKey, toKey } from './held-table.js';
 import { Member } from './member.js';
-import { type SidecarKey, toKey } from './registry.js';
 import type { SidecarStream } from './sidecar-stream.js';
 
 /** What an operator is shown of one stream. */
@@ -21,6 +22,16 @@ export interface MemberView {
   readonly troubles: readonly string[];
   /** Listeners that can't bind their address, by themselves. */
   readonly unbound: readonly Unbound[];
+}
+
+/** A sidecar that is connected and waits for its address, which another one has. */
+export interface KeptOut {
+  readonly node: string;
+  readonly service: ServiceName;
+  readonly address: string;
+  /** The sidecar that has the address. */
+  readonly holder: string | undefined;
+  readonly sinceMs: number;
 }
 
 export interface RefusedStream {
@@ -38,6 +49,7 @@ export interface MembersOptions {
 export class Members implements Iterable<Member> {
   readonly #options: MembersOptions;
   readonly #members = new Map<SidecarStream, Member>();
+  readonly #keptOut = new Map<SidecarStream, KeptOut>();
   /** A sidecar connected, answered or left. */
   readonly changes = new Listeners();
   readonly joined = new Listeners<[stream: SidecarStream]>();
@@ -72,6 +84,23 @@ export class Members implements Iterable<Member> {
     if (!this.#members.delete(stream)) return false;
     this.left.notify(stream);
     return true;
+  }
+
+  /** It waits for its address; the same again where somebody else has that now. */
+  keepOut(stream: SidecarStream, holder: string | undefined): void {
+    const { node, service, address } = stream.auth;
+    const sinceMs = this.#keptOut.get(stream)?.sinceMs ?? this.#options.clock.now();
+    this.#keptOut.set(stream, { node, service, address, holder, sinceMs });
+  }
+
+  /** It waits no longer. */
+  letIn(stream: SidecarStream): void {
+    this.#keptOut.delete(stream);
+  }
+
+  /** Oldest first. */
+  keptOut(): readonly KeptOut[] {
+    return [...this.#keptOut.values()];
   }
 
   hasNode(node: string): boolean {

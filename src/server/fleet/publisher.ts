@@ -27,7 +27,7 @@ import {
 } from '../../xds/index.js';
 import { type OutboundIndexes, tryOutboundAddress } from '../addresses/index.js';
 import type { Sidecar } from '../join/index.js';
-import { type SidecarKey, toKey } from './registry.js';
+import { type SidecarKey, toKey } from './held-table.js';
 
 export interface PublisherInput {
   readonly mesh: Mesh;

@@ -4,28 +4,26 @@
 // emptying anybody's endpoints; the table is stored, and after a start every endpoint has the grace
 // to come back.
 import { z } from 'zod';
-import { type Clock, MeshError, MINUTE_MS, Watch } from '../../base/index.js';
+import { type Clock, Listeners, MINUTE_MS, Watch } from '../../base/index.js';
 import type { JsonStore } from '../../data/index.js';
 import type { ServiceName } from '../../policy/index.js';
 import { isNodeId, type NodeId } from '../../spiffe/index.js';
 import type { Registry, SidecarEndpoint } from '../../translate/index.js';
+import { ADDRESS_PROOFS, type AddressProof } from '../join/index.js';
+import { stronger } from './address-contest.js';
+import { type Held, HeldTable, type SidecarKey } from './held-table.js';
+import { tooMany } from './instance-limits.js';
+import { Rivals } from './rivals.js';
 
 /** How long a sidecar that lost its stream stays an endpoint. */
 export const GONE_GRACE_MS = 10_000;
 /** The same after a start of the server: Envoy's reconnect backs off to 30 s. */
 export const START_GRACE_MS = MINUTE_MS;
 
-/** A sidecar at an address; two that share an instance name are still two. */
-export type SidecarKey = Pick<RegistryEntry, 'node' | 'address'>;
-
-export function toKey({ node, address }: SidecarKey): string {
-  return `${node}@${address}`;
-}
-
-export interface RegistryEntry {
-  readonly node: NodeId;
+export interface RegistryEntry extends SidecarKey {
   readonly service: ServiceName;
-  readonly address: string;
+  /** What vouches for the address; absent: its own word. */
+  readonly proof?: AddressProof | undefined;
   /** Its service has a port, so that its address matters; absent: it has. */
   readonly serves?: boolean | undefined;
   /** Its listeners that can't bind their address; absent: none. */
@@ -39,36 +37,36 @@ export const registrySchema = z.array(
     node: z.string().refine(isNodeId),
     service: z.custom<ServiceName>(isText),
     address: z.string(),
+    proof: z.enum(ADDRESS_PROOFS).optional(),
     serves: z.boolean().optional(),
     unbound: z.array(z.string()).optional(),
   }),
 );
 
-interface Held extends RegistryEntry {
-  serves: boolean;
-  unbound: readonly string[];
-  /** Streams of this node that are open. */
-  streams: number;
-  /** Acknowledged its listeners at least once: an endpoint. */
-  ready: boolean;
-  cancelGrace: (() => void) | undefined;
-}
-
 export interface RegistryOptions {
   readonly clock: Clock;
   readonly store: JsonStore<readonly RegistryEntry[]>;
+  /** How many sidecars a service may have at once; default: any number. */
+  readonly maxPerService?: number | undefined;
+  /** @throws MeshError where that can't be a sidecar's address. */
+  readonly assertAddress?: (address: string) => void;
+  /** What was stored has such an address. */
+  readonly onLeftOut?: (entry: RegistryEntry, error: unknown) => void;
   /** A write failed; the table in memory goes on. */
   readonly onStoreError: (error: unknown) => void;
 }
 
 export class SidecarRegistry {
   readonly #options: RegistryOptions;
-  readonly #held = new Map<string, Held>();
+  readonly #held = new HeldTable();
+  readonly #rivals = new Rivals(this.#held);
   #drained: ReadonlySet<NodeId> = new Set();
   /** Ready endpoints by service; a new map at each change. */
   readonly endpoints = new Watch<Registry>(new Map());
   /** How many nodes have gone for good: whoever waits for a missing one looks again. */
   readonly departed = new Watch(0);
+  /** An address may have become free: its sidecar has no stream any more, or is gone for good. */
+  readonly freed = new Listeners();
 
   constructor(options: RegistryOptions) {
     this.#options = options;
@@ -77,30 +75,47 @@ export class SidecarRegistry {
   /** Takes up the stored endpoints, each with the grace to come back. */
   async restore(): Promise<void> {
     for (const entry of (await this.#options.store.read()) ?? []) {
+      if (!this.#isPossible(entry)) continue;
       const held: Held = {
         ...entry,
+        proof: entry.proof ?? 'claimed',
         serves: entry.serves ?? true,
         unbound: entry.unbound ?? [],
         streams: 0,
         ready: true,
         cancelGrace: undefined,
       };
-      this.#held.set(toKey(entry), held);
+      this.#held.set(held);
       this.#startGrace(held, START_GRACE_MS);
     }
     this.#publish();
   }
 
+  #isPossible(entry: RegistryEntry): boolean {
+    const { assertAddress, onLeftOut } = this.#options;
+    try {
+      assertAddress?.(entry.address);
+      return true;
+    } catch (error) {
+      onLeftOut?.(entry, error);
+      return false;
+    }
+  }
+
   /**
    * A stream of the node opens. `serves` false: it has no port, so nobody calls its address.
-   * @throws MeshError address-in-use where a sidecar of another service has the address.
+   * @returns Those that had the address until now and prove it less: they are gone from here.
+   * @throws MeshError address-in-use where another sidecar keeps the address; instance-limit
    */
-  open(entry: RegistryEntry, serves: boolean): void {
-    if (serves) this.#refuseConflict(entry);
-    const old = this.#held.get(toKey(entry));
+  open(entry: RegistryEntry, serves: boolean): readonly SidecarKey[] {
+    const displaced = serves ? this.#rivals.displacedBy(entry) : [];
+    this.#assertRoom(entry);
+    for (const held of displaced) this.#remove(held);
+    const old = this.#held.get(entry);
     old?.cancelGrace?.();
-    this.#held.set(toKey(entry), {
+    this.#held.set({
       ...entry,
+      proof: stronger(entry.proof ?? 'claimed', old?.proof ?? 'claimed'),
       serves,
       unbound: old?.unbound ?? [],
       streams: (old?.streams ?? 0) + 1,
@@ -108,6 +123,7 @@ export class SidecarRegistry {
       cancelGrace: undefined,
     });
     this.#publish();
+    return displaced;
   }
 
   /**
@@ -115,7 +131,7 @@ export class SidecarRegistry {
    * now on, through the others.
    */
   markReady(sidecar: SidecarKey, unbound: readonly string[] = []): void {
-    const held = this.#held.get(toKey(sidecar));
+    const held = this.#held.get(sidecar);
     if (held === undefined) return;
     if (held.ready && isSameList(held.unbound, unbound)) return;
     held.ready = true;
@@ -126,7 +142,7 @@ export class SidecarRegistry {
 
   /** It isn't ready until it says so again: its listeners were withdrawn, or it is a new Envoy. */
   unready(node: NodeId): void {
-    for (const held of this.#held.values()) if (held.node === node) held.ready = false;
+    for (const held of this.#held) if (held.node === node) held.ready = false;
     this.#publish();
     this.#store();
   }
@@ -146,90 +162,105 @@ export class SidecarRegistry {
 
   /** A stream of the node ended. */
   close(sidecar: SidecarKey): void {
-    const held = this.#held.get(toKey(sidecar));
+    const held = this.#held.get(sidecar);
     if (held === undefined) return;
     held.streams = Math.max(0, held.streams - 1);
-    if (held.streams === 0) this.#startGrace(held, GONE_GRACE_MS);
+    if (held.streams > 0) return;
+    this.#startGrace(held, GONE_GRACE_MS);
+    this.freed.notify();
+  }
+
+  /** Whether it is there already, or may come back within its grace. */
+  has(sidecar: SidecarKey): boolean {
+    return this.#held.get(sidecar) !== undefined;
+  }
+
+  /** Services that have as many sidecars as they may have. */
+  full(): readonly ServiceName[] {
+    const { maxPerService = Number.POSITIVE_INFINITY } = this.#options;
+    const counts = [...this.#held.counts];
+    return counts.filter(([, count]) => count >= maxPerService).map(([service]) => service);
+  }
+
+  #assertRoom(entry: RegistryEntry): void {
+    const { maxPerService = Number.POSITIVE_INFINITY } = this.#options;
+    if (this.has(entry) || (this.#held.counts.get(entry.service) ?? 0) < maxPerService) return;
+    throw tooMany(`of service "${entry.service}"`, maxPerService);
   }
 
   /** They stop being endpoints at once, without a grace: they are shut out. */
   evict(predicate: (entry: RegistryEntry) => boolean): void {
-    const evicted = [...this.#held.values()].filter(predicate);
-    for (const held of evicted) {
-      held.cancelGrace?.();
-      this.#remove(held);
-    }
+    const evicted = [...this.#held].filter(predicate);
+    for (const held of evicted) this.#remove(held);
   }
 
   /** Nodes that were there before and have no stream now. */
   missing(): readonly NodeId[] {
-    return [...this.#held.values()].filter(({ streams }) => streams === 0).map(({ node }) => node);
+    return [...this.#held].filter(({ streams }) => streams === 0).map(({ node }) => node);
   }
 
   /** Ends all timers. */
   stop(): void {
-    for (const held of this.#held.values()) held.cancelGrace?.();
+    for (const held of this.#held) held.cancelGrace?.();
   }
 
   /**
-   * The node that serves another service at that address: connected, or gone for less than its
-   * grace, in which it is still called there.
+   * The node that keeps this one from its address: connected, or gone for less than its grace, in
+   * which it is still called there.
    */
-  holderOf({ address, service }: RegistryEntry): string | undefined {
-    const others = [...this.#held.values()].filter(
-      (held) => held.serves && held.address === address && held.service !== service,
-    );
-    return others[0]?.node;
-  }
-
-  #refuseConflict(entry: RegistryEntry): void {
-    if (this.holderOf(entry) === undefined) return;
-    throw new MeshError(
-      'address-in-use',
-      `address ${entry.address} is in use by a sidecar of another service`,
-    );
+  holderOf(entry: RegistryEntry): NodeId | undefined {
+    return this.#rivals.keeperOf(entry)?.node;
   }
 
   #remove(held: Held): void {
-    this.#held.delete(toKey(held));
+    held.cancelGrace?.();
+    this.#held.delete(held);
     this.#publish();
     this.#store();
     this.departed.set(this.departed.value + 1);
+    this.freed.notify();
   }
 
   #startGrace(held: Held, graceMs: number): void {
     held.cancelGrace?.();
     held.cancelGrace = this.#options.clock.after(graceMs, () => {
-      if (this.#held.get(toKey(held)) !== held || held.streams > 0) return;
+      if (this.#held.get(held) !== held || held.streams > 0) return;
+      this.#rivals.gone(held);
       this.#remove(held);
     });
   }
 
   #serving(): Held[] {
-    return [...this.#held.values()].filter(({ ready, node }) => ready && !this.#drained.has(node));
+    return [...this.#held].filter(({ ready, node }) => ready && !this.#drained.has(node));
   }
 
   #publish(): void {
-    const byService = new Map<ServiceName, SidecarEndpoint[]>();
-    const held = this.#serving();
-    held.sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
-    for (const { service, address, unbound } of held) {
-      const list = byService.get(service) ?? [];
-      if (list.at(-1)?.address !== address) list.push(toEndpoint(address, unbound));
-      byService.set(service, list);
-    }
-    this.endpoints.set(keepUnchanged(this.endpoints.value, byService));
+    this.endpoints.set(toEndpoints(this.#serving(), this.endpoints.value));
   }
 
   #store(): void {
-    const entries = [...this.#held.values()]
+    const entries = [...this.#held]
       .filter(({ ready }) => ready)
-      .map(({ node, service, address, serves, unbound }) => {
-        const entry = { node, service, address, serves };
+      .map(({ node, service, address, proof, serves, unbound }) => {
+        const vouched = proof === 'claimed' ? {} : { proof };
+        const entry = { node, service, address, ...vouched, serves };
         return unbound.length === 0 ? entry : { ...entry, unbound };
       });
     this.#options.store.write(entries).catch(this.#options.onStoreError);
   }
+}
+
+/** By service, ordered by address; where nothing changed for a service, its list of before. */
+function toEndpoints(serving: readonly Held[], before: Registry): Registry {
+  const byService = new Map<ServiceName, SidecarEndpoint[]>();
+  const held = [...serving];
+  held.sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
+  for (const { service, address, unbound } of held) {
+    const list = byService.get(service) ?? [];
+    if (list.at(-1)?.address !== address) list.push(toEndpoint(address, unbound));
+    byService.set(service, list);
+  }
+  return keepUnchanged(before, byService);
 }
 
 /** `next` with the lists of `old` where they are equal, and `old` itself where all are. */

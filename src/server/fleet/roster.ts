@@ -6,7 +6,7 @@ import type { JsonStore } from '../../data/index.js';
 import type { ServiceName } from '../../policy/index.js';
 import type { SeenSidecar, SeenSidecars } from '../../tokens/index.js';
 import type { Sidecar } from '../join/index.js';
-import { type SidecarKey, toKey } from './registry.js';
+import { type SidecarKey, toKey } from './held-table.js';
 
 type Entry = Omit<SeenSidecar, 'service'> & { readonly service: ServiceName };
 type Present = Omit<Entry, 'goneAtMs' | 'missedAtStart'>;

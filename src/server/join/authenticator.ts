@@ -5,10 +5,11 @@ import type { Caller, Peer } from '../../grpc/index.js';
 import type { Mesh } from '../../policy/index.js';
 import type { TokenKeys } from '../../tokens/index.js';
 import { FailureLimit } from './failure-limit.js';
-import { type Party, toClaim } from './party.js';
+import { isProved, type Party, toClaim } from './party.js';
 import { authenticateCaller, type OwnerOf, type Proof, type TokenIssuers } from './proof.js';
 import type { Refusals } from './refusals.js';
 import { type AuthenticateOptions, authenticateSidecar, type Sidecar } from './sidecar.js';
+import type { SidecarSite } from './sidecar-site.js';
 
 export interface AuthenticatorOptions {
   readonly clock: Clock;
@@ -19,18 +20,15 @@ export interface AuthenticatorOptions {
   /** In force. */
   readonly mesh: () => Mesh;
   readonly refusals: Pick<Refusals, 'note'>;
+  readonly site?: SidecarSite;
   /** @throws MeshError where who has proved this is shut out all the same */
   readonly assertAdmitted: (proved: Sidecar | Proof) => void;
 }
 
-/**
- * They say nothing of the credential, or that it is genuine: a sidecar that is shut out tries again
- * forever, maybe from an address that others share.
- */
+/** They say nothing of the credential. */
 const NO_FAILURES: ReadonlySet<ErrorCode> = new Set([
   'resource-limit',
   'issuer-unreachable',
-  'revoked',
   'data-unreadable',
 ]);
 
@@ -65,7 +63,8 @@ export class Authenticator {
   }
 
   async #guard<T extends Sidecar | Proof>({ caller, claim, authenticate }: Guarded<T>): Promise<T> {
-    const { clock, tokens, issuers, ownerOf, mesh, refusals, assertAdmitted } = this.#options;
+    const { clock, tokens, issuers, ownerOf, mesh, site } = this.#options;
+    const { refusals, assertAdmitted } = this.#options;
     let party: Party = {};
     const onProved = (proved: Party): void => {
       party = proved;
@@ -73,22 +72,25 @@ export class Authenticator {
     try {
       this.#limit.check(caller);
       const nowMs = timesOf(clock).latestMs;
-      const options = { tokens, issuers, ownerOf, mesh: mesh(), nowMs, onProved };
+      const options = { tokens, issuers, ownerOf, mesh: mesh(), site, nowMs, onProved };
       const proved = await authenticate(options);
       assertAdmitted(proved);
       this.#limit.passed(caller);
       return proved;
     } catch (error) {
-      this.#limitAfter(caller, error);
+      this.#limitAfter(caller, party, error);
       refusals.note({ peer: caller.address, party, claim }, error);
       throw error;
     }
   }
 
-  #limitAfter(caller: Caller, error: unknown): void {
+  /**
+   * What is genuine is looked at as often as it comes, for others may show the same. But for a
+   * certificate that is on no record: looking for it is dear, and nobody is let in by it.
+   */
+  #limitAfter(caller: Caller, party: Party, error: unknown): void {
     if (!(error instanceof MeshError) || NO_FAILURES.has(error.code)) return;
-    // The credential is genuine: it only comes before its service.
-    if (error.code === 'service-unknown') this.#limit.passed(caller);
+    if (isProved(party) && error.code !== 'certificate-refused') this.#limit.passed(caller);
     else this.#limit.failed(caller);
   }
 }

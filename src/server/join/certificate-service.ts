@@ -99,7 +99,7 @@ function toTtlMs(validityS: number, longestMs: number): number {
 async function toHandingOut(
   dataDir: DataDir,
   certificate: LeafCertificate,
-  { service, instance, credential }: Proof,
+  { service, instance, addresses, credential }: Proof,
 ): Promise<HandingOut> {
   const before =
     credential.kind === 'certificate'
@@ -111,6 +111,7 @@ async function toHandingOut(
     certificate,
     service,
     ...(node === undefined ? {} : { node }),
+    ...(addresses === undefined ? {} : { addresses: [...addresses] }),
     credential: toStored(credential),
     ...(origin === undefined ? {} : { origin }),
   };

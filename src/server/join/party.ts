@@ -12,6 +12,11 @@ export interface Party {
   readonly certificateSerialHex?: string;
 }
 
+/** Whether a signature proves anything of it. */
+export function isProved(party: Party | undefined): boolean {
+  return party !== undefined && Object.keys(party).length > 0;
+}
+
 /** A node's own word for who it is; undefined where that is no name of a node. */
 export function toClaim(nodeId: string): string | undefined {
   const { service, instance } = splitNodeText(nodeId);

@@ -3,6 +3,7 @@
 // Whoever shows a token and a certificate is who the token says, and the certificate may not
 // contradict it. One place decides whose token it is, by the `iss` that it claims, before anything
 // is verified: each issuer's tokens are then verified by that issuer's keys and rules alone.
+import { createHash } from 'node:crypto';
 import { MeshError } from '../../base/index.js';
 import type { Caller } from '../../grpc/index.js';
 import type { CertificateOwner } from '../../leaves/index.js';
@@ -12,6 +13,7 @@ import { TOKEN_ISSUER, type TokenClaims, type TokenKeys } from '../../tokens/ind
 import { type ClientIdentity, verifyClientCertificate } from '../../x509/check/index.js';
 import { toToken } from './bearer.js';
 import type { Party } from './party.js';
+import { peekToken } from './peek-token.js';
 
 /** By what a caller proved its service; nothing of it is secret. Times in ms since the epoch. */
 export type Credential =
@@ -23,12 +25,20 @@ export type Credential =
       readonly expiresAtMs: number;
     }
   | { readonly kind: 'certificate'; readonly serialHex: string; readonly notAfterMs: number }
-  | { readonly kind: 'issuer-token'; readonly issuer: string; readonly expiresAtMs: number };
+  | {
+      readonly kind: 'issuer-token';
+      readonly issuer: string;
+      /** Hash of the token. */
+      readonly id: string;
+      readonly expiresAtMs: number;
+    };
 
 export interface Proof {
   readonly service: ServiceName;
   /** The only one that the credential is good for. */
   readonly instance?: string;
+  /** The only addresses, and ranges of them, that it is good for, each in its one spelling. */
+  readonly addresses?: readonly string[];
   readonly credential: Credential;
 }
 
@@ -36,6 +46,7 @@ export interface Proof {
 export interface IssuerProof {
   readonly service: ServiceName;
   readonly instance?: string;
+  readonly addresses?: readonly string[];
   readonly expiresAtMs: number;
 }
 
@@ -69,9 +80,6 @@ export interface ProofOptions {
 
 export type OwnerOf = (serialHex: string) => Promise<CertificateOwner | undefined>;
 
-/** The longest token of anybody: those of outside issuers carry claims of their own. */
-const MAX_PEEKED_BYTES = 16_384;
-
 /**
  * What the caller proved. Pure but for an outside issuer's keys, which may be fetched.
  * @throws MeshError token-missing, token-invalid, token-expired, token-key-unknown,
@@ -88,13 +96,14 @@ export async function authenticateCaller(caller: Caller, options: ProofOptions):
 
 async function proveByToken(token: string, options: ProofOptions): Promise<Proof> {
   const { tokens, mesh, nowMs, issuers = NO_ISSUERS, onProved } = options;
-  const issuer = peekIssuer(token);
+  const issuer = peekToken(token)?.issuer;
   if (issuer !== undefined && issuers.has(issuer)) {
-    const { service, instance, expiresAtMs } = await issuers.verify(issuer, token, nowMs);
+    const { expiresAtMs, ...bound } = await issuers.verify(issuer, token, nowMs);
+    const { service, instance } = bound;
     onProved?.(instance === undefined ? { service } : { service, instance });
     if (!mesh.services.has(service)) throw undeclared(service);
-    const bound = instance === undefined ? {} : { instance };
-    return { service, ...bound, credential: { kind: 'issuer-token', issuer, expiresAtMs } };
+    const id = createHash('sha256').update(token).digest('hex');
+    return { ...bound, credential: { kind: 'issuer-token', issuer, id, expiresAtMs } };
   }
   if (issuer !== undefined && issuer !== TOKEN_ISSUER) throw untrusted();
   const proved = tokens.verify(token, {
@@ -104,8 +113,11 @@ async function proveByToken(token: string, options: ProofOptions): Promise<Proof
   });
   const service = tryServiceName(proved.subject);
   if (service === undefined || !mesh.services.has(service)) throw undeclared(proved.subject);
-  const { id, keyId, expiresAtMs, instance } = proved;
-  const bound = instance === undefined ? {} : { instance };
+  const { id, keyId, expiresAtMs, instance, addresses } = proved;
+  const bound = {
+    ...(instance === undefined ? {} : { instance }),
+    ...(addresses === undefined ? {} : { addresses }),
+  };
   return { service, ...bound, credential: { kind: 'token', id, keyId, expiresAtMs } };
 }
 
@@ -121,15 +133,18 @@ async function proveByCertificate(
   const services = servicesOf(identity, mesh);
   const owner = await ownerOf(serialHex);
   if (owner === undefined) throw unknownCertificate();
+  const { addresses } = owner;
+  const bound = addresses === undefined ? {} : { addresses };
   if (owner.node === undefined) {
     const service = chooseService(services, identity, { mesh, claimed });
     onProved?.({ service, certificateSerialHex: serialHex });
-    return { service, credential };
+    return { service, ...bound, credential };
   }
   const { service: name, instance } = splitNodeId(owner.node);
   onProved?.({ service: name, instance, certificateSerialHex: serialHex });
   const own = services.filter((service) => service === name);
-  return { service: chooseService(own, identity, { mesh, claimed }), instance, credential };
+  const service = chooseService(own, identity, { mesh, claimed });
+  return { service, instance, ...bound, credential };
 }
 
 /** What isn't on record can't be told to be one node's, and can't be revoked. */
@@ -203,19 +218,10 @@ function undeclared(subject: string): MeshError {
   );
 }
 
-/** The `iss` that a JWT claims; undefined where the text is no JWT. Nothing is verified here. */
-function peekIssuer(token: string): string | undefined {
-  if (token.length > MAX_PEEKED_BYTES) return undefined;
-  const parts = token.split('.');
-  if (parts.length !== 3) return undefined;
-  try {
-    const claims: unknown = JSON.parse(Buffer.from(parts[1] ?? '', 'base64url').toString('utf8'));
-    const isMap = typeof claims === 'object' && claims !== null;
-    const issuer: unknown = isMap && 'iss' in claims ? claims.iss : undefined;
-    return typeof issuer === 'string' ? issuer : undefined;
-  } catch {
-    return undefined;
-  }
+/** Tells one credential from all others. */
+export function credentialKey(credential: Credential): string {
+  const { kind } = credential;
+  return `${kind} ${kind === 'certificate' ? credential.serialHex : credential.id}`;
 }
 
 /** A credential as logs and status name it. */

@@ -5,7 +5,7 @@
 import { type Clock, type ErrorCode, HOUR_MS, MeshError } from '../../base/index.js';
 import { isNodeId } from '../../spiffe/index.js';
 import { hintOf } from '../../terminal/index.js';
-import type { Party } from './party.js';
+import { isProved, type Party } from './party.js';
 import type { Sidecar } from './sidecar.js';
 
 /** Who was refused, as far as it is known. */
@@ -110,10 +110,6 @@ export class Refusals implements RefusalView {
     const oldest = unproved ?? keys[0];
     if (oldest !== undefined) this.#entries.delete(oldest);
   }
-}
-
-function isProved(party: Party | undefined): boolean {
-  return party !== undefined && Object.keys(party).length > 0;
 }
 
 /** Whoever has proved itself is one party, wherever it comes from. */

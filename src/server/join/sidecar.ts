@@ -1,14 +1,30 @@
 // Who a stream belongs to, decided by what it proved (proof.ts): its credential says the service
-// (and may say the instance); what `node` claims can only agree with it, or be refused.
-import { isIP, SocketAddress } from 'node:net';
+// (and may say the instance and the addresses); what `node` claims can only agree with it, or be
+// refused.
 import { MeshError } from '../../base/index.js';
 import type { Peer } from '../../grpc/index.js';
 import { type ServiceName, tryServiceName } from '../../policy/index.js';
 import { type NodeId, splitNodeText, toNodeId, tryInstance } from '../../spiffe/index.js';
 import { assertNoLoop } from '../../translate/index.js';
-import { isJsonObject, type Json, type Node } from '../../xds/index.js';
-import { DEFAULT_OUTBOUND, type OutboundPrefix, parseOutboundPrefix } from '../addresses/index.js';
+import { isJsonObject, type Node } from '../../xds/index.js';
+import {
+  DEFAULT_OUTBOUND,
+  type OutboundPrefix,
+  parseOutboundPrefix,
+  toAddressSet,
+  toSidecarAddress,
+  tryAddressRange,
+  tryIpAddress,
+} from '../addresses/index.js';
 import { authenticateCaller, type Credential, type Proof, type ProofOptions } from './proof.js';
+import { assertNotOurs, type SidecarSite } from './sidecar-site.js';
+
+/**
+ * What vouches for a sidecar's address, the weakest first: its own word, the connection that comes
+ * from there, its credential.
+ */
+export const ADDRESS_PROOFS = ['claimed', 'seen', 'bound'] as const;
+export type AddressProof = (typeof ADDRESS_PROOFS)[number];
 
 /** A connected sidecar, as proved and, within that, as it says. */
 export interface Sidecar {
@@ -17,17 +33,22 @@ export interface Sidecar {
   readonly service: ServiceName;
   /** Where the sidecar listens: of `node.metadata.countersign.address`, else the peer's address. */
   readonly address: string;
+  readonly addressProof: AddressProof;
   readonly outbound: OutboundPrefix;
+  /** What it joined by is good for one instance. */
+  readonly isOneInstance?: true;
   /** By which it joined. */
   readonly credential: Credential;
 }
 
-export type AuthenticateOptions = Omit<ProofOptions, 'claimed'>;
+export type AuthenticateOptions = Omit<ProofOptions, 'claimed'> & {
+  readonly site?: SidecarSite | undefined;
+};
 
 /**
  * @throws MeshError what `authenticateCaller` throws; token-wrong-service where the node claims to
- * be somebody else; request-invalid for metadata that makes no sense; address-in-use where it would
- * call itself.
+ * be somebody else; address-refused where it may not be at that address; request-invalid for
+ * metadata that makes no sense; address-in-use where it would call itself.
  */
 export async function authenticateSidecar(
   peer: Peer,
@@ -35,18 +56,47 @@ export async function authenticateSidecar(
 ): Promise<Sidecar> {
   const proof = await authenticateCaller(peer, { ...options, claimed: toClaimed(peer.node) });
   const { service, credential } = proof;
-  const claims = toClaims(peer);
+  const { site } = options;
+  const claims = toClaims(peer, site);
   refuseFalseClaims(claims, proof);
   const { address, outbound } = claims;
   const declared = options.mesh.services.get(service);
   if (declared !== undefined) assertNoLoop(declared, address);
+  if (declared !== undefined && site !== undefined) assertNotOurs(declared, address, site);
   const instance = claims.instance ?? address;
   const node = toNodeId({ service, instance });
-  return { node, service, address, outbound, credential };
+  const addressProof = toAddressProof(address, { proof, peer });
+  const one = proof.instance === undefined ? {} : ({ isOneInstance: true } as const);
+  return { node, service, address, addressProof, outbound, ...one, credential };
+}
+
+/** @throws MeshError address-refused where the credential is good for other addresses */
+function toAddressProof(
+  address: string,
+  { proof, peer }: { readonly proof: Proof; readonly peer: Peer },
+): AddressProof {
+  const { addresses, credential } = proof;
+  if (addresses?.includes(address) === true) return 'bound';
+  // A range says where it may be, and not which of its addresses is its own.
+  if (addresses === undefined || isWithin(addresses, address)) {
+    return tryIpAddress(peer.address) === address ? 'seen' : 'claimed';
+  }
+  const what = toWords(credential);
+  const message = `the ${what} is for ${addresses.join(', ')} but the node says ${address}`;
+  throw new MeshError('address-refused', message, { variant: 'bound' });
+}
+
+function isWithin(ranges: readonly string[], address: string): boolean {
+  const known = ranges.map(tryAddressRange).filter((range) => range !== undefined);
+  return toAddressSet(known).has(address);
+}
+
+function toWords({ kind }: Credential): string {
+  return kind === 'certificate' ? 'client certificate' : 'token';
 }
 
 function refuseFalseClaims(claims: Claims, { service, instance, credential }: Proof): void {
-  const what = credential.kind === 'certificate' ? 'client certificate' : 'token';
+  const what = toWords(credential);
   if (claims.service !== undefined && claims.service !== service) {
     const claimed = `the node says that it is "${claims.service}"`;
     const message = `the ${what} is for service "${service}" but ${claimed}`;
@@ -72,7 +122,7 @@ interface Claims {
 }
 
 /** What the node says of itself: `node.id` is `service` or `service~instance`. */
-function toClaims({ node, address: peerAddress }: Peer): Claims {
+function toClaims({ node, address: peer }: Peer, site: SidecarSite | undefined): Claims {
   const { service: id, instance } = splitNodeText(node.id);
   if (instance !== undefined && tryInstance(instance) === undefined) {
     throw new MeshError(
@@ -89,36 +139,10 @@ function toClaims({ node, address: peerAddress }: Peer): Claims {
   }
   const metadata = node.metadata['countersign'];
   const fields = isJsonObject(metadata) ? metadata : {};
-  const address = toUnicast(fields['address'] ?? peerAddress);
-  if (address === undefined) {
-    throw new MeshError(
-      'request-invalid',
-      'expected one IP address of this node in node.metadata.countersign.address',
-    );
-  }
+  const address = toSidecarAddress(fields['address'] ?? peer, { ...site, peer });
   const outbound = fields['outbound'] ?? DEFAULT_OUTBOUND;
   if (typeof outbound !== 'string') {
     throw new MeshError('request-invalid', 'expected text in node.metadata.countersign.outbound');
   }
   return { service, instance, address, outbound: parseOutboundPrefix(outbound) };
-}
-
-const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/;
-/**
- * 0.0.0.0/8, 224.0.0.0/3; ::, ff00::/8: no single node's. Zones (fe80::1%eth0) mean nothing
- * elsewhere.
- */
-const NOT_UNICAST = /^(0\.|2(2[4-9]|[3-5]\d)\.|::$|ff[0-9a-f]{2}:)/;
-
-/**
- * The address in its one spelling; undefined where it is none that a caller can reach a node at.
- */
-function toUnicast(value: Json): string | undefined {
-  if (typeof value !== 'string') return undefined;
-  const family = isIP(value);
-  if (family === 0 || value.includes('%')) return undefined;
-  const spelt =
-    family === 6 ? new SocketAddress({ address: value, family: 'ipv6' }).address : value;
-  const address = MAPPED.exec(spelt)?.[1] ?? spelt;
-  return NOT_UNICAST.test(address) ? undefined : address;
 }

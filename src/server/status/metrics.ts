@@ -84,6 +84,11 @@ function toAttendanceGauges(input: StatusInput): readonly Gauge[] {
       value: undeclared.length,
     },
     {
+      name: 'proxies_kept_out',
+      help: 'Connected proxies that wait for their address, which another one has.',
+      value: input.keptOut.length,
+    },
+    {
       name: 'services_without_proxy',
       help: 'Services that should have a proxy and have none connected.',
       value: missing.length,

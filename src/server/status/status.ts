@@ -3,7 +3,7 @@ import { toRfc3339 } from '../../base/index.js';
 import { ORDERS_FOLDER } from '../../data/orders/index.js';
 import { type ProblemJson, toProblemJson } from '../../policy/index.js';
 import type { CaPhase } from '../ca/index.js';
-import type { DrainView, GoneSidecar, MemberView } from '../fleet/index.js';
+import type { DrainView, GoneSidecar, KeptOut, MemberView } from '../fleet/index.js';
 import type { Refusal, RefusalView } from '../join/index.js';
 import type { MeshState, PendingEdit, Rollout } from '../mesh/index.js';
 import type { RevocationState } from '../revocation/index.js';
@@ -16,6 +16,7 @@ import {
   toWarningStatus,
   type WarningStatus,
 } from './horizon-report.js';
+import { toKeptOutText } from './kept-out.js';
 import { type ProxyStatus, toProxyStatus } from './proxy-status.js';
 import type { Trouble } from './trouble.js';
 
@@ -119,6 +120,9 @@ export interface StatusInput {
   readonly meshState: MeshState;
   readonly rollout: Rollout;
   readonly members: readonly MemberView[];
+  readonly keptOut: readonly KeptOut[];
+  /** Services that have as many sidecars as they may have. */
+  readonly full: readonly string[];
   /** Those that were connected and are not, the one that went last first. */
   readonly gone: readonly GoneSidecar[];
   readonly horizon: Horizon;
@@ -173,6 +177,8 @@ export function toServerStatus(input: StatusInput): ServerStatus {
     horizon: toHorizonStatus(horizon.first),
     warnings: [
       ...warnings.map((text) => ({ text })),
+      ...input.full.map((service) => ({ text: toFullText(service) })),
+      ...input.keptOut.map((one) => ({ text: toKeptOutText(one), node: one.node })),
       ...toWarningStatus(horizon.warnings),
       ...toStrayWarnings(input.strayOrders),
     ],
@@ -180,6 +186,10 @@ export function toServerStatus(input: StatusInput): ServerStatus {
     revocations: toRevocationStatuses(input),
     drains: input.drains.map(toDrainStatus),
   };
+}
+
+function toFullText(service: string): string {
+  return `service "${service}" has as many sidecars as it may have at once: new ones are refused`;
 }
 
 function toDrainStatus({ sinceMs, ...drain }: DrainView): DrainStatus {

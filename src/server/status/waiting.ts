@@ -8,8 +8,9 @@ import {
   serviceName,
   toProblemJson,
 } from '../../policy/index.js';
-import type { MemberView } from '../fleet/index.js';
+import type { KeptOut, MemberView } from '../fleet/index.js';
 import type { MeshState, Rollout } from '../mesh/index.js';
+import { type KeptOutStatus, toKeptOut } from './kept-out.js';
 import { toSources, toTypeName } from './rejected.js';
 import { type PendingEditStatus, toPendingEditStatus } from './status.js';
 import type { Trouble } from './trouble.js';
@@ -50,6 +51,8 @@ export type WaitAnswer =
       readonly problems: readonly ProblemJson[];
       /** Connected ones that lack something, and those that are expected back. */
       readonly waitingFor: readonly string[];
+      /** Connected ones that wait for their address, where there are such. */
+      readonly keptOut?: readonly KeptOutStatus[];
       readonly lacking: readonly Lack[];
       /** What the server itself has yet to do, where no sidecar is waited for. */
       readonly server: string | null;
@@ -62,6 +65,7 @@ export type WaitAnswer =
 export interface WaitInput {
   readonly meshState: () => MeshState;
   readonly members: () => readonly MemberView[];
+  readonly keptOut: () => readonly KeptOut[];
   /** Sidecars that may come back within their grace. */
   readonly missing: () => readonly string[];
   readonly rollout: Rollout;
@@ -133,6 +137,7 @@ function tryAnswer(input: WaitInput, demand: Demand): WaitAnswer | undefined {
   if (nacks.length > 0) return { ...NOT_YET, reason: 'nacked', nacks };
   const isInForce = rollout.phase === undefined && settled() === mesh;
   if (!isInForce || !all.every(({ state }) => state === 'synced')) return undefined;
+  if (toKeptOut(input.keptOut(), mesh).length > 0) return undefined;
   if (toLacks(all, mesh, demand).length > 0) return undefined;
   const undeclared = all
     .filter((member) => !isDeclared(member, mesh))
@@ -161,10 +166,18 @@ function toTimeout(input: WaitInput, demand: Demand): WaitAnswer {
   const waitingFor = [...new Set([...late, ...(phase?.waitingFor ?? []), ...missing()])];
   const { mesh, pendingEdit: edit } = meshState();
   const lacking = toLacks(all, mesh, demand);
-  const isOther = waitingFor.length + lacking.length === 0 && edit === undefined;
+  const keptOut = toKeptOut(input.keptOut(), mesh);
+  const known = waitingFor.length + lacking.length + keptOut.length;
+  const isOther = known === 0 && edit === undefined;
   const server = isOther ? toServerWork(input) : null;
   const troubles = input.troubles().map(({ text }) => text);
-  const found = { waitingFor, lacking, server, troubles };
+  const found = {
+    waitingFor,
+    ...(keptOut.length === 0 ? {} : { keptOut }),
+    lacking,
+    server,
+    troubles,
+  };
   const timeout = { ...NOT_YET, reason: 'timeout', ...found } as const;
   return edit === undefined ? timeout : { ...timeout, pendingEdit: toPendingEditStatus(edit) };
 }

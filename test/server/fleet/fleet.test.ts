@@ -142,13 +142,14 @@ describe('a sidecar that joins', () => {
     expect(messages()).toContain('no certificate for a sidecar');
   });
 
-  it('is refused where it is shut out, or another service has its address', async () => {
+  it('is refused where it is shut out; waits where another service has its address', async () => {
     const { world, join, members } = setUp();
     await join('ledger', '10.0.0.7');
     world.mesh = meshOf(`trustDomain: shop.example
 services: { web: { ports: { 80: http } }, ledger: { ports: { 8080: http } } }`);
     const second = await join('web', '10.0.0.7');
-    expect(second.closed).toMatchObject({ code: 'address-in-use' });
+    expect([second.sent, second.closed]).toEqual([[], undefined]);
+    expect(members.keptOut()).toMatchObject([{ node: 'web~10.0.0.7', holder: 'ledger~10.0.0.7' }]);
     world.isShutOut = true;
     const third = await join('web', '10.0.0.8');
     expect(third.closed).toBe(SHUT_OUT);

@@ -28,6 +28,7 @@ const sidecar = (service: typeof WEB, address: string): Sidecar => ({
   node: `${service}~1`,
   service,
   address,
+  addressProof: 'claimed',
   outbound: parseOutboundPrefix(DEFAULT_OUTBOUND),
   credential: { kind: 'token', id: 'id', keyId: 'key', expiresAtMs: 0 },
 });

@@ -1,9 +1,11 @@
 import { expect, it } from 'vitest';
 import { type ServiceName, serviceName } from '../../../src/policy/index.js';
+import { toSidecarAddress } from '../../../src/server/addresses/index.js';
 import { SidecarRegistry } from '../../../src/server/fleet/index.js';
 import {
   GONE_GRACE_MS,
   type RegistryEntry,
+  type RegistryOptions,
   START_GRACE_MS,
 } from '../../../src/server/fleet/registry.js';
 import type { NodeId } from '../../../src/spiffe/index.js';
@@ -20,11 +22,12 @@ const entry = (node: NodeId, address: string, service: ServiceName = LEDGER): Re
 const ONE = entry('ledger~1', '10.0.0.1');
 const TWO = entry('ledger~2', '10.0.0.2');
 
-function create(stored?: readonly RegistryEntry[]) {
+function create(stored?: readonly RegistryEntry[], options: Partial<RegistryOptions> = {}) {
   const clock = new ManualClock();
   const store = new MemoryStore<readonly RegistryEntry[]>(stored);
   const problems: unknown[] = [];
-  const registry = new SidecarRegistry({ clock, store, onStoreError: (one) => problems.push(one) });
+  const onStoreError = (one: unknown) => void problems.push(one);
+  const registry = new SidecarRegistry({ clock, store, onStoreError, ...options });
   const endpoints = (): string[] =>
     [...registry.endpoints.value].map(
       ([service, list]) => `${service} ${list.map(({ address }) => address)}`,
@@ -213,4 +216,48 @@ it('one that is drained is no endpoint, ready or not, until it is drained no mor
   ]);
   registry.unready(ONE.node);
   expect(endpoints()).toEqual([]);
+});
+
+it('what vouches for an address is stored, and holds over a restart', async () => {
+  const { registry, store } = create();
+  registry.open({ ...ONE, proof: 'seen' }, true);
+  registry.markReady(ONE);
+  expect(store.value).toEqual([{ ...ONE, proof: 'seen', serves: true }]);
+  const restarted = create(store.value);
+  await restarted.registry.restore();
+  const claimant = entry('web~1', ONE.address, WEB);
+  expect(() => restarted.registry.open(claimant, true)).toThrow('in use');
+  expect(restarted.registry.open({ ...claimant, proof: 'bound' }, true)).toMatchObject([ONE]);
+});
+
+it('a service has no more sidecars than it may have; those that are there come back', () => {
+  const { clock, registry } = create([], { maxPerService: 2 });
+  const three = entry('ledger~3', '10.0.0.3');
+  registry.open(ONE, true);
+  registry.open(TWO, true);
+  expect(registry.full()).toEqual([LEDGER]);
+  expect(() => registry.open(three, true)).toThrow(
+    expect.objectContaining({
+      code: 'instance-limit',
+      message: 'expected at most 2 sidecars of service "payments/ledger" at once',
+    }),
+  );
+  registry.open(entry('web~1', '10.0.0.4', WEB), true);
+  registry.open(ONE, true);
+  registry.close(TWO);
+  registry.open(TWO, true);
+  registry.close(TWO);
+  clock.advance(GONE_GRACE_MS);
+  registry.open(three, true);
+});
+
+it('a stored endpoint whose address cannot be a sidecar’s is left out, and said', async () => {
+  const leftOut: unknown[] = [];
+  const bad = entry('ledger~2', '169.254.169.254');
+  const { registry, endpoints } = create([ONE, bad], {
+    assertAddress: (address) => void toSidecarAddress(address),
+    onLeftOut: ({ node }) => leftOut.push(node),
+  });
+  await registry.restore();
+  expect([endpoints(), leftOut]).toEqual([['payments/ledger 10.0.0.1'], ['ledger~2']]);
 });

@@ -128,6 +128,7 @@ describe("an issuer's token is accepted", () => {
       credential: {
         kind: 'issuer-token',
         issuer: 'https://id.example',
+        id: expect.stringMatching(/^[0-9a-f]{64}$/),
         expiresAtMs: clock.now() + HOUR_S * 1000,
       },
     });

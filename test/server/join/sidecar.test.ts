@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MeshError } from '../../../src/base/index.js';
 import type { Peer } from '../../../src/grpc/index.js';
+import { toAddressSet } from '../../../src/server/addresses/index.js';
 import type { Sidecar } from '../../../src/server/join/index.js';
 import { authenticateSidecar } from '../../../src/server/join/sidecar.js';
 import { createTokenKeys } from '../../../src/tokens/index.js';
@@ -35,6 +36,15 @@ interface Claims {
 const LEDGER = `Bearer ${tokenFor('payments/ledger')}`;
 const LEDGER_1 = `Bearer ${tokenFor('payments/ledger', '1')}`;
 
+const AT_7: Claims = {
+  authorization: `Bearer ${
+    tokens.sign({
+      ...{ audience: 'countersign-xds', subject: 'payments/ledger', ttlMs: HOUR_MS },
+      addresses: ['10.0.0.7', 'fd00::7', '10.1.0.0/16'],
+    }).token
+  }`,
+};
+
 async function join(
   { id = 'payments/ledger', cluster = id.split('~')[0], ...rest }: Claims,
   nowMs = clock.now(),
@@ -59,13 +69,24 @@ describe('accepted', () => {
         node: 'payments/ledger~10.9.9.9',
         service: 'payments/ledger' as never,
         address: '10.9.9.9',
+        addressProof: 'seen',
       },
     ],
     ['an instance', { id: 'payments/ledger~a' }, { node: 'payments/ledger~a' }],
     [
       'an address of its own',
       { countersign: { address: '10.0.0.7' } },
-      { node: 'payments/ledger~10.0.0.7', address: '10.0.0.7' },
+      { node: 'payments/ledger~10.0.0.7', address: '10.0.0.7', addressProof: 'claimed' },
+    ],
+    [
+      'a token for that address',
+      { ...AT_7, countersign: { address: '::ffff:10.0.0.7' } },
+      { address: '10.0.0.7', addressProof: 'bound' },
+    ],
+    [
+      'a token for that range',
+      { ...AT_7, countersign: { address: '10.1.2.3' } },
+      { address: '10.1.2.3', addressProof: 'claimed' },
     ],
     ['IPv6', { countersign: { address: '2001:db8::1' } }, { address: '2001:db8::1' }],
     [
@@ -114,6 +135,10 @@ describe('refused', () => {
       { countersign: { outbound: '10.0.0.0/24' } },
       'request-invalid',
     ],
+    ['a link-local address', { countersign: { address: '169.254.169.254' } }, 'address-refused'],
+    ["another machine's loopback", { countersign: { address: '::1' } }, 'address-refused'],
+    ['a mapped one of that', { countersign: { address: '::ffff:7f00:1' } }, 'address-refused'],
+    ['an address that a token is not for', AT_7, 'address-refused'],
     ['a prefix that is a number', { countersign: { outbound: 7 } }, 'request-invalid'],
   ])('%s', async (_, claims, code) => {
     await expect(join(claims)).rejects.toThrow(expect.objectContaining({ code }));
@@ -152,8 +177,8 @@ describe('a sidecar whose application is where it listens itself', () => {
 
   it.each<[string, string, Record<string, string>]>([
     ['without an address, on the host of the server', '127.0.0.1', {}],
-    ['by its address', '10.0.0.1', { address: '127.0.0.1' }],
-    ['whose other port is the target', '10.0.0.1', { address: '127.0.0.9' }],
+    ['by its address', '127.0.0.1', { address: '127.0.0.1' }],
+    ['whose other port is the target', '127.0.0.1', { address: '127.0.0.9' }],
   ])('is refused: %s', async (_, peerAddress, metadata) => {
     const expected = { code: 'address-in-use', variant: 'own-application' };
     await expect(joinAt(peerAddress, metadata)).rejects.toMatchObject(expected);
@@ -164,5 +189,41 @@ describe('a sidecar whose application is where it listens itself', () => {
     ['on another machine', '10.0.0.1', {}],
   ])('joins %s', async (_, peerAddress, metadata) => {
     expect((await joinAt(peerAddress, metadata)).service).toBe('payments/ledger');
+  });
+});
+
+describe('a sidecar at the address of the server', () => {
+  const PORTS = meshOf(`trustDomain: shop.example
+services: { payments/ledger: { ports: { 18080: { protocol: tcp, target: "127.0.0.1:9" } } } }`);
+  const joinAt = (peer: string, address: string, host: string) => {
+    const metadata = { countersign: { address } };
+    const node = { id: 'payments/ledger', cluster: '', metadata };
+    const site = {
+      ...{ allowed: toAddressSet([]), isOwn: (one: string) => one === '10.0.0.1' },
+      listening: [{ host, port: 18_080 }],
+    };
+    return authenticateSidecar(
+      {
+        ...{ address: peer, node: { ...node, userAgentName: '', userAgentVersion: '' } },
+        ...{ variant: 'delta', authorization: LEDGER, certificate: undefined },
+      },
+      { tokens, mesh: PORTS, nowMs: clock.now(), ownerOf: async () => undefined, site },
+    );
+  };
+
+  it.each([
+    ['another machine says so', '10.9.9.9', '10.0.0.1', '127.0.0.1'],
+    ['its port is the admin port', '127.0.0.1', '127.0.0.1', '127.0.0.1'],
+    ['its port is of every address', '10.0.0.1', '10.0.0.1', '0.0.0.0'],
+    ['its port is of a name', '10.0.0.1', '10.0.0.1', 'localhost'],
+  ])('is refused where %s', async (_, peer, address, host) => {
+    await expect(joinAt(peer, address, host)).rejects.toMatchObject({ code: 'address-refused' });
+  });
+
+  it.each([
+    ['beside it', '127.0.0.1', '127.1.0.1', '127.0.0.1'],
+    ['of which it has another port', '10.0.0.1', '10.0.0.1', '127.0.0.1'],
+  ])('joins %s', async (_, peer, address, host) => {
+    expect(await joinAt(peer, address, host)).toMatchObject({ address });
   });
 });

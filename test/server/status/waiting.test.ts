@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { type Mesh, parseMesh } from '../../../src/policy/index.js';
-import type { MemberView } from '../../../src/server/fleet/index.js';
+import { type Mesh, parseMesh, serviceName } from '../../../src/policy/index.js';
+import type { KeptOut, MemberView } from '../../../src/server/fleet/index.js';
 import type { MeshState } from '../../../src/server/mesh/index.js';
 import { type ProxyState, Rollout } from '../../../src/server/mesh/index.js';
 import type { Trouble, WaitAnswer } from '../../../src/server/status/index.js';
@@ -46,6 +46,7 @@ function setUp() {
   let settled: Mesh | undefined = MESH;
   let members: MemberView[] = [];
   let missing: readonly string[] = [];
+  const keptOut: KeptOut[] = [];
   let meshState: MeshState = { mesh: MESH, loadedAtMs: 0, files: [], problems: [] };
   const rollout = new Rollout(MESH, {
     clock,
@@ -60,6 +61,7 @@ function setUp() {
   const input = {
     meshState: () => meshState,
     members: () => members,
+    keptOut: () => keptOut,
     missing: () => missing,
     rollout,
     settled: () => settled,
@@ -73,9 +75,7 @@ function setUp() {
     waitForAnswer(input, { clock, timeoutMs, signal: gone.signal, onChange, demand: wanted });
   return {
     clock,
-    rollout,
-    listeners,
-    gone,
+    ...{ rollout, listeners, gone, keptOut },
     wait,
     /** The answer as things stand: `timeout` where there is none yet. */
     answer(wanted?: Demand): Promise<WaitAnswer> {
@@ -111,6 +111,19 @@ it('in force: nothing is running and every proxy has it', async () => {
   expect(await answer()).toEqual(inForce(1));
   set([member('web~a', 'synced'), member('web~b', 'pending')]);
   expect(await answer()).toMatchObject({ reason: 'timeout', waitingFor: ['web~b'] });
+});
+
+it('not in force while a sidecar of a declared service is kept out of its address', async () => {
+  const { answer, set, keptOut } = setUp();
+  set([member('web~thief', 'synced')]);
+  const kept = { node: 'web~a', address: '10.0.0.7', holder: 'web~thief' };
+  keptOut.push({ ...kept, service: serviceName('web'), sinceMs: 0 });
+  expect(await answer()).toMatchObject({
+    ...{ inForce: false, reason: 'timeout', waitingFor: [], server: null },
+    keptOut: [kept],
+  });
+  keptOut.splice(0, 1, { ...kept, service: serviceName('undeclared'), sinceMs: 0 });
+  expect(await answer()).toEqual(inForce(1));
 });
 
 it('not in force while a phase runs', async () => {

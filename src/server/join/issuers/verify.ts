@@ -4,7 +4,8 @@
 import { MeshError, SECOND_MS } from '../../../base/index.js';
 import { claimMatches, type NodeIssuer, type NodeMapping } from '../../../policy/index.js';
 import { INSTANCE_RULE, tryInstance } from '../../../spiffe/index.js';
-import { CLOCK_SKEW_MS } from '../../../tokens/index.js';
+import { CLOCK_SKEW_MS, MAX_TOKEN_ADDRESSES } from '../../../tokens/index.js';
+import { tryRangeText } from '../../addresses/index.js';
 import type { IssuerProof } from '../proof.js';
 import type { JwkKeys, KeySource } from './key-source.js';
 
@@ -93,16 +94,35 @@ function toProof(claims: Claims, issuer: NodeIssuer, nowMs: number): IssuerProof
   }
   const expiresAtMs = Number(exp) * SECOND_MS;
   const { service } = mapping;
-  if (mapping.instance === undefined) return { service, expiresAtMs };
-  const instance = claimOf(claims, mapping.instance);
+  return {
+    ...{ service, expiresAtMs },
+    ...(mapping.instance === undefined ? {} : { instance: toInstance(claims, mapping.instance) }),
+    ...(mapping.addresses === undefined
+      ? {}
+      : { addresses: toAddresses(claims, mapping.addresses) }),
+  };
+}
+
+function toInstance(claims: Claims, name: string): string {
+  const instance = claimOf(claims, name);
   if (typeof instance !== 'string' || instance === '') {
-    throw invalid(`the claim "${mapping.instance}" as text, which names the instance`, 'none');
+    throw invalid(`the claim "${name}" as text, which names the instance`, 'none');
   }
   // A certificate is handed out for it by the name that a sidecar would join by.
   if (tryInstance(instance) === undefined) {
-    throw invalid(`the claim "${mapping.instance}" to be ${INSTANCE_RULE}`, 'another text');
+    throw invalid(`the claim "${name}" to be ${INSTANCE_RULE}`, 'another text');
   }
-  return { service, instance, expiresAtMs };
+  return instance;
+}
+
+function toAddresses(claims: Claims, name: string): readonly string[] {
+  const found = claimOf(claims, name);
+  const texts: readonly unknown[] = Array.isArray(found) ? found : [found];
+  const addresses = texts.map(tryRangeText).filter((address) => address !== undefined);
+  const isGood = addresses.length === texts.length && addresses.length > 0;
+  if (isGood && addresses.length <= MAX_TOKEN_ADDRESSES) return addresses;
+  const wanted = `an IP address or range, or a list of at most ${MAX_TOKEN_ADDRESSES}`;
+  throw invalid(`the claim "${name}" to be ${wanted}`, found === undefined ? 'none' : 'another');
 }
 
 function matches(node: NodeMapping, claims: Claims): boolean {
