@@ -202,6 +202,9 @@ describe('it closes or works, and never opens', () => {
     const folder = OWN ?? '';
     await stopEngine(folder);
     await startEngine(folder);
+    // It starts all containers at once, and doesn't try again those whose network wasn't there yet.
+    await isClosed(since);
+    await compose('up', '--detach', '--no-build');
     await works();
     await isClosed(since);
   });

@@ -1,7 +1,8 @@
 // Which of two sidecars is called at an address that both say they have. Who proves an address
 // better has it. Of equals it is the one that was there first, and its grace is its own: an
-// accident elsewhere takes nobody's calls. Only whom somebody displaced while it was away has its
-// address back without waiting for that one's grace.
+// accident elsewhere takes nobody's calls. Only two need not wait for the grace of one that has no
+// stream: whom somebody displaced while it was away, and who has moved to an address that the other
+// has left, as containers do that are started again and swap theirs.
 import type { ServiceName } from '../../policy/index.js';
 import { ADDRESS_PROOFS, type AddressProof } from '../join/index.js';
 
@@ -13,6 +14,8 @@ interface Claim {
 export interface Claimant extends Claim {
   /** It had the address before, until its grace was over. */
   readonly wasThere: boolean;
+  /** It connects from there, and was never seen there beside one that was connected. */
+  readonly hasMoved: boolean;
 }
 
 export interface Holder extends Claim {
@@ -31,11 +34,17 @@ export function contest(claimant: Claimant, holder: Holder): Outcome {
   const strength = toStrength(claimant.proof) - toStrength(holder.proof);
   if (strength !== 0) return strength > 0 ? 'takes' : 'waits';
   if (claimant.service === holder.service) return 'shares';
-  return claimant.wasThere && !holder.isConnected ? 'takes' : 'waits';
+  const mayTake = claimant.wasThere || claimant.hasMoved;
+  return mayTake && !holder.isConnected ? 'takes' : 'waits';
 }
 
 function toStrength(proof: AddressProof): number {
   return ADDRESS_PROOFS.indexOf(proof);
+}
+
+/** Whether more than its own word vouches for it. */
+export function isSeen(proof: AddressProof = 'claimed'): boolean {
+  return toStrength(proof) > toStrength('claimed');
 }
 
 /** The better of two. */

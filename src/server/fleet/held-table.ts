@@ -21,6 +21,8 @@ export interface Held extends SidecarKey {
   unbound: readonly string[];
   /** Streams of this node that are open. */
   streams: number;
+  /** Known from before the server started, and not seen since. */
+  readonly isStored: boolean;
   /** Acknowledged its listeners at least once: an endpoint. */
   ready: boolean;
   cancelGrace: (() => void) | undefined;

@@ -82,6 +82,7 @@ export class SidecarRegistry {
         serves: entry.serves ?? true,
         unbound: entry.unbound ?? [],
         streams: 0,
+        isStored: true,
         ready: true,
         cancelGrace: undefined,
       };
@@ -119,6 +120,7 @@ export class SidecarRegistry {
       serves,
       unbound: old?.unbound ?? [],
       streams: (old?.streams ?? 0) + 1,
+      isStored: false,
       ready: old?.ready === true,
       cancelGrace: undefined,
     });

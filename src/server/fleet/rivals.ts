@@ -2,7 +2,7 @@
 import { MeshError } from '../../base/index.js';
 import type { ServiceName } from '../../policy/index.js';
 import type { AddressProof } from '../join/index.js';
-import { contest, type Outcome } from './address-contest.js';
+import { contest, isSeen, type Outcome } from './address-contest.js';
 import { type Held, type HeldTable, type SidecarKey, toKey } from './held-table.js';
 
 /** A sidecar that claims an address. */
@@ -11,13 +11,15 @@ export interface Claiming extends SidecarKey {
   readonly proof?: AddressProof | undefined;
 }
 
-/** So many are remembered of those that had an address and are gone. */
-const MAX_EARLIER = 10_000;
+/** So many are remembered of those that had an address and are gone, and of those that met. */
+const MAX_REMEMBERED = 10_000;
 
 export class Rivals {
   readonly #held: HeldTable;
   /** By address, whose grace there was over last. */
   readonly #earlier = new Map<string, string>();
+  /** Who claimed an address at which another was connected: both are there, and none has moved. */
+  readonly #met = new Map<string, string>();
 
   constructor(held: HeldTable) {
     this.#held = held;
@@ -31,30 +33,52 @@ export class Rivals {
   /** Those that go. @throws MeshError address-in-use where somebody keeps the address */
   displacedBy(claiming: Claiming): readonly Held[] {
     const keeper = this.keeperOf(claiming);
-    if (keeper !== undefined) throw toConflict(claiming, keeper);
+    if (keeper !== undefined) {
+      if (keeper.streams > 0) remember(this.#met, toKey(claiming), toKey(keeper));
+      throw toConflict(claiming, keeper);
+    }
     return this.#whoseOutcome(claiming, 'takes');
   }
 
   /** Its grace is over: it has its address back as soon as whoever takes it now goes. */
   gone(held: Held): void {
-    this.#earlier.delete(held.address);
-    this.#earlier.set(held.address, toKey(held));
-    const [oldest] = this.#earlier.keys();
-    if (this.#earlier.size > MAX_EARLIER && oldest !== undefined) this.#earlier.delete(oldest);
+    remember(this.#earlier, held.address, toKey(held));
+  }
+
+  /**
+   * Whether it has come to an address that the other has left. After a start of the server the
+   * other may just be slow to come back: then only for one that is known to have been elsewhere.
+   */
+  #hasMoved(claiming: Claiming, from: Held): boolean {
+    if (!isSeen(claiming.proof) || this.#met.get(toKey(claiming)) === toKey(from)) return false;
+    return !from.isStored || this.#isKnownElsewhere(claiming);
+  }
+
+  #isKnownElsewhere({ node, address }: Claiming): boolean {
+    return [...this.#held].some((held) => held.node === node && held.address !== address);
   }
 
   #whoseOutcome(claiming: Claiming, outcome: Outcome): readonly Held[] {
     const { service, address, proof = 'claimed' } = claiming;
     const key = toKey(claiming);
-    const claimant = { service, proof, wasThere: this.#earlier.get(address) === key };
+    const wasThere = this.#earlier.get(address) === key;
     return this.#held
       .at(address)
       .filter((held) => held.serves && toKey(held) !== key)
       .filter((held) => {
+        const claimant = { service, proof, wasThere, hasMoved: this.#hasMoved(claiming, held) };
         const holder = { ...held, isConnected: held.streams > 0 };
         return contest(claimant, holder) === outcome;
       });
   }
+}
+
+/** The newest last; the oldest goes where there are too many. */
+function remember(map: Map<string, string>, key: string, value: string): void {
+  map.delete(key);
+  map.set(key, value);
+  const [oldest] = map.keys();
+  if (map.size > MAX_REMEMBERED && oldest !== undefined) map.delete(oldest);
 }
 
 function toConflict({ service, address, proof = 'claimed' }: Claiming, keeper: Held): MeshError {

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type ServiceName, serviceName } from '../../../src/policy/index.js';
 import { toSidecarAddress } from '../../../src/server/addresses/index.js';
 import { SidecarRegistry } from '../../../src/server/fleet/index.js';
@@ -127,6 +127,45 @@ it('the address of a sidecar that is gone is in use for its grace: nobody takes 
   registry.open(newcomer, true);
   registry.markReady(newcomer);
   expect(endpoints()).toEqual(['web 10.0.0.1']);
+});
+
+describe('containers that are started again and swap their addresses', () => {
+  const one = { ...ONE, proof: 'seen' } as const;
+  const web = { ...entry('web~1', '10.0.0.2', WEB), proof: 'seen' } as const;
+  const at = (claim: RegistryEntry, address: string): RegistryEntry => ({ ...claim, address });
+
+  it('have them at once, without waiting for the grace of the other', () => {
+    const { registry, endpoints } = create();
+    for (const sidecar of [one, web]) {
+      registry.open(sidecar, true);
+      registry.markReady(sidecar);
+      registry.close(sidecar);
+    }
+    expect(registry.open(at(one, web.address), true)).toEqual([expect.objectContaining(web)]);
+    expect(registry.open(at(web, one.address), true)).toEqual([expect.objectContaining(one)]);
+    expect(endpoints()).toEqual([]);
+    registry.markReady(at(one, web.address));
+    expect(endpoints()).toEqual(['payments/ledger 10.0.0.2']);
+  });
+
+  it('do so over a restart of the server too; who was never there waits', async () => {
+    const { registry } = create([one, web].map((stored) => ({ ...stored, serves: true })));
+    await registry.restore();
+    const stranger = { ...entry('web~9', '10.0.0.1', WEB), proof: 'seen' } as const;
+    expect(() => registry.open(stranger, true)).toThrow('in use');
+    expect(registry.open(at(web, one.address), true)).toHaveLength(1);
+  });
+
+  it('not where the two were once there together, or nothing vouches for it', () => {
+    const { registry } = create();
+    const other = at(web, one.address);
+    registry.open(one, true);
+    expect(() => registry.open(other, true)).toThrow('in use');
+    registry.close(one);
+    expect(() => registry.open(other, true)).toThrow('in use');
+    const word: RegistryEntry = { ...entry('web~2', one.address, WEB), proof: 'claimed' };
+    expect(() => registry.open(word, true)).toThrow('in use');
+  });
 });
 
 it('callers without a port may share an address, and so may two instances of one service', () => {
