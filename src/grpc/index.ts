@@ -30,4 +30,3 @@ export {
 } from './services.js';
 export { type ShutdownOptions, type StoppableServer, shutdown } from './shutdown.js';
 export { toStatus } from './status.js';
-export { loadMethods } from './stock-client.js';

@@ -2,13 +2,8 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-const ROOT = join(import.meta.dirname, '../..');
+export const ROOT = join(import.meta.dirname, '../..');
 const exec = promisify(execFile);
-
-export interface Printed {
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 /** Rejects with what it printed where it ends with another code than 0. */
 export async function docker(...args: readonly string[]): Promise<string> {

@@ -64,7 +64,7 @@ export async function startEngine(folder: string): Promise<Child> {
   return child;
 }
 
-/** dockerd lets nothing be forwarded but its own, and turns forwarding on: as it was, at the end. */
+/** dockerd turns forwarding on, and lets only its own through: as it was before, at the end. */
 function keepForwarding(): () => void {
   const path = '/proc/sys/net/ipv4/ip_forward';
   const before = readFileSync(path, 'utf8');

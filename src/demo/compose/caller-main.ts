@@ -23,7 +23,6 @@ const server = createServer((request, response) => {
     response.end(JSON.stringify(outcome));
   });
 });
-process.once('SIGTERM', () => process.exit(0));
 server.listen(Number(port), address, () => {
   process.stdout.write(`listens on ${address}:${port}\n`);
 });

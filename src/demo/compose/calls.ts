@@ -1,7 +1,8 @@
 // The calls of the compose demo, one for each protocol. What is said of an answer is what the
 // application itself saw.
-import { credentials, makeClientConstructor, type ServiceError, status } from '@grpc/grpc-js';
-import { HEALTH_SERVICE, loadMethods } from '../../grpc/index.js';
+import { Client, credentials, status } from '@grpc/grpc-js';
+import { grpc } from '../../gen/wire.js';
+import { HEALTH_SERVICE } from '../../grpc/index.js';
 import type { EchoAnswer } from '../echo-app.js';
 import { httpCall } from '../http-client.js';
 import { tryXfcc } from '../run-demo-evidence.js';
@@ -66,34 +67,32 @@ async function overTcp(target: Target): Promise<Outcome> {
 /** grpc.health.v1.HealthCheckResponse.ServingStatus */
 const SERVING = 1;
 
-interface HealthClient {
-  check(
-    request: { readonly service: string },
-    done: (error: ServiceError | null, answer: { readonly status: number }) => void,
-  ): void;
-}
-
-function check(client: HealthClient): Promise<number> {
-  return new Promise((resolve, reject) => {
-    client.check({ service: '' }, (error, answer) =>
-      // The details of a failed connection are long, and name addresses only.
-      error === null ? resolve(answer.status) : reject(new Error(status[error.code])),
-    );
-  });
-}
-
 async function overGrpc({ address, port, timeoutMs }: Target): Promise<Outcome> {
-  const Client = makeClientConstructor(
-    await loadMethods('countersign/health.proto', HEALTH_SERVICE),
-    'Health',
-  );
   const client = new Client(`dns:///${address}:${port}`, credentials.createInsecure());
   try {
     const deadline = { what: `an answer from ${address}:${port}`, timeoutMs };
-    const health = await withDeadline(deadline, () => check(client as unknown as HealthClient));
+    const health = await withDeadline(deadline, () => check(client));
     if (health !== SERVING) return { ok: false, text: `gRPC health status ${health}` };
     return { ok: true, text: 'gRPC health SERVING' };
   } finally {
     client.close();
   }
+}
+
+/** The health of the server as a whole. */
+function check(client: Client): Promise<number> {
+  const { HealthCheckRequest, HealthCheckResponse } = grpc.health.v1;
+  return new Promise((resolve, reject) => {
+    client.makeUnaryRequest(
+      `/${HEALTH_SERVICE}/Check`,
+      () => Buffer.from(HealthCheckRequest.encode({}).finish()),
+      (bytes: Buffer) => HealthCheckResponse.decode(bytes).status,
+      undefined,
+      (error, health) => {
+        if (error === null) resolve(health ?? 0);
+        // The details of a failed connection are long, and name addresses only.
+        else reject(new Error(status[error.code]));
+      },
+    );
+  });
 }

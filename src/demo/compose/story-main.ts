@@ -51,17 +51,25 @@ async function watch(): Promise<void> {
   }
 }
 
-process.once('SIGTERM', () => process.exit(0));
-if (existsSync(told)) {
-  stage.say('the story was told before this restart: the mesh is left as it is');
-} else {
+/** Whether the story came out as it should, now or before. */
+async function tellOnce(): Promise<boolean> {
+  if (existsSync(told)) {
+    stage.say('the story was told before this restart: the mesh is left as it is');
+    return true;
+  }
   try {
     await tellStory(stage);
     await writeFile(told, '');
+    return true;
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    process.exit(1);
+    return false;
   }
 }
-stage.say('now edit envoy-examples/compose/mesh.yaml, and run: docker compose run --rm mesh');
-await watch();
+
+if (await tellOnce()) {
+  stage.say('now edit envoy-examples/compose/mesh.yaml, and run: docker compose run --rm mesh');
+  await watch();
+} else {
+  process.exitCode = 1;
+}
