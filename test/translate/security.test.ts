@@ -264,6 +264,18 @@ describe('TLS', () => {
   });
 });
 
+describe('sessions of TLS', () => {
+  it('are resumed by no server: a resumed one outlives its certificate (decision 034)', () => {
+    const contexts = all('DownstreamTlsContext');
+    expect(values(contexts, 'disable_stateless_session_resumption')).toEqual(new Set([true]));
+    expect(values(contexts, 'disable_stateful_session_resumption')).toEqual(new Set([true]));
+  });
+
+  it('are resumed by no client', () => {
+    expect(values(all('UpstreamTlsContext'), 'max_session_keys')).toEqual(new Set([0]));
+  });
+});
+
 describe('listeners', () => {
   const listeners = some(workloads.flatMap(({ sent }) => sent.listeners));
 

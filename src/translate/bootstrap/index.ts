@@ -171,6 +171,8 @@ function toXdsTls(options: BootstrapOptions): Cluster['transportSocket'] {
       'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
       tls.UpstreamTlsContext.encode({
         sni: xdsServerName,
+        // A resumed session would outlive the certificate that it was made with (decision 034).
+        maxSessionKeys: { value: 0 },
         commonTlsContext: {
           tlsParams: { tlsMinimumProtocolVersion: version, tlsMaximumProtocolVersion: version },
           tlsCertificateSdsSecretConfigs:
