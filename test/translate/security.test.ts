@@ -387,6 +387,13 @@ describe('HTTP', () => {
   });
 });
 
+const FILTERS = [
+  'countersign.deny',
+  'countersign.allow',
+  'envoy.filters.http.header_mutation',
+  'envoy.filters.http.router',
+];
+
 describe('rules', () => {
   it('the base of the allow filter refuses everything, that of the deny filter nothing', () => {
     const filters = objects('http_filters').flatMap((one) => one['http_filters'] as JsonObject[]);
@@ -406,7 +413,7 @@ describe('rules', () => {
       (one['http_filters'] as JsonObject[]).map(({ name }) => name),
     );
     for (const list of names) {
-      expect(list).toEqual(['countersign.deny', 'countersign.allow', 'envoy.filters.http.router']);
+      expect(list).toEqual(FILTERS);
     }
     const chains = objects('config_discovery').map(({ name }) => String(name).split(':')[0]);
     expect(new Set(chains)).toEqual(new Set(['countersign.deny', 'countersign.allow']));
