@@ -80,7 +80,11 @@ function toLiteral(character: string): string {
   return /[.*+?^${}()|[\]\\]/.test(character) ? `\\${character}` : character;
 }
 
+const compiled = new WeakMap<PathPattern, RegExp>();
+
 /** Whether `path` (without its query, normalised) is one of those. */
 export function isSpellingOf(pattern: PathPattern, path: string): boolean {
-  return new RegExp(`^(?:${spellingsOf(pattern)})$`).test(path);
+  const regex = compiled.get(pattern) ?? new RegExp(`^(?:${spellingsOf(pattern)})$`);
+  compiled.set(pattern, regex);
+  return regex.test(path);
 }
