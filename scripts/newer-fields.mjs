@@ -57,6 +57,27 @@ enum UpstreamConnectMode {
 `,
     types: '',
   },
+  {
+    file: 'envoy/config/common/mutation_rules/v3/mutation_rules.proto',
+    message: 'HeaderMutation',
+    fields: `
+  message RemoveOnMatch {
+    type.matcher.v3.StringMatcher key_matcher = 1;
+  }
+  RemoveOnMatch remove_on_match = 3;
+`,
+    types: '',
+    imports: ['envoy/type/matcher/v3/string.proto'],
+  },
+  {
+    file: 'envoy/extensions/filters/http/header_mutation/v3/header_mutation.proto',
+    message: 'Mutations',
+    fields: `
+  repeated config.common.mutation_rules.v3.HeaderMutation response_trailers_mutations = 4;
+  repeated config.common.mutation_rules.v3.HeaderMutation request_trailers_mutations = 5;
+`,
+    types: '',
+  },
 ];
 
 /** Writes the package's files with those fields to `folder`, which is to be searched first. */

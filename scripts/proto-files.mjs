@@ -14,6 +14,7 @@ export const ENCODED_PROTOS = [
   v3('extensions/filters/network/rbac', 'rbac'),
   v3('extensions/filters/network/direct_response', 'config'),
   v3('extensions/filters/http/rbac', 'rbac'),
+  v3('extensions/filters/http/header_mutation', 'header_mutation'),
   v3('extensions/filters/http/router', 'router'),
   v3('extensions/filters/listener/tls_inspector', 'tls_inspector'),
   v3('extensions/upstreams/http', 'http_protocol_options'),

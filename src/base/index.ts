@@ -1,3 +1,4 @@
+export { afterRunning } from './after-running.js';
 export { type Cancel, type Clock, systemClock } from './clock.js';
 export { Closers } from './closers.js';
 export { closest } from './closest.js';
@@ -30,5 +31,5 @@ export {
 } from './time.js';
 export { type CheckedClock, type Times, timesOf } from './times.js';
 export { systemUptime, type Uptime } from './uptime.js';
-export { type Waited, type WaitUntilOptions, waitUntil } from './wait-until.js';
+export { type WaitUntilOptions, waitUntil } from './wait-until.js';
 export { Watch } from './watch.js';

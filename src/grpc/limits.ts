@@ -33,7 +33,7 @@ export const DEFAULT_DISCOVERY_LIMITS: DiscoveryLimits = {
   maxStreams: 20_000,
   maxStreamsPerPeer: 5_000,
   keepaliveTimeMs: 30_000,
-  keepaliveTimeoutMs: 10_000,
+  keepaliveTimeoutMs: 20_000,
 };
 
 /** Limits without a default. */

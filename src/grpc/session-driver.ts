@@ -1,7 +1,7 @@
 // Drives one session: feeds it events, and performs the effects that come back. A failure of our
 // own (a step or an encoder that throws) is reported as `onFail`, which must end the stream: one
 // that goes on without having sent what its session counts as sent would be mute.
-import type { Cancel, Clock } from '../base/index.js';
+import { afterRunning, type Cancel, type Clock } from '../base/index.js';
 import {
   createSession,
   type Effect,
@@ -136,10 +136,11 @@ export class SessionDriver {
   }
 
   #setAlarm({ typeUrl, nonce, afterMs }: Effect & { kind: 'alarm' }): void {
-    const cancel = this.#options.clock.after(afterMs, () => {
+    const callback = (): void => {
       this.#alarms.delete(cancel);
       this.step({ kind: 'alarm', typeUrl, nonce });
-    });
+    };
+    const cancel = afterRunning({ clock: this.#options.clock, delayMs: afterMs, callback });
     this.#alarms.add(cancel);
   }
 

@@ -2,7 +2,7 @@
 // it is sent is the session's matter (`session-driver.ts`): nothing before the stream is `open` or
 // after it is `closed`. A failure of our own ends it with "internal error", so that the peer comes
 // back and starts afresh.
-import { type Cancel, MeshError } from '../base/index.js';
+import { afterRunning, type Cancel, MeshError } from '../base/index.js';
 import { decodeRequest, type Node, type Request, type Response } from '../xds/index.js';
 import type { DiscoveryStream, StreamId, StreamKind, StreamUpdate } from './handle.js';
 import type { DiscoveryHooks, Host } from './host.js';
@@ -47,10 +47,11 @@ export class Stream<A> {
       onFail: (error) => this.#refuse(error),
     });
     const { firstRequestTimeoutMs } = limits;
-    this.#cancelDeadline = clock.after(firstRequestTimeoutMs, () => {
+    const callback = (): void => {
       const message = `expected a first request within ${firstRequestTimeoutMs} ms but got none`;
       this.close(new MeshError('timeout', message));
-    });
+    };
+    this.#cancelDeadline = afterRunning({ clock, delayMs: firstRequestTimeoutMs, callback });
     call.on('data', (bytes: Buffer) => this.#receive(bytes));
     call.on('end', () => this.close());
     call.on('cancelled', () => this.#closed());

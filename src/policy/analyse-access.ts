@@ -3,7 +3,7 @@ import { trustDomainPrefix } from '../spiffe/index.js';
 import { needsHttp } from './access.js';
 import { isAnyone } from './caller.js';
 import { contradictedField } from './contradiction.js';
-import { mayPass, ruleMatchesCaller } from './decide.js';
+import { type Effect, mayPass, ruleMatchesCaller } from './decide.js';
 import { meantMethod } from './method.js';
 import type { Caller, RuleFields } from './model.js';
 import type { AddProblem } from './report.js';
@@ -21,10 +21,12 @@ export function analyseAccess({ resolution, chains, addProblem }: AccessAnalysis
   for (const chain of chains) {
     checkLists(chain, addProblem);
     const [{ allow, deny }] = chain;
+    const { trustDomain } = resolution;
     for (const scoped of [...(allow?.rules ?? []), ...deny]) {
+      const effect = deny.includes(scoped) ? 'takes' : 'grants';
       checkMethods(scoped, addProblem);
-      checkContradiction(scoped, { trustDomain: resolution.trustDomain, addProblem });
-      checkTrustDomain(scoped, { trustDomain: resolution.trustDomain, addProblem });
+      checkContradiction(scoped, { trustDomain, effect, addProblem });
+      checkTrustDomain(scoped, { trustDomain, addProblem });
     }
   }
   const byRule = new PortsByRule();
@@ -79,10 +81,14 @@ function checkMethods({ rule, path }: ScopedRule, addProblem: AddProblem): void 
 /** What `not` takes away is all that the rule asks for. */
 function checkContradiction(
   { rule, path }: ScopedRule,
-  { trustDomain, addProblem }: { trustDomain: string; addProblem: AddProblem },
+  {
+    trustDomain,
+    effect,
+    addProblem,
+  }: { trustDomain: string; effect: Effect; addProblem: AddProblem },
 ): void {
   const { not } = rule;
-  const field = not && contradictedField(rule, { not, trustDomain });
+  const field = not && contradictedField(rule, { not, trustDomain, effect });
   if (field === undefined) return;
   const all = rule[field] === undefined ? 'everything' : `all of its ${field}`;
   addProblem([...path, 'not', field], {

@@ -14,14 +14,14 @@ interface TransparencyAnalysis {
 
 export function analyseTransparency({ services, tree, addProblem }: TransparencyAnalysis): void {
   const normalised = new Map<Scope, string[]>();
+  const taken = new Map<Scope, string[]>();
   for (const { service, ports } of services) {
     for (const resolved of ports) {
       checkSettings(resolved, { tree, addProblem });
       checkHealth(resolved, { service, addProblem });
-      const scope = scopeThatLooks(resolved);
-      if (scope === undefined) continue;
       const name = `${service.name}:${resolved.port.number}`;
-      normalised.set(scope, [...(normalised.get(scope) ?? []), name]);
+      note(normalised, scopeWith(resolved, looks), name);
+      note(taken, scopeWith(resolved, takesPaths), name);
     }
   }
   for (const [{ path }, ports] of normalised) {
@@ -31,6 +31,19 @@ export function analyseTransparency({ services, tree, addProblem }: Transparency
       hint: "to add the first such rule, or to take away the last, drains a port's connections",
     });
   }
+  for (const [{ path }, ports] of taken) {
+    addProblem(path, {
+      severity: 'note',
+      message:
+        'a path that deny or not names is refused in every spelling but other letter case and ' +
+        `double escapes, at ${ports.join(', ')}`,
+      hint: 'for an application that reads /A as /a, or %2561 as a, name by allow what it may get',
+    });
+  }
+}
+
+function note(map: Map<Scope, string[]>, scope: Scope | undefined, port: string): void {
+  if (scope !== undefined) map.set(scope, [...(map.get(scope) ?? []), port]);
 }
 
 function checkSettings(
@@ -84,10 +97,18 @@ function isHttp2({ protocol }: Port): boolean {
   return protocol === 'http2' || protocol === 'grpc';
 }
 
-/** The narrowest scope with a rule about paths that is in force at the port. */
-function scopeThatLooks({ port, chain }: ResolvedPort): Scope | undefined {
-  const looks = (rule: Rule): boolean => looksAtPaths({ ...port.access, deny: [rule], allow: [] });
-  const active = new Set([...port.access.deny, ...port.access.allow].filter(looks));
+type Holds = (rule: Rule, list: 'allow' | 'deny') => boolean;
+
+const looks: Holds = ({ paths, not }) => (paths ?? not?.paths) !== undefined;
+const takesPaths: Holds = ({ paths, not }, list) =>
+  (list === 'deny' ? paths : not?.paths) !== undefined;
+
+/** The narrowest scope with such a rule that is in force at the port. */
+function scopeWith({ port: { access }, chain }: ResolvedPort, holds: Holds): Scope | undefined {
+  const active = new Set([
+    ...access.deny.filter((rule) => holds(rule, 'deny')),
+    ...access.allow.filter((rule) => holds(rule, 'allow')),
+  ]);
   return chain.find(({ allow, deny }) =>
     [...(allow?.rules ?? []), ...deny].some(({ rule }) => active.has(rule)),
   );

@@ -2,16 +2,24 @@
 // away. As an allow rule it grants nothing, as a deny rule it refuses nothing.
 import { namespacePrefix, trustDomainPrefix } from '../spiffe/index.js';
 import { callerMatches } from './caller.js';
+import type { Effect } from './decide.js';
 import type { Caller, PathPattern, RuleFields } from './model.js';
-
 import { pathMatches } from './path-pattern.js';
+import { isSpellingOf } from './path-spellings.js';
 
 type Field = keyof RuleFields;
+
+interface Contradiction {
+  readonly not: RuleFields;
+  readonly trustDomain: string;
+  /** Of the list that the rule stands in; its `not` does the opposite. */
+  readonly effect: Effect;
+}
 
 /** The field of which `not` leaves nothing; undefined: the rule can match. */
 export function contradictedField(
   rule: RuleFields,
-  { not, trustDomain }: { readonly not: RuleFields; readonly trustDomain: string },
+  { not, trustDomain, effect }: Contradiction,
 ): Field | undefined {
   const callers = rule.from ?? [{ kind: 'anyone' } as const];
   if (callers.every((one) => not.from?.some((other) => covers(other, one, trustDomain)))) {
@@ -20,7 +28,10 @@ export function contradictedField(
   const { methods } = rule;
   if (methods?.every((one) => not.methods?.includes(one)) === true) return 'methods';
   const paths = rule.paths ?? [{ kind: 'any' } as const];
-  if (paths.every((one) => not.paths?.some((other) => coversPath(other, one)))) return 'paths';
+  const matches = effect === 'grants' ? isSpellingOf : pathMatches;
+  const isCovered = (one: PathPattern): boolean =>
+    not.paths?.some((other) => coversPath(other, one, matches)) ?? false;
+  if (paths.every(isCovered)) return 'paths';
   return undefined;
 }
 
@@ -59,14 +70,18 @@ function hasPrefix(outer: Caller, prefix: string, trustDomain: string): boolean 
 }
 
 /** Whether every path that `inner` matches is one that `outer` matches; false where in doubt. */
-function coversPath(outer: PathPattern, inner: PathPattern): boolean {
+function coversPath(
+  outer: PathPattern,
+  inner: PathPattern,
+  matches: (pattern: PathPattern, path: string) => boolean,
+): boolean {
   if (outer.kind === 'any') return true;
   switch (inner.kind) {
     case 'exact':
-      return pathMatches(outer, inner.text);
+      return matches(outer, inner.text);
     case 'prefix': {
       if (outer.kind !== 'prefix' || !inner.text.startsWith(outer.text)) return false;
-      return inner.orExact === undefined || pathMatches(outer, inner.orExact);
+      return inner.orExact === undefined || matches(outer, inner.orExact);
     }
     case 'suffix':
       return outer.kind === 'suffix' && inner.text.endsWith(outer.text);

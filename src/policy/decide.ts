@@ -6,6 +6,7 @@ import { needsHttp } from './access.js';
 import { callerMatches, type WhoCalls } from './caller.js';
 import type { Mesh, Port, PortAccess, Rule, RuleFields, Service } from './model.js';
 import { pathMatches } from './path-pattern.js';
+import { isSpellingOf } from './path-spellings.js';
 
 /**
  * A request as rules see it; `path` without query, normalised. Undefined fields: a tcp
@@ -40,9 +41,9 @@ export function notEffect(effect: Effect): Effect {
 }
 
 /**
- * Whether all of the rule's fields match, and none of `not`'s. What grants compares methods as they
- * are written, what takes away without their case: HTTP/2 carries `delete` as it is, and an
- * application may read it as `DELETE`.
+ * Whether all of the rule's fields match, and none of `not`'s. What grants compares methods and
+ * paths as they are written, what takes away by all that an application may read as the same:
+ * methods without their case, which HTTP/2 carries as it is, and paths in each spelling.
  * @param effect Of the list that the rule stands in: `allow` grants, `deny` takes.
  */
 function ruleMatches(rule: Rule, request: AccessRequest, effect: Effect): boolean {
@@ -50,9 +51,9 @@ function ruleMatches(rule: Rule, request: AccessRequest, effect: Effect): boolea
   const { not = {} } = rule;
   return (
     (rule.methods === undefined || methodsMatch(rule, request, effect)) &&
-    (rule.paths === undefined || pathsMatch(rule, request)) &&
+    (rule.paths === undefined || pathsMatch(rule, request, effect)) &&
     !methodsMatch(not, request, notEffect(effect)) &&
-    !pathsMatch(not, request)
+    !pathsMatch(not, request, notEffect(effect))
   );
 }
 
@@ -67,9 +68,10 @@ function methodsMatch(
   return methods.includes(effect === 'grants' ? method : upper);
 }
 
-function pathsMatch({ paths }: RuleFields, { path }: AccessRequest): boolean {
+function pathsMatch({ paths = [] }: RuleFields, { path }: AccessRequest, effect: Effect): boolean {
   if (path === undefined) return false;
-  return paths?.some((pattern) => pathMatches(pattern, path)) ?? false;
+  const matches = effect === 'grants' ? pathMatches : isSpellingOf;
+  return paths.some((pattern) => matches(pattern, path));
 }
 
 /** MODEL.md "Access", steps 1 and 2. */

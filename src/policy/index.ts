@@ -23,6 +23,7 @@ export type * from './model.js';
 export { serviceName, tryServiceName } from './names.js';
 export { compareAccess, type Narrowing } from './narrowing.js';
 export { pathMatches, templateRegex } from './path-pattern.js';
+export { spellingsOf } from './path-spellings.js';
 export { type ProblemJson, toProblemJson } from './problem-json.js';
 export { haveSameMeaning } from './same-meaning.js';
 export { meshSchema } from './schema.js';

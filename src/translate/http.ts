@@ -4,6 +4,7 @@
 // would drain it.
 import { envoy } from '../gen/envoy.js';
 import { looksAtPaths, type Port } from '../policy/index.js';
+import { CLEANING } from './http-cleaning.js';
 import {
   HTTP2,
   HTTP2_KEPT_ALIVE,
@@ -90,7 +91,7 @@ export function toInboundHttp({ port, routeName, host }: InboundHttp): Filter {
     ...toTransparent(routeName, host, port),
     http2ProtocolOptions: HTTP2_KEPT_ALIVE,
     rds: { configSource: ADS_OR_WAIT, routeConfigName: routeName },
-    httpFilters: [toHttpRbacFilter(DENY_FILTER), toHttpRbacFilter(ALLOW_FILTER), ROUTER],
+    httpFilters: [toHttpRbacFilter(DENY_FILTER), toHttpRbacFilter(ALLOW_FILTER), CLEANING, ROUTER],
     localReplyConfig: UNREACHED_REPLY,
     forwardClientCertDetails: hcm.HttpConnectionManager.ForwardClientCertDetails.SANITIZE_SET,
     setCurrentClientCertDetails: { uri: true },
@@ -118,7 +119,7 @@ export function toOutboundHttp({ cluster, host, port, retries }: OutboundHttp): 
       virtualHosts: [{ name: cluster, domains: ['*'], routes: toRoutes(cluster, retries) }],
       responseHeadersToRemove: [UNREACHED_HEADER],
     },
-    httpFilters: [ROUTER],
+    httpFilters: [CLEANING, ROUTER],
   });
 }
 

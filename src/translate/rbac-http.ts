@@ -5,6 +5,7 @@ import { envoy, type google } from '../gen/envoy.js';
 import type { Port, Service } from '../policy/index.js';
 import { createResource, type Resource } from '../xds/index.js';
 import { toRoutes } from './http.js';
+import { FORGED_CALLERS } from './http-cleaning.js';
 import { toAny } from './messages.js';
 import { ALLOW_FILTER, DENY_FILTER, toInboundName, toLocalClusterName } from './names.js';
 import { type RbacContext, toAllowRules, toDenyRules } from './rbac.js';
@@ -20,22 +21,6 @@ function toPerRoute(rules: Rbac): google.protobuf.Any {
   });
 }
 
-/**
- * Applications that take a header's name into an environment variable (CGI, WSGI, PHP) see these as
- * x-forwarded-client-cert, which alone is the sidecar's own.
- */
-const FORGED_IDENTITIES = toSpellings('x-forwarded-client-cert');
-
-/** The name with `_` for some or all of its hyphens. */
-function toSpellings(name: string): string[] {
-  const [first = '', ...rest] = name.split('-');
-  const all = rest.reduce(
-    (heads, word) => heads.flatMap((head) => [`${head}-${word}`, `${head}_${word}`]),
-    [first],
-  );
-  return all.filter((spelling) => spelling !== name);
-}
-
 /** The RouteConfiguration of a declared HTTP port: to the application, under the port's rules. */
 export function toInboundRoutes(service: Service, port: Port, context: RbacContext): Resource {
   const cluster = toLocalClusterName(port);
@@ -44,7 +29,7 @@ export function toInboundRoutes(service: Service, port: Port, context: RbacConte
     virtualHosts: [
       { name: service.name, domains: ['*'], routes: toRoutes(cluster, toApplicationRetries(port)) },
     ],
-    requestHeadersToRemove: FORGED_IDENTITIES,
+    requestHeadersToRemove: FORGED_CALLERS,
     responseHeadersToRemove: [UNREACHED_HEADER],
     typedPerFilterConfig: {
       [DENY_FILTER]: toPerRoute(toDenyRules(port, context)),

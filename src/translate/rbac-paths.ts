@@ -1,35 +1,28 @@
 // Paths in rules. They are compared with what the connection manager made of a request's path: on a
 // port whose rules look at paths it is normalised, and `%2F` refused unless the port forwards it.
+// What grants is exact, what takes away matches each spelling (decision 035).
 
 import type { envoy } from '../gen/envoy.js';
-import { type PathPattern, type Port, templateRegex } from '../policy/index.js';
+import {
+  type Effect,
+  type PathPattern,
+  type Port,
+  spellingsOf,
+  templateRegex,
+} from '../policy/index.js';
 import { toRegexMatcher } from './messages.js';
 
 type Permission = envoy.config.rbac.v3.Permission;
 type Policy = envoy.config.rbac.v3.Policy;
 type StringMatcher = envoy.type.matcher.v3.StringMatcher;
 
-export interface PathContext {
-  readonly escapedSlashes: Port['escapedSlashes'];
-  /**
-   * The match refuses. Where `%2F` is forwarded, an application may take it for a slash: what
-   * refuses then takes it for one too, while what grants stays exact.
-   */
-  readonly takesAway: boolean;
-}
-
-/** A slash as an application may read it that decodes first and merges then. */
-const SEPARATOR = '(?:/|%2[fF]|%5[cC])+';
-/** What normalisation leaves of a dot segment beside an escaped slash. */
-const ESCAPED_DOTS = `(?:/|%2[fF]|%5[cC])\\.{1,2}(?:(?:/|%2[fF]|%5[cC]).*)?`;
 /** RFC 3986 section 2.3: escapes of unreserved characters, which normalisation decodes. */
 const NEEDLESS_ESCAPE = '%(?:2[dDeE]|3[0-9]|[46][1-9a-fA-F]|[57][0-9aA]|5[fF]|7[eE])';
 
-export function toPaths(pattern: PathPattern, context: PathContext): Permission[] {
-  if (context.takesAway && context.escapedSlashes === 'forward') return toLoosePaths(pattern);
+export function toPaths(pattern: PathPattern, effect: Effect): Permission[] {
+  if (pattern.kind === 'any') return [{ any: true }];
+  if (effect === 'takes') return [toRegex(spellingsOf(pattern))];
   switch (pattern.kind) {
-    case 'any':
-      return [{ any: true }];
     case 'exact':
       return [toPath({ exact: pattern.text })];
     case 'suffix':
@@ -46,36 +39,6 @@ export function toPaths(pattern: PathPattern, context: PathContext): Permission[
   }
 }
 
-function toLoosePaths(pattern: PathPattern): Permission[] {
-  switch (pattern.kind) {
-    case 'any':
-      return [{ any: true }];
-    case 'exact':
-      return [toRegex(toLoose(pattern.text))];
-    case 'suffix':
-      return [toRegex(`.*${toLoose(pattern.text)}`)];
-    case 'prefix': {
-      const { text, orExact } = pattern;
-      const prefix = toRegex(`${toLoose(text)}.*`);
-      return orExact === undefined ? [prefix] : [prefix, toRegex(toLoose(orExact))];
-    }
-    case 'template':
-      return [
-        toRegex(
-          templateRegex(pattern.text)
-            .slice(1, -1)
-            .split(/(\[\^\/\]\+)/)
-            .map((part) => (part === '[^/]+' ? part : part.replaceAll('/', SEPARATOR)))
-            .join(''),
-        ),
-      ];
-  }
-}
-
-function toLoose(text: string): string {
-  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll('/', SEPARATOR);
-}
-
 function toRegex(regex: string): Permission {
   return toPath(toRegexMatcher(regex));
 }
@@ -84,21 +47,30 @@ function toPath(path: StringMatcher): Permission {
   return { urlPath: { path } };
 }
 
+/** Where a segment ends, for an application that decodes first, or leaves out parameters. */
+const SEGMENT_END = '(?:/|;|%2[fF]|%5[cC]|%3[bB])';
+
 /**
- * Refuses each path that isn't as rules expect it. Normalisation leaves none but, where `%2F` is
- * forwarded, dot segments beside it; on connections from before the port had rules about paths,
- * which are not normalised, it keeps those rules from being walked around until they are drained.
+ * Refuses each path that isn't as rules expect it, since an application may resolve it to one that
+ * they would decide otherwise. Of dot segments normalisation leaves those beside an escaped slash
+ * or a parameter (`/public/..;/admin`). The rest keeps rules from being walked around on
+ * connections from before the port had rules about paths, which are not normalised, until they are
+ * drained.
  */
 export function toUnreadablePaths(escapedSlashes: Port['escapedSlashes']): Policy {
   const faults = [
     '.*//.*',
     '.*\\\\.*',
-    '.*/\\.{1,2}(?:/.*)?',
+    `.*(?:/|%2[fF]|%5[cC])\\.{1,2}(?:${SEGMENT_END}.*)?`,
     `.*${NEEDLESS_ESCAPE}.*`,
-    escapedSlashes === 'reject' ? '.*%(?:2[fF]|5[cC]).*' : `.*${ESCAPED_DOTS}`,
+    ...(escapedSlashes === 'reject' ? ['.*%(?:2[fF]|5[cC]).*'] : []),
   ];
   return {
-    permissions: [{ orRules: { rules: faults.map(toRegex) } }],
+    permissions: [
+      { orRules: { rules: faults.map(toRegex) } },
+      // Bytes that should have been escaped; a regular expression doesn't match those above ASCII.
+      { notRule: toRegex('[!-~]*') },
+    ],
     principals: [{ any: true }],
   };
 }

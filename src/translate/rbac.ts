@@ -16,7 +16,7 @@ import {
   type RuleFields,
 } from '../policy/index.js';
 import { namespacePrefix, trustDomainPrefix } from '../spiffe/index.js';
-import { type PathContext, toPaths, toUnreadablePaths } from './rbac-paths.js';
+import { toPaths, toUnreadablePaths } from './rbac-paths.js';
 import { toRevokedPolicies } from './revoked.js';
 
 const v3 = envoy.config.rbac.v3;
@@ -39,33 +39,29 @@ export interface RbacContext {
 
 /** Rules of the `deny` filter, revoked identities first; without a rule it refuses nothing. */
 export function toDenyRules(port: Port, context: RbacContext): Rbac {
-  const { escapedSlashes } = port;
   const policies = {
     ...toRevokedPolicies(context.deniedIds),
     ...(context.http && looksAtPaths(port.access)
-      ? { 'unreadable-path': toUnreadablePaths(escapedSlashes) }
+      ? { 'unreadable-path': toUnreadablePaths(port.escapedSlashes) }
       : {}),
-    ...toPolicies(port.access.deny, 'takes', { ...context, escapedSlashes }),
+    ...toPolicies(port.access.deny, 'takes', context),
   };
   return { action: v3.RBAC.Action.DENY, policies };
 }
 
 /** Rules of the `allow` filter; without a policy it refuses everything. */
 export function toAllowRules(port: Port, context: RbacContext): Rbac {
-  const { escapedSlashes } = port;
-  const policies = toPolicies(port.access.allow, 'grants', { ...context, escapedSlashes });
+  const policies = toPolicies(port.access.allow, 'grants', context);
   if (port.access.otherwise === 'allow') {
     policies['otherwise'] = { permissions: [ANY_PERMISSION], principals: [ANY_PRINCIPAL] };
   }
   return { action: v3.RBAC.Action.ALLOW, policies };
 }
 
-type RuleContext = RbacContext & Pick<PathContext, 'escapedSlashes'>;
-
 function toPolicies(
   rules: readonly Rule[],
   effect: Effect,
-  context: RuleContext,
+  context: RbacContext,
 ): { [name: string]: Policy } {
   const policies: { [name: string]: Policy } = {};
   for (const [index, rule] of rules.entries()) {
@@ -76,13 +72,13 @@ function toPolicies(
   return policies;
 }
 
-function toPolicy(rule: Rule, effect: Effect, context: RuleContext): Policy {
+function toPolicy(rule: Rule, effect: Effect, context: RbacContext): Policy {
   const principals: Principal[] = [];
   const permissions: Permission[] = [];
   if (rule.from !== undefined) principals.push(toCallers(rule.from, context));
-  permissions.push(...toRequestConditions(rule, effect, context));
+  permissions.push(...toRequestConditions(rule, effect));
   if (rule.not?.from !== undefined) principals.push({ notId: toCallers(rule.not.from, context) });
-  for (const condition of toRequestConditions(rule.not ?? {}, notEffect(effect), context)) {
+  for (const condition of toRequestConditions(rule.not ?? {}, notEffect(effect))) {
     permissions.push({ notRule: condition });
   }
   return {
@@ -115,18 +111,13 @@ function toIdentity(name: StringMatcher): Principal {
   return { authenticated: { principalName: name } };
 }
 
-function toRequestConditions(
-  fields: RuleFields,
-  effect: Effect,
-  { escapedSlashes }: RuleContext,
-): Permission[] {
-  const context: PathContext = { escapedSlashes, takesAway: effect === 'takes' };
+function toRequestConditions(fields: RuleFields, effect: Effect): Permission[] {
   const conditions: Permission[] = [];
   if (fields.methods !== undefined) {
     conditions.push({ orRules: { rules: fields.methods.map((one) => toMethod(one, effect)) } });
   }
   if (fields.paths !== undefined) {
-    conditions.push({ orRules: { rules: fields.paths.flatMap((path) => toPaths(path, context)) } });
+    conditions.push({ orRules: { rules: fields.paths.flatMap((path) => toPaths(path, effect)) } });
   }
   return conditions;
 }

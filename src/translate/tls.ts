@@ -3,7 +3,9 @@
 // maximum version are both always written: an upstream context with a minimum of 1.3 and no maximum
 // fails every handshake (Envoy's client default is a maximum of 1.2; measured, DESIGN.md).
 // Whom a tcp port takes stands in the secret of its anchors, so that its rules decide at the
-// handshake and a change of them drains nothing (decision 022).
+// handshake and a change of them drains nothing (decision 022). No session is resumed: a resumed
+// one asks for no certificate, so that it would outlive the one that it was made with (decision
+// 034).
 import { envoy } from '../gen/envoy.js';
 import type { TlsSettings, TlsVersion } from '../policy/index.js';
 import { ADS_OR_WAIT, toAny } from './messages.js';
@@ -88,10 +90,16 @@ export function toDownstreamTls({ settings, clients, alpn }: DownstreamTls): Tra
       {
         commonTlsContext: toCommonContext(settings, toPeers(clients), alpn),
         requireClientCertificate: { value: clients.kind !== 'optional' },
+        // TLS 1.3 and tickets of 1.2, and session ids of 1.2.
+        disableStatelessSessionResumption: true,
+        disableStatefulSessionResumption: true,
       },
     ),
   };
 }
+
+/** Of servers that are no sidecars, such as one that holds a stolen key. */
+const NO_SESSIONS = { value: 0 };
 
 export interface UpstreamTls {
   readonly settings: TlsSettings;
@@ -108,7 +116,11 @@ export function toUpstreamTls({ settings, server, serverName }: UpstreamTls): Tr
     typedConfig: toAny(
       'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
       tls.UpstreamTlsContext,
-      { commonTlsContext: toCommonContext(settings, peers, []), sni: serverName },
+      {
+        commonTlsContext: toCommonContext(settings, peers, []),
+        sni: serverName,
+        maxSessionKeys: NO_SESSIONS,
+      },
     ),
   };
 }

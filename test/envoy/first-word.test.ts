@@ -148,17 +148,11 @@ function showFirstWord({ binary, sotw, isConnected }: Options): void {
     });
   });
 
-  test('a ticket from before the rule changed lets nobody in', async () => {
+  test('no ticket from before the rule changed lets anybody in: none is given', async () => {
     const { text, session } = await meshPort(ONLY_FROM, await asIdentity('web'));
-    expect(text).toBe(GREETING);
-    expect(session).toBeDefined();
-    const again = await meshPort(ONLY_FROM, { ...(await asIdentity('web')), session });
-    expect(again).toMatchObject({ text: GREETING, resumed: true });
+    expect({ text, session }).toEqual({ text: GREETING, session: undefined });
     await mesh.edit(toMesh(greeter).replaceAll('from: [web]', 'from: [other/web]'));
-    const late = await meshPort(ONLY_FROM, {
-      ...(await asIdentity('web')),
-      session: again.session ?? session,
-    });
+    const late = await meshPort(ONLY_FROM, await asIdentity('web'));
     expect(late).toMatchObject({ text: NOTHING, resumed: false });
     const other = await asIdentity('other/web');
     expect(await told(ONLY_FROM, () => meshPort(ONLY_FROM, other))).toEqual(served);

@@ -1,6 +1,7 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
+import { systemClock } from '../../src/base/index.js';
 import type { AddressPool } from '../../src/demo/addresses.js';
 import type { Child } from '../../src/demo/child.js';
 import type { EnvoyProcess } from '../../src/demo/envoy-process.js';
@@ -12,6 +13,8 @@ import { reconnectingSoon } from '../harness/reconnect.js';
 
 // The server as its users run it: the built command, its files, and `kill -9`.
 const PORT = 8080;
+/** Longer than an Envoy of an earlier bootstrap waited for an answer. */
+const STILL_MS = 7_000;
 
 await describeEnvoy('the server as a process', {}, ({ binary }) => {
   const harness = useHarness('lifecycle');
@@ -42,7 +45,10 @@ await describeEnvoy('the server as a process', {}, ({ binary }) => {
     const { address, outbound, token } = node.get(name) ?? { address: '', outbound: '', token: '' };
     const where = ['--address', address, '--outbound', outbound, '--xds', xds];
     const printed = await command('bootstrap', name, ...where, '--token-file', token);
-    const bootstrap = JSON.parse(printed) as object;
+    // Asked each second, and not each 30 s, whether it is there.
+    const often = printed.replace(/("interval": *)"30s"/, '$1"1s"');
+    expect(often).not.toBe(printed);
+    const bootstrap = JSON.parse(often) as object;
     const port = await pool.port(address);
     const process_ = await harness.envoy({
       binary,
@@ -134,6 +140,28 @@ services:
     expect((after as ServerStatus).proxies.map(({ types }) => types.lds.version)).not.toContain('');
     expect(after).toMatchObject({ gone: [], summary: { proxies: 2, synced: 2, missing: 0 } });
   }, 150_000);
+
+  test('a server that stands still for seconds loses no sidecar by it, and no call', async () => {
+    const connections = async (): Promise<readonly number[]> => [
+      ...(await web.admin.stats('cluster.countersign.xds.upstream_cx_total')).values(),
+    ];
+    const before = await connections();
+    expect(before).toHaveLength(1);
+    const shot = httpShot({ address: await address(), port: PORT }, 'keep-alive');
+    const load = harness.load({ shot });
+    const stillUntilMs = systemClock.now() + STILL_MS;
+    server.signal('SIGSTOP');
+    try {
+      while (systemClock.now() < stillUntilMs) await load.more(20);
+    } finally {
+      server.signal('SIGCONT');
+    }
+    expect(await whole()).toBe(true);
+    expect(await connections()).toEqual(before);
+    const { failures, answers, requests } = await load.stop();
+    expect({ failures, answers }).toEqual({ failures: 0, answers: { 200: requests } });
+    expect(server.log().filter((line) => line.includes('gone'))).toEqual([]);
+  }, 40_000);
 
   test('the token is not in config_dump; a renewed file is used at the next connect', async () => {
     const file = node.get('web')?.token ?? '';

@@ -17,13 +17,14 @@ const RULES: Readonly<Record<number, string>> = {
   8083: 'allow: [ { from: [anyone], not: { methods: [DELETE] } } ]',
   8084: 'deny: [ { not: { methods: [GET, HEAD] } } ]',
   8085: 'deny: [ { methods: [DELETE], paths: [/admin/*], not: { paths: [/admin/open] } } ]',
-  8086: 'allow: [ { from: [anyone], paths: [/admin/*], not: { methods: [POST], paths: [/z] } } ]',
+  8086: 'allow: [ { from: [anyone], paths: [/admin/*], not: { paths: [/admin/open] } } ]',
+  8087: 'allow: [ { from: [anyone], paths: [/admin/*], not: { methods: [POST], paths: [/z] } } ]',
 };
 const PORTS = Object.keys(RULES).map(Number);
 /** No HEAD: what its answer was can't be told without a body. */
 const METHODS = ['GET', 'get', 'Head', 'DELETE', 'delete', 'Delete', 'dELETE', 'PUT', 'pUt'];
 const MORE_METHODS = ['POST', 'post', 'LIST', 'DELETES', 'DELET', 'DELETE_', 'X-DELETE', 'options'];
-const PATHS = ['/', '/admin/x', '/admin/open', '/ADMIN/x'];
+const PATHS = ['/', '/admin/x', '/admin/open', '/ADMIN/x', '/admin;a/x%3a', '/admin/open/'];
 
 const toMesh = (back: (port: number) => string): string => {
   const toPort = (port: number): string =>

@@ -1,5 +1,7 @@
 import { type Cancel, type Clock, systemClock, systemUptime } from '../../src/base/index.js';
 
+const STEP_MS = 1_000;
+
 interface Timer {
   readonly dueAtMs: number;
   readonly callback: () => void;
@@ -33,8 +35,15 @@ export class ForwardClock implements Clock {
     };
   }
 
-  /** Timers that are due by then fire before it returns, in their order. */
+  /**
+   * Timers that are due by then fire before it returns, in their order; by the second, so that
+   * those that are set meanwhile come as well.
+   */
   putForward(ms: number): void {
+    for (let leftMs = ms; leftMs > 0; leftMs -= STEP_MS) this.#step(Math.min(leftMs, STEP_MS));
+  }
+
+  #step(ms: number): void {
     this.#aheadMs += ms;
     for (const timer of [...this.#timers].sort((a, b) => a.dueAtMs - b.dueAtMs)) {
       // One that fired before it may have cancelled it.

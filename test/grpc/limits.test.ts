@@ -196,7 +196,7 @@ describe('dead peers and stops', () => {
     expect(serverOptions()).toMatchObject({
       'grpc.max_receive_message_length': DEFAULT_DISCOVERY_LIMITS.maxRequestBytes,
       'grpc.keepalive_time_ms': 30_000,
-      'grpc.keepalive_timeout_ms': 10_000,
+      'grpc.keepalive_timeout_ms': 20_000,
     });
   });
 

@@ -57,7 +57,7 @@ export interface TestMesh {
   /** Address at which `caller`'s application reaches `callee`. */
   outboundAddress(caller: string, callee: string): Promise<string>;
   /** Key, chain and trust anchors of a client that has no sidecar. */
-  certificate(service: string): Promise<{ key: string; cert: string; ca: string }>;
+  certificate(service: string, ttlMs?: number): Promise<{ key: string; cert: string; ca: string }>;
   token(service: string, options?: { instance?: string; ttlMs?: number }): Promise<string>;
   stop(): Promise<void>;
   start(): Promise<void>;
@@ -244,7 +244,7 @@ export async function startMesh(harness: Harness, options: TestMeshOptions): Pro
       if (entry === undefined) throw new Error(`no address for "${callee}"`);
       return entry.address;
     },
-    async certificate(name) {
+    async certificate(name, ttlMs = HOUR_MS) {
       const parts = await identity();
       const trustDomain = 'test.example';
       const { authority } = await loadOrCreateAuthority({ ...parts, trustDomain });
@@ -252,7 +252,7 @@ export async function startMesh(harness: Harness, options: TestMeshOptions): Pro
       const leaf = await authority.issueLeaf({
         spiffeId: parseSpiffeId(`spiffe://${trustDomain}/ns/${namespace}/sa/${account}`),
         dnsNames: [],
-        ttlMs: HOUR_MS,
+        ttlMs,
         key: 'ecdsa-p256',
       });
       return { key: leaf.keyPem, cert: leaf.chainPem, ca: authority.trustAnchorsPem };

@@ -54,6 +54,11 @@ test.each(quiet)('says nothing of %s', (_name, text) => {
 
 const DRAINS =
   "\n  hint: to add the first such rule, or to take away the last, drains a port's connections";
+const SPELLINGS =
+  'a path that deny or not names is refused in every spelling but other letter case and double ' +
+  'escapes,';
+const BY_ALLOW =
+  '\n  hint: for an application that reads /A as /a, or %2561 as a, name by allow what it may get';
 const PORT = `${TOP}services:\n  a:\n    ports:\n      1:\n`;
 
 const told: [name: string, text: string, ...problems: string[]][] = [
@@ -167,6 +172,7 @@ const told: [name: string, text: string, ...problems: string[]][] = [
   [
     'rules about paths, at the narrowest scope that has one',
     `${PORT}        protocol: http\n        deny: [{ paths: [/x] }, { not: { paths: [/y] } }]\n`,
+    `mesh.yaml:5:7 services.a.ports.1: note: ${SPELLINGS} at a:1${BY_ALLOW}`,
     'mesh.yaml:5:7 services.a.ports.1: note: rules look at paths, which are therefore normalised ' +
       `at a:1${DRAINS}`,
   ],
@@ -174,6 +180,7 @@ const told: [name: string, text: string, ...problems: string[]][] = [
     'escaped slashes that are forwarded past rules about paths',
     `${PORT}        protocol: http\n        escapedSlashes: forward\n` +
       '        deny: [{ paths: [/x] }]\n',
+    `mesh.yaml:5:7 services.a.ports.1: note: ${SPELLINGS} at a:1${BY_ALLOW}`,
     'mesh.yaml:5:7 services.a.ports.1: note: rules look at paths, which are therefore normalised ' +
       `at a:1${DRAINS}`,
     'mesh.yaml:7:9 services.a.ports.1.escapedSlashes: warning: escaped slashes are forwarded ' +
@@ -208,6 +215,7 @@ const told: [name: string, text: string, ...problems: string[]][] = [
     'paths of a wider scope at tcp ports',
     `${TOP}allow: [{ from: ["*"], paths: [/] }]\ndeny: [{ paths: [/x] }]\nservices: { a: { ` +
       `ports: { 1: tcp, 2: http, 3: tcp } } }`,
+    `mesh.yaml:1:1: note: ${SPELLINGS} at a:2${BY_ALLOW}`,
     `mesh.yaml:1:1: note: rules look at paths, which are therefore normalised at a:2${DRAINS}`,
     'mesh.yaml:2:9 allow[0]: warning: a rule with methods or paths has no effect on tcp ' +
       'ports: a:1, a:3',

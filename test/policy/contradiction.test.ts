@@ -39,6 +39,7 @@ const never: [rule: string, field: string, what: string][] = [
   ],
   ['{ from: [web], paths: [/a/b], not: { paths: ["/a/*"] } }', 'paths', 'all of its paths'],
   ['{ from: [web], paths: ["/a/*"], not: { paths: ["/a*"] } }', 'paths', 'all of its paths'],
+  ['{ from: [web], paths: [/a/], not: { paths: [/a] } }', 'paths', 'all of its paths'],
   ['{ from: [web], not: { paths: ["*"] } }', 'paths', 'everything'],
 ];
 

@@ -47,7 +47,7 @@ const rules = fc.record(
 const IDS = ['ns/default/sa/a', 'ns/default/sa/b', 'ns/ns/sa/c', 'ns/other/sa/d'];
 const CALLERS = [undefined, ...IDS.map((path) => `spiffe://${trustDomain}/${path}`)];
 const REQUESTS = ['GET', 'POST', 'get', 'LIST'].flatMap((method) =>
-  ['/', '/x', '/x/y', '/z/y', '/x/1'].map((path) => ({ method, path })),
+  ['/', '/x', '/x/', '/x/y', '/z/y', '/x/1'].map((path) => ({ method, path })),
 );
 
 describe('a change of rules that takes something away', () => {

@@ -110,12 +110,15 @@ function oraclePermits(docs: ScopeDoc[], request: AccessRequest): boolean {
   const lists = docs.slice(deciding).flatMap(({ allow }) => (allow === undefined ? [] : [allow]));
   const end = lists.findIndex((list) => !list.includes('inherit'));
   const applying = end < 0 ? lists : lists.slice(0, end + 1);
-  return applying.flat().some((entry) => entry !== 'inherit' && oracleMatches(entry, request));
+  return applying
+    .flat()
+    .some((entry) => entry !== 'inherit' && oracleMatches(entry, request, 'grants'));
 }
 
 function oracleMatches(
   entry: RuleDoc,
   { spiffeId, method = '', path = '' }: AccessRequest,
+  effect: 'grants' | 'takes',
 ): boolean {
   const isFrom = (from: string): boolean => {
     if (from === 'anyone') return true;
@@ -124,9 +127,10 @@ function oracleMatches(
     if (from === 'ns/*') return spiffeId === idOf('ns', 'c');
     return spiffeId === (from === 'ns/c' ? idOf('ns', 'c') : idOf('default', from));
   };
-  const isPath = (pattern: string): boolean =>
+  /** What takes away takes `/x/` for `/x`: path-spellings.test.ts. */
+  const isPath = (pattern: string, takes: boolean): boolean =>
     ({
-      '/x': path === '/x',
+      '/x': path === '/x' || (takes && path === '/x/'),
       '/x/*': path === '/x' || path.startsWith('/x/'),
       '*y': path.endsWith('y'),
       '*': true,
@@ -135,9 +139,9 @@ function oracleMatches(
   return (
     entry.from.some(isFrom) &&
     (entry.methods?.includes(method) ?? true) &&
-    (entry.paths?.some(isPath) ?? true) &&
+    (entry.paths?.some((one) => isPath(one, effect === 'takes')) ?? true) &&
     !(entry.not?.from?.some(isFrom) ?? false) &&
-    !(entry.not?.paths.some(isPath) ?? false)
+    !(entry.not?.paths.some((one) => isPath(one, effect === 'grants')) ?? false)
   );
 }
 
@@ -169,7 +173,7 @@ test('a deny rule of any scope refuses what it matches, and nothing else changes
         'callee:80',
       );
       for (const request of REQUESTS) {
-        const expected = !oracleMatches(deny, request) && oraclePermits(docs, request);
+        const expected = !oracleMatches(deny, request, 'takes') && oraclePermits(docs, request);
         expect(decideAccess(access, request).allowed).toBe(expected);
         if (expected) expect(mayPass(access, request)).toBe(true);
       }

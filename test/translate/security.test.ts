@@ -264,6 +264,18 @@ describe('TLS', () => {
   });
 });
 
+describe('sessions of TLS', () => {
+  it('are resumed by no server: a resumed one outlives its certificate (decision 034)', () => {
+    const contexts = all('DownstreamTlsContext');
+    expect(values(contexts, 'disable_stateless_session_resumption')).toEqual(new Set([true]));
+    expect(values(contexts, 'disable_stateful_session_resumption')).toEqual(new Set([true]));
+  });
+
+  it('are resumed by no client', () => {
+    expect(values(all('UpstreamTlsContext'), 'max_session_keys')).toEqual(new Set([0]));
+  });
+});
+
 describe('listeners', () => {
   const listeners = some(workloads.flatMap(({ sent }) => sent.listeners));
 
@@ -375,6 +387,13 @@ describe('HTTP', () => {
   });
 });
 
+const FILTERS = [
+  'countersign.deny',
+  'countersign.allow',
+  'envoy.filters.http.header_mutation',
+  'envoy.filters.http.router',
+];
+
 describe('rules', () => {
   it('the base of the allow filter refuses everything, that of the deny filter nothing', () => {
     const filters = objects('http_filters').flatMap((one) => one['http_filters'] as JsonObject[]);
@@ -394,7 +413,7 @@ describe('rules', () => {
       (one['http_filters'] as JsonObject[]).map(({ name }) => name),
     );
     for (const list of names) {
-      expect(list).toEqual(['countersign.deny', 'countersign.allow', 'envoy.filters.http.router']);
+      expect(list).toEqual(FILTERS);
     }
     const chains = objects('config_discovery').map(({ name }) => String(name).split(':')[0]);
     expect(new Set(chains)).toEqual(new Set(['countersign.deny', 'countersign.allow']));

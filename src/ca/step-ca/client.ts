@@ -85,6 +85,8 @@ export class StepCaClient {
       keepAlive: true,
       maxSockets: MAX_SOCKETS,
       timeout: IDLE_MS,
+      // A resumed session would outlive the certificate of the CA that it was made with.
+      maxCachedSessions: 0,
       ca: options.rootsPem,
       rejectUnauthorized: true,
       minVersion: 'TLSv1.2',

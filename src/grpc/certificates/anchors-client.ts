@@ -27,7 +27,7 @@ type Watch = (request: object, metadata: Metadata) => ClientReadableStream<{ pem
 
 const RETRY_MS = 5_000;
 /** A server that vanished without a word is noticed within about this. */
-const KEEPALIVE = { 'grpc.keepalive_time_ms': 30_000, 'grpc.keepalive_timeout_ms': 5_000 };
+const KEEPALIVE = { 'grpc.keepalive_time_ms': 30_000, 'grpc.keepalive_timeout_ms': 20_000 };
 const PROTO = 'countersign/trust-anchors.proto';
 const METHOD = 'Watch';
 

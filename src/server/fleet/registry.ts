@@ -4,7 +4,7 @@
 // emptying anybody's endpoints; the table is stored, and after a start every endpoint has the grace
 // to come back.
 import { z } from 'zod';
-import { type Clock, Listeners, MINUTE_MS, Watch } from '../../base/index.js';
+import { afterRunning, type Clock, Listeners, MINUTE_MS, Watch } from '../../base/index.js';
 import type { JsonStore } from '../../data/index.js';
 import type { ServiceName } from '../../policy/index.js';
 import { isNodeId, type NodeId } from '../../spiffe/index.js';
@@ -225,11 +225,12 @@ export class SidecarRegistry {
 
   #startGrace(held: Held, graceMs: number): void {
     held.cancelGrace?.();
-    held.cancelGrace = this.#options.clock.after(graceMs, () => {
+    const callback = (): void => {
       if (this.#held.get(held) !== held || held.streams > 0) return;
       this.#rivals.gone(held);
       this.#remove(held);
-    });
+    };
+    held.cancelGrace = afterRunning({ clock: this.#options.clock, delayMs: graceMs, callback });
   }
 
   #serving(): Held[] {

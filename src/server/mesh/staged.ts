@@ -2,7 +2,7 @@
 // killed goes on with it; the next one begins when nobody is waited for any more. After a deadline
 // those who are mute stop counting. The rollout of a mesh and the change of root are both such
 // changes: what a stage is, whom it waits for and what follows is theirs to say.
-import { type Cancel, type Clock, SECOND_MS } from '../../base/index.js';
+import { afterRunning, type Cancel, type Clock, SECOND_MS } from '../../base/index.js';
 
 /** How long a mute sidecar can hold a stage back. */
 export const STAGE_DEADLINE_MS = 30 * SECOND_MS;
@@ -127,10 +127,12 @@ export class Staged<S> {
   }
 
   #wait(stage: S): void {
-    const cancel = this.#options.clock.after(STAGE_DEADLINE_MS, () => {
+    const callback = (): void => {
       this.#set({ kind: 'waiting', stage, isOverdue: true, cancel: () => undefined });
       this.advance();
-    });
+    };
+    const { clock } = this.#options;
+    const cancel = afterRunning({ clock, delayMs: STAGE_DEADLINE_MS, callback });
     this.#set({ kind: 'waiting', stage, isOverdue: false, cancel });
     this.#options.onEnter(stage);
   }

@@ -110,13 +110,16 @@ function toXdsCluster(options: BootstrapOptions): Cluster {
   };
 }
 
+/** A server that is busy with a large mesh, or whose machine is, loses no sidecar by it. */
+const ANSWER_TIMEOUT = { seconds: 20 };
+
 function toHttpOptions(token: TokenSource | undefined): Any {
   return toAny(
     'envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
     envoy.extensions.upstreams.http.v3.HttpProtocolOptions.encode({
       explicitHttpConfig: {
         http2ProtocolOptions: {
-          connectionKeepalive: { interval: { seconds: 30 }, timeout: { seconds: 5 } },
+          connectionKeepalive: { interval: { seconds: 30 }, timeout: ANSWER_TIMEOUT },
         },
       },
       httpFilters: token?.kind === 'file' ? toTokenFilters(token.sdsPath) : [],
@@ -171,6 +174,8 @@ function toXdsTls(options: BootstrapOptions): Cluster['transportSocket'] {
       'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
       tls.UpstreamTlsContext.encode({
         sni: xdsServerName,
+        // A resumed session would outlive the certificate that it was made with (decision 034).
+        maxSessionKeys: { value: 0 },
         commonTlsContext: {
           tlsParams: { tlsMinimumProtocolVersion: version, tlsMaximumProtocolVersion: version },
           tlsCertificateSdsSecretConfigs:

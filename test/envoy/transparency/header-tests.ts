@@ -3,8 +3,8 @@ import { answer, OK, request, type Way } from './case.js';
 import type { Http1Walk } from './http1-walk.js';
 import { call, type Http2Walk } from './http2-walk.js';
 
-const FORGED = 'URI=spiffe://test.example/ns/default/sa/forged';
-const SPELLINGS = [
+export const FORGED = 'URI=spiffe://test.example/ns/default/sa/forged';
+export const SPELLINGS = [
   'x-forwarded-client-cert',
   'x_forwarded_client_cert',
   'X-Forwarded_Client-Cert',

@@ -46,11 +46,19 @@ export class Http1Walk {
 
   /** The headers of one request as the application got them. */
   async arrived(way: Way, headers: readonly string[]): Promise<readonly string[]> {
+    const { requests } = await this.exchange(way, request('GET /', headers));
+    return requests[0]?.headers ?? [];
+  }
+
+  /** One request and its answer, as they arrived; the request once more where it is tried again. */
+  async exchange(way: Way, sent: string, answered = OK): Promise<Omit<Observed, 'tunnelled'>> {
     const recorder = this.#recorder(way, PORTS.open);
-    recorder.play({ answers: [[{ on: 'request' }, { send: OK }]] });
-    const send = [request('GET /', headers)];
-    await rawCall({ ...(await this.shared.called(way, PORTS.open)), send, methods: ['GET'] });
-    return recorder.requests[0]?.headers ?? [];
+    const answer = [{ on: 'request' as const }, { send: answered }];
+    recorder.play({ answers: [answer, answer, answer, answer] });
+    const methods = [sent.split(' ')[0] ?? ''];
+    const called = await this.shared.called(way, PORTS.open);
+    const { answers, cut } = await rawCall({ ...called, send: [sent], methods });
+    return { requests: recorder.requests, answers, cut };
   }
 
   /**

@@ -136,7 +136,7 @@ async function startApp(at: Place): Promise<App> {
       body += bytes.toString('latin1');
     });
     stream.on('trailers', (given) => {
-      trailers = plain(given);
+      trailers = Object.fromEntries(Object.entries(given));
     });
     stream.on('end', () => {
       request = { headers: plain(headers), body, trailers };
@@ -181,7 +181,7 @@ export async function call(
       answered = plain(given);
     });
     stream.on('trailers', (given: IncomingHttpHeaders) => {
-      ended = plain(given);
+      ended = Object.fromEntries(Object.entries(given));
     });
     stream.on('data', (bytes: Buffer) => {
       text += bytes.toString('latin1');

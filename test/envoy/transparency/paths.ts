@@ -79,6 +79,49 @@ const EITHER: [path: string, outcome: string][] = [
   ['/v1/../v2', '403'],
 ];
 
+/** Of paths that the rules of both ports take away, and of some that they don't. */
+const SPELLINGS: [spelling: string, outcome: string][] = [
+  ...[':', '%3A', '%3a'].map((colon): [string, string] => [`/v1/users${colon}reset`, '403']),
+  ...[
+    "/v1/a@,+=$!&'()b",
+    '/v1/a%40%2C%2B%3D%24%21%26%27%28%29b',
+    "/v1/a%40,%2b=%24!%26'(%29b",
+    '/v1/caf%C3%A9',
+    '/v1/caf%c3%a9',
+    '/v1/caf%C3%a9',
+    '/v1/%75sers%3Areset/',
+    '/v1/users:reset/',
+    '/v1/users:reset;v=1',
+    '/v1/users:reset;',
+    '/v1/users:reset%3Bv=1',
+    '/v1;a=1/users%3areset;b?c=d',
+    '/v1/;x/secret',
+    '/;x/v1/secret',
+    '/v1/secret//;x/',
+    '/v1/x/;y/hidden/z',
+    '/v1/list.bak',
+    '/v1/list.bak;x',
+    `${LONG}a%3ab`,
+    `${LONG.replaceAll('segment', 'segment;x')}a:b`,
+    '/v1/admin;x/users',
+    '/v1;x/admin/users',
+    '/v1/..;/v2',
+    '/v1/..;x=1/admin',
+    '/v1/.;/secret',
+    '/v1/%2e%2e;/v2',
+    '/v1/..%3B/v2',
+    '/v1/x/..%3b',
+  ].map((path): [string, string] => [path, '403']),
+  ['/v1/users%253Areset', '200 /v1/users%253Areset'],
+  ['/v1/users:resets', '200 /v1/users:resets'],
+  ['/v1/users:reset/x', '200 /v1/users:reset/x'],
+  ['/v1/caf%C3%A8', '200 /v1/caf%C3%A8'],
+  ['/v1/a;b=1/list', '200 /v1/a;b=1/list'],
+  ['/v1/;jsessionid=7', '200 /v1/;jsessionid=7'],
+  ['/v1/a|b^c{d}"e', '200 /v1/a%7Cb%5Ec%7Bd%7D%22e'],
+  ['/v1/caf\u00c3\u00a9', '400'],
+];
+
 const ESCAPED: [path: string, rejected: string, forwarded: string][] = [
   ['/v1/a%2Fb', '400', '200 /v1/a%2Fb'],
   ['/v1/a%5cb', '400', '200 /v1/a%5cb'],
@@ -152,6 +195,21 @@ export function pathTests(calls: () => PathCalls): void {
       ]);
     }
   }, 60_000);
+}
+
+export function spellingTests(calls: () => PathCalls): void {
+  test('a path that a rule takes away is reached by no spelling of it', async () => {
+    const wrong: string[] = [];
+    for (const [way, address] of calls().ways()) {
+      for (const port of [PATHS.looked, PATHS.forward]) {
+        for (const [path, wanted] of SPELLINGS) {
+          const got = await calls().outcome(address, port, path);
+          if (got !== wanted) wrong.push(`${way} ${port} ${path}: ${got}, not ${wanted}`);
+        }
+      }
+    }
+    expect(wrong).toEqual([]);
+  }, 30_000);
 }
 
 /** A connection on which one request follows another. */

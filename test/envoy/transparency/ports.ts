@@ -12,7 +12,9 @@ const RULES = `
         allow:
           - { from: [anyone], paths: [/v1/*], not: { paths: [/v1/admin/*] } }
           - { from: [anyone], paths: ["/items/{*}/price", "${LONG}{*}"] }
-        deny: [ { paths: [/v1/secret, "/v1/{*}/hidden/{**}"] } ]
+        deny:
+          - paths: [/v1/secret, "/v1/{*}/hidden/{**}", "/v1/users:reset", "/v1/caf%C3%A9"]
+          - paths: ["*.bak", "/v1/a@,+=$!&'()b", "${LONG}a:b"]
 `;
 
 /** The ports of `PATHS` as mesh.yaml has them; `later`: rules of the last. */

@@ -12,7 +12,8 @@ import { Http1Walk } from './http1-walk.js';
 import { HTTP2_CASES } from './http2-cases.js';
 import { Http2Walk } from './http2-walk.js';
 import { type SharedMesh, startSharedMesh } from './mesh.js';
-import { PathCalls, pathTests } from './paths.js';
+import { ownWordsOfCallsTests, ownWordsTests } from './own-words.js';
+import { PathCalls, pathTests, spellingTests } from './paths.js';
 import { requestCases } from './requests.js';
 import { Unread, unreadTests } from './unread.js';
 
@@ -73,10 +74,15 @@ await describeEnvoy('transparency', {}, ({ binary }) => {
     });
 
     headerTests(way, () => http1);
+    ownWordsTests(way, () => http1);
+    ownWordsOfCallsTests(way, () => http2);
     largeFieldTests(way, () => http1);
     channelTests(way, () => http2);
   });
 
   describe('streams that nobody reads', () => unreadTests(() => unread));
-  describe('paths that rules look at', () => pathTests(() => paths));
+  describe('paths that rules look at', () => {
+    pathTests(() => paths);
+    spellingTests(() => paths);
+  });
 });
