@@ -26,6 +26,7 @@ import {
   createGrpcServer,
   createRefusalLog,
   type HostPort,
+  JoinTurns,
   NodeIssuers,
   type Sidecar,
   XdsPort,
@@ -87,7 +88,7 @@ function createAuthenticator(parts: Parts): Authenticator {
   state.dataWatch.onChange(() => issuers.check());
   const owners = new CertificateOwners(state.dataDir, clock);
   return new Authenticator({
-    ...{ clock, refusals, site },
+    ...{ clock, refusals, site, turns: new JoinTurns(clock) },
     tokens: state.tokens,
     issuers,
     ownerOf: async (serialHex) => {

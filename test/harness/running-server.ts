@@ -9,7 +9,7 @@ import { type Authority, type Leaf, loadAuthority } from '../../src/ca/index.js'
 import { loadOrCreateAnchorPem } from '../../src/ca/xds/index.js';
 import { type DataDir, openDataDir } from '../../src/data/index.js';
 import { countersign } from '../../src/gen/wire.js';
-import { type RunningServer, startServer } from '../../src/server/index.js';
+import { type RunningServer, type ServerOptions, startServer } from '../../src/server/index.js';
 import type { ServerStatus } from '../../src/server/status/index.js';
 import { parseSpiffeId } from '../../src/spiffe/index.js';
 import { TYPE_URLS } from '../../src/xds/index.js';
@@ -58,6 +58,7 @@ export interface TestServer {
 export async function startTestServer(
   services: string,
   of?: Pick<TestServer, 'dir'>,
+  changes: Partial<ServerOptions> = {},
 ): Promise<TestServer> {
   const dir = of?.dir ?? (await mkdtemp(join(tmpdir(), 'countersign-server-')));
   const meshPath = join(dir, 'mesh.yaml');
@@ -68,7 +69,8 @@ export async function startTestServer(
   const logger = { debug: to('debug'), info: to('info'), warn: to('warn'), error: to('error') };
   const any = { host: '127.0.0.1', port: 0 };
   const dataPath = join(dir, 'data');
-  const server = await startServer({ meshPath, dataPath, xds: any, admin: any, logger });
+  const where = { meshPath, dataPath, xds: any, admin: any };
+  const server = await startServer({ ...where, logger, ...changes });
   const dataDir = await openDataDir({ path: dataPath, lock: false });
   const identity = { dataDir, clock: systemClock, random: systemRandom };
   const authority = await loadAuthority(identity);

@@ -235,3 +235,23 @@ test('a token is good for the addresses that it is bound to, and pushes off a cl
     { code: 'address-refused', service: 'web' },
   ]);
 });
+
+test('a service that is full is said, and who is refused for it', async () => {
+  await running.close();
+  running = await startTestServer(TWO, undefined, {
+    maxInstances: { perService: 1, perCredential: 500 },
+  });
+  keys = await createTokenKeys(running.identity);
+  const { token, id } = sign('web');
+  await joinAs('web~a', token);
+  expect(await running.refusal('web~b', { token })).toMatchObject({
+    code: 8,
+    details: 'expected at most 1 sidecars of service "web" at once',
+  });
+  const { refused, warnings } = await running.status();
+  expect(refused).toMatchObject([{ code: 'instance-limit', claim: 'web~b', tokenId: id }]);
+  expect(refused[0]?.hint).toContain('--max-instances');
+  expect(warnings.map(({ text }) => text)).toEqual([
+    'service "web" has as many sidecars as it may have at once: new ones are refused',
+  ]);
+});

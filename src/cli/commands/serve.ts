@@ -89,13 +89,17 @@ export function define(command: Command, context: Context): void {
 }
 
 function countOption(name: string, description: string, fallback: number): Option {
-  return new Option(`${name} <n>`, description).default(fallback).argParser(
-    reader({
-      name,
-      expected: 'a number from 1 to 1000000',
-      read: (text) => (/^[1-9]\d{0,5}$|^1000000$/.test(text) ? Number(text) : undefined),
-    }),
-  );
+  const env = `COUNTERSIGN_${name.slice(2).toUpperCase().replaceAll('-', '_')}`;
+  return new Option(`${name} <n>`, description)
+    .env(env)
+    .default(fallback)
+    .argParser(
+      reader({
+        name,
+        expected: 'a number from 1 to 1000000',
+        read: (text) => (/^[1-9]\d{0,5}$|^1000000$/.test(text) ? Number(text) : undefined),
+      }),
+    );
 }
 
 function applyOption(): Option {

@@ -46,7 +46,7 @@ export class Admission {
   constructor(options: AdmissionOptions) {
     this.#options = options;
     this.#places = new Places(options.maxInstances ?? DEFAULT_INSTANCE_LIMITS);
-    options.registry.freed.add(() => this.lookSoon());
+    options.registry.freed.add(() => this.#lookSoon());
   }
 
   /** It has proved who it is. */
@@ -97,8 +97,29 @@ export class Admission {
     }
   }
 
+  /** Services may have their first port now, or none any more. */
+  meshChanged(): void {
+    const { members, registry } = this.#options;
+    for (const { stream } of members) {
+      try {
+        const displaced = registry.serve(toEntry(stream), this.#serves(stream));
+        for (const sidecar of displaced) this.#displace(sidecar, stream.auth);
+      } catch (error) {
+        // It comes back by itself, and waits.
+        const holder = this.#holderOf(stream);
+        registry.evict((entry) => toKey(entry) === toKey(stream.auth));
+        this.#refuse(stream, error, holder);
+      }
+    }
+    this.#lookSoon();
+  }
+
+  #serves({ auth }: SidecarStream): boolean {
+    return (this.#options.mesh().services.get(auth.service)?.ports.length ?? 0) > 0;
+  }
+
   /** An address may be free, or need not be anybody's. */
-  lookSoon(): void {
+  #lookSoon(): void {
     if (this.#waiting.size === 0) return;
     this.#cancelLook ??= this.#options.clock.after(0, () => this.#look());
   }
@@ -119,10 +140,8 @@ export class Admission {
 
   /** @throws MeshError address-in-use, instance-limit */
   #enter(stream: SidecarStream): void {
-    const { registry, mesh } = this.#options;
-    const ports = mesh().services.get(stream.auth.service)?.ports.length ?? 0;
     this.#places.assertRoom(stream.auth);
-    const displaced = registry.open(toEntry(stream), ports > 0);
+    const displaced = this.#options.registry.open(toEntry(stream), this.#serves(stream));
     this.#places.take(stream.auth);
     for (const sidecar of displaced) this.#displace(sidecar, stream.auth);
   }

@@ -137,7 +137,7 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
 
   /** After a change of the mesh: leaves follow their services' identity and settings. */
   renewLeaves(): void {
-    this.#admission.lookSoon();
+    this.#admission.meshChanged();
     for (const member of this.#options.members) this.#prepare(member);
   }
 

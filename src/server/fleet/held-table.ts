@@ -17,7 +17,7 @@ export function toKey({ node, address }: SidecarKey): string {
 export interface Held extends SidecarKey {
   readonly service: ServiceName;
   readonly proof: AddressProof;
-  readonly serves: boolean;
+  serves: boolean;
   unbound: readonly string[];
   /** Streams of this node that are open. */
   streams: number;

@@ -76,16 +76,7 @@ export class SidecarRegistry {
   async restore(): Promise<void> {
     for (const entry of (await this.#options.store.read()) ?? []) {
       if (!this.#isPossible(entry)) continue;
-      const held: Held = {
-        ...entry,
-        proof: entry.proof ?? 'claimed',
-        serves: entry.serves ?? true,
-        unbound: entry.unbound ?? [],
-        streams: 0,
-        isStored: true,
-        ready: true,
-        cancelGrace: undefined,
-      };
+      const held = toHeld(entry);
       this.#held.set(held);
       this.#startGrace(held, START_GRACE_MS);
     }
@@ -125,6 +116,19 @@ export class SidecarRegistry {
       cancelGrace: undefined,
     });
     this.#publish();
+    return displaced;
+  }
+
+  /**
+   * The mesh has changed: the service has a port now, or none any more.
+   * @returns and throws as `open` does
+   */
+  serve(entry: RegistryEntry, serves: boolean): readonly SidecarKey[] {
+    const held = this.#held.get(entry);
+    if (held === undefined || held.serves === serves) return [];
+    const displaced = serves ? this.#rivals.displacedBy(entry) : [];
+    held.serves = serves;
+    for (const other of displaced) this.#remove(other);
     return displaced;
   }
 
@@ -251,6 +255,20 @@ export class SidecarRegistry {
       });
     this.#options.store.write(entries).catch(this.#options.onStoreError);
   }
+}
+
+/** As it was stored. */
+function toHeld(entry: RegistryEntry): Held {
+  return {
+    ...entry,
+    proof: entry.proof ?? 'claimed',
+    serves: entry.serves ?? true,
+    unbound: entry.unbound ?? [],
+    streams: 0,
+    isStored: true,
+    ready: true,
+    cancelGrace: undefined,
+  };
 }
 
 /** By service, ordered by address; where nothing changed for a service, its list of before. */

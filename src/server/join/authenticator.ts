@@ -5,11 +5,13 @@ import type { Caller, Peer } from '../../grpc/index.js';
 import type { Mesh } from '../../policy/index.js';
 import type { TokenKeys } from '../../tokens/index.js';
 import { FailureLimit } from './failure-limit.js';
+import { toFingerprint } from './fingerprint.js';
 import { isProved, type Party, toClaim } from './party.js';
 import { authenticateCaller, type OwnerOf, type Proof, type TokenIssuers } from './proof.js';
 import type { Refusals } from './refusals.js';
 import { type AuthenticateOptions, authenticateSidecar, type Sidecar } from './sidecar.js';
 import type { SidecarSite } from './sidecar-site.js';
+import type { JoinTurns } from './turns.js';
 
 export interface AuthenticatorOptions {
   readonly clock: Clock;
@@ -21,6 +23,8 @@ export interface AuthenticatorOptions {
   readonly mesh: () => Mesh;
   readonly refusals: Pick<Refusals, 'note'>;
   readonly site?: SidecarSite;
+  /** In which sidecars join; absent: at once. */
+  readonly turns?: Pick<JoinTurns, 'run'>;
   /** @throws MeshError where who has proved this is shut out all the same */
   readonly assertAdmitted: (proved: Sidecar | Proof) => void;
 }
@@ -53,13 +57,18 @@ export class Authenticator {
     return this.#guard({
       caller: peer,
       claim: toClaim(peer.node.id),
-      authenticate: (options) => authenticateSidecar(peer, options),
+      authenticate: (options) => this.#inTurn(peer, () => authenticateSidecar(peer, options)),
     });
   }
 
   /** Whose call it is. @throws MeshError what `authenticateCaller` throws; resource-limit */
   caller(caller: Caller): Promise<Proof> {
     return this.#guard({ caller, authenticate: (options) => authenticateCaller(caller, options) });
+  }
+
+  #inTurn<T>(caller: Caller, work: () => Promise<T>): Promise<T> {
+    const { turns } = this.#options;
+    return turns === undefined ? work() : turns.run(toFingerprint(caller), work);
   }
 
   async #guard<T extends Sidecar | Proof>({ caller, claim, authenticate }: Guarded<T>): Promise<T> {

@@ -12,6 +12,7 @@ import { type Clock, MeshError, RateLimit } from '../../base/index.js';
 import type { Caller } from '../../grpc/index.js';
 import { TOKEN_ISSUER } from '../../tokens/index.js';
 import { toToken } from './bearer.js';
+import { toFingerprint } from './fingerprint.js';
 import { peekToken } from './peek-token.js';
 
 /** Failures of one credential at once. */
@@ -102,12 +103,6 @@ function tooOften(most: string): MeshError {
   return new MeshError('resource-limit', `expected at most ${most}`, {
     hint: 'something keeps trying a bad credential: see the other refusals of its address',
   });
-}
-
-/** The two parts apart: neither may be taken for a piece of the other. */
-function toFingerprint({ authorization = '', certificate = new Uint8Array() }: Caller): string {
-  const hash = createHash('sha256').update(`${Buffer.byteLength(authorization)}\n`);
-  return hash.update(authorization).update(certificate).digest('base64');
 }
 
 /** Whose failures count together; undefined where what was shown is cheap to look at. */

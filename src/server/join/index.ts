@@ -9,4 +9,5 @@ export { createRefusalLog } from './refusal-log.js';
 export { type Refusal, Refusals, type RefusalView, type Refused } from './refusals.js';
 export { ADDRESS_PROOFS, type AddressProof, type Sidecar } from './sidecar.js';
 export type { SidecarSite } from './sidecar-site.js';
+export { JoinTurns } from './turns.js';
 export { createGrpcServer, type HostPort, toListenError, XdsPort } from './xds-port.js';

@@ -40,6 +40,7 @@ function setUp(maxInstances?: InstanceLimits) {
   members.refused.add((one) => void refused.push(one));
   const shutOut = new Set<string>();
   const drained: string[] = [];
+  const world = { mesh: MESH };
   const fleet = new Fleet({
     ...{ clock, logger: recordingLogger(), members, leaves, registry },
     publisher: { toPublication: () => ({ snapshot: SNAPSHOT, unplaced: [] }), forget: () => {} },
@@ -48,14 +49,14 @@ function setUp(maxInstances?: InstanceLimits) {
       has: (node) => node === 'cache~drained',
       end: async (node) => drained.push(node) > 0,
     },
-    mesh: () => MESH,
+    mesh: () => world.mesh,
     maxInstances,
     assertAdmitted: ({ node }) => {
       if (shutOut.has(node)) throw SHUT_OUT;
     },
   });
   return {
-    ...{ clock, registry, members, fleet, shutOut, drained },
+    ...{ clock, registry, members, fleet, shutOut, drained, world },
     async join(service: string, changes: Partial<Sidecar> = {}): Promise<FakeStream> {
       const peer = new FakeStream(fakeSidecar(service, AT, changes));
       fleet.onConnect(peer.stream);
@@ -228,4 +229,31 @@ it('a token of one instance lets in a few at most', async () => {
   );
   const closed = (await Promise.all(opened)).flatMap((peer) => peer.closed ?? []);
   expect(closed).toMatchObject([{ code: 'instance-limit' }]);
+});
+
+it('a service that gets its first port has no address of another by that', async () => {
+  const { join, take, world, fleet, called, refusals } = setUp();
+  const first = meshOf('{ trustDomain: shop.example, services: { web: {}, cache: {} } }');
+  world.mesh = first;
+  const [web, cache] = [await join('web'), await join('cache')];
+  world.mesh = MESH;
+  fleet.renewLeaves();
+  take(web);
+  expect([web.closed, cache.closed, called()]).toEqual([
+    undefined,
+    expect.objectContaining({ code: 'address-in-use' }),
+    ['web'],
+  ]);
+  expect(refusals()).toEqual([[CACHE, 'address-in-use', WEB]]);
+});
+
+it('who waits for an address is let in when its holder has no port any more', async () => {
+  const { join, world, fleet, pass, keptOut } = setUp();
+  await join('web');
+  await join('cache');
+  world.mesh = meshOf(`trustDomain: shop.example
+services: { web: {}, cache: { ports: { 81: http } } }`);
+  fleet.renewLeaves();
+  await pass(0);
+  expect(keptOut()).toEqual([]);
 });
