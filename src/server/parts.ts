@@ -2,7 +2,7 @@ import type { Clock, Logger } from '../base/index.js';
 import type { OrderDesk } from '../data/orders/index.js';
 import type { CaChange } from './ca/index.js';
 import type { Control } from './control.js';
-import type { Refusals } from './join/index.js';
+import type { Budgets, Connections, Refusals } from './join/index.js';
 import type { State } from './state.js';
 import type { HorizonWatch } from './status/index.js';
 
@@ -16,5 +16,7 @@ export interface Parts {
   /** Undefined where the CA is an outside one. */
   readonly caChange: CaChange | undefined;
   readonly refusals: Refusals;
+  /** What bounds the xDS port's clients. */
+  readonly guards: { readonly budgets: Budgets; readonly connections: Connections };
   readonly orders: Pick<OrderDesk, 'strays'>;
 }

@@ -19,6 +19,7 @@ import {
 } from '../grpc/index.js';
 import { CertificateOwners } from '../leaves/index.js';
 import { hintOf } from '../terminal/index.js';
+import { DISCOVERY_TYPES } from '../translate/index.js';
 import { startSweep } from './ca/index.js';
 import {
   Authenticator,
@@ -44,14 +45,20 @@ export async function serveXds(
   parts: Parts,
   closers: Closers,
 ): Promise<HostPort> {
-  const { state, control, clock, logger } = parts;
-  const server = createGrpcServer();
+  const { state, control, clock, logger, guards } = parts;
+  const { budgets, connections } = guards;
+  const server = createGrpcServer({
+    beginCall: (origin) => connections.beginCall(origin),
+    openRequest: (origin, end) => budgets.openRequest(origin, end),
+  });
   const refusalLog = createRefusalLog(logger, clock);
   const authenticator = createAuthenticator(parts);
   const discovery = attachDiscovery<Sidecar>(server, {
     clock,
     logger: refusalLog,
     authenticate: (peer) => authenticator.sidecar(peer),
+    types: Object.values(DISCOVERY_TYPES),
+    account: (stream) => budgets.open(stream),
     hooks: control.fleet,
   });
   attachCertificateService(server, authenticator, { parts, closers });
@@ -80,7 +87,8 @@ export async function serveXds(
   return port.listen(address);
 }
 
-function createAuthenticator({ state, control, clock, logger, refusals }: Parts): Authenticator {
+function createAuthenticator(parts: Parts): Authenticator {
+  const { state, control, clock, logger, refusals } = parts;
   const { inForce } = control.rollout;
   const issuers = new NodeIssuers({ issuers: () => inForce.value.nodeIssuers, clock, logger });
   state.dataWatch.onChange(() => issuers.check());
@@ -88,6 +96,7 @@ function createAuthenticator({ state, control, clock, logger, refusals }: Parts)
   return new Authenticator({
     clock,
     refusals,
+    onProved: (caller) => parts.guards.connections.proved(caller),
     tokens: state.tokens,
     issuers,
     ownerOf: async (serialHex) => {
@@ -102,11 +111,12 @@ function createAuthenticator({ state, control, clock, logger, refusals }: Parts)
 
 function openPort(
   grpc: ReturnType<typeof createGrpcServer>,
-  { state, clock, logger, refusals }: Parts,
+  { state, clock, logger, refusals, guards }: Parts,
 ): XdsPort {
   const refusalLog = createRefusalLog(logger, clock);
   return new XdsPort({
     grpc,
+    connections: guards.connections,
     credential: state.credential,
     clientAnchorsPem: () => state.authority.trustAnchorsPem,
     onRefusal: (peer, error) => {

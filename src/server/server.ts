@@ -16,7 +16,8 @@ import { CaChange, IssuerRenewal } from './ca/index.js';
 import { authorityChanged, type Control, createControl, toCaProxies } from './control.js';
 import { followMembers } from './follow-members.js';
 import { followMesh } from './follow-mesh.js';
-import { type HostPort, Refusals } from './join/index.js';
+import { openGuards } from './guards.js';
+import { DEFAULT_OF_ADDRESS, type HostPort, Refusals } from './join/index.js';
 import { toStoredRollout } from './mesh/index.js';
 import { takeOrders } from './orders.js';
 import { passIssuerGate } from './revocation/index.js';
@@ -37,6 +38,8 @@ export interface ServerOptions {
   /** The operator's word that the clock is right, whatever was seen before. */
   readonly isClockRight?: boolean;
   readonly random?: Random;
+  /** How many connections of the xDS port one address may have. */
+  readonly connectionsOfAddress?: number;
   /** Opens the CA's keys, and encrypts what is stored of them; undefined: they lie open. */
   readonly caPassphrase?: string;
 }
@@ -83,7 +86,9 @@ async function compose(options: ServerOptions, closers: Closers): Promise<Runnin
   const horizon = openHorizon(basics);
   const caChange = openCaChange(basics, caPassphrase);
   const orders = await takeOrders({ ...basics, caChange, random }, closers);
-  const parts = { ...basics, horizon, caChange, orders, refusals: new Refusals(clock) };
+  const unguarded = { ...basics, horizon, caChange, orders, refusals: new Refusals(clock) };
+  const ofAddress = options.connectionsOfAddress ?? DEFAULT_OF_ADDRESS;
+  const parts = { ...unguarded, guards: openGuards(unguarded, { ofAddress }, closers) };
   const xdsAddress = await serveXds(options.xds, parts, closers);
   const { members } = control;
   followMembers({ members, roster: state.roster, refusals: parts.refusals }, closers);

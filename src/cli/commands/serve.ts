@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { formatProblem, loadMesh } from '../../policy/index.js';
 import { type RunningServer, startServer } from '../../server/index.js';
+import { DEFAULT_OF_ADDRESS } from '../../server/join/index.js';
 import { MeshProblems } from '../../server/mesh/index.js';
 import { type Context, writeLine } from '../../terminal/index.js';
 import { toDefaultData } from '../default-data.js';
@@ -28,6 +29,7 @@ interface ServeOptions {
   readonly logLevel: LogLevel;
   readonly caPassphraseFile?: string;
   readonly clockOk?: boolean;
+  readonly connectionsPerAddress?: number;
 }
 
 export function define(command: Command, context: Context): void {
@@ -66,6 +68,7 @@ export function define(command: Command, context: Context): void {
     )
     .addOption(applyOption())
     .addOption(caPassphraseOption())
+    .addOption(connectionsOption())
     .option('--clock-ok', 'the time of day is right, whatever was seen before')
     .addOption(
       new Option('--log-level <level>', 'what is logged to stderr')
@@ -75,6 +78,18 @@ export function define(command: Command, context: Context): void {
     )
     .addHelpText('after', toExample('countersign serve --mesh mesh.yaml'))
     .action((options: ServeOptions) => serve(options, context));
+}
+
+function connectionsOption(): Option {
+  const read = reader({
+    name: '--connections-per-address',
+    expected: 'a number above 0',
+    read: (text) => (/^[1-9]\d{0,5}$/.test(text) ? Number(text) : undefined),
+  });
+  return new Option('--connections-per-address <n>', 'how many sidecars may share an address')
+    .env('COUNTERSIGN_CONNECTIONS_PER_ADDRESS')
+    .default(DEFAULT_OF_ADDRESS)
+    .argParser(read);
 }
 
 function applyOption(): Option {
@@ -111,6 +126,9 @@ async function serve(options: ServeOptions, context: Context): Promise<void> {
       admin: options.admin,
       logger: createLogger(stderr, options.logLevel),
       isClockRight: options.clockOk === true,
+      ...(options.connectionsPerAddress !== undefined && {
+        connectionsOfAddress: options.connectionsPerAddress,
+      }),
     });
     writeLine(stdout, describeAuthority(server.authority, dataPath));
     const [xds, admin] = [server.xdsAddress, server.adminAddress].map(formatHostPort);

@@ -4,9 +4,9 @@
 // keeps guessing burns no CPU and can't shut out sidecars that are known. IPv6 addresses count by
 // /64, of which one host may have all.
 import { createHash } from 'node:crypto';
-import { isIPv6 } from 'node:net';
 import { type Clock, MeshError, RateLimit } from '../../base/index.js';
 import type { Caller } from '../../grpc/index.js';
+import { toAddressKey } from './address-key.js';
 
 /** Failures that one address may make at once. */
 export const FAILURE_BURST = 30;
@@ -28,7 +28,7 @@ export class FailureLimit {
 
   /** @throws MeshError resource-limit where the caller is refused without being looked at. */
   check(caller: Caller): void {
-    const bucket = this.#buckets.get(toKey(caller.address));
+    const bucket = this.#buckets.get(toAddressKey(caller.address));
     if (bucket === undefined || bucket.hasToken() || this.#good.has(toFingerprint(caller))) return;
     throw new MeshError(
       'resource-limit',
@@ -39,6 +39,11 @@ export class FailureLimit {
     );
   }
 
+  /** Whether the credential was good before. */
+  isKnown(caller: Caller): boolean {
+    return this.#good.has(toFingerprint(caller));
+  }
+
   /** The credential was good. */
   passed(caller: Caller): void {
     remember({ set: this.#good, key: toFingerprint(caller), most: MAX_GOOD });
@@ -47,7 +52,7 @@ export class FailureLimit {
   /** It wasn't good, or no longer is. */
   failed(caller: Caller): void {
     this.#good.delete(toFingerprint(caller));
-    const key = toKey(caller.address);
+    const key = toAddressKey(caller.address);
     const clock = this.#clock;
     const limits = { clock, perSecond: FAILURES_PER_SECOND, burst: FAILURE_BURST };
     const bucket = this.#buckets.get(key) ?? new RateLimit(limits);
@@ -76,13 +81,4 @@ function remember({ set, key, most }: Remembering): void {
 function toFingerprint({ authorization = '', certificate = new Uint8Array() }: Caller): string {
   const hash = createHash('sha256').update(`${Buffer.byteLength(authorization)}\n`);
   return hash.update(authorization).update(certificate).digest('base64');
-}
-
-function toKey(address: string): string {
-  if (!isIPv6(address)) return address;
-  const [head = '', tail = ''] = address.split('%', 1)[0]?.split('::') ?? [];
-  const before = head.split(':').filter((group) => group !== '');
-  const after = tail.split(':').filter((group) => group !== '');
-  const zeros = Array.from({ length: Math.max(0, 8 - before.length - after.length) }, () => '0');
-  return `${[...before, ...zeros, ...after].slice(0, 4).join(':')}::/64`;
 }

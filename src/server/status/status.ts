@@ -16,6 +16,7 @@ import {
   toWarningStatus,
   type WarningStatus,
 } from './horizon-report.js';
+import { type LoadStatus, type LoadView, toLoadStatus } from './load.js';
 import { type ProxyStatus, toProxyStatus } from './proxy-status.js';
 import type { Trouble } from './trouble.js';
 
@@ -112,6 +113,8 @@ export interface ServerStatus {
   readonly revocations: readonly RevocationStatus[];
   /** Instances that are drained, oldest first. */
   readonly drains: readonly DrainStatus[];
+  /** What the clients of the xDS port cost, and what they may. */
+  readonly load: LoadStatus;
 }
 
 export interface StatusInput {
@@ -137,6 +140,7 @@ export interface StatusInput {
   readonly drains: readonly DrainView[];
   /** Sidecars that may come back within their grace. */
   readonly missing: number;
+  readonly load: LoadView;
 }
 
 export function toServerStatus(input: StatusInput): ServerStatus {
@@ -179,6 +183,7 @@ export function toServerStatus(input: StatusInput): ServerStatus {
     refused,
     revocations: toRevocationStatuses(input),
     drains: input.drains.map(toDrainStatus),
+    load: toLoadStatus(input.load),
   };
 }
 
