@@ -8,8 +8,12 @@ function setUp() {
     next = callback;
   });
   const done: string[] = [];
-  const take = (connection: string, name: string, { isFirst = false, weight = 1 } = {}): void => {
-    const turn = turns.take(connection, { isFirst, weight });
+  const take = (
+    connection: string,
+    name: string,
+    { isFirst = false, weight = 1, isGone = (): boolean => false } = {},
+  ): void => {
+    const turn = turns.take(connection, { isFirst, weight, isGone });
     if (turn === undefined) done.push(name);
     else void turn.then(() => done.push(name));
   };
@@ -44,6 +48,15 @@ test('what costs more than a turn has one of its own', async () => {
   expect(done).toEqual(['large', 'larger']);
   await otherTurn();
   expect(done).toEqual(['large', 'larger', 'small']);
+});
+
+test('who has gone takes no turn', async () => {
+  const { done, take, otherTurn } = setUp();
+  take('a', 'large', { weight: 256 });
+  for (let i = 0; i < 100; i++) take('gone', 'gone', { weight: 100, isGone: () => true });
+  take('b', 'small');
+  await otherTurn();
+  expect(done.filter((name) => name !== 'gone')).toEqual(['large', 'small']);
 });
 
 test('who comes with one stream does not wait for a connection with thousands', async () => {

@@ -60,10 +60,11 @@ export function createCallGuard(options: CallGuardOptions): ServerInterceptor {
         next({
           onReceiveMessage: (message: Buffer, pass) => {
             const take = (): void => {
+              if (stream.closed) return;
               meter.took(MESSAGE_HEAD_BYTES + message.length);
               pass(message);
             };
-            const turn = takeTurn(turns, origin, message.length);
+            const turn = takeTurn(turns, { origin, stream, bytes: message.length });
             if (turn === undefined) take();
             else void turn.then(take);
           },
@@ -105,14 +106,19 @@ class RequestMeter {
 }
 
 /** What is short is nobody's trouble; what is shorter than others comes before them. */
-function takeTurn(
-  turns: Turns,
-  { address, port }: Origin,
-  bytes: number,
-): Promise<void> | undefined {
+function takeTurn(turns: Turns, { origin, stream, bytes }: Whole): Promise<void> | undefined {
   const weight = Math.floor(bytes / WEIGHT_BYTES);
   if (weight === 0) return undefined;
-  return turns.take(`${address} ${port}`, { isFirst: weight <= FIRST_WEIGHT, weight });
+  const isFirst = weight <= FIRST_WEIGHT;
+  const isGone = (): boolean => stream.closed;
+  return turns.take(`${origin.address} ${origin.port}`, { isFirst, weight, isGone });
+}
+
+/** A request that is whole. */
+interface Whole {
+  readonly origin: Origin;
+  readonly stream: { readonly closed: boolean };
+  readonly bytes: number;
 }
 
 /** grpc-js removes the header that says so, and keeps what it said to itself. */

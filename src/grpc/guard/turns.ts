@@ -12,11 +12,14 @@ export interface TurnOptions {
   readonly isFirst: boolean;
   /** What it costs, in parts of a turn; default 1. */
   readonly weight?: number;
+  /** Whoever waits has gone: that turn costs nothing. */
+  readonly isGone?: () => boolean;
 }
 
 interface Waiting {
   readonly resolve: () => void;
   readonly weight: number;
+  readonly isGone: () => boolean;
 }
 
 export class Turns {
@@ -34,7 +37,8 @@ export class Turns {
   }
 
   /** Undefined: it is that connection's turn now. Else it is when the promise is resolved. */
-  take(connection: string, { isFirst, weight = 1 }: TurnOptions): Promise<void> | undefined {
+  take(connection: string, options: TurnOptions): Promise<void> | undefined {
+    const { isFirst, weight = 1, isGone = () => false } = options;
     if (!this.#isRunning) this.#run();
     if (this.#done < AT_ONCE && this.#first.size + this.#last.size === 0) {
       this.#done += weight;
@@ -43,7 +47,7 @@ export class Turns {
     const queues = isFirst ? this.#first : this.#last;
     return new Promise<void>((resolve) => {
       const queue = queues.get(connection) ?? [];
-      queue.push({ resolve, weight });
+      queue.push({ resolve, weight, isGone });
       queues.set(connection, queue);
     });
   }
@@ -68,7 +72,7 @@ export class Turns {
     const [connection, queue] = next;
     queues.delete(connection);
     const waiting = queue.shift();
-    this.#done += waiting?.weight ?? 0;
+    if (waiting?.isGone() === false) this.#done += waiting.weight;
     waiting?.resolve();
     // Behind the others.
     if (queue.length > 0) queues.set(connection, queue);
