@@ -5,7 +5,7 @@ import { type Clock, MeshError, systemClock } from '../base/index.js';
 import type { Variant } from '../xds/index.js';
 import type { DiscoveryStream, StreamId, StreamKind } from './handle.js';
 import { mergeHooks } from './hooks.js';
-import type { DiscoveryHooks, HookName, Host, Logger } from './host.js';
+import type { DiscoveryHooks, HookName, Host, Logger, StreamAccount } from './host.js';
 import { type DiscoveryLimits, toLimits } from './limits.js';
 import { toMethod } from './method.js';
 import { type DiscoveryCall, type Peer, peerAddress } from './peer.js';
@@ -30,6 +30,16 @@ export interface DiscoveryOptions<A> {
    */
   readonly hooks?: DiscoveryHooks<NoInfer<A>> | readonly DiscoveryHooks<NoInfer<A>>[];
   readonly limits?: Partial<DiscoveryLimits>;
+  /**
+   * Type URLs that are served: a request for another ends its stream with `request-invalid`. By
+   * default a type that no snapshot has is empty.
+   */
+  readonly types?: readonly string[];
+  /**
+   * Opens an account for a stream that was authenticated, before `onConnect`: what the stream costs
+   * is told to it. Where it throws, the stream is refused as by `authenticate`.
+   */
+  readonly account?: (stream: DiscoveryStream<NoInfer<A>>) => StreamAccount;
   readonly logger?: Logger;
 }
 
@@ -78,6 +88,8 @@ class StreamRegistry<A> implements Discovery<A>, Host<A> {
   readonly clock: Clock;
   readonly limits: DiscoveryLimits;
   readonly logger: Logger | undefined;
+  readonly types: ReadonlySet<string> | undefined;
+  readonly account: Host<A>['account'];
   readonly #options: DiscoveryOptions<A>;
   readonly #hooks: DiscoveryHooks<A> | undefined;
   readonly #streams = new Set<Stream<A>>();
@@ -92,6 +104,8 @@ class StreamRegistry<A> implements Discovery<A>, Host<A> {
     this.clock = options.clock ?? systemClock;
     this.limits = toLimits(options.limits);
     this.logger = options.logger;
+    this.types = options.types && new Set(options.types);
+    this.account = options.account;
   }
 
   accept(call: DiscoveryCall, kind: StreamKind): void {

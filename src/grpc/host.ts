@@ -33,12 +33,27 @@ export interface DiscoveryHooks<A> {
 
 export type HookName = keyof DiscoveryHooks<never>;
 
+/** Who pays for what a stream costs. */
+export interface StreamAccount {
+  /**
+   * It costs so many bytes from now on: what it asked for, says that it has, and hasn't read. To
+   * end this stream for it, or another, is for whoever keeps the accounts.
+   */
+  set(bytes: number): void;
+  /** The stream has ended. */
+  close(): void;
+}
+
 /** What streams share. */
 export interface Host<A> {
   readonly clock: Clock;
   readonly limits: DiscoveryLimits;
   readonly logger: Logger | undefined;
+  /** The types that are served; undefined: whatever is asked for. */
+  readonly types: ReadonlySet<string> | undefined;
   authenticate(peer: Peer): A | Promise<A>;
+  /** Undefined: nobody counts. @throws what the stream is then refused with */
+  readonly account: ((stream: DiscoveryStream<A>) => StreamAccount) | undefined;
   /** Calls a hook. If it fails, that is logged, and `failed` is called where it is given. */
   call(
     name: HookName,

@@ -28,6 +28,14 @@ export class Outlet {
     this.#options = options;
   }
 
+  get unreadBytes(): number {
+    return this.#unreadBytes;
+  }
+
+  get isPaused(): boolean {
+    return this.#paused;
+  }
+
   write(bytes: Buffer): void {
     const { transport, onPause, onResume } = this.#options;
     const { length } = bytes;

@@ -9,6 +9,8 @@ export type DiscoveryCall = ServerDuplexStream<Buffer, Buffer>;
 export interface Caller {
   /** IP address of the connection's other end, IPv4-mapped addresses as IPv4. */
   readonly address: string;
+  /** Port of the same; undefined where the connection has gone. */
+  readonly port?: number | undefined;
   /** The `authorization` header, whole. */
   readonly authorization: string | undefined;
   /** DER of the client's certificate, which the TLS layer has verified. */
@@ -35,6 +37,7 @@ export function toCaller(call: AnyCall): Caller {
   const authorization = call.metadata.get('authorization')[0];
   return {
     address: peerAddress(call),
+    port: peerPort(call),
     authorization: typeof authorization === 'string' ? authorization : undefined,
     certificate: call.getAuthContext()?.sslPeerCertificate?.raw,
   };
@@ -44,4 +47,9 @@ export function toCaller(call: AnyCall): Caller {
 export function peerAddress(call: { getPeer(): string }): string {
   const address = call.getPeer().replace(/:\d+$/, '');
   return address.replace(/^::ffff:(?=\d+\.)/i, '');
+}
+
+function peerPort(call: { getPeer(): string }): number | undefined {
+  const port = /:(\d+)$/.exec(call.getPeer())?.[1];
+  return port === undefined ? undefined : Number(port);
 }

@@ -2,6 +2,7 @@
 // own (a step or an encoder that throws) is reported as `onFail`, which must end the stream: one
 // that goes on without having sent what its session counts as sent would be mute.
 import { afterRunning, type Cancel, type Clock } from '../base/index.js';
+import { keptBytes } from '../xds/cost/index.js';
 import {
   createSession,
   type Effect,
@@ -34,6 +35,8 @@ export interface DriverOptions {
   readonly onSent: (response: Response) => void;
   /** The stream is to end with this error. */
   readonly onFail: (error: unknown) => void;
+  /** After each step: what the session costs, in bytes. */
+  readonly onCost?: (bytes: number) => void;
 }
 
 export class SessionDriver {
@@ -72,7 +75,10 @@ export class SessionDriver {
       const { session, effects } = step(this.#session, event);
       this.#session = session;
       for (const effect of effects) this.#perform(effect);
-      if (!nested) this.#reportSent();
+      if (!nested) {
+        this.#reportSent();
+        this.#options.onCost?.(keptBytes(this.#session) + this.#outlet.unreadBytes);
+      }
       return effects;
     } catch (error) {
       this.#options.onFail(error);
@@ -86,6 +92,18 @@ export class SessionDriver {
   stop(): void {
     for (const cancel of this.#alarms) cancel();
     this.#alarms.clear();
+  }
+
+  /** The client doesn't take what was written. */
+  get isMute(): boolean {
+    return this.#outlet.isPaused;
+  }
+
+  /** Nobody asks any more: what a client asked for is kept no longer than its stream. */
+  release(): void {
+    const { kind, limits } = this.#options;
+    this.#session = createSession(kind.variant, limits, kind.typeUrl);
+    this.#times.clear();
   }
 
   reports(): readonly TypeReport[] {

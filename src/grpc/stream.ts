@@ -2,15 +2,20 @@
 // it is sent is the session's matter (`session-driver.ts`): nothing before the stream is `open` or
 // after it is `closed`. A failure of our own ends it with "internal error", so that the peer comes
 // back and starts afresh.
-import { afterRunning, type Cancel, MeshError } from '../base/index.js';
+import { afterRunning, type Cancel, MeshError, toShortText } from '../base/index.js';
 import { decodeRequest, type Node, type Request, type Response } from '../xds/index.js';
+import { letGo, tryHttp2Stream } from './guard/index.js';
 import type { DiscoveryStream, StreamId, StreamKind, StreamUpdate } from './handle.js';
 import type { DiscoveryHooks, Host } from './host.js';
+import { Meter } from './meter.js';
 import { type DiscoveryCall, peerAddress, toCaller } from './peer.js';
 import { RequestGate } from './request-gate.js';
 import { SessionDriver } from './session-driver.js';
 import { isForPeer, toStatus } from './status.js';
 import { toSteering } from './steering.js';
+
+/** Characters of a type URL that a message repeats. */
+const MAX_SHOWN = 200;
 
 type Phase<A> =
   /** For its first request. */
@@ -30,6 +35,7 @@ export class Stream<A> {
   readonly #session: SessionDriver;
   #phase: Phase<A> = { kind: 'waiting' };
   #cancelDeadline: Cancel;
+  #meter: Meter | undefined;
 
   constructor(host: Host<A>, options: { id: StreamId; call: DiscoveryCall; kind: StreamKind }) {
     const { id, call, kind } = options;
@@ -45,6 +51,7 @@ export class Stream<A> {
       isOpen: () => this.#phase.kind === 'open',
       onSent: (response) => this.#reportSent(response),
       onFail: (error) => this.#refuse(error),
+      ...(host.account && { onCost: (bytes: number) => this.#meter?.tell(bytes) }),
     });
     const { firstRequestTimeoutMs } = limits;
     const callback = (): void => {
@@ -71,8 +78,13 @@ export class Stream<A> {
   /** Ends the stream with the error's status, or with OK. */
   close(error?: unknown): void {
     if (this.#phase.kind === 'closed') return;
+    const { isMute } = this.#session;
     this.#closed();
     if (this.#call.cancelled) return;
+    if (error instanceof MeshError && error.code === 'resource-limit') {
+      const stream = tryHttp2Stream(this.#call);
+      if (stream !== undefined) letGo(stream, { isMute });
+    }
     if (error === undefined) this.#call.end();
     else this.#call.emit('error', toStatus(error));
   }
@@ -84,8 +96,12 @@ export class Stream<A> {
     this.#cancelDeadline();
     this.#session.stop();
     this.#host.remove(this);
-    if (handle === undefined) return;
-    this.#host.call('onDisconnect', (hooks) => hooks.onDisconnect?.(handle));
+    this.#meter?.close();
+    if (handle !== undefined) {
+      this.#host.call('onDisconnect', (hooks) => hooks.onDisconnect?.(handle));
+    }
+    // A client may keep its half of the call open for as long as it likes.
+    this.#session.release();
   }
 
   #receive(bytes: Buffer): void {
@@ -95,11 +111,19 @@ export class Stream<A> {
       const withNode = this.#phase.kind === 'waiting';
       const { limits } = this.#host;
       const { request, node } = decodeRequest(bytes, { ...this.#kind, limits, withNode });
+      this.#assertServed(request);
       if (this.#phase.kind === 'open') this.#take(request, this.#phase.handle);
       else this.#join(request, node);
     } catch (error) {
       this.#refuse(error);
     }
+  }
+
+  #assertServed({ typeUrl }: Request): void {
+    const { types } = this.#host;
+    if (types === undefined || types.has(typeUrl)) return;
+    const message = `expected a type that is served but got "${toShortText(typeUrl, MAX_SHOWN)}"`;
+    throw new MeshError('request-invalid', message);
   }
 
   /** The first request: nothing is answered before the host has said who this is. */
@@ -111,8 +135,13 @@ export class Stream<A> {
     this.#cancelDeadline();
     this.#call.pause();
     const accept = (auth: A): void => {
-      if (this.#phase.kind !== 'joining') return;
+      if (!this.#isJoining()) return;
       const handle = this.#createHandle(node, auth);
+      const account = this.#host.account?.(handle);
+      if (account !== undefined) this.#meter = new Meter(account, node);
+      // There may be no room for it.
+      this.#meter?.tell(0);
+      if (!this.#isJoining()) return;
       this.#phase = { kind: 'open', handle };
       this.#connect(handle);
       this.#take(request, handle);
@@ -121,6 +150,11 @@ export class Stream<A> {
     Promise.resolve(this.#host.authenticate({ ...toCaller(this.#call), ...this.#kind, node }))
       .then(accept)
       .catch((error: unknown) => this.#refuse(error));
+  }
+
+  /** By a call: the compiler doesn't expect that somebody else changes the phase. */
+  #isJoining(): boolean {
+    return this.#phase.kind === 'joining';
   }
 
   #connect(handle: DiscoveryStream<A>): void {

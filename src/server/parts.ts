@@ -2,7 +2,7 @@ import type { Clock, Logger } from '../base/index.js';
 import type { OrderDesk } from '../data/orders/index.js';
 import type { CaChange } from './ca/index.js';
 import type { Control } from './control.js';
-import type { Refusals, SidecarSite } from './join/index.js';
+import type { Budgets, Connections, Refusals, SidecarSite } from './join/index.js';
 import type { State } from './state.js';
 import type { HorizonWatch } from './status/index.js';
 
@@ -17,5 +17,7 @@ export interface Parts {
   readonly caChange: CaChange | undefined;
   readonly refusals: Refusals;
   readonly site: SidecarSite;
+  /** What bounds the xDS port's clients. */
+  readonly guards: { readonly budgets: Budgets; readonly connections: Connections };
   readonly orders: Pick<OrderDesk, 'strays'>;
 }

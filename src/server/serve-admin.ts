@@ -13,7 +13,7 @@ export async function serveAdmin(
   parts: Parts,
   closers: Closers,
 ): Promise<HostPort> {
-  const { state, control, horizon, clock, logger, caChange, orders, refusals } = parts;
+  const { state, control, horizon, clock, logger, caChange, orders, refusals, guards } = parts;
   const { rollout, members, publishing, pacing, settled, drains } = control;
   const server = createAdminServer({
     routes: createApi({
@@ -39,6 +39,7 @@ export async function serveAdmin(
           revocations: state.revocations.inForce.value,
           drains: drains.view(),
           missing: state.registry.missing().length,
+          load: { budget: guards.budgets.view, connections: guards.connections.view },
         };
       },
       wait: {

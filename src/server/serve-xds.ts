@@ -19,6 +19,7 @@ import {
 } from '../grpc/index.js';
 import { CertificateOwners } from '../leaves/index.js';
 import { hintOf } from '../terminal/index.js';
+import { DISCOVERY_TYPES } from '../translate/index.js';
 import { startSweep } from './ca/index.js';
 import {
   Authenticator,
@@ -45,14 +46,20 @@ export async function serveXds(
   parts: Parts,
   closers: Closers,
 ): Promise<HostPort> {
-  const { state, control, clock, logger } = parts;
-  const server = createGrpcServer();
+  const { state, control, clock, logger, guards } = parts;
+  const { budgets, connections } = guards;
+  const server = createGrpcServer({
+    beginCall: (origin) => connections.beginCall(origin),
+    openRequest: (origin, end) => budgets.openRequest(origin, end),
+  });
   const refusalLog = createRefusalLog(logger, clock);
   const authenticator = createAuthenticator(parts);
   const discovery = attachDiscovery<Sidecar>(server, {
     clock,
     logger: refusalLog,
     authenticate: (peer) => authenticator.sidecar(peer),
+    types: Object.values(DISCOVERY_TYPES),
+    account: (stream) => budgets.open(stream),
     hooks: control.fleet,
   });
   attachCertificateService(server, authenticator, { parts, closers });
@@ -89,6 +96,7 @@ function createAuthenticator(parts: Parts): Authenticator {
   const owners = new CertificateOwners(state.dataDir, clock);
   return new Authenticator({
     ...{ clock, refusals, site, turns: new JoinTurns(clock) },
+    onProved: (caller) => parts.guards.connections.proved(caller),
     tokens: state.tokens,
     issuers,
     ownerOf: async (serialHex) => {
@@ -103,11 +111,12 @@ function createAuthenticator(parts: Parts): Authenticator {
 
 function openPort(
   grpc: ReturnType<typeof createGrpcServer>,
-  { state, clock, logger, refusals }: Parts,
+  { state, clock, logger, refusals, guards }: Parts,
 ): XdsPort {
   const refusalLog = createRefusalLog(logger, clock);
   return new XdsPort({
     grpc,
+    connections: guards.connections,
     credential: state.credential,
     clientAnchorsPem: () => state.authority.trustAnchorsPem,
     onRefusal: (peer, error) => {

@@ -18,7 +18,8 @@ import { authorityChanged, type Control, createControl, toCaProxies } from './co
 import { DEFAULT_INSTANCE_LIMITS, type InstanceLimits } from './fleet/index.js';
 import { followMembers } from './follow-members.js';
 import { followMesh } from './follow-mesh.js';
-import { type HostPort, Refusals } from './join/index.js';
+import { openGuards } from './guards.js';
+import { DEFAULT_OF_ADDRESS, type HostPort, Refusals } from './join/index.js';
 import { toStoredRollout } from './mesh/index.js';
 import { takeOrders } from './orders.js';
 import { passIssuerGate } from './revocation/index.js';
@@ -43,6 +44,8 @@ export interface ServerOptions {
   readonly allowedAddresses?: readonly AddressRange[];
   /** How many sidecars there may be at once. */
   readonly maxInstances?: InstanceLimits;
+  /** How many connections of the xDS port one address may have. */
+  readonly connectionsOfAddress?: number;
   /** Opens the CA's keys, and encrypts what is stored of them; undefined: they lie open. */
   readonly caPassphrase?: string;
 }
@@ -94,7 +97,9 @@ async function compose(options: ServerOptions, closers: Closers): Promise<Runnin
   const orders = await takeOrders({ ...basics, caChange, random }, closers);
   const listening: HostPort[] = [];
   const site = { allowed, isOwn: createOwnAddresses(clock), listening };
-  const parts = { ...basics, site, horizon, caChange, orders, refusals: new Refusals(clock) };
+  const unguarded = { ...basics, site, horizon, caChange, orders, refusals: new Refusals(clock) };
+  const ofAddress = options.connectionsOfAddress ?? DEFAULT_OF_ADDRESS;
+  const parts = { ...unguarded, guards: openGuards(unguarded, { ofAddress }, closers) };
   const xdsAddress = await serveXds(options.xds, parts, closers);
   const { members } = control;
   followMembers({ members, roster: state.roster, refusals: parts.refusals }, closers);

@@ -28,6 +28,13 @@ export function fakeStatus(changes: Partial<ServerStatus> = {}): ServerStatus {
     refused,
     revocations: [],
     drains: [],
+    load: {
+      memory: {
+        ...{ used: 0, incoming: 0, maxIncoming: 0, ended: 0 },
+        limits: { all: 0, service: 0, credential: 0, node: 0 },
+      },
+      connections: { open: 0, unproved: 0, limits: { all: 0, address: 0, unproved: 0 } },
+    },
     ...changes,
   };
 }

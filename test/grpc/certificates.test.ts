@@ -47,7 +47,8 @@ test('what was asked, and the answer, over the wire', async () => {
   if ('code' in answer) throw new Error(answer.details);
   expect({ ...IstioCertificateResponse.decode(answer) }).toEqual({ certChain: ['leaf', 'root'] });
   await ask({});
-  const caller = { address: '127.0.0.1', authorization: 'Bearer x', certificate: undefined };
+  const from = { address: '127.0.0.1', port: expect.any(Number) };
+  const caller = { ...from, authorization: 'Bearer x', certificate: undefined };
   expect(asked).toEqual([
     { caller, csr: 'request', validityS: 3600 },
     { caller, csr: '', validityS: 0 },

@@ -72,6 +72,7 @@ describe('who is let in', () => {
     expect(peers).toEqual([
       {
         address: '127.0.0.1',
+        port: expect.any(Number),
         variant,
         authorization: 'Bearer t',
         certificate: undefined,

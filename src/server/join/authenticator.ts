@@ -1,6 +1,7 @@
 // Authentication as the server runs it: what a caller proved, under the limit on failures, and
 // every refusal counted. What decides is in proof.ts and sidecar.ts, which remember nothing.
 import { type Clock, type ErrorCode, MeshError, timesOf } from '../../base/index.js';
+import { Turns } from '../../grpc/guard/index.js';
 import type { Caller, Peer } from '../../grpc/index.js';
 import type { Mesh } from '../../policy/index.js';
 import type { TokenKeys } from '../../tokens/index.js';
@@ -25,6 +26,8 @@ export interface AuthenticatorOptions {
   readonly site?: SidecarSite;
   /** In which sidecars join; absent: at once. */
   readonly turns?: Pick<JoinTurns, 'run'>;
+  /** A caller has proved who it is. */
+  readonly onProved?: (caller: Caller) => void;
   /** @throws MeshError where who has proved this is shut out all the same */
   readonly assertAdmitted: (proved: Sidecar | Proof) => void;
 }
@@ -46,6 +49,7 @@ interface Guarded<T> {
 export class Authenticator {
   readonly #options: AuthenticatorOptions;
   readonly #limit: FailureLimit;
+  readonly #turns = new Turns();
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options;
@@ -80,11 +84,14 @@ export class Authenticator {
     };
     try {
       this.#limit.check(caller);
+      const isFirst = this.#limit.isKnown(caller);
+      await this.#turns.take(`${caller.address} ${caller.port}`, { isFirst });
       const nowMs = timesOf(clock).latestMs;
       const options = { tokens, issuers, ownerOf, mesh: mesh(), site, nowMs, onProved };
       const proved = await authenticate(options);
       assertAdmitted(proved);
       this.#limit.passed(caller);
+      this.#options.onProved?.(caller);
       return proved;
     } catch (error) {
       this.#limitAfter(caller, party, error);

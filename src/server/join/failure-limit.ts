@@ -7,10 +7,10 @@
 //   those that were good before are looked at. IPv6 addresses count by /64, of which one host may
 //   have all.
 import { createHash } from 'node:crypto';
-import { isIPv6 } from 'node:net';
 import { type Clock, MeshError, RateLimit } from '../../base/index.js';
 import type { Caller } from '../../grpc/index.js';
 import { TOKEN_ISSUER } from '../../tokens/index.js';
+import { toAddressKey } from './address-key.js';
 import { toToken } from './bearer.js';
 import { toFingerprint } from './fingerprint.js';
 import { peekToken } from './peek-token.js';
@@ -47,6 +47,11 @@ export class FailureLimit {
     if (lane === undefined || !this.#byIssuer.isEmpty(lane) || this.#good.has(fingerprint)) return;
     const { perSecond } = ISSUER_FAILURES;
     throw tooOften(`${perSecond} failed tokens a second of one issuer's key from one address`);
+  }
+
+  /** Whether the credential was good before. */
+  isKnown(caller: Caller): boolean {
+    return this.#good.has(toFingerprint(caller));
   }
 
   /** The credential was good. */
@@ -109,15 +114,6 @@ function tooOften(most: string): MeshError {
 function toLane({ address, authorization }: Caller): string | undefined {
   const peeked = peekToken(toToken(authorization) ?? '');
   if (peeked === undefined || peeked.issuer === TOKEN_ISSUER) return undefined;
-  const named = JSON.stringify([toPlace(address), peeked.issuer, peeked.keyId]);
+  const named = JSON.stringify([toAddressKey(address), peeked.issuer, peeked.keyId]);
   return createHash('sha256').update(named).digest('base64');
-}
-
-function toPlace(address: string): string {
-  if (!isIPv6(address)) return address;
-  const [head = '', tail = ''] = address.split('%', 1)[0]?.split('::') ?? [];
-  const before = head.split(':').filter((group) => group !== '');
-  const after = tail.split(':').filter((group) => group !== '');
-  const zeros = Array.from({ length: Math.max(0, 8 - before.length - after.length) }, () => '0');
-  return `${[...before, ...zeros, ...after].slice(0, 4).join(':')}::/64`;
 }

@@ -14,7 +14,9 @@ import {
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
 import { MeshError, systemErrorCode } from '../../base/index.js';
 import type { ServerCredential } from '../../ca/xds/index.js';
-import { DEFAULT_DISCOVERY_LIMITS, type StoppableServer, serverOptions } from '../../grpc/index.js';
+import { type CallGuardOptions, createCallGuard, toAddress } from '../../grpc/guard/index.js';
+import { type StoppableServer, serverOptions } from '../../grpc/index.js';
+import type { Connections } from './connections.js';
 
 export interface HostPort {
   readonly host: string;
@@ -25,10 +27,14 @@ function toText({ host, port }: HostPort): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-export function createGrpcServer(): Server {
+/** A sidecar has one, and a client of certificates a few. */
+const STREAMS_OF_CONNECTION = 100;
+
+export function createGrpcServer(guarded: CallGuardOptions): Server {
   // By itself it writes to stderr what it also reports to its caller.
   setLogVerbosity(logVerbosity.NONE);
-  return new Server(serverOptions());
+  const options = { ...serverOptions(), 'grpc.max_concurrent_streams': STREAMS_OF_CONNECTION };
+  return new Server({ ...options, interceptors: [createCallGuard(guarded)] });
 }
 
 export function toListenError(address: HostPort, cause: unknown): MeshError {
@@ -46,6 +52,7 @@ const NOT_LISTENING: Readonly<Record<string, string>> = {
 
 export interface XdsPortOptions {
   readonly grpc: Server;
+  readonly connections: Connections;
   readonly credential: ServerCredential;
   /** PEM of the roots that vouch for client certificates, as they are now. */
   readonly clientAnchorsPem: () => string;
@@ -85,12 +92,11 @@ export class XdsPort {
       ALPNProtocols: ['h2'],
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     });
-    this.#tls.maxConnections = DEFAULT_DISCOVERY_LIMITS.maxStreams;
     this.#tls.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
-      // Read while it is there: the socket remembers it when the connection has gone.
-      void socket.remoteAddress;
       socket.once('close', () => this.#sockets.delete(socket));
+      // It reads the address while it is there: the socket remembers it.
+      options.connections.add(socket);
     });
     this.#tls.on('secureConnection', (socket) => {
       // A connection that breaks is noticed by its session; without a listener it would be a crash.
@@ -165,11 +171,6 @@ export class XdsPort {
 function addressBelow(socket: TLSSocket): string | undefined {
   const below: unknown = Reflect.get(socket, '_parent');
   return below instanceof Socket ? below.remoteAddress : undefined;
-}
-
-/** IPv4-mapped addresses as IPv4; a connection that has gone has none. */
-function toAddress(address = 'unknown'): string {
-  return address.replace(/^::ffff:(?=\d+\.)/i, '');
 }
 
 function toContext({ credential, clientAnchorsPem }: XdsPortOptions): SecureContextOptions {

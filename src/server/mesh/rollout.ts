@@ -7,6 +7,7 @@ import assert from 'node:assert';
 import { type Cancel, type Clock, Listeners, Watch } from '../../base/index.js';
 import type { Mesh } from '../../policy/index.js';
 import { type AccessMarks, NO_ACCESS_MARKS, nextAccessMarks } from './access-marks.js';
+import { withNext } from './may-be-in-force.js';
 import { type Phase, planPhases } from './phases.js';
 import type { RolloutRecord } from './rollout-record.js';
 import { Staged } from './staged.js';
@@ -157,7 +158,7 @@ export class Rollout {
   /** The first phase, of whose mesh it must be known from now on that it may be in force. */
   #toEnter(): Phase | undefined {
     const [first] = this.#phases;
-    if (first !== undefined) this.#mayBeInForce = [...this.#mayBeInForce, first.mesh];
+    if (first !== undefined) this.#mayBeInForce = withNext(this.#mayBeInForce, first.mesh);
     return first;
   }
 }

@@ -4,6 +4,7 @@ import { toSeconds } from '../../base/index.js';
 import type { RefusalView } from '../join/index.js';
 import { toAttendance } from './attendance.js';
 import { toHorizonFamilies } from './horizon-report.js';
+import { toLoadFamilies } from './load.js';
 import { type Family, toExposition } from './prometheus.js';
 import type { StatusInput } from './status.js';
 import { TROUBLE_KINDS, type Trouble } from './trouble.js';
@@ -69,6 +70,7 @@ export function toMetrics(input: StatusInput): string {
     ...toHorizonFamilies(horizon),
     toRefusedFamily(refusals),
     toTroubleFamily(input.troubles),
+    ...toLoadFamilies(input.load),
   ]);
 }
 

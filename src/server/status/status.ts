@@ -17,6 +17,7 @@ import {
   type WarningStatus,
 } from './horizon-report.js';
 import { toKeptOutText } from './kept-out.js';
+import { type LoadStatus, type LoadView, toLoadStatus } from './load.js';
 import { type ProxyStatus, toProxyStatus } from './proxy-status.js';
 import type { Trouble } from './trouble.js';
 
@@ -113,6 +114,8 @@ export interface ServerStatus {
   readonly revocations: readonly RevocationStatus[];
   /** Instances that are drained, oldest first. */
   readonly drains: readonly DrainStatus[];
+  /** What the clients of the xDS port cost, and what they may. */
+  readonly load: LoadStatus;
 }
 
 export interface StatusInput {
@@ -141,6 +144,7 @@ export interface StatusInput {
   readonly drains: readonly DrainView[];
   /** Sidecars that may come back within their grace. */
   readonly missing: number;
+  readonly load: LoadView;
 }
 
 export function toServerStatus(input: StatusInput): ServerStatus {
@@ -185,6 +189,7 @@ export function toServerStatus(input: StatusInput): ServerStatus {
     refused,
     revocations: toRevocationStatuses(input),
     drains: input.drains.map(toDrainStatus),
+    load: toLoadStatus(input.load),
   };
 }
 

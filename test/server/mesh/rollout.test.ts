@@ -1,6 +1,11 @@
 import { expect, it } from 'vitest';
 import type { Mesh } from '../../../src/policy/index.js';
-import { type ProxyState, Rollout, STAGE_DEADLINE_MS } from '../../../src/server/mesh/index.js';
+import {
+  type ProxyState,
+  Rollout,
+  STAGE_DEADLINE_MS,
+  toStoredRollout,
+} from '../../../src/server/mesh/index.js';
 import { ManualClock } from '../../fakes/manual-clock.js';
 import { meshOf, portOf } from '../../policy/helpers.js';
 
@@ -133,4 +138,41 @@ it('stopping leaves no timer', () => {
   fleet.rollout.start(STRICT);
   fleet.rollout.stop();
   expect([fleet.clock.pending, fleet.rollout.phase]).toEqual([0, undefined]);
+});
+
+const SERVICES = Array.from({ length: 50 }, (_, i) => `s${i}: { ports: { 8080: http } }`);
+/** An edit of one service among fifty, another one each time. */
+const edited = (edit: number): Mesh =>
+  meshOf(`trustDomain: shop.example
+services: { ${SERVICES.join(', ')}, ledger: { ports: { 8080: { protocol: http, allow: [
+  { from: [s0], paths: [/${edit}] } ] } } } }`);
+
+it.each(['pending', 'nacked'] as const)(
+  'sixty edits with one %s proxy cost no more than thirty: the record does not grow with them',
+  (state) => {
+    const fleet = start(edited(0), ['a', 'mute']);
+    const bytesAfter = (from: number, edits: number): number => {
+      for (let edit = from + 1; edit <= from + edits; edit++) {
+        fleet.rollout.start(edited(edit));
+        fleet.rollout.advance();
+        fleet.set('mute', state);
+        fleet.set('a', 'synced');
+      }
+      return JSON.stringify(toStoredRollout(fleet.rollout.record)).length;
+    };
+    const [one, thirty, sixty] = [bytesAfter(0, 1), bytesAfter(1, 29), bytesAfter(30, 30)];
+    expect(sixty).toBeLessThan(thirty * 1.02);
+    expect(sixty).toBeLessThan(one * 1.5);
+  },
+);
+
+it('what a mute proxy has is known however many edits came since', () => {
+  const fleet = start(DISABLE, ['mute']);
+  for (let edit = 1; edit <= 40; edit++) {
+    fleet.rollout.start(meshIn('disable', `, s${edit}: {}`));
+    fleet.rollout.advance();
+  }
+  fleet.rollout.start(STRICT);
+  fleet.rollout.advance();
+  expect(fleet.rollout.phase?.name).toBe('both old and new settings on ledger:8080');
 });

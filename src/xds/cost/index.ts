@@ -1,0 +1,1 @@
+export { keptBytes } from './kept-bytes.js';
