@@ -75,6 +75,12 @@ export class CrlStore {
     return done;
   }
 
+  /** What the stored lists refuse; nothing where there are none. @throws data-unreadable */
+  async listed(): Promise<readonly ListedCertificate[]> {
+    const revoked = (await this.#load())?.revoked ?? [];
+    return revoked.map(({ notAfterMs, ...one }) => ({ ...one, notAfterMs }));
+  }
+
   async #ensure(revoked: readonly ListedCertificate[], times: Times): Promise<Crls | undefined> {
     const live = toLive(revoked, times);
     if (live.length === 0) return undefined;

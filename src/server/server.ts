@@ -14,6 +14,7 @@ import { lastHandedOutEndMs } from '../leaves/index.js';
 import { type ProblemJson, toProblemJson } from '../policy/index.js';
 import { CaChange, IssuerRenewal } from './ca/index.js';
 import { authorityChanged, type Control, createControl, toCaProxies } from './control.js';
+import type { Renewable } from './folder/start-check.js';
 import { followMembers } from './follow-members.js';
 import { followMesh } from './follow-mesh.js';
 import { type HostPort, Refusals } from './join/index.js';
@@ -37,6 +38,8 @@ export interface ServerOptions {
   /** The operator's word that the clock is right, whatever was seen before. */
   readonly isClockRight?: boolean;
   readonly random?: Random;
+  /** The operator goes on without these, where they are lost. */
+  readonly anew?: readonly Renewable[];
   /** Opens the CA's keys, and encrypts what is stored of them; undefined: they lie open. */
   readonly caPassphrase?: string;
 }
@@ -57,7 +60,7 @@ export interface RunningServer {
 /**
  * Starts the server; it serves when the promise resolves.
  * @throws MeshError mesh-invalid (MeshProblems), mesh-unreadable, data-unwritable, data-locked,
- * data-damaged, port-in-use, identity-invalid.
+ * data-lost, data-damaged, data-exposed, port-in-use, identity-invalid.
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const closers = new Closers();
@@ -76,7 +79,8 @@ async function compose(options: ServerOptions, closers: Closers): Promise<Runnin
   const places = { meshPath, dataPath, caPassphrase, xdsHost: options.xds.host };
   const { clock: systemTime = systemClock, uptime = systemUptime } = options;
   const time = { systemTime, uptime, isClockRight };
-  const state = await openState({ ...places, ...time, logger, random }, closers);
+  const anew = new Set(options.anew);
+  const state = await openState({ ...places, ...time, anew, logger, random }, closers);
   const { clock } = state;
   const control = openControl(state, { clock, logger, closers });
   const basics = { state, control, clock, logger, closers };

@@ -28,6 +28,10 @@ interface ServeOptions {
   readonly logLevel: LogLevel;
   readonly caPassphraseFile?: string;
   readonly clockOk?: boolean;
+  readonly newAuthority?: boolean;
+  readonly newTokenKeys?: boolean;
+  readonly newXdsAnchor?: boolean;
+  readonly forgetRevocations?: boolean;
 }
 
 export function define(command: Command, context: Context): void {
@@ -67,6 +71,10 @@ export function define(command: Command, context: Context): void {
     .addOption(applyOption())
     .addOption(caPassphraseOption())
     .option('--clock-ok', 'the time of day is right, whatever was seen before')
+    .option('--new-authority', 'the CA is lost: make a new one, which nobody trusts yet')
+    .option('--new-token-keys', 'the token keys are lost: make new ones, and every token is void')
+    .option('--new-xds-anchor', 'the xDS anchor is lost: every sidecar needs a new bootstrap')
+    .option('--forget-revocations', 'the revocations are lost: start with nobody shut out')
     .addOption(
       new Option('--log-level <level>', 'what is logged to stderr')
         .choices(LOG_LEVELS)
@@ -111,6 +119,7 @@ async function serve(options: ServeOptions, context: Context): Promise<void> {
       admin: options.admin,
       logger: createLogger(stderr, options.logLevel),
       isClockRight: options.clockOk === true,
+      anew: toAnew(options),
     });
     writeLine(stdout, describeAuthority(server.authority, dataPath));
     const [xds, admin] = [server.xdsAddress, server.adminAddress].map(formatHostPort);
@@ -127,6 +136,18 @@ async function serve(options: ServeOptions, context: Context): Promise<void> {
   } finally {
     cancel();
   }
+}
+
+/** What is lost, and the operator goes on without. */
+function toAnew(options: ServeOptions) {
+  const wanted = {
+    authority: options.newAuthority,
+    tokenKeys: options.newTokenKeys,
+    xdsAnchor: options.newXdsAnchor,
+    revocations: options.forgetRevocations,
+  } as const;
+  const all = ['authority', 'tokenKeys', 'xdsAnchor', 'revocations'] as const;
+  return all.filter((one) => wanted[one] === true);
 }
 
 function describeAuthority(

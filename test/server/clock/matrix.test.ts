@@ -94,7 +94,15 @@ async function start({ clock, dataDir, random, counts }: Machine) {
     },
   });
   const revocations = await RevocationSource.open({
-    ...{ ...identity, logger, authority, leaves, shutOut, meshes: () => [MESH] },
+    ...{
+      ...identity,
+      logger,
+      authority,
+      leaves,
+      shutOut,
+      takeUp: (_name, read) => read(),
+      meshes: () => [MESH],
+    },
   });
   authority.onNewIssuer(() => revocations.renewLists());
   const renewal = new IssuerRenewal({ authority, clock: watch, logger });

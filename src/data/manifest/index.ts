@@ -1,0 +1,8 @@
+export {
+  assertNeverThere,
+  lost,
+  MANIFEST_FILE,
+  type Manifest,
+  readManifest,
+  writeManifest,
+} from './manifest.js';

@@ -1,0 +1,151 @@
+// Looks at the files of the data folder while the server runs: one that was there and is gone, is
+// damaged, can't be read or can be written by others changes nothing in force, but the next start
+// would find it so. It is said by name for as long as it is so. Files that are new become part of
+// the manifest.
+import { type Logger, MeshError } from '../../base/index.js';
+import { type DataDir, damaged } from '../../data/index.js';
+import { MANIFEST_FILE, writeManifest } from '../../data/manifest/index.js';
+import { DATA_FILES, type DataFile } from './data-files.js';
+
+export interface FileWatchOptions {
+  readonly dataDir: DataDir;
+  readonly logger: Pick<Logger, 'error' | 'info'>;
+}
+
+/** Of larger ones only the ends are looked at. */
+const READ_WHOLE_BYTES = 256 * 1024;
+
+interface Seen {
+  readonly look: string;
+  readonly problem: string | undefined;
+}
+
+export class FileWatch {
+  readonly #options: FileWatchOptions;
+  /** Names in the manifest. */
+  #known: ReadonlySet<string> = new Set();
+  readonly #seen = new Map<string, Seen>();
+  #troubles: ReadonlyMap<string, string> = new Map();
+
+  constructor(options: FileWatchOptions) {
+    this.#options = options;
+  }
+
+  /** What is wrong, in words. */
+  get troubles(): readonly string[] {
+    return [...this.#troubles.values()];
+  }
+
+  /** All that is there belongs to the folder. @throws MeshError data-unwritable */
+  async begin(): Promise<void> {
+    this.#known = new Set(await this.#findThere());
+    await writeManifest(this.#options.dataDir, this.#known);
+  }
+
+  /** @throws MeshError data-unwritable where what is new can't be noted */
+  async look(): Promise<void> {
+    const troubles = new Map<string, string>();
+    for (const file of [...DATA_FILES, THE_MANIFEST]) {
+      const problem = await this.#problemOf(file);
+      if (problem !== undefined) troubles.set(file.name, problem);
+    }
+    this.#say(troubles);
+    const isNew = (await this.#findThere()).filter((name) => !this.#known.has(name));
+    if (isNew.length === 0) return;
+    const all = new Set([...this.#known, ...isNew]);
+    await writeManifest(this.#options.dataDir, all);
+    this.#known = all;
+  }
+
+  async #findThere(): Promise<readonly string[]> {
+    const { dataDir } = this.#options;
+    const there: string[] = [];
+    for (const { name } of DATA_FILES) {
+      const facts = await dataDir.facts(name).catch(() => undefined);
+      if (facts !== undefined) there.push(name);
+    }
+    return there;
+  }
+
+  async #problemOf(file: DataFile): Promise<string | undefined> {
+    const { dataDir } = this.#options;
+    const place = `${dataDir.path}/${file.name}`;
+    try {
+      const facts = await dataDir.facts(file.name);
+      if (facts === undefined) {
+        const isLost = this.#known.has(file.name) || file === THE_MANIFEST;
+        return isLost ? `${place} is gone: what is in force stays; ${toNext(file)}` : undefined;
+      }
+      if (file.isFolder === true) {
+        await dataDir.list(file.name);
+        return undefined;
+      }
+      const seen = this.#seen.get(file.name);
+      if (seen?.look === facts.look) return seen.problem;
+      const problem = await this.#contentProblem(file);
+      this.#seen.set(file.name, { look: facts.look, problem });
+      return problem;
+    } catch (error) {
+      return toText(error, file);
+    }
+  }
+
+  async #contentProblem(file: DataFile): Promise<string | undefined> {
+    const { dataDir } = this.#options;
+    const { name } = file;
+    const content = await dataDir.read(name);
+    if (content === undefined || isJson(content)) return undefined;
+    return toText(damaged({ dataDir, name, what: 'expected JSON but got other content' }), file);
+  }
+
+  #say(troubles: ReadonlyMap<string, string>): void {
+    const { logger } = this.#options;
+    for (const [file, reason] of troubles) {
+      if (this.#troubles.get(file) === reason) continue;
+      logger.error({ file, reason }, 'a file of the data folder is not as it was stored');
+    }
+    for (const file of this.#troubles.keys()) {
+      if (!troubles.has(file)) logger.info({ file }, 'a file of the data folder is whole again');
+    }
+    this.#troubles = troubles;
+  }
+}
+
+const THE_MANIFEST: DataFile = {
+  name: MANIFEST_FILE,
+  holds: 'the names of the others',
+  remedy: 'made again',
+  without: 'that a file is gone is not noticed',
+};
+
+function toText(error: unknown, file: DataFile): string {
+  if (!(error instanceof MeshError)) throw error;
+  // As told by the folder's own guard.
+  if (error.variant === 'replaced') throw error;
+  const hint = error.hint === undefined ? '' : ` (${error.hint})`;
+  return `${error.message}${hint}: what is in force stays; ${toNext(file)}`;
+}
+
+function toNext({ remedy, without }: DataFile): string {
+  switch (remedy) {
+    case 'refused':
+      return `put it back: without it the next start is refused, for ${without}`;
+    case 'made again':
+      return `put it back, or start the server again, which makes a new one: ${without}`;
+    case 'told':
+      return `put it back: ${without}`;
+  }
+}
+
+function isJson(content: Buffer): boolean {
+  if (content.length <= READ_WHOLE_BYTES) {
+    try {
+      JSON.parse(content.toString('utf8'));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+  const [first, last] = [content.subarray(0, 1), content.subarray(-2)].map(String);
+  return (first === '{' && last === '}\n') || (first === '[' && last === ']\n');
+}
