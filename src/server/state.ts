@@ -262,7 +262,7 @@ async function openRevocations(
     dataDir,
     clock,
     logger,
-    takeUp: losses.takeUp.bind(losses),
+    losses,
     ...parts,
     meshes: () => [...(remembered === undefined ? [] : [remembered]), source.state.mesh],
   });

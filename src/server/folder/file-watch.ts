@@ -15,6 +15,13 @@ export interface FileWatchOptions {
 /** Of larger ones only the ends are looked at. */
 const READ_WHOLE_BYTES = 256 * 1024;
 
+/** Files of a sub-folder. */
+const LOOK_AT = 100;
+/** Their readers look at each of their files. */
+const LOOKED_AT_BY_OTHERS: readonly string[] = ['revocations', 'orders'];
+
+type Facts = NonNullable<Awaited<ReturnType<DataDir['facts']>>>;
+
 interface Seen {
   readonly look: string;
   readonly problem: string | undefined;
@@ -25,6 +32,8 @@ export class FileWatch {
   /** Names in the manifest. */
   #known: ReadonlySet<string> = new Set();
   readonly #seen = new Map<string, Seen>();
+  /** Where the next look at a sub-folder begins. */
+  readonly #next = new Map<string, number>();
   #troubles: ReadonlyMap<string, string> = new Map();
 
   constructor(options: FileWatchOptions) {
@@ -76,26 +85,59 @@ export class FileWatch {
         const isLost = this.#known.has(file.name) || file === THE_MANIFEST;
         return isLost ? `${place} is gone: what is in force stays; ${toNext(file)}` : undefined;
       }
-      if (file.isFolder === true) {
-        await dataDir.list(file.name);
-        return undefined;
-      }
-      const seen = this.#seen.get(file.name);
-      if (seen?.look === facts.look) return seen.problem;
-      const problem = await this.#contentProblem(file);
-      this.#seen.set(file.name, { look: facts.look, problem });
-      return problem;
+      if (file.isFolder !== true) return await this.#fileProblem(file.name, { facts, file });
+      const files = await dataDir.list(file.name);
+      return LOOKED_AT_BY_OTHERS.includes(file.name) ? undefined : this.#someProblems(file, files);
     } catch (error) {
       return toText(error, file);
     }
   }
 
-  async #contentProblem(file: DataFile): Promise<string | undefined> {
+  async #fileProblem(
+    name: string,
+    { facts, file }: { readonly facts: Facts; readonly file: DataFile },
+  ): Promise<string | undefined> {
+    const seen = this.#seen.get(name);
+    if (seen?.look === facts.look) return seen.problem;
+    const problem = await this.#contentProblem(name, file);
+    this.#seen.set(name, { look: facts.look, problem });
+    return problem;
+  }
+
+  async #contentProblem(name: string, file: DataFile): Promise<string | undefined> {
     const { dataDir } = this.#options;
-    const { name } = file;
-    const content = await dataDir.read(name);
-    if (content === undefined || isJson(content)) return undefined;
-    return toText(damaged({ dataDir, name, what: 'expected JSON but got other content' }), file);
+    try {
+      const content = await dataDir.read(name);
+      if (content === undefined || isJson(content)) return undefined;
+      return toText(damaged({ dataDir, name, what: 'expected JSON but got other content' }), file);
+    } catch (error) {
+      return toText(error, file);
+    }
+  }
+
+  /** So many files of a sub-folder at each look, all of them in turn. */
+  async #someProblems(file: DataFile, files: readonly string[]): Promise<string | undefined> {
+    const { dataDir } = this.#options;
+    const names = files.filter((one) => one.endsWith('.json')).map((one) => `${file.name}/${one}`);
+    const begin = this.#next.get(file.name) ?? 0;
+    const some = names.slice(begin, begin + LOOK_AT);
+    this.#next.set(file.name, begin + LOOK_AT < names.length ? begin + LOOK_AT : 0);
+    for (const name of some) {
+      const facts = await dataDir.facts(name);
+      if (facts !== undefined) await this.#fileProblem(name, { facts, file });
+    }
+    this.#forgetAllBut(file, names);
+    const problems = names.map((name) => this.#seen.get(name)?.problem);
+    const found = problems.filter((one) => one !== undefined);
+    const more = found.length > 1 ? ` (and so are ${found.length - 1} more)` : '';
+    return found[0] === undefined ? undefined : `${found[0]}${more}`;
+  }
+
+  #forgetAllBut({ name }: DataFile, names: readonly string[]): void {
+    const there = new Set(names);
+    for (const known of this.#seen.keys()) {
+      if (known.startsWith(`${name}/`) && !there.has(known)) this.#seen.delete(known);
+    }
   }
 
   #say(troubles: ReadonlyMap<string, string>): void {

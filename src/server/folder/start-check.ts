@@ -1,6 +1,6 @@
 // Before anything is made at a start: what belongs to the folder and isn't there. A folder of an
-// earlier version has no manifest; but that a mesh was in force shows that a server ran on it,
-// which had its keys by then.
+// earlier version has no manifest; but that a mesh was in force by a server with a certificate for
+// its port shows that it had its keys.
 import { MeshError } from '../../base/index.js';
 import { type DataDir, TOKEN_KEYS_FILE } from '../../data/index.js';
 import {
@@ -99,7 +99,8 @@ async function isReadable(dataDir: DataDir, name: string): Promise<boolean> {
 
 /** What the folder of an earlier version must have. */
 async function guessFiles(dataDir: DataDir): Promise<readonly string[]> {
-  if ((await dataDir.facts('mesh.json')) === undefined) return [];
+  const marks = await findGone(dataDir, ['mesh.json', 'xds-server.json']);
+  if (marks.length > 0) return [];
   const hasOutsideCa = (await dataDir.facts('step-ca.json')) !== undefined;
   const keys = [RENEWABLE.tokenKeys, RENEWABLE.xdsAnchor];
   return hasOutsideCa ? keys : [RENEWABLE.authority, ...keys];

@@ -42,6 +42,12 @@ export function toLostTexts(
   return texts;
 }
 
+/** At a start, which has written the lost files anew. */
+export function toAnewText({ lost }: Stock): string {
+  const files = lost.map(({ file, error }) => `${file} was ${error ? 'damaged' : 'gone'}`);
+  return `${some(files, ', ')}: what was revoked stays so, and the file is written anew`;
+}
+
 function some(items: readonly string[], separator: string): string {
   const more = items.length - NAMED;
   return [...items.slice(0, NAMED), ...(more > 0 ? [`${more} more`] : [])].join(separator);

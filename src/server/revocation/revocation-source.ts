@@ -3,15 +3,7 @@
 // then the revocation lists and marks are stored; then all of it is in force at once, and
 // published. What can't be read or stored is reported and tried again at the next look; what was in
 // force stays, though its file is gone or damaged: only what was taken back ends.
-import {
-  type Clock,
-  HOUR_MS,
-  type Logger,
-  type MeshError,
-  type Times,
-  timesOf,
-  Watch,
-} from '../../base/index.js';
+import { type Clock, HOUR_MS, type Logger, type Times, timesOf, Watch } from '../../base/index.js';
 import type { Authority } from '../../ca/index.js';
 import { createJsonStore, type DataDir, type DurableStore } from '../../data/index.js';
 import { type LeafManager, listHandedOutFiles } from '../../leaves/index.js';
@@ -29,7 +21,7 @@ import {
 } from '../../revocation/index.js';
 import { splitNodeId } from '../../spiffe/index.js';
 import type { Period } from '../../x509/read/index.js';
-import { toLostTexts } from './lost-revocations.js';
+import { toAnewText, toLostTexts } from './lost-revocations.js';
 import { type Marks, marksSchema, NO_MARKS, nextMarks } from './revocation-marks.js';
 import type { ShutOut } from './shut-out.js';
 
@@ -51,8 +43,11 @@ export interface RevocationSourceOptions {
   readonly leaves: Pick<LeafManager, 'releaseWhere' | 'renewRevoked'>;
   /** Kept up to date with what is read. */
   readonly shutOut: ShutOut;
-  /** Takes up what can be made again where it is damaged: see take-up.ts. */
-  readonly takeUp: <T>(name: string, read: () => Promise<T>) => Promise<T | undefined>;
+  /** Sets aside what is damaged and can be made again, and says what was lost: see take-up.ts. */
+  readonly losses: {
+    takeUp<T>(name: string, read: () => Promise<T>): Promise<T | undefined>;
+    note(text: string): void;
+  };
   /** Meshes that may be in force. */
   readonly meshes: () => readonly Mesh[];
 }
@@ -82,13 +77,12 @@ export class RevocationSource {
   readonly inForce = new Watch<RevocationState>(NOTHING);
 
   private constructor(options: RevocationSourceOptions) {
-    const { dataDir, authority, logger } = options;
+    const { dataDir, authority, losses } = options;
     this.#options = options;
     this.#folder = new RevocationFolder(dataDir);
-    const onProblem = (err: MeshError): void =>
-      logger.error({ err }, 'damaged revocation lists were set aside and are made again');
     const { crls } = authority;
-    this.#crlStore = crls && new CrlStore({ dataDir, crls, onProblem });
+    const takeUp = losses.takeUp.bind(losses);
+    this.#crlStore = crls && new CrlStore({ dataDir, crls, takeUp });
     this.#marksStore = createJsonStore({
       dataDir,
       name: REVOCATION_MARKS_FILE,
@@ -149,16 +143,15 @@ export class RevocationSource {
   }
 
   async #begin(): Promise<void> {
-    const { logger, takeUp } = this.#options;
+    const { losses } = this.#options;
     const stock = await this.#folder.take();
     for (const error of stock.unknown.values()) throw error;
     if (stock.lost.length > 0) {
       await this.#folder.makeAgain(stock.lost);
-      const files = stock.lost.map(({ file }) => file);
-      logger.error({ files }, 'files of revocations were lost, and are written anew');
+      losses.note(toAnewText(stock));
     }
     const readMarks = () => this.#marksStore.read();
-    this.#marks = (await takeUp(REVOCATION_MARKS_FILE, readMarks)) ?? NO_MARKS;
+    this.#marks = (await losses.takeUp(REVOCATION_MARKS_FILE, readMarks)) ?? NO_MARKS;
     // Their holders' records may be gone.
     const { clock } = this.#options;
     const before = (await this.#crlStore?.listed()) ?? [];

@@ -14,6 +14,7 @@ import { LeafManager, type LeafSettings, mayBeInForce } from '../../../src/leave
 import { addRevocation } from '../../../src/revocation/index.js';
 import { IssuerRenewal } from '../../../src/server/ca/index.js';
 import { ClockWatch, clockSchema } from '../../../src/server/clock/index.js';
+import { Losses } from '../../../src/server/folder/take-up.js';
 import { RevocationSource, ShutOut } from '../../../src/server/revocation/index.js';
 import { generateKeys } from '../../../src/x509/keys/index.js';
 import { readCertificate, readCrl, splitCrlPem, splitPem } from '../../../src/x509/read/index.js';
@@ -100,7 +101,7 @@ async function start({ clock, dataDir, random, counts }: Machine) {
       authority,
       leaves,
       shutOut,
-      takeUp: (_name, read) => read(),
+      losses: new Losses(identity.dataDir, logger),
       meshes: () => [MESH],
     },
   });
