@@ -146,6 +146,7 @@ class FileDataDir implements DataDir {
     const path = this.#toPath(name);
     await this.#writing(path, async () => {
       const temporary = await this.#writeTemporary(path, content);
+      await this.#assertInPlace().catch((error: unknown) => discard(temporary, error));
       await rename(temporary, path).catch((error: unknown) => discard(temporary, error));
       await syncFolder(dirname(path));
     });
@@ -156,6 +157,7 @@ class FileDataDir implements DataDir {
     return this.#writing(path, async () => {
       const temporary = await this.#writeTemporary(path, content);
       try {
+        await this.#assertInPlace();
         // Unlike rename, link refuses to replace: the file appears whole, and only once.
         await link(temporary, path);
         return true;
@@ -235,8 +237,13 @@ class FileDataDir implements DataDir {
   }
 
   async #writing<T>(path: string, work: () => Promise<T>): Promise<T> {
-    if (!(await this.#isInPlace())) throw replaced(this.path, 'write');
+    await this.#assertInPlace();
     return writing(path, work);
+  }
+
+  /** Before a write, and again before it gets its name: to write takes a while. */
+  async #assertInPlace(): Promise<void> {
+    if (!(await this.#isInPlace())) throw replaced(this.path, 'write');
   }
 
   /** Without the lock nobody can tell; a command is over before it matters. */
