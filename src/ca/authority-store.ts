@@ -74,15 +74,17 @@ export async function loadAuthority(
   how: { readonly trustDomain?: string; readonly renews?: boolean } = {},
 ): Promise<LocalAuthority> {
   const found = await tryLoad(options);
-  if (found === undefined) throw noAuthority(options.dataDir);
+  if (found === undefined) throw await noAuthority(options.dataDir);
   const { trustDomain, renews = false } = how;
   const { material } = found;
   const own = trustDomain === undefined ? material : ofDomain(material, trustDomain);
   return toAuthority(own, options, renews);
 }
 
-function noAuthority({ path }: Pick<DataDir, 'path'>): MeshError {
-  const message = `expected an authority in ${path} but there is none`;
+/** @throws MeshError data-lost where there was one */
+async function noAuthority(dataDir: DataDir): Promise<MeshError> {
+  await assertNeverThere(dataDir, FILE);
+  const message = `expected an authority in ${dataDir.path} but there is none`;
   return new MeshError('data-missing', message, { variant: 'authority' });
 }
 
@@ -107,7 +109,7 @@ export async function createAuthority(
  */
 export async function readAuthority(dataDir: DataDir): Promise<AuthorityFacts> {
   const stored = await openStore(dataDir).read();
-  if (stored === undefined) throw noAuthority(dataDir);
+  if (stored === undefined) throw await noAuthority(dataDir);
   try {
     return new AuthorityFacts(toPublicMaterial(stored));
   } catch {

@@ -18,7 +18,12 @@ export const GITIGNORE_FILE = '.gitignore';
 export const TEMPORARY = '.tmp-';
 
 /** Any of these makes a folder ours: whatever comes first into one is among them. */
-const OURS: readonly string[] = ['authority.json', TOKEN_KEYS_FILE, 'xds-anchor.json'];
+const OURS: readonly string[] = [
+  'authority.json',
+  TOKEN_KEYS_FILE,
+  'xds-anchor.json',
+  'data-manifest.json',
+];
 /** What a folder may hold that is as good as empty; a new file system has `lost+found`. */
 const NOTHING: readonly string[] = [LOCK_FILE, TOKEN_KEYS_LOCK, GITIGNORE_FILE, 'lost+found'];
 

@@ -353,10 +353,11 @@ describe('facts that a server takes over', () => {
   });
 });
 
+const REVOKE = ['revoke', 'web', '--data', '<dir>/data', '--server', '127.0.0.1:1'] as const;
+const AGAIN =
+  '  hint: it tries again by itself: see `countersign revoke --list`, `countersign status`\n';
+
 describe('a revocation that is stored, and not in force', () => {
-  const REVOKE = ['revoke', 'web', '--data', '<dir>/data', '--server', '127.0.0.1:1'] as const;
-  const AGAIN =
-    '  hint: it tries again by itself: see `countersign revoke --list`, `countersign status`\n';
   const listed = async () => (await command('revoke', '--list', '--data', '<dir>/data')).stdout;
 
   test('a revocation that the server refuses: both are said', async () => {
@@ -384,26 +385,9 @@ describe('a revocation that is stored, and not in force', () => {
     });
     expect(await listed()).toBe('nothing is revoked\n');
   });
+});
 
-  test.each([
-    // Written again with the next revocation.
-    ['revocation-marks.json', false],
-    ['handed-out/4a01.json', true],
-    ['revocations/0123456789abcdef0123456789abcdef.json', true],
-  ])('beside a damaged %s: heard all the same; the file is named: %s', async (name, isNamed) => {
-    const { admin } = await serve('data');
-    await command('cert', 'web', '--out', '<dir>/tls', '--data', '<dir>/data');
-    await command('revoke', 'other', '--yes', '--data', '<dir>/data', '--server', admin);
-    writeFileSync(join(dir, 'data', name), '');
-    const revoked = await command('revoke', 'web', '--data', '<dir>/data', '--server', admin);
-    expect(revoked).toMatchObject({
-      code: 0,
-      stdout: expect.stringMatching(/^revoked: .*\nin force/),
-    });
-    const { stdout } = await command('status', '--server', admin);
-    expect(stdout.includes(name)).toBe(isNamed);
-  });
-
+describe('a revocation that nobody hears of', () => {
   test('a revocation on which the server of the folder stays silent', async () => {
     await holdFolder();
     expect(await command(...REVOKE)).toEqual({

@@ -9,7 +9,7 @@ import { openDataDir } from '../../src/data/index.js';
 import { type Load, startLoad } from '../../src/demo/load.js';
 import { httpShot } from '../../src/demo/load-shots.js';
 import { addRevocation } from '../../src/revocation/index.js';
-import { describeEnvoy, eventually, useHarness } from '../harness/index.js';
+import { describeEnvoy, eventually, type Harness, useHarness } from '../harness/index.js';
 import { startMesh, type TestMesh, type TestService } from '../harness/start-mesh.js';
 
 const PORT = 8080;
@@ -67,32 +67,20 @@ const ACCIDENTS: readonly Accident[] = [
   },
 ];
 
-await describeEnvoy('a data folder that is lost', {}, ({ binary }) => {
-  const harness = useHarness('lost-folder');
-  let mesh: TestMesh;
-  let kept: string;
-  let loads: { readonly web: Load; readonly batch: Load };
+/** A mesh of which `batch` is shut out, with calls of both. */
+class LostMesh {
+  readonly mesh: TestMesh;
+  readonly #kept: string;
+  readonly #loads: { readonly web: Load; readonly batch: Load };
 
-  const load = async (caller: string): Promise<Load> => {
-    const address = await mesh.outboundAddress(caller, 'ledger');
-    const shot = httpShot({ address, port: PORT }, 'per-request');
-    return startLoad({ shot, concurrency: 1, pauseMs: 5 });
-  };
-  const texts = async (): Promise<string> =>
-    (await mesh.status()).warnings.map(({ text }) => text).join('\n');
-  const expectGoesOn = async (): Promise<void> => {
-    await Promise.all(Object.values(loads).map((one) => one.more(CALLS)));
-    const [web, batch] = [loads.web.result(), loads.batch.result()];
-    expect({ ...web.answers, failures: web.failures }).toEqual({
-      200: expect.any(Number),
-      failures: 0,
-    });
-    expect(Object.keys(batch.answers)).not.toContain('200');
-    expect((await mesh.status()).revocations).toMatchObject([BATCH]);
-  };
+  private constructor(mesh: TestMesh, kept: string, loads: { web: Load; batch: Load }) {
+    this.mesh = mesh;
+    this.#kept = kept;
+    this.#loads = loads;
+  }
 
-  beforeAll(async () => {
-    mesh = await startMesh(harness, {
+  static async start(harness: Harness, binary: string): Promise<LostMesh> {
+    const mesh = await startMesh(harness, {
       binary,
       services: { web: [], batch: [], ledger: [{ port: PORT, kind: 'http' }] },
       mesh: (service) => toMesh(service('ledger')),
@@ -102,72 +90,98 @@ await describeEnvoy('a data folder that is lost', {}, ({ binary }) => {
     const dataDir = await openDataDir({ path: mesh.dataPath, lock: false });
     await addRevocation(dataDir, { ...BATCH, revokedAtMs: systemClock.now() });
     expect(await mesh.wait()).toMatchObject({ inForce: true });
-    kept = join(mesh.dir, 'kept');
+    const kept = join(mesh.dir, 'kept');
     await cp(mesh.dataPath, kept, { recursive: true });
-    loads = { web: await load('web'), batch: await load('batch') };
-    // Batch's own sidecar knows that it is shut out.
-    await expectGoesOn();
-  }, 60_000);
-  afterAll(async () => {
-    await Promise.all(Object.values(loads ?? {}).map((one) => one.stop()));
-  });
+    const load = async (caller: string): Promise<Load> => {
+      const address = await mesh.outboundAddress(caller, 'ledger');
+      const shot = httpShot({ address, port: PORT }, 'per-request');
+      return startLoad({ shot, concurrency: 1, pauseMs: 5 });
+    };
+    return new LostMesh(mesh, kept, { web: await load('web'), batch: await load('batch') });
+  }
 
-  test.each(ACCIDENTS)('$name under a running server', { timeout: 30_000 }, async (accident) => {
-    const { dataPath: data } = mesh;
-    // What a start has lost is said until the next one.
-    const before = await texts();
-    await accident.happens(data);
-    await eventually(async () => (await texts()).includes(accident.told), {
-      what: `a warning that says "${accident.told}"`,
-      timeoutMs: 10_000,
-    });
-    await expectGoesOn();
-    await putBack(data);
-    await vi.waitFor(async () => expect(await texts()).toBe(before), {
-      timeout: 10_000,
-      interval: 50,
-    });
-    await expectGoesOn();
-  });
+  async texts(): Promise<string> {
+    return (await this.mesh.status()).warnings.map(({ text }) => text).join('\n');
+  }
 
-  async function putBack(data: string): Promise<void> {
-    const away = `${data}.away`;
-    if ((await readdir(mesh.dir)).includes('data.away')) {
-      await rm(data, { recursive: true, force: true });
-      await rename(away, data);
+  /** What is allowed, all of it, and nothing else. */
+  async expectGoesOn(): Promise<void> {
+    const { web, batch } = this.#loads;
+    await Promise.all([web.more(CALLS), batch.more(CALLS)]);
+    const { answers, failures } = web.result();
+    expect({ ...answers, failures }).toEqual({ 200: expect.any(Number), failures: 0 });
+    expect(Object.keys(batch.result().answers)).not.toContain('200');
+    expect((await this.mesh.status()).revocations).toMatchObject([BATCH]);
+  }
+
+  async putBack(): Promise<void> {
+    const { dir, dataPath } = this.mesh;
+    if ((await readdir(dir)).includes('data.away')) {
+      await rm(dataPath, { recursive: true, force: true });
+      await rename(`${dataPath}.away`, dataPath);
       return;
     }
     for (const name of ['authority.json', 'token-keys.json', 'revocations']) {
-      await cp(join(kept, name), join(data, name), { recursive: true });
+      await cp(join(this.#kept, name), join(dataPath, name), { recursive: true });
     }
   }
 
-  test('a start without all that can be made again', { timeout: 60_000 }, async () => {
-    const lost = ['registry.json', 'mesh.json', 'outbound-indexes.json', 'crls.json', 'clock.json'];
-    const damaged = ['rollout.json', 'revocation-marks.json', 'xds-server.json'];
-    await mesh.stop();
-    for (const name of lost) await rm(join(mesh.dataPath, name));
-    for (const name of damaged) await writeFile(join(mesh.dataPath, name), '{');
-    await mesh.start();
-    const told = await texts();
-    for (const name of [...lost, ...damaged]) expect(told).toContain(name);
-    await eventually(async () => (await mesh.status()).proxies.length === 2, {
+  async startAgain(): Promise<void> {
+    await this.mesh.start();
+    await eventually(async () => (await this.mesh.status()).proxies.length === 2, {
       what: 'the sidecars that are not shut out',
       timeoutMs: 30_000,
     });
-    expect(await mesh.wait()).toMatchObject({ inForce: true });
-    await expectGoesOn();
+    expect(await this.mesh.wait()).toMatchObject({ inForce: true });
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.#loads.web.stop(), this.#loads.batch.stop()]);
+  }
+}
+
+await describeEnvoy('a data folder that is lost', {}, ({ binary }) => {
+  const harness = useHarness('lost-folder');
+  let lost: LostMesh;
+
+  beforeAll(async () => {
+    lost = await LostMesh.start(harness, binary);
+    await lost.expectGoesOn();
+  }, 60_000);
+  afterAll(() => lost?.stop());
+
+  test.each(ACCIDENTS)('$name under a running server', { timeout: 30_000 }, async (accident) => {
+    // What a start has lost is said until the next one.
+    const before = await lost.texts();
+    await accident.happens(lost.mesh.dataPath);
+    await eventually(async () => (await lost.texts()).includes(accident.told), {
+      what: `a warning that says "${accident.told}"`,
+      timeoutMs: 10_000,
+    });
+    await lost.expectGoesOn();
+    await lost.putBack();
+    const isOver = async () => expect(await lost.texts()).toBe(before);
+    await vi.waitFor(isOver, { timeout: 10_000, interval: 50 });
+    await lost.expectGoesOn();
+  });
+
+  test('a start without all that can be made again', { timeout: 60_000 }, async () => {
+    const gone = ['registry.json', 'mesh.json', 'outbound-indexes.json', 'crls.json', 'clock.json'];
+    const damaged = ['rollout.json', 'revocation-marks.json', 'xds-server.json'];
+    await lost.mesh.stop();
+    for (const name of gone) await rm(join(lost.mesh.dataPath, name));
+    for (const name of damaged) await writeFile(join(lost.mesh.dataPath, name), '{');
+    await lost.startAgain();
+    const told = await lost.texts();
+    for (const name of [...gone, ...damaged]) expect(told).toContain(name);
+    await lost.expectGoesOn();
   });
 
   test('a start without the revocations, which the marks know', { timeout: 60_000 }, async () => {
-    await mesh.stop();
-    await rm(join(mesh.dataPath, 'revocations'), { recursive: true });
-    await mesh.start();
-    await eventually(async () => (await mesh.status()).proxies.length === 2, {
-      what: 'the sidecars that are not shut out',
-      timeoutMs: 30_000,
-    });
-    expect(await texts()).toContain('revocations');
-    await expectGoesOn();
+    await lost.mesh.stop();
+    await rm(join(lost.mesh.dataPath, 'revocations'), { recursive: true });
+    await lost.startAgain();
+    expect(await lost.texts()).toContain('revocations');
+    await lost.expectGoesOn();
   });
 });

@@ -53,7 +53,7 @@ const DAMAGES: Readonly<Record<string, (content: Buffer, other: Buffer) => Buffe
   'another form': () => Buffer.from('[1]\n'),
 };
 
-/** A folder with all that server and commands come to write; `earlier`: as it was before most of it. */
+/** A folder with all that server and commands write; `earlier`: as it was before a part of it. */
 async function fill(place: Place, earlier: string): Promise<void> {
   writeMesh(place);
   await useOnce(place);
@@ -175,7 +175,9 @@ describe('the folder matrix', () => {
     }
     expect(found).toEqual(expected);
   });
+});
 
+describe('the folder matrix, beside a running server', () => {
   it('server running: what it says of each, and takes nothing back', {
     timeout: 120_000,
   }, async () => {

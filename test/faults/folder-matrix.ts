@@ -40,7 +40,7 @@ export type Form = (typeof FORMS)[number];
 /** Of a start, then of a running server. */
 export type Row = Readonly<Record<Form, readonly [stopped: Verdict, running: Verdict]>>;
 
-export const MANIFEST = 'manifest.json';
+export const MANIFEST = 'data-manifest.json';
 export const NAMES: readonly string[] = [...DATA_FILES.map(({ name }) => name), MANIFEST];
 
 function rowOf(
@@ -145,7 +145,7 @@ function toContent(content: Buffer, form: Form, old: string): Buffer {
   }
 }
 
-/** Puts a folder back as it was, its files one by one: the running server's folder stays the same. */
+/** Puts a file back as it was: the running server's folder stays the same one. */
 export function putBack(data: string, file: string, made: string): void {
   rmSync(join(data, file), { recursive: true, force: true });
   cpSync(join(made, file), join(data, file), { recursive: true });

@@ -23,7 +23,8 @@ async function used(place: Place): Promise<void> {
 async function startServer({ mesh, data }: Place, mount: boolean) {
   const serve = [PROGRAM, 'serve', '--mesh', mesh, '--data', data, ...FREE_PORTS];
   const made = `${data}.made`;
-  const script = `mount -t tmpfs -o mode=0700 tmpfs ${data} && cp -a ${made}/. ${data}/ && exec "$@"`;
+  const mounted = `mount -t tmpfs -o mode=0700 tmpfs ${data} && cp -a ${made}/. ${data}/`;
+  const script = `${mounted} && exec "$@"`;
   const command = mount ? 'unshare' : process.execPath;
   const args = mount ? ['-m', 'sh', '-c', script, 'sh', process.execPath, ...serve] : serve;
   const server = await startForTest({ name: 'countersign serve', command, args });

@@ -1,5 +1,5 @@
-// What belongs to a data folder, `manifest.json`: the names of the files and sub-folders that its
-// server has found in it. A file that it names and that isn't there is lost; one that it doesn't
+// What belongs to a data folder, `data-manifest.json`: the names of the files and sub-folders that
+// its server has found in it. A file that it names and that isn't there is lost; one that it does not
 // name was never there, and may be made. A name is added when its file is on the disk, and taken
 // away before its file goes: a crash at any step makes no loss of what isn't one. Only the server
 // that holds the folder's lock writes it.
@@ -10,7 +10,7 @@ import { z } from 'zod';
 import { MeshError } from '../../base/index.js';
 import { type DataDir, damaged, isDataName } from '../index.js';
 
-export const MANIFEST_FILE = 'manifest.json';
+export const MANIFEST_FILE = 'data-manifest.json';
 
 const VERSION = 1;
 const schema = z.strictObject({
@@ -42,7 +42,7 @@ export async function readManifest(dataDir: DataDir): Promise<Manifest | undefin
 export async function writeManifest(dataDir: DataDir, files: Iterable<string>): Promise<void> {
   const sorted = [...new Set(files)].sort();
   await dataDir.write(MANIFEST_FILE, (self) => {
-    const manifest: z.infer<typeof schema> = { version: VERSION, files: sorted, self: { ...self } };
+    const manifest = { version: VERSION, files: sorted, self } satisfies z.infer<typeof schema>;
     return `${JSON.stringify(manifest, undefined, 1)}\n`;
   });
 }
