@@ -6,14 +6,13 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { MeshError, systemClock, systemRandom } from '../../src/base/index.js';
 import { loadOrCreateAuthority } from '../../src/ca/index.js';
 import { openDataDir } from '../../src/data/index.js';
-import { readManifest, writeManifest } from '../../src/data/manifest/index.js';
 import { LeafManager } from '../../src/leaves/index.js';
 import { startServer } from '../../src/server/index.js';
 import type { ServerStatus } from '../../src/server/status/index.js';
 import { parseSpiffeId } from '../../src/spiffe/index.js';
 import { recordingLogger } from '../fakes/recording-logger.js';
 import { runHere } from './command.js';
-import { newPlace, type Place, readAll, writeMesh } from './every-step.js';
+import { adopt, newPlace, type Place, readAll, writeMesh } from './every-step.js';
 import {
   EXPECTED,
   FORMS,
@@ -111,13 +110,6 @@ function* cases(): Generator<{ readonly name: string; readonly form: Form }> {
 /** What a mesh with an outside CA has. */
 function writeStepCa({ data }: Place): void {
   writeFileSync(join(data, 'step-ca.json'), JSON.stringify(STEP_CA), { mode: 0o600 });
-}
-
-/** A copy of a data folder that is to count as none. */
-async function adopt({ data }: Place): Promise<void> {
-  const dataDir = await openDataDir({ path: data, lock: false, create: false });
-  const manifest = await readManifest(dataDir);
-  await writeManifest(dataDir, manifest?.files ?? []);
 }
 
 /** What a start makes of a folder with that file spoiled. */

@@ -1,5 +1,6 @@
 export {
   assertNeverThere,
+  findLost,
   lost,
   MANIFEST_FILE,
   type Manifest,

@@ -1,8 +1,8 @@
 // What belongs to a data folder, `data-manifest.json`: the names of the files and sub-folders that
-// its server has found in it. A file that it names and that isn't there is lost; one that it does not
-// name was never there, and may be made. A name is added when its file is on the disk, and taken
-// away before its file goes: a crash at any step makes no loss of what isn't one. Only the server
-// that holds the folder's lock writes it.
+// its server has found in it. A file that it names and that isn't there is lost; one that it
+// doesn't name was never there, and may be made. A name is added when its file is on the disk, and
+// taken away before its file goes: a crash at any step makes no loss of what isn't one. Only the
+// server that holds the folder's lock writes it.
 // It says which file it is itself, too: a folder that was copied or put back has another, and may
 // lack what came after the copy. Decision 032.
 import { join } from 'node:path';
@@ -55,6 +55,22 @@ export async function writeManifest(dataDir: DataDir, files: Iterable<string>): 
 export async function assertNeverThere(dataDir: DataDir, name: string): Promise<void> {
   const manifest = await readManifest(dataDir);
   if (manifest?.files.includes(name) === true) throw lost(dataDir, [name]);
+}
+
+const KEYS: readonly string[] = ['authority.json', 'token-keys.json', 'xds-anchor.json'];
+
+/**
+ * Whether the folder is worth keeping as it is: without its keys it is none.
+ * @returns Names of other files that are lost. @throws MeshError data-lost, data-damaged
+ */
+export async function findLost(dataDir: DataDir): Promise<readonly string[]> {
+  const gone: string[] = [];
+  for (const name of (await readManifest(dataDir))?.files ?? []) {
+    if ((await dataDir.facts(name)) === undefined) gone.push(name);
+  }
+  const keys = gone.filter((name) => KEYS.includes(name));
+  if (keys.length > 0) throw lost(dataDir, keys);
+  return gone;
 }
 
 /** The error for files that are gone; the first one's remedy is its hint. */
