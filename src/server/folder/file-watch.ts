@@ -17,6 +17,9 @@ const READ_WHOLE_BYTES = 256 * 1024;
 
 /** Files of a sub-folder. */
 const LOOK_AT = 100;
+/** A sub-folder with more files is listed at each so-many-th look only. */
+const LARGE = 1_000;
+const LARGE_EVERY = 15;
 /** Their readers look at each of their files. */
 const LOOKED_AT_BY_OTHERS: readonly string[] = ['revocations', 'orders'];
 
@@ -32,6 +35,12 @@ export class FileWatch {
   /** Names in the manifest. */
   #known: ReadonlySet<string> = new Set();
   readonly #seen = new Map<string, Seen>();
+  #looks = 0;
+  /** Sub-folders as last listed. */
+  readonly #folders = new Map<
+    string,
+    { readonly size: number; readonly problem: string | undefined }
+  >();
   /** Where the next look at a sub-folder begins. */
   readonly #next = new Map<string, number>();
   #troubles: ReadonlyMap<string, string> = new Map();
@@ -54,6 +63,7 @@ export class FileWatch {
   /** @throws MeshError data-unwritable where what is new can't be noted */
   async look(): Promise<void> {
     const troubles = new Map<string, string>();
+    this.#looks++;
     for (const file of [...DATA_FILES, THE_MANIFEST]) {
       const problem = await this.#problemOf(file);
       if (problem !== undefined) troubles.set(file.name, problem);
@@ -86,8 +96,14 @@ export class FileWatch {
         return isLost ? `${place} is gone: what is in force stays; ${toNext(file)}` : undefined;
       }
       if (file.isFolder !== true) return await this.#fileProblem(file.name, { facts, file });
+      const known = this.#folders.get(file.name);
+      if (known !== undefined && known.size > LARGE && this.#looks % LARGE_EVERY !== 0) {
+        return known.problem;
+      }
       const files = await dataDir.list(file.name);
-      return LOOKED_AT_BY_OTHERS.includes(file.name) ? undefined : this.#someProblems(file, files);
+      const problem = await this.#someProblems(file, files);
+      this.#folders.set(file.name, { size: files.length, problem });
+      return problem;
     } catch (error) {
       return toText(error, file);
     }
@@ -117,6 +133,7 @@ export class FileWatch {
 
   /** So many files of a sub-folder at each look, all of them in turn. */
   async #someProblems(file: DataFile, files: readonly string[]): Promise<string | undefined> {
+    if (LOOKED_AT_BY_OTHERS.includes(file.name)) return undefined;
     const { dataDir } = this.#options;
     const names = files.filter((one) => one.endsWith('.json')).map((one) => `${file.name}/${one}`);
     const begin = this.#next.get(file.name) ?? 0;

@@ -57,9 +57,11 @@ export async function checkAtStart(check: StartCheck): Promise<Checked> {
   for (const name of gone) {
     if (!given.has(name) && isNoticed(name, check)) losses.noteGone(name);
   }
-  // Only what is no longer expected may be made: see `assertNeverThere`.
-  if (manifest !== undefined && gone.length > 0) {
-    await writeManifest(dataDir, without(manifest, gone));
+  // Only what is no longer expected may be made: see `assertNeverThere`. The others stay named
+  // until the start has got through: a second one is to know of them too.
+  const anewNames = gone.filter((name) => given.has(name));
+  if (manifest !== undefined && anewNames.length > 0) {
+    await writeManifest(dataDir, without(manifest, anewNames));
   }
   return { isCopy: manifest?.isCopy === true };
 }
