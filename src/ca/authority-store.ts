@@ -5,6 +5,7 @@
 // trusts anybody.
 import { type Clock, MeshError, type Random } from '../base/index.js';
 import { createJsonStore, type DataDir, type DurableStore, damaged } from '../data/index.js';
+import { assertNeverThere } from '../data/manifest/index.js';
 import { generateKeys, type KeySource } from '../x509/keys/index.js';
 import { LocalAuthority } from './authority.js';
 import { AuthorityFacts } from './authority-facts.js';
@@ -40,8 +41,9 @@ const FILE = 'authority.json';
 /**
  * The authority of the data folder, made on first use; stored before it is returned. It renews its
  * issuing CA: for the one process that holds the folder's lock.
- * @throws MeshError data-damaged, data-unwritable, data-unreadable; identity-invalid where the
- * folder belongs to another trust domain; passphrase-missing, passphrase-wrong.
+ * @throws MeshError data-lost where there was one; data-damaged, data-unwritable, data-unreadable;
+ * identity-invalid where the folder belongs to another trust domain; passphrase-missing,
+ * passphrase-wrong.
  */
 export async function loadOrCreateAuthority(
   options: AuthorityOptions & { readonly trustDomain: string },
@@ -54,6 +56,7 @@ export async function loadOrCreateAuthority(
     if (passphrase !== undefined && hasOpenKey(found.stored)) await save(material, options);
     return { authority, created: false };
   }
+  await assertNeverThere(dataDir, FILE);
   const made = await createMaterial(trustDomain, toTools(options));
   const created = await openStore(dataDir).create(toStoredAuthority(made, passphrase));
   if (created) return { authority: toAuthority(made, options, true), created };
@@ -71,27 +74,30 @@ export async function loadAuthority(
   how: { readonly trustDomain?: string; readonly renews?: boolean } = {},
 ): Promise<LocalAuthority> {
   const found = await tryLoad(options);
-  if (found === undefined) throw noAuthority(options.dataDir);
+  if (found === undefined) throw await noAuthority(options.dataDir);
   const { trustDomain, renews = false } = how;
   const { material } = found;
   const own = trustDomain === undefined ? material : ofDomain(material, trustDomain);
   return toAuthority(own, options, renews);
 }
 
-function noAuthority({ path }: Pick<DataDir, 'path'>): MeshError {
-  const message = `expected an authority in ${path} but there is none`;
+/** @throws MeshError data-lost where there was one */
+async function noAuthority(dataDir: DataDir): Promise<MeshError> {
+  await assertNeverThere(dataDir, FILE);
+  const message = `expected an authority in ${dataDir.path} but there is none`;
   return new MeshError('data-missing', message, { variant: 'authority' });
 }
 
 /**
  * Makes an authority of a chain that somebody brought; false where the folder has one already.
- * @throws MeshError data-unwritable
+ * @throws MeshError data-lost where it had another; data-unwritable
  */
 export async function createAuthority(
   options: AuthorityOptions & { readonly trustDomain: string },
   chain: CaChain,
 ): Promise<boolean> {
   const { dataDir, trustDomain, passphrase } = options;
+  if ((await dataDir.read(FILE)) === undefined) await assertNeverThere(dataDir, FILE);
   const material = { trustDomain, current: chain, retired: [], change: undefined };
   return openStore(dataDir).create(toStoredAuthority(material, passphrase));
 }
@@ -103,7 +109,7 @@ export async function createAuthority(
  */
 export async function readAuthority(dataDir: DataDir): Promise<AuthorityFacts> {
   const stored = await openStore(dataDir).read();
-  if (stored === undefined) throw noAuthority(dataDir);
+  if (stored === undefined) throw await noAuthority(dataDir);
   try {
     return new AuthorityFacts(toPublicMaterial(stored));
   } catch {

@@ -2,7 +2,7 @@
 // unknown service or instance is refused; serials and tokens can't all be known.
 import { closest, MeshError } from '../base/index.js';
 import type { DataDir } from '../data/index.js';
-import { listHandedOut } from '../leaves/index.js';
+import { listHandedOut, readHandedOut } from '../leaves/index.js';
 import type { Mesh } from '../policy/index.js';
 import {
   type CertificateHolder,
@@ -31,14 +31,15 @@ export async function checkSubject(
     if (!even) await refuseUnknownToken(dataDir, subject);
     return toTokenNotes(dataDir, { id: subject, nowMs });
   }
-  const { certificates } = await findCertificates(dataDir, nowMs);
+  const { certificates, damaged } = await findCertificates(dataDir, nowMs);
   if (kind === 'serial') return toSerialNotes(subject, { certificates, even });
   const mesh = await tryMesh(dataDir);
   const service = kind === 'service' ? subject : splitNodeText(subject).service;
   if (!even) refuseUnknownService(service, { mesh, certificates });
-  if (kind === 'service') return toSharedNotes(service, mesh);
+  if (kind === 'service') return [...toDamagedNotes(damaged), ...toSharedNotes(service, mesh)];
   if (!even) refuseUnknownNode(subject, certificates);
   return [
+    ...toDamagedNotes(damaged),
     'a token that is not bound to this instance works for another one too: revoke it as well',
   ];
 }
@@ -47,17 +48,28 @@ async function toTokenNotes(
   dataDir: DataDir,
   { id, nowMs }: { readonly id: string; readonly nowMs: number },
 ): Promise<readonly string[]> {
-  const got = (await listHandedOut(dataDir)).filter(
+  const { records, damaged } = await readHandedOut(dataDir);
+  const got = records.filter(
     ({ credential, origin, notAfterMs }) =>
       notAfterMs > nowMs &&
       [credential, origin].some((one) => one?.kind === 'token' && one.id === id),
   );
   return [
+    ...toDamagedNotes(damaged),
     'sidecars that joined with it keep their certificates: revoke the instance or service too',
     ...got.map(
       ({ serialHex }) =>
         `a certificate was obtained with it: countersign revoke --serial ${serialHex}`,
     ),
+  ];
+}
+
+/** Records of which nobody knows whose certificate they are. */
+function toDamagedNotes(files: readonly string[]): readonly string[] {
+  if (files.length === 0) return [];
+  return [
+    `${files.join(', ')}: damaged, so its certificate is not known to be this one's: if it is, ` +
+      'revoke it by its serial too',
   ];
 }
 

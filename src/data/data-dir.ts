@@ -6,7 +6,7 @@
 // it may be all that is left of a CA.
 
 import assert from 'node:assert';
-import { link, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { access, link, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import {
   type Clock,
@@ -15,19 +15,21 @@ import {
   systemClock,
   systemErrorCode,
   systemRandom,
+  toRfc3339,
 } from '../base/index.js';
-import { unreadable, writing } from './data-errors.js';
-import {
-  FILE_MODE,
-  FOLDER_MODE,
-  ignoreExisting,
-  LOCK_FILE,
-  prepareFolder,
-  syncFolder,
-  TEMPORARY,
-} from './data-folder.js';
+import { replaced, unreadable, writing } from './data-errors.js';
+import { LOCK_FILE, prepareFolder, syncFolder } from './data-folder.js';
 import { type DataLock, takeDataLock } from './data-lock.js';
+import {
+  type Content,
+  discard,
+  type FileFacts,
+  readOwn,
+  tryFacts,
+  writeTemporary,
+} from './files.js';
 import { writeGitignore } from './gitignore.js';
+import { readOwnFolder } from './ownership.js';
 import { removeStale } from './stale-files.js';
 
 /** The folder as its users see it. Names are `file` or `folder/file`, of `a-z 0-9 . -`. */
@@ -41,8 +43,10 @@ export interface DataDir {
    * @throws data-unreadable
    */
   list(folder: string): Promise<readonly string[]>;
+  /** What the system says of a file or sub-folder. @throws data-unreadable */
+  facts(name: string): Promise<FileFacts | undefined>;
   /** Replaces a file or makes it; durable when the promise resolves. @throws data-unwritable */
-  write(name: string, content: string | Buffer): Promise<void>;
+  write(name: string, content: Content): Promise<void>;
   /**
    * Makes a file that must not exist yet: of several callers, in several processes too, exactly one
    * gets `true`, and the others find that one's whole content. @throws data-unwritable
@@ -51,7 +55,7 @@ export interface DataDir {
   /** Removes a file; does nothing where there is none. @throws data-unwritable */
   remove(name: string): Promise<void>;
   /**
-   * Renames a file that makes no sense so that it can be examined; its new name.
+   * Renames a file that makes no sense so that it can be examined; its new name, with the time.
    * @throws data-unwritable
    */
   setAside(name: string): Promise<string>;
@@ -103,45 +107,46 @@ export async function openDataDir(options: DataDirOptions): Promise<DataDir> {
   });
   const lock = options.lock ? await takeDataLock(join(path, LOCK_FILE)) : undefined;
   if (lock !== undefined) await removeStale(path, (options.clock ?? systemClock).now());
-  return new FileDataDir(path, random, lock);
+  return new FileDataDir({ ...options, path, random }, lock);
 }
 
 class FileDataDir implements DataDir {
   readonly path: string;
   readonly #random: Random;
+  readonly #clock: Clock;
   readonly #lock: DataLock | undefined;
 
-  constructor(path: string, random: Random, lock: DataLock | undefined) {
+  constructor(
+    { path, random, clock }: Pick<DataDirOptions, 'path' | 'clock'> & { readonly random: Random },
+    lock: DataLock | undefined,
+  ) {
     this.path = path;
     this.#random = random;
+    this.#clock = clock ?? systemClock;
     this.#lock = lock;
   }
 
   async read(name: string): Promise<Buffer | undefined> {
     const path = this.#toPath(name);
-    try {
-      return await readTightened(path);
-    } catch (error) {
-      if (systemErrorCode(error) === 'ENOENT') return undefined;
-      throw unreadable(path, error);
-    }
+    return this.#reading(path, () => readOwn(path), undefined);
   }
 
   async list(folder: string): Promise<readonly string[]> {
     const path = this.#toPath(folder);
-    try {
-      const names = await readdir(path);
-      return names.filter((name) => !name.startsWith('.')).sort();
-    } catch (error) {
-      if (systemErrorCode(error) === 'ENOENT') return [];
-      throw unreadable(path, error);
-    }
+    const names = await this.#reading(path, () => readOwnFolder(path), []);
+    return names.filter((name) => !name.startsWith('.')).sort();
   }
 
-  async write(name: string, content: string | Buffer): Promise<void> {
+  async facts(name: string): Promise<FileFacts | undefined> {
     const path = this.#toPath(name);
-    await writing(path, async () => {
+    return this.#reading(path, () => tryFacts(path), undefined);
+  }
+
+  async write(name: string, content: Content): Promise<void> {
+    const path = this.#toPath(name);
+    await this.#writing(path, async () => {
       const temporary = await this.#writeTemporary(path, content);
+      await this.#assertInPlace().catch((error: unknown) => discard(temporary, error));
       await rename(temporary, path).catch((error: unknown) => discard(temporary, error));
       await syncFolder(dirname(path));
     });
@@ -149,9 +154,10 @@ class FileDataDir implements DataDir {
 
   async create(name: string, content: string | Buffer): Promise<boolean> {
     const path = this.#toPath(name);
-    return writing(path, async () => {
+    return this.#writing(path, async () => {
       const temporary = await this.#writeTemporary(path, content);
       try {
+        await this.#assertInPlace();
         // Unlike rename, link refuses to replace: the file appears whole, and only once.
         await link(temporary, path);
         return true;
@@ -167,24 +173,24 @@ class FileDataDir implements DataDir {
 
   async remove(name: string): Promise<void> {
     const path = this.#toPath(name);
-    await writing(path, async () => {
+    await this.#writing(path, async () => {
       await rm(path, { force: true });
     });
   }
 
   async setAside(name: string): Promise<string> {
-    const aside = `${name}.damaged-${this.#random.bytes(4).toString('hex')}`;
     const path = this.#toPath(name);
-    await writing(path, async () => {
+    return this.#writing(path, async () => {
+      const aside = await this.#toAside(name);
       await rename(path, this.#toPath(aside));
       await syncFolder(dirname(path));
+      return aside;
     });
-    return aside;
   }
 
   async tryWrite(folder: string, bytes: number): Promise<void> {
     const path = folder === '' ? this.path : this.#toPath(folder);
-    await writing(path, async () => {
+    await this.#writing(path, async () => {
       const temporary = await this.#writeTemporary(join(path, TRIAL), Buffer.alloc(bytes));
       await rm(temporary, { force: true });
     });
@@ -199,57 +205,49 @@ class FileDataDir implements DataDir {
     return join(this.path, name);
   }
 
-  async #writeTemporary(path: string, content: string | Buffer): Promise<string> {
-    const folder = dirname(path);
-    if (folder !== this.path) await mkdir(folder, { mode: FOLDER_MODE }).catch(ignoreExisting);
-    const temporary = join(folder, `${TEMPORARY}${this.#random.bytes(8).toString('hex')}`);
-    const file = await open(temporary, 'wx', FILE_MODE);
+  #writeTemporary(path: string, content: Content): Promise<string> {
+    return writeTemporary(path, content, { root: this.path, random: this.#random });
+  }
+
+  /** Named by the time, `mesh.json.damaged-20260102t030405z`; no earlier one is written over. */
+  async #toAside(name: string): Promise<string> {
+    const time = toRfc3339(this.#clock.now())
+      .replace(/[-:]|\.\d+/g, '')
+      .toLowerCase();
+    const first = `${name}.damaged-${time}`;
+    for (let count = 1; ; count++) {
+      const aside = count === 1 ? first : `${first}.${count}`;
+      const isFree = await access(this.#toPath(aside)).then(
+        () => false,
+        () => true,
+      );
+      if (isFree) return aside;
+    }
+  }
+
+  /** `none` where there is no such file in this folder; not where the folder itself is gone. */
+  async #reading<T>(path: string, work: () => Promise<T>, none: T): Promise<T> {
+    if (!(await this.#isInPlace())) throw replaced(this.path, 'read');
     try {
-      await file.writeFile(content);
-      await file.sync();
+      return await work();
     } catch (error) {
-      await discard(temporary, error);
-    } finally {
-      await file.close();
+      if (systemErrorCode(error) === 'ENOENT') return none;
+      throw error instanceof MeshError ? error : unreadable(path, error);
     }
-    return temporary;
   }
-}
 
-/** Content of a file, which nobody else may read from now on: a copy may have loosened its mode. */
-async function readTightened(path: string): Promise<Buffer> {
-  const file = await open(path, 'r');
-  try {
-    const found = await file.stat();
-    if (found.isFile() && (found.mode & 0o077) !== 0) {
-      // Best effort (a folder may be mounted to be read only): the folder's own mode keeps others
-      // out too.
-      await file.chmod(FILE_MODE).catch(() => undefined);
-    }
-    return await file.readFile();
-  } finally {
-    await file.close();
+  async #writing<T>(path: string, work: () => Promise<T>): Promise<T> {
+    await this.#assertInPlace();
+    return writing(path, work);
   }
-}
 
-async function discard(temporary: string, error: unknown): Promise<never> {
-  await rm(temporary, { force: true });
-  throw error;
-}
+  /** Before a write, and again before it gets its name: to write takes a while. */
+  async #assertInPlace(): Promise<void> {
+    if (!(await this.#isInPlace())) throw replaced(this.path, 'write');
+  }
 
-/**
- * The error for content that is not what was stored; `what` says what was expected, without
- * content.
- */
-export function damaged(options: {
-  readonly dataDir: Pick<DataDir, 'path'>;
-  readonly name: string;
-  readonly what: string;
-  readonly cause?: unknown;
-}): MeshError {
-  const { dataDir, name, what, cause } = options;
-  return new MeshError('data-damaged', `${join(dataDir.path, name)}: ${what}`, {
-    cause,
-    hint: 'restore this file from a backup; nothing was overwritten',
-  });
+  /** Without the lock nobody can tell; a command is over before it matters. */
+  async #isInPlace(): Promise<boolean> {
+    return this.#lock === undefined || this.#lock.isInPlace();
+  }
 }

@@ -6,6 +6,7 @@ import { chmod, mkdir, open, readdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { MeshError, systemErrorCode } from '../base/index.js';
 import { unwritable, writing } from './data-errors.js';
+import { assertOwnEntries, assertSafeWay, thisUser, writable } from './ownership.js';
 
 export const FOLDER_MODE = 0o700;
 export const FILE_MODE = 0o600;
@@ -17,14 +18,19 @@ export const GITIGNORE_FILE = '.gitignore';
 export const TEMPORARY = '.tmp-';
 
 /** Any of these makes a folder ours: whatever comes first into one is among them. */
-const OURS: readonly string[] = ['authority.json', TOKEN_KEYS_FILE, 'xds-anchor.json'];
+const OURS: readonly string[] = [
+  'authority.json',
+  TOKEN_KEYS_FILE,
+  'xds-anchor.json',
+  'data-manifest.json',
+];
 /** What a folder may hold that is as good as empty; a new file system has `lost+found`. */
 const NOTHING: readonly string[] = [LOCK_FILE, TOKEN_KEYS_LOCK, GITIGNORE_FILE, 'lost+found'];
 
 /**
- * Sees to it that there is a folder of ours, with mode 0700.
+ * Sees to it that there is a folder of ours, with mode 0700, which nobody else can change.
  * @returns Whether it holds something already.
- * @throws MeshError data-missing, data-foreign, data-unwritable.
+ * @throws MeshError data-missing, data-foreign, data-exposed, data-unwritable.
  */
 export async function prepareFolder(path: string, create: boolean): Promise<boolean> {
   const found = await stat(path).catch((error: unknown) => {
@@ -33,6 +39,7 @@ export async function prepareFolder(path: string, create: boolean): Promise<bool
   });
   if (found === undefined) {
     if (!create) throw missing(path, 'there is none');
+    await assertSafeWay(path);
     await writing(path, async () => {
       await makeFolder(path);
       await syncFolder(dirname(path));
@@ -42,7 +49,20 @@ export async function prepareFolder(path: string, create: boolean): Promise<bool
   if (!found.isDirectory()) {
     throw new MeshError('data-unwritable', `expected a folder at ${path} but got a file`);
   }
+  refuseOwner(path, found);
+  await assertSafeWay(path);
   return claim(path, found, create);
+}
+
+/** Root could use it, but who owns it may move what is in it. */
+function refuseOwner(path: string, { uid }: Stats): void {
+  const user = thisUser();
+  if (user === undefined || uid === user.uid) return;
+  const message = `expected a data folder of user ${user.uid} at ${path} but it is user ${uid}'s`;
+  throw new MeshError('data-unwritable', message, {
+    variant: 'other-user',
+    hint: `run as that user, or look at what is in it and \`chown -R ${user.uid} ${path}\``,
+  });
 }
 
 async function claim(path: string, found: Stats, create: boolean): Promise<boolean> {
@@ -51,20 +71,15 @@ async function claim(path: string, found: Stats, create: boolean): Promise<boole
     refuseForeign(path, names);
     // Before anything of it is changed: it may be somebody else's empty folder.
     if (!create && !isOurs(names)) throw missing(path, 'it is empty');
+    if (isOurs(names)) {
+      if ((found.mode & 0o022) !== 0) throw writable(path, 'folder');
+      await assertOwnEntries(path, names);
+    }
     // A folder that others may read would show them every private key that is put in it.
     if ((found.mode & 0o077) !== 0) await chmod(path, FOLDER_MODE);
     return isOurs(names);
   } catch (error) {
-    const uid = process.geteuid?.();
-    const isDenied = ['EACCES', 'EPERM'].includes(systemErrorCode(error) ?? '');
-    if (error instanceof MeshError) throw error;
-    if (!isDenied || found.uid === uid) throw unwritable(path, error);
-    const got = `it is user ${found.uid}'s`;
-    const message = `expected a data folder of user ${uid} at ${path} but ${got}`;
-    throw new MeshError('data-unwritable', message, {
-      cause: error,
-      variant: 'other-user',
-    });
+    throw error instanceof MeshError ? error : unwritable(path, error);
   }
 }
 

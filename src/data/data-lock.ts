@@ -5,12 +5,26 @@
 // (util-linux, busybox) as descriptor 3, and keep holding the lock after that tool has ended.
 // docs/decisions has the options.
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  writeSync,
+} from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Clock, MeshError, systemErrorCode, toSeconds } from '../base/index.js';
 import { toRefusal } from './data-errors.js';
 
 export interface DataLock {
+  /**
+   * Whether the locked file is still the one of that name: else the folder is gone, or another
+   * stands in its place, and nobody keeps a second server out of that one.
+   */
+  isInPlace(): Promise<boolean>;
   /** Gives the lock back; calling it again does nothing. */
   release(): void;
 }
@@ -42,13 +56,38 @@ export async function takeDataLock(path: string): Promise<DataLock> {
     if (error instanceof MeshError) throw error;
     throw cannotLock(path, systemErrorCode(error) ?? 'an error', error);
   }
-  let held = true;
-  return {
-    release() {
-      if (held) closeSync(fd);
-      held = false;
-    },
-  };
+  return new HeldLock(path, fd);
+}
+
+class HeldLock implements DataLock {
+  readonly #path: string;
+  readonly #fd: number;
+  readonly #identity: string;
+  #held = true;
+
+  constructor(path: string, fd: number) {
+    this.#path = path;
+    this.#fd = fd;
+    this.#identity = toIdentity(fstatSync(fd, { bigint: true }));
+  }
+
+  async isInPlace(): Promise<boolean> {
+    try {
+      return toIdentity(await stat(this.#path, { bigint: true })) === this.#identity;
+    } catch (error) {
+      // What can't be told now is taken for so.
+      return !['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error) ?? '');
+    }
+  }
+
+  release(): void {
+    if (this.#held) closeSync(this.#fd);
+    this.#held = false;
+  }
+}
+
+function toIdentity({ dev, ino }: { readonly dev: bigint; readonly ino: bigint }): string {
+  return `${dev}:${ino}`;
 }
 
 /**
@@ -75,7 +114,7 @@ export async function waitForDataLock(path: string, clock: Clock): Promise<DataL
     closeSync(fd);
     throw cannotLock(path, systemErrorCode(error) ?? 'an error', error);
   });
-  if (status === 0) return { release: () => closeSync(fd) };
+  if (status === 0) return new HeldLock(path, fd);
   closeSync(fd);
   if (status !== null) throw cannotLock(path, `flock's exit status ${status}`);
   const longest = `${toSeconds(LONGEST_WAIT_MS)} s`;

@@ -18,8 +18,8 @@ export interface DataWatchOptions {
   readonly path: string;
   /** Sub-folders that are looked at too, as soon as they exist. */
   readonly folders: readonly string[];
-  /** Looks first, where it is given: while the folder isn't whole nobody is called. */
-  readonly isWhole?: () => Promise<boolean>;
+  /** Looks first, where it is given: while the folder is another one nobody is called. */
+  readonly isSame?: () => Promise<boolean>;
   readonly clock: Clock;
   readonly onError: (error: unknown) => void;
 }
@@ -51,7 +51,7 @@ export class DataWatch {
   /** Looks now; resolves when everybody has. */
   check(): Promise<void> {
     this.#running = this.#running.then(async () => {
-      if (this.#stopped || (await this.#options.isWhole?.()) === false) return;
+      if (this.#stopped || (await this.#options.isSame?.()) === false) return;
       for (const look of [...this.#looks.keys()]) await this.#look(look);
     });
     return this.#running;

@@ -13,6 +13,7 @@ import {
   toRfc3339,
 } from '../base/index.js';
 import type { DataDir } from './data-dir.js';
+import type { Content, FileFacts } from './files.js';
 
 /** A folder of the data folder, or itself, that can't be written. */
 export interface DiskTrouble {
@@ -66,8 +67,13 @@ export class DiskWatch implements DataDir {
     return this.#dataDir.list(folder);
   }
 
-  write(name: string, content: string | Buffer): Promise<void> {
-    return this.#watch(name, Buffer.byteLength(content), () => this.#dataDir.write(name, content));
+  facts(name: string): Promise<FileFacts | undefined> {
+    return this.#dataDir.facts(name);
+  }
+
+  write(name: string, content: Content): Promise<void> {
+    const bytes = typeof content === 'function' ? 0 : Buffer.byteLength(content);
+    return this.#watch(name, bytes, () => this.#dataDir.write(name, content));
   }
 
   create(name: string, content: string | Buffer): Promise<boolean> {
@@ -108,7 +114,7 @@ export class DiskWatch implements DataDir {
   #noteFailure(name: string, bytes: number, error: MeshError): void {
     const { clock, logger } = this.#options;
     const folder = toFolder(name);
-    const code = systemErrorCode(error.cause) ?? 'an error';
+    const code = systemErrorCode(error.cause) ?? error.variant ?? 'an error';
     const known = this.#failing.get(folder);
     if (known !== undefined) {
       this.#failing.set(folder, { ...known, code, bytes: Math.max(bytes, known.bytes) });

@@ -1,5 +1,5 @@
-export { type DataDir, damaged, isDataName, openDataDir } from './data-dir.js';
-export { unreadable, unwritable, writing } from './data-errors.js';
+export { type DataDir, isDataName, openDataDir } from './data-dir.js';
+export { damaged, unreadable, unwritable, writing } from './data-errors.js';
 export {
   FILE_MODE,
   FOLDER_MODE,

@@ -4,7 +4,8 @@
 // which may have keys in it. Writes of one document by one store are serialised; one that waits is
 // overtaken by a newer one.
 import type { z } from 'zod';
-import { type DataDir, damaged } from './data-dir.js';
+import type { DataDir } from './data-dir.js';
+import { damaged } from './data-errors.js';
 
 export interface JsonStore<T> {
   /** Undefined where there is none. @throws MeshError data-damaged, data-unreadable */

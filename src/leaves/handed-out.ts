@@ -3,7 +3,7 @@
 // finds the serial here, and a root stays trusted until the last of these has ended.
 
 import { z } from 'zod';
-import { DAY_MS, MINUTE_MS } from '../base/index.js';
+import { DAY_MS, inParts, MeshError, MINUTE_MS } from '../base/index.js';
 import type { LeafCertificate } from '../ca/index.js';
 import { createJsonStore, type DataDir, type DurableStore } from '../data/index.js';
 import { isNodeId, type NodeId } from '../spiffe/index.js';
@@ -11,9 +11,14 @@ import { sha256Hex } from '../x509/keys/index.js';
 import { splitPem } from '../x509/read/index.js';
 
 const FOLDER = 'handed-out';
-const NAME = /^[0-9a-f]+\.json$/;
+/** `lost`: in its place others were, of which nothing is known. */
+const NAME = /^([0-9a-f]+|lost)\.json$/;
+const LOST = `${FOLDER}/lost.json`;
 /** An ended certificate stays listed for this long. */
 const KEEP_ENDED_MS = DAY_MS;
+const READ_AT_ONCE = 64;
+/** No certificate of a service lives longer, also one of which nothing else is known. */
+const LONGEST_LIFE_MS = 90 * DAY_MS;
 
 const hex = z.string().regex(/^[0-9a-f]+$/);
 const credential = z.discriminatedUnion('kind', [
@@ -78,6 +83,14 @@ export function listHandedOutFiles(dataDir: DataDir): Promise<readonly string[]>
 }
 
 /**
+ * The records were lost: for as long as one of their certificates may live there is a record that
+ * says nothing, and counts like a damaged one. @throws MeshError data-unwritable
+ */
+export function noteLostRecords(dataDir: DataDir): Promise<void> {
+  return dataDir.write(LOST, '{"lost":"the records of before"}\n');
+}
+
+/**
  * The record of one serial, if it was handed out.
  * @throws MeshError data-damaged, data-unreadable
  */
@@ -88,15 +101,36 @@ export async function findHandedOut(
   return openStore(dataDir, toName(serialHex)).read();
 }
 
-/** The newest first. @throws MeshError data-damaged, data-unreadable */
+/** The newest first; what can't be understood is left out: see `readHandedOut`. */
 export async function listHandedOut(dataDir: DataDir): Promise<readonly HandedOut[]> {
+  return (await readHandedOut(dataDir)).records;
+}
+
+export interface HandedOutRecords {
+  /** The newest first. */
+  readonly records: readonly HandedOut[];
+  /** Files that are damaged or can't be read: their names have the serial, no more is known. */
+  readonly damaged: readonly string[];
+}
+
+/** All records. @throws MeshError data-unreadable where the folder can't be listed */
+export async function readHandedOut(dataDir: DataDir): Promise<HandedOutRecords> {
   const records: HandedOut[] = [];
-  for (const file of await dataDir.list(FOLDER)) {
-    if (!NAME.test(file)) continue;
-    const stored = await openStore(dataDir, `${FOLDER}/${file}`).read();
-    if (stored !== undefined) records.push(stored);
-  }
-  return records.sort((a, b) => b.issuedAtMs - a.issuedAtMs);
+  const damaged: string[] = [];
+  const work = async (file: string): Promise<void> => {
+    const name = `${FOLDER}/${file}`;
+    try {
+      const stored = await openStore(dataDir, name).read();
+      if (stored !== undefined) records.push(stored);
+    } catch (error) {
+      if (!(error instanceof MeshError) || error.variant === 'replaced') throw error;
+      damaged.push(name);
+    }
+  };
+  const files = (await dataDir.list(FOLDER)).filter((file) => NAME.test(file));
+  await inParts(files, { atOnce: READ_AT_ONCE, work });
+  records.sort((a, b) => b.issuedAtMs - a.issuedAtMs || (a.serialHex < b.serialHex ? -1 : 1));
+  return { records, damaged: damaged.sort() };
 }
 
 /** A command may have read the authority just before it changed. */
@@ -104,16 +138,18 @@ const ISSUING_MARGIN_MS = MINUTE_MS;
 
 /**
  * When the last of those ends that were issued before a time, ms since the epoch; undefined where
- * there are none. @throws MeshError data-damaged, data-unreadable
+ * there are none. Of a damaged record the latest that it can be is taken.
+ * @throws MeshError data-unreadable
  */
 export async function lastHandedOutEndMs(
   dataDir: DataDir,
   beforeMs: number,
 ): Promise<number | undefined> {
-  const older = (await listHandedOut(dataDir)).filter(
-    ({ issuedAtMs }) => issuedAtMs < beforeMs + ISSUING_MARGIN_MS,
-  );
-  return older.length === 0 ? undefined : Math.max(...older.map(({ notAfterMs }) => notAfterMs));
+  const { records, damaged } = await readHandedOut(dataDir);
+  const older = records.filter(({ issuedAtMs }) => issuedAtMs < beforeMs + ISSUING_MARGIN_MS);
+  const ends = older.map(({ notAfterMs }) => notAfterMs);
+  for (const name of damaged) ends.push(await latestEndMs(dataDir, name));
+  return ends.length === 0 ? undefined : ends.reduce((a, b) => Math.max(a, b));
 }
 
 export interface UnreplacedOptions {
@@ -143,11 +179,28 @@ export async function listUnreplaced(
   });
 }
 
-/** Forgets what ended a while ago, so that a client with a short lifetime doesn't fill the disk. */
-export async function forgetEnded(dataDir: DataDir, nowMs: number): Promise<void> {
-  for (const { serialHex, notAfterMs } of await listHandedOut(dataDir)) {
+/**
+ * Forgets what ended a while ago, so that a client with a short lifetime doesn't fill the disk.
+ * @returns Damaged records that may not have ended.
+ */
+export async function forgetEnded(dataDir: DataDir, nowMs: number): Promise<readonly string[]> {
+  const { records, damaged } = await readHandedOut(dataDir);
+  for (const { serialHex, notAfterMs } of records) {
     if (notAfterMs + KEEP_ENDED_MS < nowMs) await dataDir.remove(toName(serialHex));
   }
+  const left: string[] = [];
+  for (const name of damaged) {
+    const endMs = await latestEndMs(dataDir, name);
+    if (endMs + KEEP_ENDED_MS < nowMs) await dataDir.remove(name);
+    else left.push(name);
+  }
+  return left;
+}
+
+/** When the certificate of a damaged record has ended at the latest. */
+async function latestEndMs(dataDir: DataDir, name: string): Promise<number> {
+  const facts = await dataDir.facts(name);
+  return (facts?.modifiedAtMs ?? 0) + LONGEST_LIFE_MS;
 }
 
 function openStore(dataDir: DataDir, name: string): DurableStore<HandedOut> {

@@ -6,6 +6,8 @@ export {
   listHandedOut,
   listHandedOutFiles,
   listUnreplaced,
+  noteLostRecords,
+  readHandedOut,
   recordHandedOut,
 } from './handed-out.js';
 export { type CertificateOwner, CertificateOwners } from './holders.js';

@@ -128,10 +128,14 @@ export class LeafStore {
       if (stored !== undefined) {
         const { node, chainPem } = stored;
         nodes.push({ node, chainPem, certificates: toLive(stored, nowMs) });
-      } else if ((await this.#dataDir.read(name)) !== undefined) damagedNames.push(name);
+      } else if (await this.#isThere(name)) damagedNames.push(name);
     };
     await inParts(files, { atOnce: READ_AT_ONCE, work });
     return { nodes, damaged: damagedNames };
+  }
+
+  async #isThere(name: string): Promise<boolean> {
+    return (await this.#dataDir.facts(name)) !== undefined;
   }
 
   /** Keeps a damaged file under another name, for examination; its new name. */

@@ -48,8 +48,8 @@ export interface Crls {
 export interface CrlStoreOptions {
   readonly dataDir: DataDir;
   readonly crls: CrlAuthority;
-  /** A damaged file was set aside. Must not throw. */
-  readonly onProblem: (error: MeshError) => void;
+  /** Reads it; a damaged file is set aside, and counts as none. */
+  readonly takeUp: <T>(name: string, read: () => Promise<T>) => Promise<T | undefined>;
 }
 
 export class CrlStore {
@@ -73,6 +73,12 @@ export class CrlStore {
     const done = this.#running.then(() => this.#ensure(revoked, times));
     this.#running = done.catch(() => undefined);
     return done;
+  }
+
+  /** What the stored lists refuse; nothing where there are none. @throws data-unreadable */
+  async listed(): Promise<readonly ListedCertificate[]> {
+    const revoked = (await this.#load())?.revoked ?? [];
+    return revoked.map(({ notAfterMs, ...one }) => ({ ...one, notAfterMs }));
   }
 
   async #ensure(revoked: readonly ListedCertificate[], times: Times): Promise<Crls | undefined> {
@@ -124,16 +130,8 @@ export class CrlStore {
     }
   }
 
-  async #load(): Promise<Stored | undefined> {
-    const { dataDir, onProblem } = this.#options;
-    try {
-      return await this.#store.read();
-    } catch (error) {
-      if (!(error instanceof MeshError) || error.code !== 'data-damaged') throw error;
-      await dataDir.setAside(FILE);
-      onProblem(error);
-      return undefined;
-    }
+  #load(): Promise<Stored | undefined> {
+    return this.#options.takeUp(FILE, () => this.#store.read());
   }
 }
 

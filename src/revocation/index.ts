@@ -4,19 +4,21 @@ export {
   assertNotRevoked,
   findRevocation,
   type Revocation,
-  type RevocationKind,
   type RevocationSubject,
   type Revocations,
+  toRevocationId,
   toRevocationKey,
   toRevokedError,
   toSubjectText,
   tryParseSerialHex,
 } from './revocation.js';
+export { RevocationFolder } from './revocation-folder.js';
 export {
   addRevocation,
-  listRevocationFiles,
   loadRevocations,
+  REVOCATION_MARKS_FILE,
   REVOCATIONS_FOLDER,
+  readRevocations,
   removeRevocation,
 } from './revocation-store.js';
 export {

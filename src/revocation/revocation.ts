@@ -29,6 +29,19 @@ export function toRevocationKey({ kind, subject }: RevocationSubject): string {
   return `${kind} ${subject}`;
 }
 
+/** One that was taken back and made again is another: `service web 1767225600000`. */
+export function toRevocationId(revocation: Revocation): string {
+  return `${toRevocationKey(revocation)} ${revocation.revokedAtMs}`;
+}
+
+const ID = /^(service|instance|serial|token) (.+) (\d{1,16})$/;
+
+export function parseRevocationId(id: string): Revocation | undefined {
+  const [, kind, subject, time] = ID.exec(id) ?? [];
+  if (kind === undefined || subject === undefined) return undefined;
+  return { kind: kind as RevocationKind, subject, revokedAtMs: Number(time) };
+}
+
 /** Somebody who wants something, by what they proved. */
 export interface Applicant {
   /** Undefined: no service's, such as an administrator. */

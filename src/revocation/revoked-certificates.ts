@@ -3,7 +3,7 @@
 // Ended ones are left out at the end: they are refused without us.
 
 import type { DataDir } from '../data/index.js';
-import { LeafStore, listHandedOut } from '../leaves/index.js';
+import { LeafStore, readHandedOut } from '../leaves/index.js';
 import { type NodeId, splitNodeId } from '../spiffe/index.js';
 import { compareSerials } from '../x509/issue/index.js';
 import { findRevocation, type Revocation, type Revocations } from './revocation.js';
@@ -29,6 +29,8 @@ export interface RevokedCertificate {
   readonly reason: Revocation;
 }
 
+type Refused = Omit<RevokedCertificate, 'service' | 'reason'>;
+
 /**
  * All certificates that the data folder knows of: leaves that have not ended, and what was handed
  * out, ended or not.
@@ -51,24 +53,25 @@ export async function findCertificates(
       obtainedBy,
     })),
   );
-  const handedOut = (await listHandedOut(dataDir)).map(
-    ({ serialHex, notAfterMs, service, node, credential }) => ({
-      ...{ serialHex, notAfterMs, service, node },
-      obtainedBy: credential?.kind === 'certificate' ? [credential.serialHex] : [],
-    }),
-  );
-  return { certificates: [...leaves, ...handedOut], damaged };
+  const { records, damaged: damagedRecords } = await readHandedOut(dataDir);
+  const handedOut = records.map(({ serialHex, notAfterMs, service, node, credential }) => ({
+    ...{ serialHex, notAfterMs, service, node },
+    obtainedBy: credential?.kind === 'certificate' ? [credential.serialHex] : [],
+  }));
+  return { certificates: [...leaves, ...handedOut], damaged: [...damaged, ...damagedRecords] };
 }
 
 /**
  * What of it is revoked and has not ended, by serial. A revoked serial that nobody is known to hold
  * is kept. Who has stolen a key may have renewed its certificate: what was obtained by a revoked
  * one is revoked too.
+ * @param before What was refused until now: it stays so, where its record is gone.
  */
 export function findRevokedCertificates(
   revocations: Revocations,
   certificates: readonly CertificateHolder[],
   nowMs: number,
+  before: readonly Refused[] = [],
 ): readonly RevokedCertificate[] {
   const found = new Map<string, RevokedCertificate>();
   for (const reason of revocations.values()) {
@@ -85,11 +88,28 @@ export function findRevokedCertificates(
     const { revokedAtMs } = reason;
     found.set(serialHex, { serialHex, revokedAtMs, notAfterMs, service, reason });
   }
+  for (const one of keepRefused(before, { known: found, revocations })) {
+    found.set(one.serialHex, one);
+  }
   const isLive = ({ notAfterMs = Number.POSITIVE_INFINITY }: RevokedCertificate): boolean =>
     notAfterMs > nowMs;
   return [...found.values()]
     .filter(isLive)
     .sort((a, b) => compareSerials(a.serialHex, b.serialHex));
+}
+
+/** Those that were refused and whose records are gone since: nobody knows that they are good. */
+function keepRefused(
+  before: readonly Refused[],
+  { known, revocations }: { known: ReadonlyMap<string, unknown>; revocations: Revocations },
+): readonly RevokedCertificate[] {
+  // It says for which revocation one was refused.
+  const reasons = new Map([...revocations.values()].map((one) => [one.revokedAtMs, one]));
+  return before.flatMap(({ serialHex, revokedAtMs, notAfterMs }): RevokedCertificate[] => {
+    const reason = reasons.get(revokedAtMs);
+    if (known.has(serialHex) || reason === undefined) return [];
+    return [{ serialHex, revokedAtMs, notAfterMs, service: undefined, reason }];
+  });
 }
 
 /** Each after those that it was obtained by. */

@@ -1,7 +1,8 @@
 // Whether the data folder is still the one that this server opened. Somebody may remove it, replace
 // it by another or lose a part of it under the running server. What is gone must not be taken for
-// news (no revocation is lifted because its file is gone): while the folder isn't whole nothing is
-// read from it, everything in force stays, and that is said. It ends when the folder is back.
+// news: while the folder is another, nothing is read from it or written to it; while a part of it
+// is lost, what is decided by an absence (no record, no holder) is not decided. Everything in force
+// stays, and that is said. It ends when the folder is back.
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, HOUR_MS, type Logger, MeshError, systemErrorCode } from '../base/index.js';
@@ -23,11 +24,13 @@ const SAY_AGAIN_MS = HOUR_MS;
 const WAY_ON =
   'what is in force stays, nothing can be stored and no command is heard: put it back as it was, ' +
   'or stop the server and start it on a backup';
+const WAY_ON_WITHOUT = 'what is in force stays: put it back, or start the server on a backup';
 
 export class DataGuard {
   readonly #options: DataGuardOptions;
   readonly #lock: string | undefined;
   #trouble: string | undefined;
+  #isInPlace = true;
   #saidAtMs = Number.NEGATIVE_INFINITY;
 
   private constructor(options: DataGuardOptions, lock: string | undefined) {
@@ -52,7 +55,8 @@ export class DataGuard {
     const { logger, clock, path } = this.#options;
     const found = await this.#look();
     const before = this.#trouble;
-    this.#trouble = found === undefined ? undefined : `${found}: ${WAY_ON}`;
+    const wayOn = this.#isInPlace ? WAY_ON_WITHOUT : WAY_ON;
+    this.#trouble = found === undefined ? undefined : `${found}: ${wayOn}`;
     if (found === undefined) {
       if (before !== undefined) logger.info({ path }, 'the data folder is back as it was');
       return true;
@@ -68,6 +72,12 @@ export class DataGuard {
     return false;
   }
 
+  /** Looks now: whether the folder is the one that was opened, whole or not. */
+  async isSame(): Promise<boolean> {
+    await this.isWhole();
+    return this.#isInPlace;
+  }
+
   /** @throws MeshError data-unreadable */
   async assertWhole(): Promise<void> {
     if (await this.isWhole()) return;
@@ -76,10 +86,12 @@ export class DataGuard {
 
   async #look(): Promise<string | undefined> {
     const { path, parts, moreParts } = this.#options;
+    this.#isInPlace = false;
     if ((await identify(path)) === undefined) return `the data folder ${path} is gone`;
     if ((await identify(join(path, LOCK_FILE))) !== this.#lock) {
       return `the data folder ${path} is another than the one that this server opened`;
     }
+    this.#isInPlace = true;
     const all = [...parts, ...moreParts()];
     const found = await Promise.all(all.map((part) => identify(join(path, part))));
     const lost = all.filter((_part, i) => found[i] === undefined);

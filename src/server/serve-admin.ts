@@ -66,9 +66,11 @@ export async function serveAdmin(
 }
 
 function toTroubles({ state }: Parts): readonly Trouble[] {
-  const { dataGuard, disk, clock } = state;
+  const { dataGuard, disk, clock, fileWatch, losses, revocations } = state;
+  const files = [...revocations.troubles, ...fileWatch.troubles, ...losses.texts];
   const found = [
     { kind: 'data-folder', text: dataGuard.trouble },
+    ...files.map((text) => ({ kind: 'data-file', text }) as const),
     ...disk.troubles.map((trouble) => ({ kind: 'disk', text: toDiskText(trouble) }) as const),
     { kind: 'clock', text: clock.trouble },
   ] as const;

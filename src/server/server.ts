@@ -16,6 +16,7 @@ import { type AddressRange, createOwnAddresses, toAddressSet } from './addresses
 import { CaChange, IssuerRenewal } from './ca/index.js';
 import { authorityChanged, type Control, createControl, toCaProxies } from './control.js';
 import { DEFAULT_INSTANCE_LIMITS, type InstanceLimits } from './fleet/index.js';
+import type { Renewable } from './folder/start-check.js';
 import { followMembers } from './follow-members.js';
 import { followMesh } from './follow-mesh.js';
 import { openGuards } from './guards.js';
@@ -46,6 +47,8 @@ export interface ServerOptions {
   readonly maxInstances?: InstanceLimits;
   /** How many connections of the xDS port one address may have. */
   readonly connectionsOfAddress?: number;
+  /** The operator goes on without these, where they are lost. */
+  readonly anew?: readonly Renewable[];
   /** Opens the CA's keys, and encrypts what is stored of them; undefined: they lie open. */
   readonly caPassphrase?: string;
 }
@@ -66,7 +69,7 @@ export interface RunningServer {
 /**
  * Starts the server; it serves when the promise resolves.
  * @throws MeshError mesh-invalid (MeshProblems), mesh-unreadable, data-unwritable, data-locked,
- * data-damaged, port-in-use, identity-invalid.
+ * data-lost, data-damaged, data-exposed, port-in-use, identity-invalid.
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const closers = new Closers();
@@ -87,7 +90,7 @@ async function compose(options: ServerOptions, closers: Closers): Promise<Runnin
   const places = { meshPath, dataPath, caPassphrase, xdsHost: options.xds.host };
   const { clock: systemTime = systemClock, uptime = systemUptime } = options;
   const time = { systemTime, uptime, isClockRight };
-  const bounds = { allowed, maxInstances };
+  const bounds = { allowed, maxInstances, anew: new Set(options.anew) };
   const state = await openState({ ...places, ...time, ...bounds, logger, random }, closers);
   const { clock } = state;
   const control = openControl(state, { clock, logger, closers, maxInstances });

@@ -1,7 +1,19 @@
 // What the data folder holds, opened and checked: all that must outlive the server.
 import { isIP } from 'node:net';
-import type { Clock, Closers, Logger, Random, Uptime } from '../base/index.js';
-import { loadOrCreateServerCredential, type ServerCredential } from '../ca/xds/index.js';
+import {
+  type Clock,
+  type Closers,
+  type Logger,
+  type Random,
+  toRfc3339,
+  type Uptime,
+} from '../base/index.js';
+import { bundleNotedAtMs, loadAuthority, noteBundle } from '../ca/index.js';
+import {
+  loadOrCreateAnchorPem,
+  loadOrCreateServerCredential,
+  type ServerCredential,
+} from '../ca/xds/index.js';
 import {
   createJsonStore,
   type DataDir,
@@ -12,9 +24,10 @@ import {
   TOKEN_KEYS_FILE,
 } from '../data/index.js';
 import { ORDERS_FOLDER } from '../data/orders/index.js';
-import { createRenewalLog, LeafManager } from '../leaves/index.js';
-import type { ServiceName } from '../policy/index.js';
+import { createRenewalLog, LeafManager, noteLostRecords } from '../leaves/index.js';
+import type { Mesh, ServiceName } from '../policy/index.js';
 import { REVOCATIONS_FOLDER } from '../revocation/index.js';
+import { COMMANDS } from '../terminal/index.js';
 import {
   createTokenKeys,
   openSidecarsFile,
@@ -35,12 +48,17 @@ import {
   type DrainRecord,
   drainsSchema,
   type InstanceLimits,
+  type RegistryEntry,
   Roster,
   registrySchema,
   SidecarRegistry,
 } from './fleet/index.js';
+import { FileWatch } from './folder/file-watch.js';
+import { checkAtStart, RENEWABLE, type Renewable } from './folder/start-check.js';
+import { Losses } from './folder/take-up.js';
 import {
   MeshSource,
+  marksOfAll,
   meshFilesSchema,
   ROLLOUT_FILE,
   ROLLOUT_VERSION,
@@ -51,7 +69,6 @@ import {
   toRolloutRecord,
 } from './mesh/index.js';
 import { RevocationSource, ShutOut } from './revocation/index.js';
-import { takeUp } from './take-up.js';
 
 export interface State extends OpenedAuthority {
   readonly source: MeshSource;
@@ -76,6 +93,10 @@ export interface State extends OpenedAuthority {
   readonly dataGuard: DataGuard;
   /** Commands change the data folder beside the server. */
   readonly dataWatch: DataWatch;
+  /** What of it was lost before the start. */
+  readonly losses: Losses;
+  /** Whether its files are as they were stored. */
+  readonly fileWatch: FileWatch;
   /** Whether the data folder can be written. */
   readonly disk: DiskWatch;
   /** What everything else reads the time from. */
@@ -97,12 +118,14 @@ export interface StateOptions {
   readonly uptime: Uptime;
   /** The operator's word that the clock is right. */
   readonly isClockRight: boolean;
+  /** The operator goes on without these, where they are lost. */
+  readonly anew: ReadonlySet<Renewable>;
   readonly random: Random;
 }
 
 /**
  * @throws MeshError mesh-invalid (MeshProblems), mesh-unreadable, data-unwritable, data-locked,
- * data-damaged, identity-invalid.
+ * data-lost, data-damaged, data-exposed, identity-invalid.
  */
 export async function openState(options: StateOptions, closers: Closers): Promise<State> {
   const { dataPath, systemTime, logger, random } = options;
@@ -110,19 +133,53 @@ export async function openState(options: StateOptions, closers: Closers): Promis
   const disk = new DiskWatch(folder, { clock: systemTime, logger });
   closers.defer(() => disk.close());
   const dataDir: DataDir = disk;
-  const clock = await openClock({ ...options, dataDir, closers });
-  let dataGuard: DataGuard | undefined;
+  const losses = new Losses(dataDir, logger);
+  const clock = await openClock({ ...options, dataDir, losses, closers });
+  const identityOptions = { dataDir, clock, random };
   const opening: Opening = {
-    ...{ ...options, clock, dataDir, closers, identity: { dataDir, clock, random } },
-    assertWhole: async () => dataGuard?.assertWhole(),
+    ...{ ...options, clock, dataDir, losses, closers, identity: identityOptions },
   };
   const source = await openSource(opening);
+  await checkFolder(opening, source);
   const identity = await openIdentity(opening, source);
-  const tables = await openTables(opening, source.state.mesh.services.keys());
-  dataGuard = await openDataGuard(opening, identity);
+  const tables = await openTables(opening, source);
+  const dataGuard = await openDataGuard(opening, identity);
+  const fileWatch = new FileWatch({ dataDir, logger });
+  await fileWatch.begin();
   const dataWatch = openDataWatch(opening, dataGuard);
   dataWatch.onChange(() => identity.revocations.check());
-  return { source, ...identity, ...tables, dataDir, dataGuard, dataWatch, disk, clock };
+  dataWatch.onChange(() => fileWatch.look());
+  const watches = { dataGuard, dataWatch, fileWatch, losses, disk, clock };
+  return { source, ...identity, ...tables, dataDir, ...watches };
+}
+
+/** Whether what belongs to the folder is there: else nothing is made in its place. */
+async function checkFolder(opening: Opening, source: MeshSource): Promise<void> {
+  const { dataDir, losses, anew, identity, clock, caPassphrase: passphrase } = opening;
+  const loaders: Readonly<Record<Renewable, () => Promise<unknown>>> = {
+    authority: () => loadAuthority({ ...identity, passphrase }),
+    tokenKeys: () => createTokenKeys(identity),
+    xdsAnchor: () => loadOrCreateAnchorPem(identity),
+    revocations: () => dataDir.list(RENEWABLE.revocations),
+  };
+  const hasOwnCa = source.state.mesh.authority === undefined;
+  const load = (one: Renewable) => loaders[one]();
+  const { isCopy } = await checkAtStart({ dataDir, losses, anew, load, hasOwnCa });
+  if (isCopy) losses.note(toCopyText(dataDir.path, clock.lastKnownMs));
+  if (losses.has('handed-out')) await noteLostRecords(dataDir);
+  await losses.takeUp('bundles-handed-out.json', () => bundleNotedAtMs(dataDir));
+  if (losses.has('bundles-handed-out.json')) await noteBundle(dataDir, clock.now());
+}
+
+/** What a copy can't have. */
+function toCopyText(path: string, lastKnownMs: number | undefined): string {
+  const since = lastKnownMs === undefined ? 'the copy' : toRfc3339(lastKnownMs);
+  return (
+    `the data folder ${path} was copied, restored or put back, and knows nothing of after ` +
+    `${since}: what was revoked since then is not, and tokens and certificates made since then ` +
+    `are unknown. Revoke again what was revoked (see ${COMMANDS.listRevoked}); if no server ran ` +
+    'on the folder that this one was copied from, nothing is lost'
+  );
 }
 
 /** For clients that verify what they dialled; sidecars verify the fixed name. */
@@ -137,9 +194,8 @@ const LOOPBACK: readonly string[] = ['127.0.0.1', '::1'];
 interface Opening extends StateOptions {
   readonly clock: ClockWatch;
   readonly dataDir: DataDir;
+  readonly losses: Losses;
   readonly closers: Closers;
-  /** @throws MeshError data-unreadable where the folder isn't the one that was opened. */
-  readonly assertWhole: () => Promise<void>;
   /** What everything of `identity` is opened with. */
   readonly identity: {
     readonly dataDir: DataDir;
@@ -148,9 +204,11 @@ interface Opening extends StateOptions {
   };
 }
 
-async function openSource({ dataDir, closers, ...options }: Opening): Promise<MeshSource> {
-  const meshStore = createJsonStore({ dataDir, name: STORED_MESH, schema: meshFilesSchema });
-  closers.defer(() => meshStore.settled());
+async function openSource({ closers, ...options }: Opening): Promise<MeshSource> {
+  const meshStore = openStore(
+    { ...options, closers },
+    { name: STORED_MESH, schema: meshFilesSchema },
+  );
   const source = await MeshSource.open({
     path: options.meshPath,
     clock: options.clock,
@@ -164,12 +222,14 @@ type IdentityState = OpenedAuthority &
   Pick<State, 'tokens' | 'credential' | 'leaves' | 'shutOut' | 'revocations'>;
 
 async function openIdentity(opening: Opening, source: MeshSource): Promise<IdentityState> {
-  const { identity, logger, closers } = opening;
+  const { identity, logger, losses, closers } = opening;
+  const takeUp = losses.takeUp.bind(losses);
   const opened = await openAuthority({
     identity,
     mesh: source.state.mesh,
     passphrase: opening.caPassphrase,
     logger,
+    takeUp,
     closers,
   });
   const [tokens, credential] = await Promise.all([
@@ -177,6 +237,7 @@ async function openIdentity(opening: Opening, source: MeshSource): Promise<Ident
     loadOrCreateServerCredential({
       ...identity,
       ...toXdsNames(opening.xdsHost),
+      takeUp,
       onProblem: (err) => logger.error({ err }, 'the xDS certificate could not be renewed'),
     }),
   ]);
@@ -199,7 +260,7 @@ async function openIdentity(opening: Opening, source: MeshSource): Promise<Ident
 }
 
 async function openRevocations(
-  { dataDir, clock, logger, closers, assertWhole }: Opening,
+  { dataDir, clock, logger, losses, closers }: Opening,
   { source, ...parts }: Pick<State, 'source' | 'authority' | 'leaves' | 'shutOut'>,
 ): Promise<RevocationSource> {
   const { remembered } = source;
@@ -207,7 +268,7 @@ async function openRevocations(
     dataDir,
     clock,
     logger,
-    assertWhole,
+    losses,
     ...parts,
     meshes: () => [...(remembered === undefined ? [] : [remembered]), source.state.mesh],
   });
@@ -220,32 +281,66 @@ type TableState = Pick<
   'indexes' | 'registry' | 'roster' | 'rollout' | 'rolloutStore' | 'drained' | 'drainStore'
 >;
 
-async function openTables(opening: Opening, services: Iterable<ServiceName>): Promise<TableState> {
-  const { dataDir, closers } = opening;
-  const indexStore = createJsonStore({
-    dataDir,
+/**
+ * The document of that name. Where it is damaged it is set aside, and read as if there were none.
+ */
+function openStore<T>(
+  { dataDir, losses, closers }: Pick<Opening, 'dataDir' | 'losses' | 'closers'>,
+  what: Omit<Parameters<typeof createJsonStore<T>>[0], 'dataDir'>,
+): JsonStore<T> {
+  const store = createJsonStore({ dataDir, ...what });
+  closers.defer(() => store.settled());
+  return {
+    read: () => losses.takeUp(what.name, () => store.read()),
+    write: (value) => store.write(value),
+  };
+}
+
+async function openTables(opening: Opening, source: MeshSource): Promise<TableState> {
+  const { mesh } = source.state;
+  const indexStore = openStore(opening, {
     name: 'outbound-indexes.json',
     schema: indexTableSchema,
   });
   const indexes = await createOutboundIndexes(indexStore);
-  await indexes.ensure(services);
-  const rolloutStore = createJsonStore({
-    ...{ dataDir, name: ROLLOUT_FILE, schema: rolloutSchema, ...ROLLOUT_VERSION },
+  await indexes.ensure(mesh.services.keys());
+  const rolloutStore = openStore<StoredRollout>(opening, {
+    ...{ name: ROLLOUT_FILE, schema: rolloutSchema, ...ROLLOUT_VERSION },
   });
-  closers.defer(() => rolloutStore.settled());
   const stored = await rolloutStore.read();
-  const rollout = stored === undefined ? undefined : toRolloutRecord(stored);
-  const registry = await openRegistry(opening);
+  const rollout = stored === undefined ? lostRollout(opening, source) : toRolloutRecord(stored);
+  const registry = await openRegistry(opening, mesh);
   const roster = await openRoster(opening);
-  return { indexes, registry, roster, rollout, rolloutStore, ...(await openDrains(opening)) };
+  const drainStore = openStore(opening, { name: 'drains.json', schema: drainsSchema });
+  const drained = (await drainStore.read()) ?? [];
+  return { indexes, registry, roster, rollout, rolloutStore, drained, drainStore };
 }
 
-async function openRegistry(opening: Opening): Promise<SidecarRegistry> {
-  const { dataDir, clock, logger, closers, allowed, maxInstances } = opening;
-  const store = createJsonStore({ dataDir, name: 'registry.json', schema: registrySchema });
-  closers.defer(() => store.settled());
+/** Undefined where there was none to lose. */
+function lostRollout(
+  { losses, clock }: Opening,
+  { remembered, state }: MeshSource,
+): RolloutRecord | undefined {
+  if (!losses.has(ROLLOUT_FILE)) return undefined;
+  const mesh = remembered ?? state.mesh;
+  return { mayBeInForce: [mesh], phases: [], marks: marksOfAll(mesh, clock.now()) };
+}
+
+async function openRegistry(opening: Opening, mesh: Mesh): Promise<SidecarRegistry> {
+  const { clock, logger, losses, closers, allowed, maxInstances } = opening;
+  const store = openStore<readonly RegistryEntry[]>(opening, {
+    name: REGISTRY_FILE,
+    schema: registrySchema,
+  });
   const registry = new SidecarRegistry({
-    ...{ clock, store, maxPerService: maxInstances.perService },
+    ...{ clock, maxPerService: maxInstances.perService },
+    store: {
+      write: (entries) => store.write(entries),
+      read: async () => {
+        const stored = await store.read();
+        return losses.has(REGISTRY_FILE) ? connectedBefore(opening, mesh) : stored;
+      },
+    },
     onStoreError: (err) => logger.error({ err }, 'the registry could not be stored'),
     assertAddress: (address) => void toSidecarAddress(address, { allowed }),
     onLeftOut: ({ node, address }, err) =>
@@ -256,38 +351,48 @@ async function openRegistry(opening: Opening): Promise<SidecarRegistry> {
   return registry;
 }
 
-async function openDrains({
-  dataDir,
-  closers,
-}: Opening): Promise<Pick<State, 'drained' | 'drainStore'>> {
-  const drainStore = createJsonStore({ dataDir, name: 'drains.json', schema: drainsSchema });
-  closers.defer(() => drainStore.settled());
-  return { drained: (await drainStore.read()) ?? [], drainStore };
+/** Who was connected when the server stopped: whoever was called was among them. */
+async function connectedBefore(
+  { dataDir }: Opening,
+  mesh: Mesh,
+): Promise<readonly RegistryEntry[]> {
+  const seen = await openSidecarsFile(dataDir)
+    .read()
+    .catch(() => undefined);
+  const connected = (seen?.sidecars ?? []).filter(({ goneAtMs }) => goneAtMs === undefined);
+  return connected.map(({ node, address, ...one }) => {
+    const service = one.service as ServiceName;
+    const serves = (mesh.services.get(service)?.ports.length ?? 0) > 0;
+    return { node, service, address, serves };
+  });
 }
 
-/** What it remembers is for people alone: where it is damaged it is begun anew. */
-async function openRoster({ dataDir, clock, logger, closers }: Opening): Promise<Roster> {
+/** What it remembers is for people alone. */
+async function openRoster(opening: Opening): Promise<Roster> {
+  const { dataDir, clock, logger, losses, closers } = opening;
   const store = openSidecarsFile(dataDir);
   closers.defer(() => store.settled());
   const onStoreError = (err: unknown): void =>
     logger.error({ err }, 'who is connected could not be stored');
   const roster = new Roster({ clock, store, onStoreError });
-  await takeUp(SIDECARS_FILE, () => roster.restore(), { dataDir, logger });
+  await losses.takeUp(SIDECARS_FILE, () => roster.restore());
   return roster;
 }
 
 async function openClock(
-  opening: Omit<StateOptions, 'random'> & Pick<Opening, 'dataDir' | 'closers'>,
+  opening: Omit<StateOptions, 'random'> & Pick<Opening, 'dataDir' | 'losses' | 'closers'>,
 ): Promise<ClockWatch> {
-  const { dataDir, systemTime, uptime, isClockRight: isRight, logger, closers } = opening;
+  const { dataDir, systemTime, uptime, isClockRight: isRight, logger, losses, closers } = opening;
   const name = 'clock.json';
   const store = createJsonStore({ dataDir, name, schema: clockSchema, version: 1 });
   closers.defer(() => store.settled());
   const clock = new ClockWatch({ clock: systemTime, uptime, store, logger, isRight });
   closers.defer(() => clock.stop());
-  await takeUp(name, () => clock.restore(), { dataDir, logger });
+  await losses.takeUp(name, () => clock.restore());
   return clock;
 }
+
+const REGISTRY_FILE = 'registry.json';
 
 /** What a start can't do without, and what says who is shut out. */
 const PARTS: readonly string[] = [
@@ -315,7 +420,7 @@ function openDataWatch(
   const dataWatch = new DataWatch({
     path: dataDir.path,
     folders: [REVOCATIONS_FOLDER, ORDERS_FOLDER],
-    isWhole: () => dataGuard.isWhole(),
+    isSame: () => dataGuard.isSame(),
     clock,
     onError: (err) => logger.error({ err }, 'a change of the data folder could not be taken over'),
   });

@@ -10,10 +10,23 @@ export const COMMANDS = {
   rotateRoot: '`countersign ca rotate`',
   finishRotation: 'countersign ca rotate --finish',
   makeToken: '`countersign token`',
+  listRevoked: '`countersign revoke --list`',
+  undoRevocation: '`countersign revoke --undo`',
 } as const;
 
 const ANOTHER_FOLDER = 'name another folder with --data';
 const NO_RIGHT = `give this user the right to write there, or ${ANOTHER_FOLDER}`;
+
+const BACKUP =
+  'put it back where it was, or bring the folder back by `countersign restore`; nothing was made ' +
+  'in its place';
+
+function toDamagedHint(flag: string): string {
+  return (
+    'restore this file from a backup; nothing was overwritten. ' +
+    `Without one, \`countersign serve ${flag}\` goes on with a new one`
+  );
+}
 
 const OFFERED_CA =
   "start the server with the command's --ca-passphrase-file, or give the order without it";
@@ -45,8 +58,32 @@ export const HINTS: Readonly<Partial<Record<ErrorCode | `${ErrorCode}/${string}`
     'make a new one with `countersign cert`, or show a token: the data folder may be a new one, ' +
     'or restored from an older backup',
   'certificate-refused': 'renew it with `countersign cert` on the data folder of this server',
+  'data-damaged/file': 'restore this file from a backup; nothing was overwritten',
+  'data-damaged/authority.json': toDamagedHint('--new-authority'),
+  'data-damaged/token-keys.json': toDamagedHint('--new-token-keys'),
+  'data-damaged/xds-anchor.json': toDamagedHint('--new-xds-anchor'),
+  'data-damaged/revocations':
+    'restore this file from a backup, or remove it and revoke again what it revoked; nothing was ' +
+    'overwritten',
   'data-foreign': 'name a folder of its own with --data',
   'data-locked': 'stop that server, or give this one a folder of its own with --data',
+  'data-lost/file': BACKUP,
+  'data-lost/authority.json':
+    `${BACKUP}. Without one, \`countersign serve --new-authority\` ` +
+    'makes a new CA: calls fail until ' +
+    'every sidecar has its anchors and a certificate of it, and every client certificate is void',
+  'data-lost/token-keys.json':
+    `${BACKUP}. Without one, \`countersign serve --new-token-keys\` ` +
+    'makes new ones: every token is ' +
+    'void, and no sidecar can connect again until it has a new one',
+  'data-lost/xds-anchor.json':
+    `${BACKUP}. Without one, \`countersign serve --new-xds-anchor\` ` +
+    'makes a new one: no sidecar can ' +
+    'connect again until it is started with a new bootstrap',
+  'data-lost/revocations':
+    `${BACKUP}. Without one, \`countersign serve --forget-revocations\` ` +
+    'starts with nobody shut out: ' +
+    'revoke again what was revoked',
   'data-missing/authority': 'start `countersign serve` once with the same --data: it creates one',
   'data-missing/empty': 'name the one that `countersign serve` uses with --data',
   'data-missing/folder':
@@ -59,8 +96,10 @@ export const HINTS: Readonly<Partial<Record<ErrorCode | `${ErrorCode}/${string}`
   'data-unwritable/ENOSPC': 'the disk is full: make room, then start again',
   'data-unwritable/EDQUOT': 'the disk quota is used up: make room, then start again',
   'data-unwritable/ENOTDIR': `a part of that path is a file: ${ANOTHER_FOLDER}`,
+  'data-unreadable/replaced': 'put it back as it was, or start the server again on the right one',
   'data-unwritable/lock':
     'the folder must be writable, and `flock` (util-linux or busybox) on PATH',
+  'data-unwritable/replaced': 'put it back as it was, or start the server again on the right one',
   'data-unwritable/other-user': `run as that user, or ${ANOTHER_FOLDER}`,
   'envoy-unreachable':
     'run this on its host, with the port that `bootstrap --envoy-admin-port` gave it',
@@ -99,6 +138,9 @@ export const HINTS: Readonly<Partial<Record<ErrorCode | `${ErrorCode}/${string}`
   'token-missing': 'make one with `countersign token`, or show a client certificate of this mesh',
   'token-wrong-service/unclaimed': 'name the service in node.id, as `countersign bootstrap` does',
   'usage/signing-key': 'make a new key first: `countersign token --rotate-key`',
+  'usage/whole':
+    'start without that option; `countersign ca rotate` and `countersign token --rotate-key` ' +
+    'replace what is whole',
   'usage/token-key': 'list them with `countersign token --list-keys`',
   'xds-anchor-unknown':
     "its bootstrap pins another server's anchor: the data folder may be a new one; bring the " +

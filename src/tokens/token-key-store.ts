@@ -16,6 +16,7 @@ import {
   TOKEN_KEYS_LOCK,
   waitForDataLock,
 } from '../data/index.js';
+import { assertNeverThere } from '../data/manifest/index.js';
 import { generateKeys, type KeySource } from '../x509/keys/index.js';
 import { type TokenKey, toTokenKey } from './token.js';
 
@@ -56,13 +57,17 @@ export async function loadTokenKeys(
   return stored?.keys;
 }
 
-/** The stored keys, made on first use. @throws MeshError data-damaged, data-unwritable */
+/**
+ * The stored keys, made on first use.
+ * @throws MeshError data-lost, data-damaged, data-unwritable
+ */
 export async function loadOrCreateTokenKeys(
   options: TokenKeyStoreOptions,
 ): Promise<readonly StoredTokenKey[]> {
   const { dataDir } = options;
   const found = await loadTokenKeys(dataDir);
   if (found !== undefined) return found;
+  await assertNeverThere(dataDir, TOKEN_KEYS_FILE);
   // Where another process was first, its key is in the file and ours is forgotten.
   await openStore(dataDir).create({ keys: [await newTokenKey(options)] });
   const keys = await loadTokenKeys(dataDir);

@@ -86,7 +86,8 @@ describe('token', () => {
       stdout: '',
       stderr:
         'error: <dir>/data/token-keys.json: expected JSON but got other content\n' +
-        '  hint: restore this file from a backup; nothing was overwritten\n',
+        '  hint: restore this file from a backup; nothing was overwritten. ' +
+        'Without one, `countersign serve --new-token-keys` goes on with a new one\n',
     });
     expect(readFileSync(cli.path('data/token-keys.json'), 'utf8')).toBe('broken');
   });

@@ -18,7 +18,9 @@ beforeEach(async () => {
 });
 
 const revoke = (...args: string[]) => cli.run('revoke', ...args, ...DATA, ...NOBODY);
-const files = (): string[] => readdirSync(cli.path('data/revocations'));
+/** Of those in force. */
+const files = (): string[] =>
+  readdirSync(cli.path('data/revocations')).filter((name) => !name.includes('.undone.'));
 const statusWith = (
   revocations: ServerStatus['revocations'],
   proxies: ServerStatus['proxies'] = [],

@@ -190,7 +190,7 @@ describe('what keeps serve from starting: exit 1, nothing overwritten', () => {
     );
   });
 
-  test.each(['authority.json', 'xds-anchor.json', 'xds-server.json', 'token-keys.json'])(
+  test.each(['authority.json', 'xds-anchor.json', 'token-keys.json'])(
     'a damaged %s',
     async (file) => {
       await stop(await serve('--mesh', '<dir>/mesh.yaml', '--data', '<dir>/data'));

@@ -106,7 +106,7 @@ describe('the data folder', () => {
     const dataDir = await temporaryDataDir();
     await dataDir.write('leaves/x', 'odd');
     const aside = await dataDir.setAside('leaves/x');
-    expect(aside).toMatch(/^leaves\/x\.damaged-[0-9a-f]{8}$/);
+    expect(aside).toMatch(/^leaves\/x\.damaged-\d{8}t\d{6}z$/);
     expect(await dataDir.read('leaves/x')).toBeUndefined();
     expect((await dataDir.read(aside))?.toString()).toBe('odd');
   });

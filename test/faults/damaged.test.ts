@@ -1,17 +1,31 @@
-// Every file that a used data folder holds, damaged in every way: a start names it and changes
-// nothing, or, where it can be had again, goes on without it.
+// Every file of a used data folder, lost or damaged in every way: see folder-matrix.ts.
 import { createHash } from 'node:crypto';
-import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { MeshError, systemClock, systemRandom } from '../../src/base/index.js';
 import { loadOrCreateAuthority } from '../../src/ca/index.js';
 import { openDataDir } from '../../src/data/index.js';
 import { LeafManager } from '../../src/leaves/index.js';
+import { startServer } from '../../src/server/index.js';
+import type { ServerStatus } from '../../src/server/status/index.js';
 import { parseSpiffeId } from '../../src/spiffe/index.js';
+import { recordingLogger } from '../fakes/recording-logger.js';
 import { runHere } from './command.js';
-import { newPlace, type Place, readAll, writeMesh } from './every-step.js';
-import { restart, useOnce } from './restart.js';
+import { adopt, newPlace, type Place, readAll, writeMesh } from './every-step.js';
+import {
+  EXPECTED,
+  FORMS,
+  type Form,
+  MANIFEST,
+  NAMES,
+  putBack,
+  spoil,
+  toFile,
+  toMarkdown,
+  type Verdict,
+} from './folder-matrix.js';
+import { identityOf, useOnce } from './restart.js';
 
 const WEB = parseSpiffeId('spiffe://shop.example/ns/default/sa/web');
 const SETTINGS = {
@@ -21,31 +35,12 @@ const SETTINGS = {
   renewAt: 0.5,
   key: 'ecdsa-p256',
 } as const;
-const REGISTRY = JSON.stringify([]);
-const REFUSED = 'named, untouched';
-const STARTS = 'starts, untouched';
-/** What a start makes of each file, whatever the damage; a folder stands for its files. */
-const EXPECTED: Readonly<Record<string, string>> = {
-  'authority.json': REFUSED,
-  'bundles-handed-out.json': STARTS,
-  'clock.json': 'starts and says so, changed',
-  // A list of revoked serials needs to know them.
-  'handed-out': REFUSED,
-  // Commands alone read it.
-  'issued-tokens': STARTS,
-  leaves: 'starts and says so, untouched',
-  'mesh.json': REFUSED,
-  // Looked at when the server runs: set aside and answered, see test/data/orders.
-  orders: STARTS,
-  'outbound-indexes.json': REFUSED,
-  'registry.json': REFUSED,
-  revocations: REFUSED,
-  'rollout.json': REFUSED,
-  // For people alone, like the clock's: set aside, and begun anew.
-  'sidecars.json': 'starts and says so, changed',
-  'token-keys.json': REFUSED,
-  'xds-anchor.json': REFUSED,
-  'xds-server.json': REFUSED,
+/** Files of these folders are not made again; what they are of may be. */
+const STAND_FOR_THEMSELVES = /^(handed-out|leaves|issued-tokens|orders)(\/|$)/;
+const FREE = { host: '127.0.0.1', port: 0 } as const;
+const STEP_CA = {
+  ...{ version: 1, trustDomain: 'shop.example', url: 'https://127.0.0.1:9', provisioner: 'p' },
+  ...{ keyPath: '/nowhere', rootsPem: '' },
 };
 
 const DAMAGES: Readonly<Record<string, (content: Buffer, other: Buffer) => Buffer>> = {
@@ -57,13 +52,17 @@ const DAMAGES: Readonly<Record<string, (content: Buffer, other: Buffer) => Buffe
   'another form': () => Buffer.from('[1]\n'),
 };
 
-/** A folder with all that server and commands come to write. */
-async function fill(place: Place): Promise<void> {
+/** A folder with all that server and commands write; `earlier`: as it was before a part of it. */
+async function fill(place: Place, earlier: string): Promise<void> {
   writeMesh(place);
   await useOnce(place);
   await runHere('token', 'web', '--data', place.data);
   await runHere('bootstrap', 'web', '--address', '127.1.0.1', '--data', place.data);
   const dataDir = await openDataDir({ path: place.data, lock: false });
+  // What a sidecar that connects leaves, and an order to drain it.
+  await dataDir.write('registry.json', '[]');
+  await dataDir.write('drains.json', '[]');
+  await dataDir.write('sidecars.json', JSON.stringify({ version: 1, sidecars: [] }));
   const options = { dataDir, clock: systemClock, random: systemRandom };
   const { authority } = await loadOrCreateAuthority({ ...options, trustDomain: 'shop.example' });
   const leaves = new LeafManager({ ...options, authority, onProblem: () => undefined });
@@ -72,67 +71,144 @@ async function fill(place: Place): Promise<void> {
   await runHere('cert', 'web', '--out', join(place.dir, 'tls'), '--data', place.data);
   await runHere('ca', 'bundle', '--data', place.data);
   await runHere('revoke', 'web', '--data', place.data, '--server', '127.0.0.1:9');
+  // Puts the revocation in force.
+  await useOnce(place);
+  cpSync(place.data, earlier, { recursive: true });
+  const another = ['revoke', '--token', 'f00d', '--yes', '--data', place.data];
+  await runHere(...another, '--server', '127.0.0.1:9');
+  await useOnce(place);
   // It leaves an order; no server answers.
   const renewal = runHere('cert', 'web', '--renew', '--data', place.data);
   await expect(renewal).rejects.toThrow('exit 3');
-  // What a sidecar that connects leaves.
-  await dataDir.write('registry.json', REGISTRY);
-  const clock = { version: 1, latestMs: systemClock.now() };
-  await dataDir.write('clock.json', JSON.stringify(clock));
-  await dataDir.write('sidecars.json', JSON.stringify({ version: 1, sidecars: [] }));
 }
 
-/** What a start says of the folder with one file changed. */
-async function outcome(place: Place, file: string): Promise<string> {
-  const before = readFileSync(join(place.data, file));
-  const told = await restart(place).then(
-    ({ problems }) => {
-      const text = JSON.stringify(problems);
-      if (problems.length === 0) return 'starts';
-      return text.includes(file) ? 'starts and says so' : `starts: ${text}`;
-    },
-    (error: unknown) => {
-      if (!(error instanceof MeshError)) return `throws ${String(error)}`;
-      const { code, message, hint } = error;
-      const isClear = message.includes(join(place.data, file)) && hint !== undefined;
-      return code === 'data-damaged' && isClear ? 'named' : `${code}: ${message} (${hint})`;
-    },
-  );
-  const isSame = readAll(place.data).get(file)?.equals(before) === true;
-  return `${told}, ${isSame ? 'untouched' : 'changed'}`;
+async function start({ mesh, data }: Place) {
+  const logger = recordingLogger();
+  const options = { meshPath: mesh, dataPath: data, xds: FREE, admin: FREE, logger };
+  const server = await startServer(options);
+  const { host, port } = server.adminAddress;
+  const get = async (path: string): Promise<unknown> =>
+    (await fetch(`http://${host}:${port}${path}`)).json();
+  const look = async (): Promise<ServerStatus> => {
+    await get('/v1/wait?timeout_ms=0');
+    return (await get('/v1/status')) as ServerStatus;
+  };
+  return { server, logger, look };
 }
 
-describe('a damaged data folder', () => {
-  it('is named by a start, file by file, and left as it is', { timeout: 120_000 }, async () => {
+const toTexts = ({ warnings }: ServerStatus): readonly string[] => warnings.map(({ text }) => text);
+/** Whatever is lost, nobody is let in again. */
+function expectStillRevoked(status: ServerStatus, what: string): void {
+  const revoked = status.revocations.map(({ kind, subject }) => `${kind} ${subject}`);
+  expect(revoked, what).toEqual(['service web', 'token f00d']);
+}
+
+function* cases(): Generator<{ readonly name: string; readonly form: Form }> {
+  for (const name of NAMES) for (const form of FORMS) yield { name, form };
+}
+
+/** What a mesh with an outside CA has. */
+function writeStepCa({ data }: Place): void {
+  writeFileSync(join(data, 'step-ca.json'), JSON.stringify(STEP_CA), { mode: 0o600 });
+}
+
+/** What a start makes of a folder with that file spoiled. */
+async function startVerdict(place: Place, file: string): Promise<Verdict> {
+  const path = join(place.data, file);
+  const before = existsSync(path) ? readAll(place.data).get(file) : undefined;
+  const { roots, anchor } = await identityOf(place).catch(() => ({ roots: '', anchor: '' }));
+  try {
+    const { server, look } = await start(place);
+    const status = await look().finally(() => server.close());
+    expectStillRevoked(status, file);
+    const now = await identityOf(place);
+    if (roots !== '') expect([now.roots, now.anchor]).toEqual([roots, anchor]);
+    const texts = toTexts(status);
+    if (file === MANIFEST && texts.some((text) => text.includes('was copied'))) return 'told';
+    if (!texts.some((text) => text.includes(file))) return 'serves on';
+    const after = readAll(place.data).get(file);
+    const isSame = before !== undefined && after?.equals(before) === true;
+    return isSame || STAND_FOR_THEMSELVES.test(file) ? 'told' : 'made again';
+  } catch (error) {
+    if (!(error instanceof MeshError)) throw error;
+    expect(error.message).toContain(path);
+    return 'refused';
+  }
+}
+
+describe('the folder matrix', () => {
+  it('has a row for every file that belongs to a data folder, and the document shows it', () => {
+    expect(Object.keys(EXPECTED)).toEqual(NAMES);
+    const text = readFileSync(new URL('../../docs/data-folder.md', import.meta.url), 'utf8');
+    for (const table of toMarkdown(EXPECTED)) expect(text).toContain(table);
+  });
+
+  it('server stopped: what a start makes of each', { timeout: 240_000 }, async () => {
     const place = newPlace();
-    const made = join(place.dir, 'made');
-    await fill(place);
+    const [made, earlier] = [join(place.dir, 'made'), join(place.dir, 'earlier')];
+    await fill(place, earlier);
     cpSync(place.data, made, { recursive: true });
-    const files = [...readAll(made).keys()].sort();
-    // A file that is new here needs its line in EXPECTED.
-    const kinds = [...new Set(files.map((file) => file.split('/')[0] ?? ''))];
-    expect(kinds).toEqual(Object.keys(EXPECTED));
-    const found: Record<string, unknown> = {};
-    const expected: Record<string, unknown> = {};
-    for (const [i, file] of files.entries()) {
-      const content = readFileSync(join(made, file));
-      const other = readFileSync(join(made, files[(i + 1) % files.length] ?? ''));
-      for (const [name, damage] of Object.entries(DAMAGES)) {
-        rmSync(place.data, { recursive: true });
-        cpSync(made, place.data, { recursive: true });
-        writeFileSync(join(place.data, file), damage(content, other));
-        found[`${file}, ${name}`] = await outcome(place, file);
-        expected[`${file}, ${name}`] = EXPECTED[file.split('/')[0] ?? ''];
-      }
+    // Nothing that a server or a command writes is without a row.
+    const written = [...readAll(made).keys()].map((file) => file.split('/')[0] ?? '');
+    expect([...new Set(written)].filter((name) => !NAMES.includes(name))).toEqual([]);
+    const found: Record<string, Verdict> = {};
+    const expected: Record<string, Verdict> = {};
+    for (const { name, form } of cases()) {
+      rmSync(place.data, { recursive: true });
+      cpSync(made, place.data, { recursive: true });
+      if (name === 'step-ca.json') writeStepCa(place);
+      await adopt(place);
+      const file = toFile(place.data, name, { form, earlier }) ?? name;
+      const isSpoiled =
+        existsSync(join(place.data, file)) && spoil(place.data, file, { form, earlier });
+      const key = `${name}, ${form}`;
+      expected[key] = EXPECTED[name]?.[form][0] ?? '–';
+      found[key] = isSpoiled ? await startVerdict(place, file) : '–';
     }
     expect(found).toEqual(expected);
   });
+});
 
+describe('the folder matrix, beside a running server', () => {
+  it('server running: what it says of each, and takes nothing back', {
+    timeout: 120_000,
+  }, async () => {
+    const place = newPlace();
+    const [made, earlier] = [join(place.dir, 'made'), join(place.dir, 'earlier')];
+    await fill(place, earlier);
+    const { server, look } = await start(place);
+    onTestFinished(() => server.close());
+    expect(toTexts(await look())).toEqual([]);
+    cpSync(place.data, made, { recursive: true });
+    const found: Record<string, Verdict> = {};
+    const expected: Record<string, Verdict> = {};
+    for (const { name, form } of cases()) {
+      const file = toFile(made, name, { form, earlier }) ?? name;
+      const isThere = existsSync(join(made, file));
+      // An order that was put back was carried out since.
+      if (isThere) putBack(place.data, file, made);
+      const isSpoiled = isThere && spoil(place.data, file, { form, earlier });
+      const key = `${name}, ${form}`;
+      expected[key] = EXPECTED[name]?.[form][1] ?? '–';
+      found[key] = '–';
+      if (!isSpoiled) continue;
+      const status = await look();
+      expectStillRevoked(status, key);
+      found[key] = toTexts(status).some((text) => text.includes(file)) ? 'told' : 'serves on';
+      putBack(place.data, file, made);
+      // It ends with its cause.
+      expect(toTexts(await look()), key).toEqual([]);
+    }
+    expect(found).toEqual(expected);
+  });
+});
+
+describe('a damaged data folder', () => {
   it.each(Object.entries(DAMAGES))(
     'a leaf, %s: set aside, and made anew',
     async (_name, damage) => {
       const place = newPlace();
-      await fill(place);
+      await fill(place, join(place.dir, 'earlier'));
       const [file = ''] = [...readAll(place.data).keys()].filter((name) =>
         name.startsWith('leaves/'),
       );

@@ -14,6 +14,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
+import { openDataDir } from '../../src/data/index.js';
+import { MANIFEST_FILE, readManifest, writeManifest } from '../../src/data/manifest/index.js';
 import { type CommandOptions, type Ended, type Fault, runCommand } from './command.js';
 
 /** A folder with `mesh.yaml` in it, and the data folder `data`. */
@@ -61,6 +63,13 @@ export function newPlace(): Place {
   return { dir, data: join(dir, 'data'), mesh: join(dir, 'mesh.yaml') };
 }
 
+/** A copy of a data folder that is not to be noticed as one. */
+export async function adopt({ data }: Place): Promise<void> {
+  if (!existsSync(join(data, MANIFEST_FILE))) return;
+  const dataDir = await openDataDir({ path: data, lock: false, create: false });
+  await writeManifest(dataDir, (await readManifest(dataDir))?.files ?? []);
+}
+
 function toPlace(dir: string): Place {
   return { dir, data: join(dir, 'data'), mesh: join(dir, 'mesh.yaml') };
 }
@@ -81,6 +90,7 @@ export async function everyStep(row: EveryStep): Promise<number> {
       expect(at).toBeLessThan(MAX_STEPS);
       const place = toPlace(join(dir, `step-${at}`));
       cpSync(made.dir, place.dir, { recursive: true });
+      await adopt(place);
       if (!(await oneStep(row, place, { kind: row.kind, at }))) steps = Math.min(steps ?? at, at);
       rmSync(place.dir, { recursive: true, force: true });
     }

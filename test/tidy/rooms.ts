@@ -15,6 +15,7 @@ export const ROOMS = [
   'x509/issue',
   'x509/pkcs12',
   'data',
+  'data/manifest',
   'data/orders',
   'backup',
   'ca',

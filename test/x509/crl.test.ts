@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { MeshError } from '../../src/base/index.js';
 import { CrlStore } from '../../src/revocation/index.js';
 import { type KeyType, toTrustDomainId } from '../../src/spiffe/index.js';
 import { derOid, derSequence } from '../../src/x509/der/der-writer.js';
@@ -287,7 +288,15 @@ describe('the store of revocation lists', () => {
             return issuers.map((issuer) => issueCrl(asked, issuer));
           },
         },
-        onProblem: (error) => problems.push(error.code),
+        takeUp: async (name, read) => {
+          try {
+            return await read();
+          } catch (error) {
+            problems.push((error as MeshError).code);
+            await dataDir.setAside(name);
+            return undefined;
+          }
+        },
       });
     return {
       dataDir,

@@ -39,6 +39,8 @@ export const WEB = parseSpiffeId('spiffe://shop.example/ns/default/sa/web');
 export class MemoryDataDir implements DataDir {
   readonly path = '/memory';
   readonly files = new Map<string, string>();
+  /** Of every file. */
+  modifiedAtMs = Number.MAX_SAFE_INTEGER / 2;
   /** Called before a change; what it throws, the change throws, and nothing changes. */
   beforeWrite: (name: string) => void = () => undefined;
   /** Called after a change; what it throws, the change throws, though it was made. */
@@ -55,9 +57,19 @@ export class MemoryDataDir implements DataDir {
     return names.map((name) => name.slice(prefix.length)).sort();
   }
 
-  async write(name: string, content: string | Buffer): Promise<void> {
+  async facts(name: string): ReturnType<DataDir['facts']> {
+    const content = this.files.get(name);
+    const isFolder = (await this.list(name)).length > 0;
+    if (content === undefined && !isFolder) return undefined;
+    const look = content ?? '';
+    const size = look.length;
+    return { inode: name, isFile: !isFolder, size, modifiedAtMs: this.modifiedAtMs, look };
+  }
+
+  async write(name: string, content: Parameters<DataDir['write']>[1]): Promise<void> {
     this.beforeWrite(name);
-    this.files.set(name, content.toString());
+    const text = typeof content === 'function' ? content({ inode: name }) : content.toString();
+    this.files.set(name, text);
     this.afterWrite(name);
   }
 

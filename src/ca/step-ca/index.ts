@@ -6,5 +6,5 @@ export {
   type ShownAuthority,
   showStoredAuthority,
 } from './open.js';
-export { readStepCaRecord, type StepCaRecord } from './record.js';
+export { readStepCaRecord, STEP_CA_FILE, type StepCaRecord } from './record.js';
 export { StepCaAuthority } from './step-ca-authority.js';

@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { createJsonStore, type DataDir } from '../../data/index.js';
 
-const FILE = 'step-ca.json';
+export const STEP_CA_FILE = 'step-ca.json';
 const schema = z.strictObject({
   trustDomain: z.string(),
   url: z.string(),
@@ -19,7 +19,7 @@ const schema = z.strictObject({
 export type StepCaRecord = z.infer<typeof schema>;
 
 const openStore = (dataDir: DataDir) =>
-  createJsonStore({ dataDir, name: FILE, schema, version: 1 });
+  createJsonStore({ dataDir, name: STEP_CA_FILE, schema, version: 1 });
 
 /** Undefined where the mesh has its own CA. @throws MeshError data-damaged, data-unreadable */
 export async function readStepCaRecord(dataDir: DataDir): Promise<StepCaRecord | undefined> {
@@ -38,5 +38,5 @@ export async function writeRecord(dataDir: DataDir, record: StepCaRecord): Promi
 
 /** The mesh has its own CA again. @throws MeshError data-unwritable */
 export async function removeRecord(dataDir: DataDir): Promise<void> {
-  await dataDir.remove(FILE);
+  await dataDir.remove(STEP_CA_FILE);
 }

@@ -49,6 +49,8 @@ export interface ServerCredentialOptions extends XdsAnchorOptions {
   readonly ips?: readonly string[];
   /** A renewal failed; it is tried again within the hour. Must not throw. */
   readonly onProblem?: (error: unknown) => void;
+  /** Sets the file of the certificate aside where it is damaged: it can be made again. */
+  readonly takeUp?: <T>(name: string, read: () => Promise<T>) => Promise<T | undefined>;
 }
 
 /** In `.internal`, which ICANN reserves for private use, so that nobody else can own the name. */
@@ -77,7 +79,8 @@ export async function loadOrCreateServerCredential(
   options: ServerCredentialOptions,
 ): Promise<ServerCredential> {
   const anchor = await loadOrCreateAnchor(options);
-  const stored = await loadServer(options, anchor);
+  const load = () => loadServer(options, anchor);
+  const stored = await (options.takeUp?.(SERVER_FILE, load) ?? load());
   const credential = new RenewedCredential(options, anchor, stored);
   await credential.start();
   return credential;

@@ -2,6 +2,7 @@
 // reloaded, so the anchor is made once, apart from the mesh's authority, and never changes.
 import { type Clock, type Random, timesOf } from '../../base/index.js';
 import { type DataDir, damaged } from '../../data/index.js';
+import { assertNeverThere } from '../../data/manifest/index.js';
 import { certificateProblems } from '../../x509/check/index.js';
 import {
   caPeriodFrom,
@@ -23,11 +24,12 @@ export interface XdsAnchorOptions {
 
 const FILE = 'xds-anchor.json';
 
-/** @throws MeshError data-damaged, data-unreadable, data-unwritable */
+/** @throws MeshError data-lost, data-damaged, data-unreadable, data-unwritable */
 export async function loadOrCreateAnchor(options: XdsAnchorOptions): Promise<Issuer> {
   const found = await loadAnchor(options.dataDir);
   if (found !== undefined) return found;
   const { dataDir, clock, random, keySource = generateKeys } = options;
+  await assertNeverThere(dataDir, FILE);
   const times = timesOf(clock);
   const keys = await keySource('ecdsa-p256');
   const issued = issueCertificate({

@@ -3,6 +3,7 @@ import { Argument, type Command } from 'commander';
 import { createBackup } from '../../backup/index.js';
 import { toRfc3339 } from '../../base/index.js';
 import { openDataDir } from '../../data/index.js';
+import { findLost } from '../../data/manifest/index.js';
 import { type Context, writeLine } from '../../terminal/index.js';
 import { summarizeFolder, toSummaryLines } from '../folder-summary.js';
 import { dataOption, jsonOption, textReader, toExample, usage } from '../options.js';
@@ -38,7 +39,12 @@ async function backup(file: string, options: BackupOptions, context: Context): P
     throw usage(`expected a file outside the data folder but got ${file}`, 'name a file elsewhere');
   }
   const passphrase = requirePassphrase(options.passphraseFile);
-  const { path } = await openDataDir({ path: data, lock: false, create: false, random });
+  const dataDir = await openDataDir({ path: data, lock: false, create: false, random });
+  const { path } = dataDir;
+  // A hollow backup may take the place of a whole one.
+  for (const name of await findLost(dataDir)) {
+    writeLine(stderr, `warning: ${name} belongs to the data folder and is gone: it is not kept`);
+  }
   const summary = await summarizeFolder(path, context);
   const { bytes, createdAtMs, files, leftOut } = await createBackup({
     ...{ path, passphrase, random, clock },

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { toRfc3339 } from '../../base/index.js';
 import { type DataDir, openDataDir } from '../../data/index.js';
-import { listHandedOut } from '../../leaves/index.js';
+import { readHandedOut } from '../../leaves/index.js';
 import type { ServiceName } from '../../policy/index.js';
 import {
   findCertificates,
@@ -184,10 +184,12 @@ function toServerOptions(
 async function printList(
   dataDir: DataDir,
   { json }: CertOptions,
-  { stdout, clock }: Context,
+  { stdout, stderr, clock }: Context,
 ): Promise<void> {
   const revoked = await revokedSerials(dataDir, clock.now());
-  const listed = (await listHandedOut(dataDir)).map((one) => ({
+  const { records, damaged } = await readHandedOut(dataDir);
+  for (const name of damaged) writeLine(stderr, `warning: ${name} is damaged`);
+  const listed = records.map((one) => ({
     serial: one.serialHex,
     service: one.service,
     spiffeId: one.spiffeId,

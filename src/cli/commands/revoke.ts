@@ -7,9 +7,9 @@ import { type DataDir, openDataDir } from '../../data/index.js';
 import type { ServiceName } from '../../policy/index.js';
 import {
   addRevocation,
-  loadRevocations,
   type Revocation,
   type RevocationSubject,
+  readRevocations,
   removeRevocation,
   TAKE_REVOCATIONS,
   toRevocationKey,
@@ -18,7 +18,7 @@ import {
 } from '../../revocation/index.js';
 import { toNodeId } from '../../spiffe/index.js';
 import { type Context, toTable, writeLine } from '../../terminal/index.js';
-import { reportError } from '../exit.js';
+import { formatError, reportError } from '../exit.js';
 import { checkSubject } from '../known-subjects.js';
 import {
   dataOption,
@@ -134,13 +134,13 @@ interface Order {
 async function revoke(dataDir: DataDir, { subject, options }: Order, context: Context) {
   const { stdout, stderr, clock } = context;
   const nowMs = clock.now();
-  const isKnown = (await loadRevocations(dataDir)).has(toRevocationKey(subject));
+  const isKnown = (await listRevocations(dataDir, context)).has(toRevocationKey(subject));
   if (!isKnown) {
     const notes = await checkSubject(dataDir, { ...subject, nowMs, even: options.yes === true });
     for (const note of notes) writeLine(stderr, `warning: ${note}`);
     await addRevocation(dataDir, { ...subject, revokedAtMs: nowMs });
   }
-  const revocation = (await loadRevocations(dataDir)).get(toRevocationKey(subject));
+  const revocation = (await readRevocations(dataDir)).list.get(toRevocationKey(subject));
   const heard = await hear(dataDir, { subject, options }, context);
   if (options.json === true) {
     const shown = revocation === undefined ? null : toJson(revocation);
@@ -265,12 +265,26 @@ async function takeBack(dataDir: DataDir, { subject, options }: Order, context: 
   }
 }
 
+/** What a damaged file revokes is not known here; the server may know. */
+async function listRevocations(dataDir: DataDir, { stderr }: Context) {
+  const { list, damaged } = await readRevocations(dataDir);
+  for (const error of damaged.values()) writeLine(stderr, `warning: ${error.message}`);
+  return list;
+}
+
 async function printList(
   dataDir: DataDir,
   { json }: RevokeOptions,
-  { stdout }: Context,
+  context: Context,
 ): Promise<void> {
-  const listed = [...(await loadRevocations(dataDir)).values()].map(toJson);
+  const { stdout, stderr } = context;
+  const { list, damaged } = await readRevocations(dataDir);
+  // It may revoke something that is not in the list.
+  for (const error of damaged.values()) {
+    writeLine(stderr, formatError(error));
+    context.exitCode = 1;
+  }
+  const listed = [...list.values()].map(toJson);
   if (json === true) {
     writeLine(stdout, JSON.stringify({ revocations: listed }, undefined, 2));
     return;

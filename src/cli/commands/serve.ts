@@ -36,6 +36,10 @@ interface ServeOptions {
   readonly maxInstances: number;
   readonly maxInstancesPerToken: number;
   readonly connectionsPerAddress?: number;
+  readonly newAuthority?: boolean;
+  readonly newTokenKeys?: boolean;
+  readonly newXdsAnchor?: boolean;
+  readonly forgetRevocations?: boolean;
 }
 
 export function define(command: Command, context: Context): void {
@@ -81,6 +85,10 @@ export function define(command: Command, context: Context): void {
     )
     .addOption(connectionsOption())
     .option('--clock-ok', 'the time of day is right, whatever was seen before')
+    .option('--new-authority', 'the CA is lost: make a new one, which nobody trusts yet')
+    .option('--new-token-keys', 'the token keys are lost: make new ones, and every token is void')
+    .option('--new-xds-anchor', 'the xDS anchor is lost: every sidecar needs a new bootstrap')
+    .option('--forget-revocations', 'the revocations are lost: start with nobody shut out')
     .addOption(
       new Option('--log-level <level>', 'what is logged to stderr')
         .choices(LOG_LEVELS)
@@ -159,6 +167,7 @@ async function serve(options: ServeOptions, context: Context): Promise<void> {
       ...(options.connectionsPerAddress !== undefined && {
         connectionsOfAddress: options.connectionsPerAddress,
       }),
+      anew: toAnew(options),
     });
     writeLine(stdout, describeAuthority(server.authority, dataPath));
     const [xds, admin] = [server.xdsAddress, server.adminAddress].map(formatHostPort);
@@ -175,6 +184,18 @@ async function serve(options: ServeOptions, context: Context): Promise<void> {
   } finally {
     cancel();
   }
+}
+
+/** What is lost, and the operator goes on without. */
+function toAnew(options: ServeOptions) {
+  const wanted = {
+    authority: options.newAuthority,
+    tokenKeys: options.newTokenKeys,
+    xdsAnchor: options.newXdsAnchor,
+    revocations: options.forgetRevocations,
+  } as const;
+  const all = ['authority', 'tokenKeys', 'xdsAnchor', 'revocations'] as const;
+  return all.filter((one) => wanted[one] === true);
 }
 
 function describeAuthority(

@@ -42,7 +42,7 @@ export const ORDERS_FOLDER = 'orders';
 const ORDER = /^([0-9a-f]{32})\.json$/;
 const RECEIPT = /^([0-9a-f]{32})\.receipt\.json$/;
 /** Damaged ones, which have been reported. */
-const SET_ASIDE = /^[0-9a-f]{32}(\.receipt)?\.json\.damaged-[0-9a-f]+$/;
+const SET_ASIDE = /^[0-9a-f]{32}(\.receipt)?\.json\.damaged-[0-9a-z.]+$/;
 
 export function createOrderStore(dataDir: DataDir): OrderStore {
   return new FolderOrderStore(dataDir);

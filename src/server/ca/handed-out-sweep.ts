@@ -16,9 +16,14 @@ export interface SweepOptions {
 export function startSweep({ dataDir, clock, logger }: SweepOptions): () => Promise<void> {
   let cancel: Cancel = () => undefined;
   let running = Promise.resolve();
+  const sweep = async (nowMs: number): Promise<void> => {
+    const files = await forgetEnded(dataDir, nowMs);
+    if (files.length === 0) return;
+    logger.error({ files }, 'damaged records: whose certificates they were is not known');
+  };
   const wait = (): void => {
     cancel = clock.after(SWEEP_EVERY_MS, () => {
-      running = forgetEnded(dataDir, timesOf(clock).earliestMs).catch((err: unknown) =>
+      running = sweep(timesOf(clock).earliestMs).catch((err: unknown) =>
         logger.error({ err }, 'records of ended certificates could not be removed'),
       );
       wait();

@@ -4,7 +4,12 @@
 
 import type { Clock, Closers, Logger, Random } from '../../base/index.js';
 import { type Authority, type LocalAuthority, loadOrCreateAuthority } from '../../ca/index.js';
-import { forgetStepCa, openStepCa } from '../../ca/step-ca/index.js';
+import {
+  forgetStepCa,
+  openStepCa,
+  readStepCaRecord,
+  STEP_CA_FILE,
+} from '../../ca/step-ca/index.js';
 import type { DataDir } from '../../data/index.js';
 import type { Mesh } from '../../policy/index.js';
 
@@ -29,12 +34,15 @@ export interface OpenAuthorityOptions {
   readonly passphrase: string | undefined;
   readonly logger: Logger;
   readonly closers: Closers;
+  /** Sets a damaged file aside that can be made again: see take-up.ts. */
+  readonly takeUp: <T>(name: string, read: () => Promise<T>) => Promise<T | undefined>;
 }
 
 /** @throws MeshError as `loadOrCreateAuthority` and `openStepCa` */
 export async function openAuthority(options: OpenAuthorityOptions): Promise<OpenedAuthority> {
   const { identity, mesh, passphrase, logger, closers } = options;
   const { trustDomain, authority: settings } = mesh;
+  await options.takeUp(STEP_CA_FILE, () => readStepCaRecord(identity.dataDir));
   if (settings === undefined) {
     const opened = await loadOrCreateAuthority({ ...identity, trustDomain, passphrase });
     if (await forgetStepCa(identity.dataDir)) {

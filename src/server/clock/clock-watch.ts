@@ -60,6 +60,7 @@ export class ClockWatch implements CheckedClock {
   /** What was logged, and listeners know of. */
   #announced: Doubt | undefined;
   #storedAtMs = Number.NEGATIVE_INFINITY;
+  #lastKnownMs: number | undefined;
   #cancelLook: Cancel | undefined;
   /** It is doubted, is doubted for another reason, or is believed again. */
   readonly changes = new Listeners();
@@ -74,12 +75,18 @@ export class ClockWatch implements CheckedClock {
   async restore(): Promise<void> {
     const { store, isRight } = this.#options;
     const mark = await store.read();
+    this.#lastKnownMs = mark?.latestMs;
     if (mark === undefined || isRight) return;
     const { latestMs, boot } = mark;
     const isSameBoot = boot !== undefined && boot.id === this.#bootId;
     const elapsedMs = isSameBoot ? latestMs - boot.startedAtMs : undefined;
     this.#belief = firstBelief({ nowMs: latestMs, elapsedMs }, this.#read());
     this.#announce();
+  }
+
+  /** By what was stored, when a server last ran on the folder. */
+  get lastKnownMs(): number | undefined {
+    return this.#lastKnownMs;
   }
 
   now(): number {

@@ -5,7 +5,7 @@ export { DEFAULT_INSTANCE_LIMITS, type InstanceLimits } from './instance-limits.
 export { type KeptOut, Members, type MemberView, type RefusedStream } from './members.js';
 export { createFindHolder } from './port-holder.js';
 export { Publisher, type PublisherInput } from './publisher.js';
-export { registrySchema, SidecarRegistry } from './registry.js';
+export { type RegistryEntry, registrySchema, SidecarRegistry } from './registry.js';
 export { type GoneSidecar, Roster } from './roster.js';
 export type { SidecarStream } from './sidecar-stream.js';
 export { takeDrainOrders } from './take-drain-orders.js';

@@ -68,6 +68,16 @@ function toLoss(olds: readonly Port[], port: Port, trustDomain: string): Narrowi
   };
 }
 
+/**
+ * Where the marks are lost: nobody knows which connections were to be ended, so each port's are, as
+ * by an edit at that time.
+ */
+export function marksOfAll(mesh: Mesh, atMs: number): AccessMarks {
+  const mark = createHash('sha256').update(`lost ${atMs}`).digest('hex').slice(0, MARK_LENGTH);
+  const all = Object.fromEntries([...toPorts(mesh).keys()].map((name) => [name, mark]));
+  return { identities: all, plain: all };
+}
+
 const MARK_LENGTH = 16;
 
 /** Of all losses so far: the same edit a second time is another mark. */

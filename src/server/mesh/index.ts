@@ -1,4 +1,4 @@
-export { type AccessMarks, NO_ACCESS_MARKS, nextAccessMarks } from './access-marks.js';
+export { type AccessMarks, marksOfAll, NO_ACCESS_MARKS, nextAccessMarks } from './access-marks.js';
 export { MeshProblems, MeshSource, type MeshState, type PendingEdit } from './mesh-source.js';
 export { type ProxyState, Rollout } from './rollout.js';
 export {

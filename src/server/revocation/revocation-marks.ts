@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { type Mesh, mayPass, type ServiceName } from '../../policy/index.js';
 import type { Revocation } from '../../revocation/index.js';
-import { toRevocationKey } from '../../revocation/index.js';
+import { toRevocationId } from '../../revocation/index.js';
 import { splitNodeText } from '../../spiffe/index.js';
 import { toClusterName } from '../../translate/index.js';
 import { toRevokedSpiffeId } from './revoked-identity.js';
@@ -34,7 +34,7 @@ export interface MarksInput {
 
 /** The marks with those of new revocations; the same object where there is none. */
 export function nextMarks(before: Marks, { revocations, serviceOf, meshes }: MarksInput): Marks {
-  const all = [...revocations].map((one) => ({ one, id: toId(one) }));
+  const all = [...revocations].map((one) => ({ one, id: toRevocationId(one) }));
   const seen = new Set(before.seen);
   const fresh = all.filter(({ id }) => !seen.has(id));
   if (fresh.length === 0 && all.length === before.seen.length) return before;
@@ -49,11 +49,6 @@ export function nextMarks(before: Marks, { revocations, serviceOf, meshes }: Mar
   }
   const ids = all.map(({ id }) => id).sort();
   return { seen: ids, inbound: toSorted(inbound), outbound: toSorted(outbound) };
-}
-
-/** A revocation that was taken back and made again is another one. */
-function toId(revocation: Revocation): string {
-  return `${toRevocationKey(revocation)} ${revocation.revokedAtMs}`;
 }
 
 /** A token's streams end by themselves; what they got is revoked by its own kind. */

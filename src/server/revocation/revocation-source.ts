@@ -2,16 +2,8 @@
 // folder changes. From the moment that one is read nobody whom it names is admitted or certified;
 // then the revocation lists and marks are stored; then all of it is in force at once, and
 // published. What can't be read or stored is reported and tried again at the next look; what was in
-// force stays.
-import {
-  type Clock,
-  HOUR_MS,
-  type Logger,
-  type MeshError,
-  type Times,
-  timesOf,
-  Watch,
-} from '../../base/index.js';
+// force stays, though its file is gone or damaged: only what was taken back ends.
+import { type Clock, HOUR_MS, type Logger, type Times, timesOf, Watch } from '../../base/index.js';
 import type { Authority } from '../../ca/index.js';
 import { createJsonStore, type DataDir, type DurableStore } from '../../data/index.js';
 import { type LeafManager, listHandedOutFiles } from '../../leaves/index.js';
@@ -22,13 +14,14 @@ import {
   findCertificates,
   findRevocation,
   findRevokedCertificates,
-  listRevocationFiles,
-  loadRevocations,
+  REVOCATION_MARKS_FILE,
+  RevocationFolder,
   type Revocations,
   type RevokedCertificate,
 } from '../../revocation/index.js';
 import { splitNodeId } from '../../spiffe/index.js';
 import type { Period } from '../../x509/read/index.js';
+import { toAnewText, toLostTexts } from './lost-revocations.js';
 import { type Marks, marksSchema, NO_MARKS, nextMarks } from './revocation-marks.js';
 import type { ShutOut } from './shut-out.js';
 
@@ -50,11 +43,11 @@ export interface RevocationSourceOptions {
   readonly leaves: Pick<LeafManager, 'releaseWhere' | 'renewRevoked'>;
   /** Kept up to date with what is read. */
   readonly shutOut: ShutOut;
-  /**
-   * Whether the folder may be believed.
-   * @throws MeshError data-unreadable where it may not
-   */
-  readonly assertWhole?: () => Promise<void>;
+  /** Sets aside what is damaged and can be made again, and says what was lost: see take-up.ts. */
+  readonly losses: {
+    takeUp<T>(name: string, read: () => Promise<T>): Promise<T | undefined>;
+    note(text: string): void;
+  };
   /** Meshes that may be in force. */
   readonly meshes: () => readonly Mesh[];
 }
@@ -70,33 +63,49 @@ const NOTHING: RevocationState = {
 
 export class RevocationSource {
   readonly #options: RevocationSourceOptions;
+  readonly #folder: RevocationFolder;
   readonly #crlStore: CrlStore | undefined;
   readonly #marksStore: DurableStore<Marks>;
+  /** As last read, ahead of what is in force; undefined: nothing was read yet. */
+  #known: Revocations | undefined;
+  #certificates: readonly RevokedCertificate[] = [];
+  #marks: Marks = NO_MARKS;
+  #troubles: readonly string[] = [];
   /** Of what `inForce` was made. */
   #seen = '';
   #lookedAtMs = Number.NEGATIVE_INFINITY;
   readonly inForce = new Watch<RevocationState>(NOTHING);
 
   private constructor(options: RevocationSourceOptions) {
-    const { dataDir, authority, logger } = options;
+    const { dataDir, authority, losses } = options;
     this.#options = options;
-    const onProblem = (err: MeshError): void =>
-      logger.error({ err }, 'damaged revocation lists were set aside and are made again');
+    this.#folder = new RevocationFolder(dataDir);
     const { crls } = authority;
-    this.#crlStore = crls && new CrlStore({ dataDir, crls, onProblem });
+    const takeUp = losses.takeUp.bind(losses);
+    this.#crlStore = crls && new CrlStore({ dataDir, crls, takeUp });
     this.#marksStore = createJsonStore({
       dataDir,
-      name: 'revocation-marks.json',
+      name: REVOCATION_MARKS_FILE,
       schema: marksSchema,
       version: 1,
     });
   }
 
-  /** @throws MeshError data-damaged, data-unreadable, data-unwritable */
+  /**
+   * What the server before had in force is in force: files that are lost are written anew.
+   * @throws MeshError data-damaged where nobody knows what a file said; data-unreadable,
+   * data-unwritable
+   */
   static async open(options: RevocationSourceOptions): Promise<RevocationSource> {
     const source = new RevocationSource(options);
+    await source.#begin();
     await source.check();
     return source;
+  }
+
+  /** Files that are gone or damaged, in words. */
+  get troubles(): readonly string[] {
+    return this.#troubles;
   }
 
   /** When the revocation lists in force begin and end; undefined: none are. */
@@ -111,8 +120,9 @@ export class RevocationSource {
   /** Looks at the data folder now. @throws MeshError what keeps a change from being in force */
   async check(): Promise<void> {
     const { dataDir, clock, authority } = this.#options;
-    const files = await listRevocationFiles(dataDir);
-    const handedOut = files.length === 0 ? [] : await listHandedOutFiles(dataDir);
+    const files = await this.#folder.look();
+    const isAny = this.#known !== undefined && this.#known.size > 0;
+    const handedOut = files === '[]' && !isAny ? [] : await listHandedOutFiles(dataDir);
     const issuers = authority.crls?.issuers().map(({ keyIdHex }) => keyIdHex);
     const seen = JSON.stringify([files, handedOut, issuers]);
     if (seen === this.#seen && !this.#isDue(timesOf(clock))) return;
@@ -132,31 +142,60 @@ export class RevocationSource {
     return this.#marksStore.settled();
   }
 
+  async #begin(): Promise<void> {
+    const { losses } = this.#options;
+    const stock = await this.#folder.take();
+    for (const error of stock.unknown.values()) throw error;
+    if (stock.lost.length > 0) {
+      await this.#folder.makeAgain(stock.lost);
+      losses.note(toAnewText(stock));
+    }
+    const readMarks = () => this.#marksStore.read();
+    this.#marks = (await losses.takeUp(REVOCATION_MARKS_FILE, readMarks)) ?? NO_MARKS;
+    // Their holders' records may be gone.
+    const { clock } = this.#options;
+    const before = (await this.#crlStore?.listed()) ?? [];
+    const { earliestMs: nowMs } = timesOf(clock);
+    this.#certificates = findRevokedCertificates(stock.list, [], nowMs, before);
+    this.#known = stock.list;
+  }
+
   async #take(): Promise<void> {
-    const { dataDir, clock, meshes, leaves, shutOut } = this.#options;
-    const list = await loadRevocations(dataDir);
-    // What is no longer there was taken back, or the folder was taken away while it was read.
-    const isLess = [...this.inForce.value.list.keys()].some((key) => !list.has(key));
-    if (isLess) await this.#options.assertWhole?.();
+    const { clock, meshes, leaves, shutOut } = this.#options;
+    const stock = await this.#folder.take(this.#known);
+    const { list } = stock;
+    this.#known = list;
     shutOut.setList(list);
     // A leaf that is being made must be in the store before its serial is looked for there.
     await leaves.releaseWhere(
       (node) => findRevocation(list, { node, service: splitNodeId(node).service }) !== undefined,
     );
     await leaves.renewRevoked();
-    const certificates = await this.#findCertificates(list);
+    const { certificates, damaged } = await this.#findCertificates(list);
+    this.#certificates = certificates;
+    this.#say(toLostTexts(stock, damaged));
     shutOut.setCertificates(certificates);
     const times = timesOf(clock);
     const crls = await this.#crlStore?.ensure(certificates, times);
-    const before = (await this.#marksStore.read()) ?? NO_MARKS;
-    const marks = nextMarks(before, {
+    const marks = nextMarks(this.#marks, {
       revocations: list.values(),
       serviceOf: (serialHex) => shutOut.serviceOf(serialHex),
       meshes: meshes(),
     });
-    if (marks !== before) await this.#marksStore.write(marks);
+    if (marks !== this.#marks) await this.#marksStore.write(marks);
+    this.#marks = marks;
     this.#lookedAtMs = times.nowMs;
     this.#put({ list, marks, crls, certificates });
+    await this.#folder.forget(stock);
+  }
+
+  #say(troubles: readonly string[]): void {
+    const { logger } = this.#options;
+    for (const trouble of troubles) {
+      if (this.#troubles.includes(trouble)) continue;
+      logger.error({ trouble }, 'revocations: a file is not as it was stored');
+    }
+    this.#troubles = troubles;
   }
 
   /** Of a clock that was set, either way, too. */
@@ -166,22 +205,22 @@ export class RevocationSource {
     return crls !== undefined && (latestMs >= crls.renewAtMs || earliestMs < crls.thisUpdateMs);
   }
 
-  async #findCertificates(list: Revocations): Promise<readonly RevokedCertificate[]> {
-    if (list.size === 0) return [];
+  async #findCertificates(list: Revocations): Promise<{
+    readonly certificates: readonly RevokedCertificate[];
+    readonly damaged: readonly string[];
+  }> {
+    if (list.size === 0) return { certificates: [], damaged: [] };
     const { dataDir, clock, logger } = this.#options;
     // What has ended by one of the times that it may be is refused for as long as it may not have.
     const { earliestMs } = timesOf(clock);
     const { certificates, damaged } = await findCertificates(dataDir, earliestMs);
-    if (damaged.length > 0) {
-      const message = 'damaged leaves: what they held is not known, so it can not be refused';
-      logger.error({ files: damaged }, message);
-    }
-    const found = findRevokedCertificates(list, certificates, earliestMs);
+    const before = this.#certificates;
+    const found = findRevokedCertificates(list, certificates, earliestMs, before);
     if (found.length > 0 && this.#crlStore === undefined) {
       const message = 'the authority signs no revocation lists: certificates are good to their end';
       logger.warn({ certificates: found.length }, message);
     }
-    return found;
+    return { certificates: found, damaged };
   }
 
   #put(state: RevocationState): void {

@@ -1,12 +1,12 @@
 // How far each revocation is: it is in force on a sidecar that has taken all that it was sent
 // since.
 import { toRfc3339 } from '../../base/index.js';
-import type { Revocation, RevocationKind } from '../../revocation/index.js';
+import type { Revocation } from '../../revocation/index.js';
 import type { ProxyState } from '../mesh/index.js';
 import type { RevocationState } from './revocation-source.js';
 
 export interface RevocationStatus {
-  readonly kind: RevocationKind;
+  readonly kind: Revocation['kind'];
   readonly subject: string;
   /** RFC 3339. */
   readonly revokedAt: string;

@@ -42,7 +42,7 @@ test('a record that makes no sense is told and left, hour after hour', async () 
   expect(logger.lines.length).toBeGreaterThan(0);
   expect(logger.lines[0]).toMatchObject({
     level: 'error',
-    message: 'records of ended certificates could not be removed',
-    fields: { err: { code: 'data-damaged' } },
+    message: 'damaged records: whose certificates they were is not known',
+    fields: { files: [NAME] },
   });
 });

@@ -14,6 +14,7 @@ import { LeafManager, type LeafSettings, mayBeInForce } from '../../../src/leave
 import { addRevocation } from '../../../src/revocation/index.js';
 import { IssuerRenewal } from '../../../src/server/ca/index.js';
 import { ClockWatch, clockSchema } from '../../../src/server/clock/index.js';
+import { Losses } from '../../../src/server/folder/take-up.js';
 import { RevocationSource, ShutOut } from '../../../src/server/revocation/index.js';
 import { generateKeys } from '../../../src/x509/keys/index.js';
 import { readCertificate, readCrl, splitCrlPem, splitPem } from '../../../src/x509/read/index.js';
@@ -94,7 +95,15 @@ async function start({ clock, dataDir, random, counts }: Machine) {
     },
   });
   const revocations = await RevocationSource.open({
-    ...{ ...identity, logger, authority, leaves, shutOut, meshes: () => [MESH] },
+    ...{
+      ...identity,
+      logger,
+      authority,
+      leaves,
+      shutOut,
+      losses: new Losses(identity.dataDir, logger),
+      meshes: () => [MESH],
+    },
   });
   authority.onNewIssuer(() => revocations.renewLists());
   const renewal = new IssuerRenewal({ authority, clock: watch, logger });

@@ -37,9 +37,9 @@ test('a rotation is taken over: old and new tokens are good, open streams stand'
   const old = await sign();
   const open = running.join('web~1', { token: old });
   expect(await open.next()).toBeDefined();
+  const before = logged(CHANGED);
   await rotateTokenKey({ ...running.identity, overlapMs: HOUR_MS });
   const fresh = await sign();
-  const before = logged(CHANGED);
   await look();
   expect(logged(CHANGED)).toBe(before + 1);
   expect([await joins('web~2', old), await joins('web~3', fresh)]).toEqual([true, true]);

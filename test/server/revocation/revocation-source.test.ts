@@ -6,6 +6,7 @@ import {
   type RevocationSubject,
   removeRevocation,
 } from '../../../src/revocation/index.js';
+import { Losses } from '../../../src/server/folder/take-up.js';
 import type { ProxyState } from '../../../src/server/mesh/index.js';
 import { passIssuerGate, RevocationSource, ShutOut } from '../../../src/server/revocation/index.js';
 import { GATE_MS } from '../../../src/server/revocation/issuer-gate.js';
@@ -30,7 +31,7 @@ const SETTINGS: LeafSettings = {
 };
 const WEB = { kind: 'service', subject: 'web' } as const;
 
-async function setup(assertWhole = async (): Promise<void> => undefined) {
+async function setup() {
   const dataDir = new MemoryDataDir();
   const clock = new ManualClock();
   const random = seededRandom('revocations');
@@ -46,7 +47,8 @@ async function setup(assertWhole = async (): Promise<void> => undefined) {
       onProblem: () => undefined,
     });
     const source = await RevocationSource.open({
-      ...{ dataDir, clock, logger, authority, meshes, leaves, shutOut, assertWhole },
+      ...{ dataDir, clock, logger, authority, meshes, leaves, shutOut },
+      losses: new Losses(dataDir, logger),
     });
     let changes = 0;
     source.inForce.onChange(() => {
@@ -88,21 +90,98 @@ describe('revocations', () => {
     expect((await open()).source.inForce.value).toEqual(value);
   });
 
-  it('that vanish with the folder, while it is read, stay in force', async () => {
-    let isGone = false;
-    const { source, shutOut, revoke, dataDir } = await setup(async () => {
-      if (isGone) throw new Error('the data folder is gone');
-    });
+  it.each([
+    { lost: 'all files', isLost: () => true },
+    { lost: 'its own file alone', isLost: (name: string) => name.startsWith('revocations/') },
+  ])('whose files are gone stay in force, by name: $lost', async ({ isLost }) => {
+    const { source, shutOut, revoke, dataDir, logger } = await setup();
     await revoke(WEB);
     await source.check();
-    isGone = true;
-    for (const name of dataDir.files.keys()) dataDir.files.delete(name);
-    await expect(source.check()).rejects.toThrow('gone');
+    const stored = new Map(dataDir.files);
+    for (const name of stored.keys()) if (isLost(name)) dataDir.files.delete(name);
+    await source.check();
     expect(() => shutOut.assertAdmitted({ service: 'web' })).toThrow('revoked');
     expect([...source.inForce.value.list.keys()]).toEqual(['service web']);
-    isGone = false;
+    const told = /^revocations\/[0-9a-f]{32}\.json is gone, service "web" stays revoked: .*--undo/;
+    expect(source.troubles).toEqual([expect.stringMatching(told)]);
+    expect(logger.lines.at(-1)).toMatchObject({ level: 'error' });
+    // Another is heard all the same, and the trouble ends with its cause.
+    await revoke({ kind: 'token', subject: 'f00d' });
     await source.check();
-    expect(source.inForce.value.list.size).toBe(0);
+    expect([...source.inForce.value.list.keys()].sort()).toEqual(['service web', 'token f00d']);
+    for (const [name, text] of stored) dataDir.files.set(name, text);
+    await source.check();
+    expect(source.troubles).toEqual([]);
+    expect(source.inForce.value.list.size).toBe(2);
+  });
+
+  it('whose file is gone are taken back by --undo, and not by its removal', async () => {
+    const { source, shutOut, revoke, dataDir, open } = await setup();
+    await revoke(WEB);
+    await source.check();
+    removeFiles(dataDir);
+    await source.check();
+    expect(source.inForce.value.list.size).toBe(1);
+    expect(await removeRevocation(dataDir, WEB)).toMatchObject(WEB);
+    await source.check();
+    expect([source.inForce.value.list.size, source.troubles]).toEqual([0, []]);
+    shutOut.assertAdmitted({ service: 'web' });
+    expect([...dataDir.files.keys()].filter((name) => name.startsWith('revocations/'))).toEqual([]);
+    expect((await open()).source.inForce.value.list.size).toBe(0);
+  });
+
+  it.each(['gone', 'damaged'])(
+    'whose file is %s at a start are in force, and written anew',
+    async (how) => {
+      const { source, revoke, dataDir, open, logger } = await setup();
+      await revoke(WEB);
+      await source.check();
+      const { value } = source.inForce;
+      const before = new Map(dataDir.files);
+      if (how === 'gone') removeFiles(dataDir);
+      else for (const name of revocationFiles(dataDir)) dataDir.files.set(name, '');
+      const { source: later } = await open();
+      expect(later.inForce.value).toEqual(value);
+      for (const name of revocationFiles({ files: before })) {
+        expect(dataDir.files.get(name)).toBe(before.get(name));
+      }
+      const reasons = logger.lines.map(({ fields }) =>
+        String((fields as { reason?: string }).reason),
+      );
+      expect(reasons.some((reason) => reason.includes('written anew'))).toBe(true);
+    },
+  );
+
+  it('taken back and made again at once, by a clock that was set back, are in force', async () => {
+    const { source, dataDir } = await setup();
+    await addRevocation(dataDir, { ...WEB, revokedAtMs: 5_000 });
+    await source.check();
+    await removeRevocation(dataDir, WEB);
+    await addRevocation(dataDir, { ...WEB, revokedAtMs: 1_000 });
+    await source.check();
+    expect(source.inForce.value.list.size).toBe(1);
+    await source.check();
+    expect(source.inForce.value.list.size).toBe(1);
+  });
+
+  it('refuse a certificate whose record is lost, now and after a start', async () => {
+    const { source, leaves, revoke, dataDir, clock, open } = await setup();
+    const { serialHex } = await leaves.ensure('web~one', SETTINGS);
+    await revoke(WEB);
+    await source.check();
+    for (const name of dataDir.files.keys()) {
+      if (name.startsWith('leaves/')) dataDir.files.delete(name);
+    }
+    clock.advance(1_000);
+    await revoke({ kind: 'token', subject: 'f00d' });
+    await source.check();
+    const serials = (of: RevocationSource) =>
+      of.inForce.value.certificates.map((one) => one.serialHex);
+    expect(serials(source)).toEqual([serialHex]);
+    expect(serials((await open()).source)).toEqual([serialHex]);
+    await removeRevocation(dataDir, WEB);
+    await source.check();
+    expect(serials(source)).toEqual([]);
   });
 
   it('shut out whom they name, and certify them no more', async () => {
@@ -196,11 +275,28 @@ describe('revocations', () => {
     await revoke({ kind: 'token', subject: 'f00d' });
     const damaged = [...dataDir.files.keys()].filter((name) => name.startsWith('revocations/'));
     for (const name of damaged) dataDir.files.set(name, 'x');
-    expect((await meshErrorOf(() => source.check())).code).toBe('data-damaged');
+    await source.check();
     expect([...source.inForce.value.list.keys()]).toEqual(['service web']);
+    // That one's file is known; what the other said, nobody knows.
+    expect(source.troubles).toEqual([
+      expect.stringContaining('is damaged, service "web" stays revoked'),
+      expect.stringContaining('nobody knows what it revoked'),
+    ]);
+    for (const name of damaged) expect(source.troubles.join()).toContain(name);
+    await revoke({ kind: 'instance', subject: 'store~one' });
+    await source.check();
+    expect([...source.inForce.value.list.keys()]).toContain('instance store~one');
     expect((await meshErrorOf(open)).code).toBe('data-damaged');
   });
 });
+
+function revocationFiles({ files }: Pick<MemoryDataDir, 'files'>): readonly string[] {
+  return [...files.keys()].filter((name) => name.startsWith('revocations/'));
+}
+
+function removeFiles(dataDir: MemoryDataDir): void {
+  for (const name of revocationFiles(dataDir)) dataDir.files.delete(name);
+}
 
 const WEB_APPLICANT = { service: 'web' };
 
