@@ -173,6 +173,11 @@ function locked(path: string): MeshError {
 }
 
 function cannotLock(path: string, got: string, cause?: unknown): MeshError {
+  const { path: program } = (cause ?? {}) as NodeJS.ErrnoException;
+  if (got === 'ENOENT' && program === 'flock') {
+    const message = `expected the program "flock" to lock ${path} with but it is not installed`;
+    return new MeshError('data-unwritable', message, { cause, variant: 'flock' });
+  }
   return new MeshError('data-unwritable', `expected to lock ${path} but got ${got}`, {
     cause,
     variant: (cause === undefined ? undefined : toRefusal(got)) ?? 'lock',

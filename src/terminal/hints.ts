@@ -97,8 +97,8 @@ export const HINTS: Readonly<Partial<Record<ErrorCode | `${ErrorCode}/${string}`
   'data-unwritable/EDQUOT': 'the disk quota is used up: make room, then start again',
   'data-unwritable/ENOTDIR': `a part of that path is a file: ${ANOTHER_FOLDER}`,
   'data-unreadable/replaced': 'put it back as it was, or start the server again on the right one',
-  'data-unwritable/lock':
-    'the folder must be writable, and `flock` (util-linux or busybox) on PATH',
+  'data-unwritable/flock': 'install util-linux or busybox, and have `flock` on PATH',
+  'data-unwritable/lock': 'the folder must be writable, and its file system must know locks',
   'data-unwritable/replaced': 'put it back as it was, or start the server again on the right one',
   'data-unwritable/other-user': `run as that user, or ${ANOTHER_FOLDER}`,
   'envoy-unreachable':
