@@ -35,6 +35,8 @@ export interface Sidecar {
   readonly address: string;
   readonly addressProof: AddressProof;
   readonly outbound: OutboundPrefix;
+  /** What it joined by is good for these addresses, and ranges of them, alone. */
+  readonly addresses?: readonly string[];
   /** What it joined by is good for one instance. */
   readonly isOneInstance?: true;
   /** By which it joined. */
@@ -66,8 +68,11 @@ export async function authenticateSidecar(
   const instance = claims.instance ?? address;
   const node = toNodeId({ service, instance });
   const addressProof = toAddressProof(address, { proof, peer });
-  const one = proof.instance === undefined ? {} : ({ isOneInstance: true } as const);
-  return { node, service, address, addressProof, outbound, ...one, credential };
+  const bound = {
+    ...(proof.instance === undefined ? {} : ({ isOneInstance: true } as const)),
+    ...(proof.addresses === undefined ? {} : { addresses: proof.addresses }),
+  };
+  return { node, service, address, addressProof, outbound, ...bound, credential };
 }
 
 /** @throws MeshError address-refused where the credential is good for other addresses */
