@@ -97,6 +97,7 @@ function createAuthenticator(parts: Parts): Authenticator {
   return new Authenticator({
     ...{ clock, refusals, site, turns: new JoinTurns(clock) },
     onProved: (caller) => parts.guards.connections.proved(caller),
+    isKnown: (sidecar) => state.registry.has(sidecar),
     tokens: state.tokens,
     issuers,
     ownerOf: async (serialHex) => {

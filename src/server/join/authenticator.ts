@@ -10,7 +10,13 @@ import { toFingerprint } from './fingerprint.js';
 import { isProved, type Party, toClaim } from './party.js';
 import { authenticateCaller, type OwnerOf, type Proof, type TokenIssuers } from './proof.js';
 import type { Refusals } from './refusals.js';
-import { type AuthenticateOptions, authenticateSidecar, type Sidecar } from './sidecar.js';
+import {
+  type AuthenticateOptions,
+  authenticateSidecar,
+  type ClaimedSidecar,
+  type Sidecar,
+  tryClaimed,
+} from './sidecar.js';
 import type { SidecarSite } from './sidecar-site.js';
 import type { JoinTurns } from './turns.js';
 
@@ -28,6 +34,8 @@ export interface AuthenticatorOptions {
   readonly turns?: Pick<JoinTurns, 'run'>;
   /** A caller has proved who it is. */
   readonly onProved?: (caller: Caller) => void;
+  /** Whether such a sidecar was there before. */
+  readonly isKnown?: (sidecar: ClaimedSidecar) => boolean;
   /** @throws MeshError where who has proved this is shut out all the same */
   readonly assertAdmitted: (proved: Sidecar | Proof) => void;
 }
@@ -70,9 +78,12 @@ export class Authenticator {
     return this.#guard({ caller, authenticate: (options) => authenticateCaller(caller, options) });
   }
 
-  #inTurn<T>(caller: Caller, work: () => Promise<T>): Promise<T> {
-    const { turns } = this.#options;
-    return turns === undefined ? work() : turns.run(toFingerprint(caller), work);
+  #inTurn<T>(peer: Peer, work: () => Promise<T>): Promise<T> {
+    const { turns, isKnown } = this.#options;
+    if (turns === undefined) return work();
+    const claimed = tryClaimed(peer);
+    const known = claimed !== undefined && isKnown?.(claimed) === true;
+    return turns.run({ credential: toFingerprint(peer), isKnown: known }, work);
   }
 
   async #guard<T extends Sidecar | Proof>({ caller, claim, authenticate }: Guarded<T>): Promise<T> {

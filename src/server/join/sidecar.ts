@@ -114,6 +114,20 @@ function refuseFalseClaims(claims: Claims, { service, instance, credential }: Pr
   }
 }
 
+export type ClaimedSidecar = Pick<Sidecar, 'node' | 'address'>;
+
+/** Which sidecar it says it is; undefined where that is none. */
+export function tryClaimed(peer: Peer): ClaimedSidecar | undefined {
+  const service = toClaimed(peer.node);
+  const { instance } = splitNodeText(peer.node.id);
+  const metadata = peer.node.metadata['countersign'];
+  const given = isJsonObject(metadata) ? metadata['address'] : undefined;
+  const address = tryIpAddress(given ?? peer.address);
+  if (service === undefined || address === undefined) return undefined;
+  const name = tryInstance(instance ?? address);
+  return name === undefined ? undefined : { node: toNodeId({ service, instance: name }), address };
+}
+
 /** Which service the node says it is, before its claims are held against what it proved. */
 function toClaimed({ id, cluster }: Node): ServiceName | undefined {
   return tryServiceName(splitNodeText(id).service) ?? tryServiceName(cluster);
