@@ -8,23 +8,18 @@ import { type NodeId, splitNodeText, toNodeId, tryInstance } from '../../spiffe/
 import { assertNoLoop } from '../../translate/index.js';
 import { isJsonObject, type Node } from '../../xds/index.js';
 import {
+  type AddressProof,
   DEFAULT_OUTBOUND,
   type OutboundPrefix,
   parseOutboundPrefix,
+  type SidecarSite,
   toAddressSet,
   toSidecarAddress,
   tryAddressRange,
   tryIpAddress,
 } from '../addresses/index.js';
+import { assertNotOurs } from './not-ours.js';
 import { authenticateCaller, type Credential, type Proof, type ProofOptions } from './proof.js';
-import { assertNotOurs, type SidecarSite } from './sidecar-site.js';
-
-/**
- * What vouches for a sidecar's address, the weakest first: its own word, the connection that comes
- * from there, its credential.
- */
-export const ADDRESS_PROOFS = ['claimed', 'seen', 'bound'] as const;
-export type AddressProof = (typeof ADDRESS_PROOFS)[number];
 
 /** A connected sidecar, as proved and, within that, as it says. */
 export interface Sidecar {
