@@ -18,6 +18,7 @@ const KNOWN_LIMIT = 50_000;
 
 export class CertificateOwners {
   readonly #dataDir: DataDir;
+  readonly #store: LeafStore;
   readonly #clock: Clock;
   /** Of leaves, by serial. A serial never changes its node. */
   readonly #nodes = new Map<string, NodeId>();
@@ -25,6 +26,7 @@ export class CertificateOwners {
 
   constructor(dataDir: DataDir, clock: Clock) {
     this.#dataDir = dataDir;
+    this.#store = new LeafStore(dataDir);
     this.#clock = clock;
   }
 
@@ -37,7 +39,9 @@ export class CertificateOwners {
     if (handedOut !== undefined) return { node: handedOut.node, addresses: handedOut.addresses };
     if (!this.#nodes.has(serialHex)) await this.#readLeaves();
     const node = this.#nodes.get(serialHex);
-    return node === undefined ? undefined : { node };
+    if (node === undefined) return undefined;
+    // Read each time: one who got the same leaf since may be elsewhere.
+    return { node, addresses: await this.#store.addressesOf(node, serialHex) };
   }
 
   /** Many may ask at once when a server starts: one reading serves them all. */
@@ -49,7 +53,7 @@ export class CertificateOwners {
   }
 
   async #readAll(): Promise<void> {
-    const { nodes } = await new LeafStore(this.#dataDir).certificates(this.#clock.now());
+    const { nodes } = await this.#store.certificates(this.#clock.now());
     if (this.#nodes.size > KNOWN_LIMIT) this.#nodes.clear();
     for (const { node, certificates } of nodes) {
       for (const { serialHex } of certificates) this.#nodes.set(serialHex, node);

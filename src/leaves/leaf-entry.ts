@@ -2,6 +2,7 @@
 // other.
 import type { Leaf } from '../ca/index.js';
 import type { NodeId } from '../spiffe/index.js';
+import type { Reach } from './holding.js';
 import type { LeafSettings } from './renewal.js';
 
 export class LeafEntry {
@@ -13,6 +14,8 @@ export class LeafEntry {
   current = false;
   /** Serials of the client certificates by which those proved themselves who have the leaf. */
   readonly shown = new Set<string>();
+  /** Where they may be; undefined: there is nobody yet. */
+  reach: Reach | undefined;
   /** Somebody asked for a new leaf. */
   asked = false;
   /** Until then a failed issue is not repeated. */

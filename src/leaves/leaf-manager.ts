@@ -9,6 +9,7 @@ import { type Cancel, HOUR_MS, Listeners, SECOND_MS, timesOf } from '../base/ind
 import type { Leaf } from '../ca/index.js';
 import type { DataDir } from '../data/index.js';
 import type { NodeId } from '../spiffe/index.js';
+import { type Holding, toReach, widen } from './holding.js';
 import { LeafEntry } from './leaf-entry.js';
 import { LeafRenewer, type LeafRenewerOptions } from './leaf-renewer.js';
 import { LeafStore } from './leaf-store.js';
@@ -64,21 +65,23 @@ export class LeafManager {
    * The node's leaf by these settings: the one there is where it will do, else a new one. From then
    * on it is renewed until `release`. Where a new one cannot be had and the old one still names the
    * same identity and has not ended, that is returned and the failure reported.
-   * @param shownSerialHex Of the client certificate by which whoever gets the leaf proved itself:
-   *   a revocation of that one concerns the leaf too.
+   * @param holding By what whoever gets the leaf proved itself: a revocation of its certificate
+   *   concerns the leaf too, and the leaf proves no more addresses.
    * @throws MeshError what kept a leaf from being issued or stored; the node is then forgotten,
    * unless it had a leaf.
    */
-  async ensure(node: NodeId, settings: LeafSettings, shownSerialHex?: string): Promise<Leaf> {
+  async ensure(node: NodeId, settings: LeafSettings, holding: Holding = {}): Promise<Leaf> {
     const entry = this.#entries.get(node) ?? new LeafEntry(node, settings);
     this.#entries.set(node, entry);
     entry.settings = settings;
     try {
       return await entry.enqueue(async () => {
         if (entry.leaf === undefined) await this.#renewer.load(entry);
+        const { shownSerialHex, addresses } = holding;
         if (shownSerialHex !== undefined) entry.shown.add(shownSerialHex);
+        entry.reach = widen(entry.reach, toReach(addresses));
         await this.#renewer.renew(entry, true);
-        await this.#store.noteShown(node, entry.shown);
+        await this.#store.noteHolders(node, entry);
         assert(entry.leaf !== undefined, 'a leaf is issued or refused');
         return entry.leaf;
       });

@@ -78,7 +78,8 @@ export class LeafRenewer {
       for (const serial of entry.shown) {
         if (this.#options.isRevoked?.(serial) === true) entry.shown.delete(serial);
       }
-      await this.#store.save(node, leaf, { nowMs: state.times.earliestMs, shown: entry.shown });
+      const { shown, reach } = entry;
+      await this.#store.save(node, leaf, { nowMs: state.times.earliestMs, shown, reach });
       Object.assign(entry, { leaf, asked: false, trouble: undefined });
       this.judge(entry);
       onIssued?.({ node, reason: plan.reason, leaf });

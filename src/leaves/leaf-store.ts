@@ -10,6 +10,7 @@ import { isNodeId, KEY_TYPES, type NodeId, parseSpiffeId } from '../spiffe/index
 import { certificateProblems } from '../x509/check/index.js';
 import { sha256Hex } from '../x509/keys/index.js';
 import { readCertificate, splitPem } from '../x509/read/index.js';
+import { type Holders, toReach, widen } from './holding.js';
 
 const FOLDER = 'leaves';
 const NAME = /^[0-9a-f]{32}\.json$/;
@@ -29,6 +30,8 @@ const schema = z.strictObject({
   chainPem: z.string(),
   /** By which client certificates those proved themselves who got it: `LeafManager.ensure`. */
   shown: z.array(z.string()).optional(),
+  /** The only addresses that those may be at; absent: any. */
+  addresses: z.array(z.string()).optional(),
   /** Leaves that this one replaced and that have not ended: a revocation concerns them too. */
   earlier: z
     .array(
@@ -36,6 +39,7 @@ const schema = z.strictObject({
         serialHex: z.string(),
         notAfterMs: z.number(),
         shown: z.array(z.string()).optional(),
+        addresses: z.array(z.string()).optional(),
       }),
     )
     .optional(),
@@ -82,7 +86,7 @@ export class LeafStore {
   async save(
     node: NodeId,
     leaf: Leaf,
-    { nowMs, shown }: { readonly nowMs: number; readonly shown: ReadonlySet<string> },
+    { nowMs, shown, reach = 'anywhere' }: Holders & { readonly nowMs: number },
   ): Promise<void> {
     const name = toName(node);
     const before = await this.#tryRead(name);
@@ -92,6 +96,7 @@ export class LeafStore {
       ...leaf,
       dnsNames: [...leaf.dnsNames],
       ...(shown.size === 0 ? {} : { shown: [...shown] }),
+      ...(reach === 'anywhere' ? {} : { addresses: [...reach] }),
       ...(earlier.length === 0 ? {} : { earlier }),
     };
     await this.#open(name).write(stored);
@@ -101,15 +106,31 @@ export class LeafStore {
    * Adds to by what the node's leaf was had. Durable when the promise resolves.
    * @throws MeshError data-unwritable
    */
-  async noteShown(node: NodeId, shown: ReadonlySet<string>): Promise<void> {
-    if (shown.size === 0) return;
+  async noteHolders(node: NodeId, { shown, reach }: Holders): Promise<void> {
     const name = toName(node);
     const stored = await this.#tryRead(name);
     if (stored === undefined) return;
+    const { addresses, ...rest } = stored;
     const all = new Set([...(stored.shown ?? []), ...shown]);
-    if (all.size > (stored.shown?.length ?? 0)) {
-      await this.#open(name).write({ ...stored, shown: [...all] });
-    }
+    const wider = widen(toReach(addresses), reach) ?? 'anywhere';
+    const isKnown =
+      wider === 'anywhere' ? addresses === undefined : wider.size === addresses?.length;
+    if (isKnown && all.size === (stored.shown?.length ?? 0)) return;
+    await this.#open(name).write({
+      ...rest,
+      ...(all.size === 0 ? {} : { shown: [...all] }),
+      ...(wider === 'anywhere' ? {} : { addresses: [...wider] }),
+    });
+  }
+
+  /**
+   * The only addresses at which those may be who have that certificate of the node; undefined: any.
+   * @throws MeshError data-damaged, data-unreadable
+   */
+  async addressesOf(node: NodeId, serialHex: string): Promise<readonly string[] | undefined> {
+    const stored = await this.#open(toName(node)).read();
+    const all = stored === undefined ? [] : [stored, ...(stored.earlier ?? [])];
+    return all.find((one) => one.serialHex === serialHex)?.addresses;
   }
 
   /**
@@ -172,7 +193,7 @@ export class LeafStore {
   #toLeaf(stored: Stored, name: string): Leaf {
     const problem = storedProblem(stored);
     if (problem !== undefined) throw damaged({ dataDir: this.#dataDir, name, what: problem });
-    const { node: _node, earlier: _earlier, shown: _shown, ...leaf } = stored;
+    const { node: _n, earlier: _e, shown: _s, addresses: _a, ...leaf } = stored;
     return { ...leaf, spiffeId: parseSpiffeId(stored.spiffeId) };
   }
 }
@@ -182,9 +203,15 @@ function toName(node: NodeId): string {
 }
 
 /** Certificates of the file that have not ended, the newest first. */
-function toLive({ serialHex, notAfterMs, shown, earlier = [] }: Stored, nowMs: number) {
-  const present =
-    shown === undefined ? { serialHex, notAfterMs } : { serialHex, notAfterMs, shown };
+function toLive(
+  { serialHex, notAfterMs, shown, addresses, earlier = [] }: Stored,
+  nowMs: number,
+): NonNullable<Stored['earlier']> {
+  const present = {
+    ...{ serialHex, notAfterMs },
+    ...(shown === undefined ? {} : { shown }),
+    ...(addresses === undefined ? {} : { addresses }),
+  };
   return [present, ...earlier].filter((one) => one.notAfterMs > nowMs);
 }
 

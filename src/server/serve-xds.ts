@@ -27,7 +27,6 @@ import {
   createGrpcServer,
   createRefusalLog,
   type HostPort,
-  JoinTurns,
   NodeIssuers,
   type Sidecar,
   XdsPort,
@@ -95,8 +94,9 @@ function createAuthenticator(parts: Parts): Authenticator {
   state.dataWatch.onChange(() => issuers.check());
   const owners = new CertificateOwners(state.dataDir, clock);
   return new Authenticator({
-    ...{ clock, refusals, site, turns: new JoinTurns(clock) },
+    ...{ clock, refusals, site },
     onProved: (caller) => parts.guards.connections.proved(caller),
+    isKnown: (sidecar) => state.registry.has(sidecar),
     tokens: state.tokens,
     issuers,
     ownerOf: async (serialHex) => {

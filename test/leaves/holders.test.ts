@@ -17,9 +17,10 @@ async function setUp() {
   const issue = (): Promise<Leaf> =>
     authority.issueLeaf({ spiffeId, dnsNames: [], ttlMs: 3_600_000, key: 'ecdsa-p256' });
   const store = new LeafStore(dataDir);
-  const save = async (node: NodeId): Promise<string> => {
+  const save = async (node: NodeId, addresses?: readonly string[]): Promise<string> => {
     const leaf = await issue();
-    await store.save(node, leaf, { nowMs: clock.now(), shown: new Set() });
+    const reach = addresses === undefined ? 'anywhere' : new Set(addresses);
+    await store.save(node, leaf, { nowMs: clock.now(), shown: new Set(), reach });
     return leaf.serialHex;
   };
   const hand = async (node?: NodeId): Promise<string> => {
@@ -28,7 +29,7 @@ async function setUp() {
     await recordHandedOut(dataDir, { certificate, service: 'web', ...bound });
     return certificate.serialHex;
   };
-  return { dataDir, save, hand, owners: new CertificateOwners(dataDir, clock) };
+  return { dataDir, store, save, hand, owners: new CertificateOwners(dataDir, clock) };
 }
 
 it("a sidecar's leaf is its node's alone, the ones before it too", async () => {
@@ -57,4 +58,20 @@ it('what was handed out is for its node, or for any of its service', async () =>
 it("a serial that nobody has a record of is nobody's", async () => {
   const { owners } = await setUp();
   expect(await owners.ownerOf('0a')).toBeUndefined();
+});
+
+it('a leaf that was had by a token of some addresses is good for no others', async () => {
+  const { save, store, owners } = await setUp();
+  const earlier = await save('web~a', ['10.0.0.7']);
+  const present = await save('web~a', ['10.0.0.8']);
+  expect(await owners.ownerOf(earlier)).toEqual({ node: 'web~a', addresses: ['10.0.0.7'] });
+  expect(await owners.ownerOf(present)).toEqual({ node: 'web~a', addresses: ['10.0.0.8'] });
+  const shown = new Set<string>();
+  await store.noteHolders('web~a', { shown, reach: new Set(['10.0.0.9']) });
+  const both = { node: 'web~a', addresses: ['10.0.0.8', '10.0.0.9'] };
+  expect(await owners.ownerOf(present)).toEqual(both);
+  await store.noteHolders('web~a', { shown, reach: 'anywhere' });
+  expect(await owners.ownerOf(present)).toEqual({ node: 'web~a' });
+  await store.noteHolders('web~a', { shown, reach: new Set(['10.0.0.9']) });
+  expect(await owners.ownerOf(present)).toEqual({ node: 'web~a' });
 });

@@ -1,4 +1,5 @@
 // Addresses of services and sidecars: pure, so that commands use them without loading the server.
+export { ADDRESS_PROOFS, type AddressProof } from './address-proof.js';
 export {
   type AddressRange,
   type AddressSet,
@@ -23,3 +24,4 @@ export {
 } from './outbound-prefix.js';
 export { createOwnAddresses } from './own-addresses.js';
 export { toSidecarAddress } from './sidecar-address.js';
+export type { SidecarSite } from './sidecar-site.js';

@@ -4,7 +4,7 @@
 // stream: whom somebody displaced while it was away, and who has moved to an address that the other
 // has left, as containers do that are started again and swap theirs.
 import type { ServiceName } from '../../policy/index.js';
-import { ADDRESS_PROOFS, type AddressProof } from '../join/index.js';
+import { ADDRESS_PROOFS, type AddressProof } from '../addresses/index.js';
 
 interface Claim {
   readonly service: ServiceName;

@@ -165,7 +165,7 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
     const making = { kind: 'making', settings } as const;
     member.set({ certificate: making });
     leaves
-      .ensure(node, settings, toShownSerial(stream.auth))
+      .ensure(node, settings, toHolding(stream.auth))
       .then(() => {
         if (member.certificate !== making) return;
         member.set({ certificate: { kind: 'asked', settings } });
@@ -262,7 +262,8 @@ function isSame(old: Snapshot | undefined, next: Snapshot): boolean {
   return [...next].every(([typeUrl, set]) => old.get(typeUrl) === set);
 }
 
-/** Of the client certificate by which the stream was proved. */
-function toShownSerial({ credential }: Sidecar): string | undefined {
-  return credential.kind === 'certificate' ? credential.serialHex : undefined;
+/** By what the stream was proved. */
+function toHolding({ credential, addresses }: Sidecar) {
+  const shownSerialHex = credential.kind === 'certificate' ? credential.serialHex : undefined;
+  return { shownSerialHex, addresses };
 }

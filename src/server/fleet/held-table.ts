@@ -2,7 +2,7 @@
 // service.
 import type { ServiceName } from '../../policy/index.js';
 import type { NodeId } from '../../spiffe/index.js';
-import type { AddressProof } from '../join/index.js';
+import type { AddressProof } from '../addresses/index.js';
 
 /** A sidecar at an address; two that share an instance name are still two. */
 export interface SidecarKey {

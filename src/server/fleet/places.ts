@@ -1,4 +1,4 @@
-import { credentialKey, type Sidecar } from '../join/index.js';
+import { describeCredential, type Sidecar } from '../join/index.js';
 import { toKey } from './held-table.js';
 import { type InstanceLimits, tooMany } from './instance-limits.js';
 
@@ -19,7 +19,7 @@ export class Places {
 
   /** @throws MeshError instance-limit */
   assertRoom(sidecar: Sidecar): void {
-    const taken = this.#taken.get(credentialKey(sidecar.credential));
+    const taken = this.#taken.get(describeCredential(sidecar.credential));
     const { perCredential } = this.#limits;
     const isOne = sidecar.isOneInstance === true;
     const most = isOne ? Math.min(MOST_OF_AN_INSTANCE, perCredential) : perCredential;
@@ -29,13 +29,13 @@ export class Places {
   }
 
   take(sidecar: Sidecar): void {
-    const key = credentialKey(sidecar.credential);
+    const key = describeCredential(sidecar.credential);
     const taken = this.#taken.get(key) ?? new Map<string, number>();
     this.#taken.set(key, taken.set(toKey(sidecar), (taken.get(toKey(sidecar)) ?? 0) + 1));
   }
 
   free(sidecar: Sidecar): void {
-    const key = credentialKey(sidecar.credential);
+    const key = describeCredential(sidecar.credential);
     const taken = this.#taken.get(key);
     const left = (taken?.get(toKey(sidecar)) ?? 1) - 1;
     if (left > 0) taken?.set(toKey(sidecar), left);

@@ -9,7 +9,7 @@ import type { JsonStore } from '../../data/index.js';
 import type { ServiceName } from '../../policy/index.js';
 import { isNodeId, type NodeId } from '../../spiffe/index.js';
 import type { Registry, SidecarEndpoint } from '../../translate/index.js';
-import { ADDRESS_PROOFS, type AddressProof } from '../join/index.js';
+import { ADDRESS_PROOFS, type AddressProof } from '../addresses/index.js';
 import { stronger } from './address-contest.js';
 import { type Held, HeldTable, type SidecarKey } from './held-table.js';
 import { tooMany } from './instance-limits.js';

@@ -1,7 +1,7 @@
 // The sidecars that stand between one and its address.
 import { MeshError } from '../../base/index.js';
 import type { ServiceName } from '../../policy/index.js';
-import type { AddressProof } from '../join/index.js';
+import type { AddressProof } from '../addresses/index.js';
 import { contest, isSeen, type Outcome } from './address-contest.js';
 import { type Held, type HeldTable, type SidecarKey, toKey } from './held-table.js';
 

@@ -5,14 +5,20 @@ import { Turns } from '../../grpc/guard/index.js';
 import type { Caller, Peer } from '../../grpc/index.js';
 import type { Mesh } from '../../policy/index.js';
 import type { TokenKeys } from '../../tokens/index.js';
+import type { SidecarSite } from '../addresses/index.js';
 import { FailureLimit } from './failure-limit.js';
 import { toFingerprint } from './fingerprint.js';
 import { isProved, type Party, toClaim } from './party.js';
 import { authenticateCaller, type OwnerOf, type Proof, type TokenIssuers } from './proof.js';
 import type { Refusals } from './refusals.js';
-import { type AuthenticateOptions, authenticateSidecar, type Sidecar } from './sidecar.js';
-import type { SidecarSite } from './sidecar-site.js';
-import type { JoinTurns } from './turns.js';
+import {
+  type AuthenticateOptions,
+  authenticateSidecar,
+  type ClaimedSidecar,
+  type Sidecar,
+  tryClaimed,
+} from './sidecar.js';
+import { JoinTurns } from './turns.js';
 
 export interface AuthenticatorOptions {
   readonly clock: Clock;
@@ -24,10 +30,10 @@ export interface AuthenticatorOptions {
   readonly mesh: () => Mesh;
   readonly refusals: Pick<Refusals, 'note'>;
   readonly site?: SidecarSite;
-  /** In which sidecars join; absent: at once. */
-  readonly turns?: Pick<JoinTurns, 'run'>;
   /** A caller has proved who it is. */
   readonly onProved?: (caller: Caller) => void;
+  /** Whether such a sidecar was there before; absent: nobody waits for a turn. */
+  readonly isKnown?: (sidecar: ClaimedSidecar) => boolean;
   /** @throws MeshError where who has proved this is shut out all the same */
   readonly assertAdmitted: (proved: Sidecar | Proof) => void;
 }
@@ -49,11 +55,13 @@ interface Guarded<T> {
 export class Authenticator {
   readonly #options: AuthenticatorOptions;
   readonly #limit: FailureLimit;
+  readonly #joins: JoinTurns;
   readonly #turns = new Turns();
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options;
     this.#limit = new FailureLimit(options.clock);
+    this.#joins = new JoinTurns(options.clock);
   }
 
   /** Whose stream it is. @throws MeshError what `authenticateSidecar` throws; resource-limit */
@@ -70,9 +78,12 @@ export class Authenticator {
     return this.#guard({ caller, authenticate: (options) => authenticateCaller(caller, options) });
   }
 
-  #inTurn<T>(caller: Caller, work: () => Promise<T>): Promise<T> {
-    const { turns } = this.#options;
-    return turns === undefined ? work() : turns.run(toFingerprint(caller), work);
+  #inTurn<T>(peer: Peer, work: () => Promise<T>): Promise<T> {
+    const { isKnown } = this.#options;
+    if (isKnown === undefined) return work();
+    const claimed = tryClaimed(peer);
+    const known = claimed !== undefined && isKnown(claimed);
+    return this.#joins.run({ credential: toFingerprint(peer), isKnown: known }, work);
   }
 
   async #guard<T extends Sidecar | Proof>({ caller, claim, authenticate }: Guarded<T>): Promise<T> {

@@ -106,12 +106,13 @@ async function toHandingOut(
       ? await findHandedOut(dataDir, credential.serialHex)
       : undefined;
   const node = instance === undefined ? before?.node : toNodeId({ service, instance });
+  const reach = addresses ?? before?.addresses;
   const origin = before?.origin ?? before?.credential;
   return {
     certificate,
     service,
     ...(node === undefined ? {} : { node }),
-    ...(addresses === undefined ? {} : { addresses: [...addresses] }),
+    ...(reach === undefined ? {} : { addresses: [...reach] }),
     credential: toStored(credential),
     ...(origin === undefined ? {} : { origin }),
   };

@@ -218,13 +218,10 @@ function undeclared(subject: string): MeshError {
   );
 }
 
-/** Tells one credential from all others. */
-export function credentialKey(credential: Credential): string {
-  const { kind } = credential;
-  return `${kind} ${kind === 'certificate' ? credential.serialHex : credential.id}`;
-}
+/** Hex digits. */
+const SHOWN_OF_HASH = 32;
 
-/** A credential as logs and status name it. */
+/** A credential as logs name it, each by another name. */
 export function describeCredential(credential: Credential): string {
   switch (credential.kind) {
     case 'token':
@@ -232,6 +229,6 @@ export function describeCredential(credential: Credential): string {
     case 'certificate':
       return `certificate ${credential.serialHex}`;
     case 'issuer-token':
-      return `token of ${credential.issuer}`;
+      return `token ${credential.id.slice(0, SHOWN_OF_HASH)} of ${credential.issuer}`;
   }
 }

@@ -8,23 +8,18 @@ import { type NodeId, splitNodeText, toNodeId, tryInstance } from '../../spiffe/
 import { assertNoLoop } from '../../translate/index.js';
 import { isJsonObject, type Node } from '../../xds/index.js';
 import {
+  type AddressProof,
   DEFAULT_OUTBOUND,
   type OutboundPrefix,
   parseOutboundPrefix,
+  type SidecarSite,
   toAddressSet,
   toSidecarAddress,
   tryAddressRange,
   tryIpAddress,
 } from '../addresses/index.js';
+import { assertNotOurs } from './not-ours.js';
 import { authenticateCaller, type Credential, type Proof, type ProofOptions } from './proof.js';
-import { assertNotOurs, type SidecarSite } from './sidecar-site.js';
-
-/**
- * What vouches for a sidecar's address, the weakest first: its own word, the connection that comes
- * from there, its credential.
- */
-export const ADDRESS_PROOFS = ['claimed', 'seen', 'bound'] as const;
-export type AddressProof = (typeof ADDRESS_PROOFS)[number];
 
 /** A connected sidecar, as proved and, within that, as it says. */
 export interface Sidecar {
@@ -35,6 +30,8 @@ export interface Sidecar {
   readonly address: string;
   readonly addressProof: AddressProof;
   readonly outbound: OutboundPrefix;
+  /** What it joined by is good for these addresses, and ranges of them, alone. */
+  readonly addresses?: readonly string[];
   /** What it joined by is good for one instance. */
   readonly isOneInstance?: true;
   /** By which it joined. */
@@ -66,8 +63,11 @@ export async function authenticateSidecar(
   const instance = claims.instance ?? address;
   const node = toNodeId({ service, instance });
   const addressProof = toAddressProof(address, { proof, peer });
-  const one = proof.instance === undefined ? {} : ({ isOneInstance: true } as const);
-  return { node, service, address, addressProof, outbound, ...one, credential };
+  const bound = {
+    ...(proof.instance === undefined ? {} : ({ isOneInstance: true } as const)),
+    ...(proof.addresses === undefined ? {} : { addresses: proof.addresses }),
+  };
+  return { node, service, address, addressProof, outbound, ...bound, credential };
 }
 
 /** @throws MeshError address-refused where the credential is good for other addresses */
@@ -107,6 +107,20 @@ function refuseFalseClaims(claims: Claims, { service, instance, credential }: Pr
     const message = `the ${what} is for instance "${instance}" of "${service}"`;
     throw new MeshError('token-wrong-service', `${message} but the node is another one`);
   }
+}
+
+export type ClaimedSidecar = Pick<Sidecar, 'node' | 'address'>;
+
+/** Which sidecar it says it is; undefined where that is none. */
+export function tryClaimed(peer: Peer): ClaimedSidecar | undefined {
+  const service = toClaimed(peer.node);
+  const { instance } = splitNodeText(peer.node.id);
+  const metadata = peer.node.metadata['countersign'];
+  const given = isJsonObject(metadata) ? metadata['address'] : undefined;
+  const address = tryIpAddress(given ?? peer.address);
+  if (service === undefined || address === undefined) return undefined;
+  const name = tryInstance(instance ?? address);
+  return name === undefined ? undefined : { node: toNodeId({ service, instance: name }), address };
 }
 
 /** Which service the node says it is, before its claims are held against what it proved. */

@@ -4,8 +4,8 @@
 // soon as it is decided.
 import { type Clock, MeshError, RateLimit } from '../../base/index.js';
 
-/** For each credential: a fleet of its size may come back at once, and a thief waits. */
-export const JOIN_RATE = { burst: 200, perSecond: 100 } as const;
+/** New sidecars by each credential; those that were there before come back at once. */
+export const JOIN_RATE = { burst: 50, perSecond: 50 } as const;
 /** So many of one credential wait; others are refused, and come back by themselves. */
 export const MAX_WAITING_JOINS = 1_000;
 /** Decided before others get their turn of the event loop: until so much time or number. */
@@ -16,14 +16,22 @@ const PAUSE_MS = 10;
 /** Credentials without anybody waiting that are remembered. */
 const MAX_IDLE = 10_000;
 
+export interface Joining {
+  /** By what it joins. */
+  readonly credential: string;
+  /** It says that it is one that was there before. */
+  readonly isKnown: boolean;
+}
+
 interface Lane {
-  readonly rate: RateLimit;
+  /** Undefined: as fast as it can be. */
+  readonly rate: RateLimit | undefined;
   readonly waiting: (() => void)[];
 }
 
 export class JoinTurns {
   readonly #clock: Clock;
-  /** By credential; whose turn is next first. */
+  /** By credential, and apart those that are known by it; whose turn is next first. */
   readonly #busy = new Map<string, Lane>();
   /** The one that was idle longest first. */
   readonly #idle = new Map<string, Lane>();
@@ -34,18 +42,19 @@ export class JoinTurns {
   }
 
   /** Does the work when it is this credential's turn. @throws MeshError resource-limit */
-  run<T>(credential: string, work: () => Promise<T>): Promise<T> {
-    const lane = this.#busy.get(credential) ?? this.#toBusy(credential);
+  run<T>({ credential, isKnown }: Joining, work: () => Promise<T>): Promise<T> {
+    const name = isKnown ? `known ${credential}` : credential;
+    const lane = this.#busy.get(name) ?? this.#toBusy(name, isKnown);
     if (lane.waiting.length >= MAX_WAITING_JOINS) return Promise.reject(tooMany());
     this.#schedule(0);
     return new Promise((resolve) => lane.waiting.push(() => resolve(work())));
   }
 
-  #toBusy(credential: string): Lane {
-    const rate = { clock: this.#clock, ...JOIN_RATE };
-    const lane = this.#idle.get(credential) ?? { rate: new RateLimit(rate), waiting: [] };
-    this.#idle.delete(credential);
-    this.#busy.set(credential, lane);
+  #toBusy(name: string, isKnown: boolean): Lane {
+    const rate = isKnown ? undefined : new RateLimit({ clock: this.#clock, ...JOIN_RATE });
+    const lane = this.#idle.get(name) ?? { rate, waiting: [] };
+    this.#idle.delete(name);
+    this.#busy.set(name, lane);
     return lane;
   }
 
@@ -72,19 +81,20 @@ export class JoinTurns {
 
   /** Undefined where nobody waits, or each for its rate. */
   #next(): (() => void) | undefined {
-    for (const [credential, lane] of this.#busy) {
-      if (!lane.rate.tryTake()) continue;
+    for (const [name, lane] of this.#busy) {
+      if (lane.rate?.tryTake() === false) continue;
       const work = lane.waiting.shift();
-      this.#busy.delete(credential);
-      if (lane.waiting.length > 0) this.#busy.set(credential, lane);
-      else this.#toIdle(credential, lane);
+      this.#busy.delete(name);
+      if (lane.waiting.length > 0) this.#busy.set(name, lane);
+      else this.#toIdle(name, lane);
       return work;
     }
     return undefined;
   }
 
-  #toIdle(credential: string, lane: Lane): void {
-    this.#idle.set(credential, lane);
+  #toIdle(name: string, lane: Lane): void {
+    if (lane.rate === undefined) return;
+    this.#idle.set(name, lane);
     const [oldest] = this.#idle.keys();
     if (this.#idle.size > MAX_IDLE && oldest !== undefined) this.#idle.delete(oldest);
   }

@@ -172,7 +172,8 @@ test('what cannot be recorded is not handed out', async () => {
 });
 
 test('a renewal by certificate keeps its binding, and what the line began with', async () => {
-  const proof: { -readonly [K in keyof Proof]?: Proof[K] } = { instance: 'a' };
+  const addresses = ['10.0.0.7'];
+  const proof: { -readonly [K in keyof Proof]?: Proof[K] } = { instance: 'a', addresses };
   const first = await start(proof);
   const { dataDir, clock } = first;
   let [leaf] = await first.ask();
@@ -192,7 +193,7 @@ test('a renewal by certificate keeps its binding, and what the line began with',
       ({ serialHex }) => serialHex === serialOf(leaf),
     );
     expect(record).toMatchObject({
-      node: 'payments/ledger~a',
+      ...{ node: 'payments/ledger~a', addresses },
       credential: { kind: 'certificate', serialHex: before },
       origin: { kind: 'token', id: 'token-1' },
     });

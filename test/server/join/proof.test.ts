@@ -96,6 +96,17 @@ describe('a caller proves its service', () => {
     expect(asked).toEqual([web.serialHex]);
   });
 
+  it('and its addresses, by a token or a certificate that is bound to some', async () => {
+    const addresses = ['10.0.0.7', 'fd00::/8'];
+    const request = { audience: 'countersign-xds', subject: 'web', ttlMs: HOUR_MS } as const;
+    const authorization = tokens.sign({ ...request, addresses }).token;
+    expect(await prove({ authorization })).toMatchObject({ service: 'web', addresses });
+    for (const node of [undefined, 'web~a'] as const) {
+      const ownerOf = async () => ({ node, addresses });
+      expect(await prove({ leaf: web }, { ownerOf })).toMatchObject({ service: 'web', addresses });
+    }
+  });
+
   it('and the service of its node, where several share a service account', async () => {
     const ownerOf = async () => ({ node: 'payments/reader~a' }) as const;
     const claimed = serviceName('payments/writer');

@@ -3,7 +3,7 @@ import { MeshError } from '../../../src/base/index.js';
 import type { Peer } from '../../../src/grpc/index.js';
 import { toAddressSet } from '../../../src/server/addresses/index.js';
 import type { Sidecar } from '../../../src/server/join/index.js';
-import { authenticateSidecar } from '../../../src/server/join/sidecar.js';
+import { authenticateSidecar, tryClaimed } from '../../../src/server/join/sidecar.js';
 import { createTokenKeys } from '../../../src/tokens/index.js';
 import { ManualClock } from '../../fakes/manual-clock.js';
 import { seededRandom } from '../../fakes/seeded-random.js';
@@ -226,4 +226,18 @@ services: { payments/ledger: { ports: { 18080: { protocol: tcp, target: "127.0.0
   ])('joins %s', async (_, peer, address, host) => {
     expect(await joinAt(peer, address, host)).toMatchObject({ address });
   });
+});
+
+it.each<[string, string, object, object | undefined]>([
+  ['an instance', 'web~a', { address: '10.0.0.7' }, { node: 'web~a', address: '10.0.0.7' }],
+  ['an address', 'web', { address: '10.0.0.7' }, { node: 'web~10.0.0.7', address: '10.0.0.7' }],
+  ['where it is seen', 'web', {}, { node: 'web~10.9.9.9', address: '10.9.9.9' }],
+  ['no service', '~a', {}, undefined],
+  ['no address', 'web', { address: 'here' }, undefined],
+  ['no name', 'web~a b', {}, undefined],
+])('who says %s is known by that', (_, id, countersign, claimed) => {
+  const node = { id, cluster: '', metadata: { countersign }, userAgentName: '' };
+  const peer = { address: '10.9.9.9', node: { ...node, userAgentVersion: '' } };
+  const shown = { variant: 'delta', authorization: undefined, certificate: undefined } as const;
+  expect(tryClaimed({ ...peer, ...shown } as unknown as Peer)).toEqual(claimed);
 });

@@ -16,8 +16,8 @@ function setUp() {
       if (done.length > before) turns.push(done.length - before);
     });
   const joins = new JoinTurns({ now: () => clock.now(), after });
-  const join = (credential: string, tookMs = 0): Promise<string> =>
-    joins.run(credential, async () => {
+  const join = (credential: string, tookMs = 0, isKnown = false): Promise<string> =>
+    joins.run({ credential, isKnown }, async () => {
       done.push(credential);
       clock.jump(tookMs);
       return credential;
@@ -35,7 +35,7 @@ it('of 900 identities of one token some join at once, and the rest at its rate',
   expect(count('many')).toBe(JOIN_RATE.burst);
   clock.advance(1000);
   expect(count('many')).toBe(JOIN_RATE.burst + JOIN_RATE.perSecond);
-  clock.advance(10_000);
+  clock.advance(20_000);
   expect([count('many'), clock.pending]).toEqual([FLOOD, 0]);
 });
 
@@ -79,7 +79,20 @@ it('beyond what may wait of one credential, others of it are refused', async () 
 
 it('work that fails is its own caller’s', async () => {
   const clock = new ManualClock();
-  const failed = new JoinTurns(clock).run('a', () => Promise.reject(new Error('no')));
+  const failed = new JoinTurns(clock).run({ credential: 'a', isKnown: false }, () =>
+    Promise.reject(new Error('no')),
+  );
   clock.advance(0);
   await expect(failed).rejects.toThrow('no');
+});
+
+it('those that were there before come back at once, though others join by their token', () => {
+  const { clock, join } = setUp();
+  const back: Promise<string>[] = [];
+  let joined = 0;
+  for (let i = 0; i < FLOOD; i++) void join('many');
+  for (let i = 0; i < 500; i++) back.push(join('many', 0, true));
+  for (const one of back) void one.then(() => joined++);
+  clock.advance(0);
+  return settle().then(() => expect(joined).toBe(500));
 });

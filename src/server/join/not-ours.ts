@@ -3,22 +3,7 @@
 import { MeshError } from '../../base/index.js';
 import type { Service } from '../../policy/index.js';
 import { MESH_PORT } from '../../translate/index.js';
-import { type AddressSet, toAddressSet, tryIpAddress } from '../addresses/index.js';
-
-export interface ListeningAt {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** The machine on which sidecars are judged. */
-export interface SidecarSite {
-  /** What the operator allows that can't be a sidecar's address otherwise. */
-  readonly allowed: AddressSet;
-  /** Whether an address is one of this machine. */
-  readonly isOwn: (address: string) => boolean;
-  /** The server's own ports. */
-  readonly listening: readonly ListeningAt[];
-}
+import { type SidecarSite, toAddressSet, tryIpAddress } from '../addresses/index.js';
 
 const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
 const LOOPBACK = toAddressSet([
