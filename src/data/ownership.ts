@@ -13,7 +13,8 @@ export type Owned = Pick<Stats, 'uid' | 'gid' | 'mode'>;
 /** By whom a folder is used; undefined where the system knows no users. */
 export interface User {
   readonly uid: number;
-  readonly gid: number;
+  /** Of all groups that the user is in. */
+  readonly gids: readonly number[];
 }
 
 const WRITABLE_BY_OTHERS = constants.S_IWGRP | constants.S_IWOTH;
@@ -23,7 +24,8 @@ const MAX_LINKS = 40;
 
 export function thisUser(): User | undefined {
   const [uid, gid] = [process.geteuid?.(), process.getegid?.()];
-  return uid === undefined || gid === undefined ? undefined : { uid, gid };
+  if (uid === undefined || gid === undefined) return undefined;
+  return { uid, gids: [gid, ...(process.getgroups?.() ?? [])] };
 }
 
 /** @throws MeshError data-exposed where another than this user owns or may write the file */
@@ -81,8 +83,8 @@ function parentProblem(
   if ((mode & constants.S_IWOTH) !== 0) {
     return { got: 'may be written by others', remedy: 'chmod o-w' };
   }
-  // A user's own group has nobody else in it, more often than not.
-  if ((mode & constants.S_IWGRP) !== 0 && gid !== user.gid) {
+  // A user's own group has nobody else in it, more often than not; a volume is given to one.
+  if ((mode & constants.S_IWGRP) !== 0 && !user.gids.includes(gid)) {
     return { got: `may be written by group ${gid}`, remedy: 'chmod g-w' };
   }
   return undefined;

@@ -136,9 +136,15 @@ export async function removeRevocation(
   return known;
 }
 
-/** The server has heard that they were taken back. @throws MeshError data-unwritable */
+/**
+ * The server has heard that they were taken back. Where the command was killed before the file
+ * went, what takes it back stays with it. @throws MeshError data-unwritable
+ */
 export async function forgetUndone(dataDir: DataDir, undone: Revocations): Promise<void> {
-  for (const one of undone.values()) await dataDir.remove(toUndone(one));
+  for (const one of undone.values()) {
+    if ((await dataDir.facts(toRevocationFile(one))) !== undefined) continue;
+    await dataDir.remove(toUndone(one));
+  }
 }
 
 const seenSchema = z.looseObject({ seen: z.array(z.string()) });

@@ -192,7 +192,7 @@ describe('a stored authority', () => {
     const content = options.dataDir.files.get(FILE);
     const error = await meshErrorOf(() => loadOrCreateAuthority(options));
     expect(error).toMatchObject({ code: 'data-damaged', message: `/memory/${FILE}: ${what}` });
-    expect(error.hint).toContain('backup');
+    expect(hintOf(error)).toContain('backup');
     expectNoKey(error);
     expect(options.dataDir.files.get(FILE)).toBe(content);
   });

@@ -152,6 +152,23 @@ describe('revocations', () => {
     },
   );
 
+  it('taken back by a command that was killed before the file went stay so', async () => {
+    const { source, revoke, dataDir, open } = await setup();
+    await revoke(WEB);
+    await source.check();
+    const before = new Map(dataDir.files);
+    await removeRevocation(dataDir, WEB);
+    for (const name of revocationFiles({ files: before })) {
+      dataDir.files.set(name, before.get(name) ?? '');
+    }
+    for (let look = 0; look < 3; look++) await source.check();
+    expect(source.inForce.value.list.size).toBe(0);
+    expect((await open()).source.inForce.value.list.size).toBe(0);
+    await revoke(WEB);
+    await source.check();
+    expect(source.inForce.value.list.size).toBe(1);
+  });
+
   it('taken back and made again at once, by a clock that was set back, are in force', async () => {
     const { source, dataDir } = await setup();
     await addRevocation(dataDir, { ...WEB, revokedAtMs: 5_000 });
