@@ -100,7 +100,8 @@ async function compose(options: ServerOptions, closers: Closers): Promise<Runnin
   const orders = await takeOrders({ ...basics, caChange, random }, closers);
   const listening: HostPort[] = [];
   const site = { allowed, isOwn: createOwnAddresses(clock), listening };
-  const unguarded = { ...basics, site, horizon, caChange, orders, refusals: new Refusals(clock) };
+  const refusals = new Refusals(clock);
+  const unguarded = { ...basics, site, horizon, caChange, orders, refusals };
   const ofAddress = options.connectionsOfAddress ?? DEFAULT_OF_ADDRESS;
   const parts = { ...unguarded, guards: openGuards(unguarded, { ofAddress }, closers) };
   const xdsAddress = await serveXds(options.xds, parts, closers);

@@ -49,11 +49,6 @@ export class FailureLimit {
     throw tooOften(`${perSecond} failed tokens a second of one issuer's key from one address`);
   }
 
-  /** Whether the credential was good before. */
-  isKnown(caller: Caller): boolean {
-    return this.#good.has(toFingerprint(caller));
-  }
-
   /** The credential was good. */
   passed(caller: Caller): void {
     if (toLane(caller) === undefined) return;
