@@ -2,7 +2,8 @@ import type { Clock, Logger } from '../base/index.js';
 import type { OrderDesk } from '../data/orders/index.js';
 import type { CaChange } from './ca/index.js';
 import type { Control } from './control.js';
-import type { Budgets, Connections, Refusals, SidecarSite } from './join/index.js';
+import type { Budgets, Connections } from './join/bounds/index.js';
+import type { Refusals, SidecarSite } from './join/index.js';
 import type { State } from './state.js';
 import type { HorizonWatch } from './status/index.js';
 

@@ -4,7 +4,7 @@ import { formatProblem, loadMesh } from '../../policy/index.js';
 import type { AddressRange } from '../../server/addresses/index.js';
 import { DEFAULT_INSTANCE_LIMITS as LIMITS } from '../../server/fleet/index.js';
 import { type RunningServer, startServer } from '../../server/index.js';
-import { DEFAULT_OF_ADDRESS } from '../../server/join/index.js';
+import { DEFAULT_OF_ADDRESS } from '../../server/join/bounds/index.js';
 import { MeshProblems } from '../../server/mesh/index.js';
 import { type Context, writeLine } from '../../terminal/index.js';
 import { allowAddressOption } from '../address-options.js';

@@ -10,8 +10,8 @@ import { createHash } from 'node:crypto';
 import { type Clock, MeshError, RateLimit } from '../../base/index.js';
 import type { Caller } from '../../grpc/index.js';
 import { TOKEN_ISSUER } from '../../tokens/index.js';
-import { toAddressKey } from './address-key.js';
 import { toToken } from './bearer.js';
+import { toAddressKey } from './bounds/index.js';
 import { toFingerprint } from './fingerprint.js';
 import { peekToken } from './peek-token.js';
 
