@@ -95,7 +95,7 @@ await describeEnvoy('under siege', {}, ({ binary }) => {
   );
 
   test(
-    'a server that is killed while they flood it, bad tokens among it, has its sidecars back within 10 s',
+    'a server that is killed in a flood, with bad tokens, has its sidecars back within 10 s',
     async () => {
       const forMs = FLOOD_MS || SHORT_MS;
       const flooding = world.flood([...STRANGERS, 'tokens'], {
