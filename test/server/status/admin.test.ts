@@ -126,7 +126,7 @@ describe('errors', () => {
   });
 });
 
-it('a program of the host that holds connections leaves files to the disk, and is let go', async () => {
+it('a program of the host that holds connections leaves files to the disk', async () => {
   const sockets = Array.from({ length: 130 }, () => connect(port, '127.0.0.1'));
   for (const socket of sockets) socket.on('error', () => undefined);
   const closed = sockets.map((socket) => once(socket, 'close'));
