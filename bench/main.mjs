@@ -1,7 +1,7 @@
 // `npm run bench`: what a user waits for and pays for, as tables and JSON. docs/benchmarks.md says
 // what each number means. Nothing is asserted: the machine may be shared, so a limit is shown, not
 // enforced.
-//   npm run bench -- [--quick] [--json file] [--only cold,issue,fleet,push,library]
+//   npm run bench -- [--quick] [--json file] [--only cold,issue,fleet,push,library,siege]
 //                    [--streams n] [--rounds n] [--node-args "--cpu-prof …"]
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
@@ -22,6 +22,7 @@ import {
   toMemoryTable,
   toPushTable,
 } from './report.mjs';
+import { benchSiege, toSiegeTable } from './siege.mjs';
 
 /**
  * Issue 3's, and those of DESIGN.md where the issue names none; the library's are issue 4's,
@@ -31,7 +32,9 @@ const AIMS = {
   ...{ coldStartMs: 500, perProxyKb: 150, pushCpuMs: 150, pushRatio: 2 },
   ...{ libraryCpuRatio: 1.5, libraryMemoryRatio: 1.25, issuedPerS: 2000 },
 };
+/** Without `--only`. */
 const PARTS = ['cold', 'issue', 'fleet', 'push', 'library'];
+const ALL_PARTS = [...PARTS, 'siege'];
 
 function parseOptions() {
   const { values } = parseArgs({
@@ -45,8 +48,8 @@ function parseOptions() {
     },
   });
   const only = values.only.split(',');
-  const unknown = only.find((part) => !PARTS.includes(part));
-  if (unknown !== undefined) throw new Error(`--only: expected ${PARTS} but got "${unknown}"`);
+  const unknown = only.find((part) => !ALL_PARTS.includes(part));
+  if (unknown !== undefined) throw new Error(`--only: expected ${ALL_PARTS} but got "${unknown}"`);
   const streams = Number(values.streams ?? (values.quick ? 100 : 1000));
   const rounds = Number(values.rounds ?? (values.quick ? 3 : 9));
   if (!(streams >= 10 && streams % 10 === 0))
@@ -85,6 +88,10 @@ async function run({ only, streams, rounds, nodeArgs, quick }, folder) {
     results.library = await benchLibrary({ streams, rounds, onFleet, onGrowth, nodeArgs });
     results.linearSet = await benchLinearSet({ quick });
     print(toSetTable(results.linearSet));
+  }
+  if (only.includes('siege')) {
+    results.siege = await benchSiege({ folder, floodMs: quick ? 5_000 : 20_000 });
+    print(toSiegeTable(results.siege));
   }
   return results;
 }

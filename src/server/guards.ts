@@ -3,7 +3,8 @@
 import { getHeapStatistics } from 'node:v8';
 import type { Closers, MeshError } from '../base/index.js';
 import { hintOf } from '../terminal/index.js';
-import { Budgets, Connections, createRefusalLog, readConnectionLimits } from './join/index.js';
+import { Budgets, Connections, readConnectionLimits } from './join/bounds/index.js';
+import { createRefusalLog } from './join/index.js';
 import type { Parts } from './parts.js';
 
 export interface GuardsOptions {

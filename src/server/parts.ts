@@ -3,7 +3,8 @@ import type { OrderDesk } from '../data/orders/index.js';
 import type { SidecarSite } from './addresses/index.js';
 import type { CaChange } from './ca/index.js';
 import type { Control } from './control.js';
-import type { Budgets, Connections, Refusals } from './join/index.js';
+import type { Budgets, Connections } from './join/bounds/index.js';
+import type { Refusals } from './join/index.js';
 import type { State } from './state.js';
 import type { HorizonWatch } from './status/index.js';
 

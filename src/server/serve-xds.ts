@@ -77,7 +77,10 @@ export async function serveXds(
   attachClientStatus(server, {
     discovery,
     logger,
-    authorizeStatus: ({ authorization }) => verifyAdmin(state, authorization),
+    authorizeStatus: (caller) => {
+      verifyAdmin(state, caller.authorization);
+      connections.proved(caller);
+    },
   });
   const port = openPort(server, parts);
   watchData(port, parts);

@@ -4,6 +4,7 @@ import type { Random } from '../../src/base/index.js';
 import { countersign } from '../../src/gen/wire.js';
 import { ALL_SERVICES } from '../../src/grpc/index.js';
 import { TYPE_URLS, type Variant } from '../../src/xds/index.js';
+import { below, mutate } from './mutate.js';
 
 const { wire } = countersign;
 
@@ -130,25 +131,8 @@ export class Generator {
     return this.#chance(0.95) ? this.#pick(TEXTS.slice(0, -1)) : (TEXTS.at(-1) ?? '');
   }
 
-  /** Breaks bytes: flipped, cut, doubled, or with others in the middle. */
   #mutate(bytes: Buffer): Buffer {
-    const at = this.#below(bytes.length + 1);
-    switch (this.#below(5)) {
-      case 0: {
-        const flipped = Buffer.from(bytes);
-        const index = Math.min(at, Math.max(0, bytes.length - 1));
-        if (flipped.length > 0) flipped[index] = (flipped[index] ?? 0) ^ (1 << this.#below(8));
-        return flipped;
-      }
-      case 1:
-        return bytes.subarray(0, at);
-      case 2:
-        return Buffer.concat([bytes, bytes]);
-      case 3:
-        return Buffer.concat([bytes.subarray(0, at), this.#bytes(16), bytes.subarray(at)]);
-      default:
-        return this.#bytes(200);
-    }
+    return mutate(this.#random, bytes);
   }
 
   #bytes(most: number): Buffer {
@@ -162,7 +146,7 @@ export class Generator {
   }
 
   #below(limit: number): number {
-    return Math.floor(this.#random.fraction() * limit);
+    return below(this.#random, limit);
   }
 
   #chance(share: number): boolean {

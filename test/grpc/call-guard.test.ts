@@ -10,7 +10,7 @@ import { afterEach, expect, it } from 'vitest';
 import { MeshError } from '../../src/base/index.js';
 import { createCallGuard } from '../../src/grpc/guard/index.js';
 import { attachHealth, serverOptions } from '../../src/grpc/index.js';
-import { Account } from '../../src/server/join/account.js';
+import { Account } from '../../src/server/join/bounds/account.js';
 import { listen } from './ads-server.js';
 
 // What calls cost before anybody knows whose they are, over real gRPC.

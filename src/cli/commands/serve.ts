@@ -4,7 +4,7 @@ import { formatProblem, loadMesh } from '../../policy/index.js';
 import type { AddressRange } from '../../server/addresses/index.js';
 import { DEFAULT_INSTANCE_LIMITS as LIMITS } from '../../server/fleet/index.js';
 import { type RunningServer, startServer } from '../../server/index.js';
-import { DEFAULT_OF_ADDRESS } from '../../server/join/index.js';
+import { DEFAULT_OF_ADDRESS } from '../../server/join/bounds/index.js';
 import { MeshProblems } from '../../server/mesh/index.js';
 import { type Context, writeLine } from '../../terminal/index.js';
 import { allowAddressOption } from '../address-options.js';
@@ -35,7 +35,7 @@ interface ServeOptions {
   readonly allowAddress?: readonly AddressRange[];
   readonly maxInstances: number;
   readonly maxInstancesPerToken: number;
-  readonly connectionsPerAddress?: number;
+  readonly maxConnectionsPerAddress: number;
   readonly newAuthority?: boolean;
   readonly newTokenKeys?: boolean;
   readonly newXdsAnchor?: boolean;
@@ -83,7 +83,9 @@ export function define(command: Command, context: Context): void {
     .addOption(
       countOption('--max-instances-per-token', 'sidecars by one at once', LIMITS.perCredential),
     )
-    .addOption(connectionsOption())
+    .addOption(
+      countOption('--max-connections-per-address', 'to the xDS port at once', DEFAULT_OF_ADDRESS),
+    )
     .option('--clock-ok', 'the time of day is right, whatever was seen before')
     .option('--new-authority', 'the CA is lost: make a new one, which nobody trusts yet')
     .option('--new-token-keys', 'the token keys are lost: make new ones, and every token is void')
@@ -111,18 +113,6 @@ function countOption(name: string, description: string, fallback: number): Optio
         read: (text) => (/^[1-9]\d{0,5}$|^1000000$/.test(text) ? Number(text) : undefined),
       }),
     );
-}
-
-function connectionsOption(): Option {
-  const read = reader({
-    name: '--connections-per-address',
-    expected: 'a number above 0',
-    read: (text) => (/^[1-9]\d{0,5}$/.test(text) ? Number(text) : undefined),
-  });
-  return new Option('--connections-per-address <n>', 'how many sidecars may share an address')
-    .env('COUNTERSIGN_CONNECTIONS_PER_ADDRESS')
-    .default(DEFAULT_OF_ADDRESS)
-    .argParser(read);
 }
 
 function applyOption(): Option {
@@ -164,9 +154,7 @@ async function serve(options: ServeOptions, context: Context): Promise<void> {
         perService: options.maxInstances,
         perCredential: options.maxInstancesPerToken,
       },
-      ...(options.connectionsPerAddress !== undefined && {
-        connectionsOfAddress: options.connectionsPerAddress,
-      }),
+      connectionsOfAddress: options.maxConnectionsPerAddress,
       anew: toAnew(options),
     });
     writeLine(stdout, describeAuthority(server.authority, dataPath));

@@ -1,7 +1,6 @@
 // Authentication as the server runs it: what a caller proved, under the limit on failures, and
 // every refusal counted. What decides is in proof.ts and sidecar.ts, which remember nothing.
 import { type Clock, type ErrorCode, MeshError, timesOf } from '../../base/index.js';
-import { Turns } from '../../grpc/guard/index.js';
 import type { Caller, Peer } from '../../grpc/index.js';
 import type { Mesh } from '../../policy/index.js';
 import type { TokenKeys } from '../../tokens/index.js';
@@ -56,7 +55,6 @@ export class Authenticator {
   readonly #options: AuthenticatorOptions;
   readonly #limit: FailureLimit;
   readonly #joins: JoinTurns;
-  readonly #turns = new Turns();
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options;
@@ -95,8 +93,6 @@ export class Authenticator {
     };
     try {
       this.#limit.check(caller);
-      const isFirst = this.#limit.isKnown(caller);
-      await this.#turns.take(`${caller.address} ${caller.port}`, { isFirst });
       const nowMs = timesOf(clock).latestMs;
       const options = { tokens, issuers, ownerOf, mesh: mesh(), site, nowMs, onProved };
       const proved = await authenticate(options);

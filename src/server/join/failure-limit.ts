@@ -10,8 +10,8 @@ import { createHash } from 'node:crypto';
 import { type Clock, MeshError, RateLimit } from '../../base/index.js';
 import type { Caller } from '../../grpc/index.js';
 import { TOKEN_ISSUER } from '../../tokens/index.js';
-import { toAddressKey } from './address-key.js';
 import { toToken } from './bearer.js';
+import { toAddressKey } from './bounds/index.js';
 import { toFingerprint } from './fingerprint.js';
 import { peekToken } from './peek-token.js';
 
@@ -47,11 +47,6 @@ export class FailureLimit {
     if (lane === undefined || !this.#byIssuer.isEmpty(lane) || this.#good.has(fingerprint)) return;
     const { perSecond } = ISSUER_FAILURES;
     throw tooOften(`${perSecond} failed tokens a second of one issuer's key from one address`);
-  }
-
-  /** Whether the credential was good before. */
-  isKnown(caller: Caller): boolean {
-    return this.#good.has(toFingerprint(caller));
   }
 
   /** The credential was good. */

@@ -1,9 +1,6 @@
 export { Authenticator } from './authenticator.js';
 export { toToken } from './bearer.js';
-export { Budgets, type BudgetView } from './budgets.js';
 export { createCertificateService } from './certificate-service.js';
-export { Connections, type ConnectionsView } from './connections.js';
-export { DEFAULT_OF_ADDRESS, readConnectionLimits } from './file-limit.js';
 export { NodeIssuers } from './issuers/node-issuers.js';
 export { toLeafSettings } from './leaf-settings.js';
 export type { Party } from './party.js';

@@ -16,7 +16,7 @@ import { MeshError, systemErrorCode } from '../../base/index.js';
 import type { ServerCredential } from '../../ca/xds/index.js';
 import { type CallGuardOptions, createCallGuard, toAddress } from '../../grpc/guard/index.js';
 import { type StoppableServer, serverOptions } from '../../grpc/index.js';
-import type { Connections } from './connections.js';
+import type { Connections } from './bounds/index.js';
 
 export interface HostPort {
   readonly host: string;

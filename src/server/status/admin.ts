@@ -40,6 +40,8 @@ const STATUS_OF: Partial<Record<ErrorCode, number>> = {
 };
 
 const BASE = 'http://admin';
+/** Fewer than the files that are kept for it: the disk needs some too. */
+const MOST_CONNECTIONS = 100;
 /** Characters of a request that an answer repeats. */
 const MAX_SHOWN = 200;
 
@@ -58,6 +60,7 @@ export function createAdminServer(options: AdminOptions): Server {
       .then((reply) => send(response, request, reply))
       .catch(options.onError);
   });
+  server.maxConnections = MOST_CONNECTIONS;
   server.headersTimeout = 10_000;
   server.requestTimeout = 30_000;
   return server;

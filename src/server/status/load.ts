@@ -1,5 +1,5 @@
 // What the xDS port's clients cost, and what they may: for `status` and the metrics.
-import type { BudgetView, ConnectionsView } from '../join/index.js';
+import type { BudgetView, ConnectionsView } from '../join/bounds/index.js';
 import type { Family } from './prometheus.js';
 
 export interface LoadView {

@@ -10,6 +10,7 @@ import { systemClock, systemRandom } from '../../../src/base/index.js';
 import { loadOrCreateAnchorPem } from '../../../src/ca/xds/index.js';
 import { openDataDir } from '../../../src/data/index.js';
 import { type RunningServer, startServer } from '../../../src/server/index.js';
+import type { ServerStatus } from '../../../src/server/status/index.js';
 import { createTokenKeys, type TokenKeys } from '../../../src/tokens/index.js';
 
 // What the xDS port serves beside ADS: health to everybody, the state of clients to administrators.
@@ -69,6 +70,18 @@ test.each(['127.0.0.1', 'localhost', 'xds.countersign.internal'])(
 
 test('health needs no token', async () => {
   expect(await call('/grpc.health.v1.Health/Check')).toBe(status.OK);
+});
+
+test('a connection of an administrator is no stranger, and stays', async () => {
+  const { token } = tokens.sign({ audience: 'countersign-admin', subject: 'me', ttlMs: 60_000 });
+  const unproved = async (): Promise<number> => {
+    const { port } = server.adminAddress;
+    const shown = await (await fetch(`http://127.0.0.1:${port}/v1/status`)).json();
+    return (shown as ServerStatus).load.connections.unproved;
+  };
+  expect(await call(CSDS)).toBe(status.UNAUTHENTICATED);
+  expect(await call(CSDS, token)).toBe(status.OK);
+  expect(await unproved()).toBe(0);
 });
 
 const CSDS = '/envoy.service.status.v3.ClientStatusDiscoveryService/FetchClientStatus';

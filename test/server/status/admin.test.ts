@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type IncomingHttpHeaders, request } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MeshError } from '../../../src/base/index.js';
 import { type AdminHandler, toJsonReply } from '../../../src/server/status/admin.js';
@@ -124,4 +124,16 @@ describe('errors', () => {
     });
     expect(errors).toEqual([new TypeError('a private detail')]);
   });
+});
+
+it('a program of the host that holds connections leaves files to the disk', async () => {
+  const sockets = Array.from({ length: 130 }, () => connect(port, '127.0.0.1'));
+  for (const socket of sockets) socket.on('error', () => undefined);
+  const closed = sockets.map((socket) => once(socket, 'close'));
+  await Promise.race(closed);
+  const count = await new Promise<number>((resolve) => server.getConnections((_, n) => resolve(n)));
+  expect(count).toBeLessThanOrEqual(100);
+  for (const socket of sockets) socket.destroy();
+  await Promise.all(closed);
+  expect((await ask('/healthz')).status).toBe(200);
 });

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { readConnectionLimits } from '../../../src/server/join/index.js';
+import { readConnectionLimits } from '../../../../src/server/join/bounds/index.js';
 
 it.each([
   [20_000, { all: 17_372, ofAddress: 5_000, unproved: 2_000 }],

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { Budgets } from '../../../src/server/join/index.js';
-import { FakeStream, fakeSidecar } from '../../fakes/fake-stream.js';
+import { Budgets } from '../../../../src/server/join/bounds/index.js';
+import { FakeStream, fakeSidecar } from '../../../fakes/fake-stream.js';
 
 // What sidecars may cost together, by who they proved to be.
 

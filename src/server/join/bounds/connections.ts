@@ -3,8 +3,8 @@
 // makes room for a newer one. One that a sidecar uses stays, whatever others do. Some places are
 // for addresses at which there were sidecars before, so that a fleet comes back.
 import type { Socket } from 'node:net';
-import { type Cancel, type Clock, MeshError, RateLimit, SECOND_MS } from '../../base/index.js';
-import { type Origin, toAddress } from '../../grpc/guard/index.js';
+import { type Cancel, type Clock, MeshError, RateLimit, SECOND_MS } from '../../../base/index.js';
+import { type Origin, toAddress } from '../../../grpc/guard/index.js';
 import { toAddressKey } from './address-key.js';
 import { KnownAddresses } from './known-addresses.js';
 

@@ -2,13 +2,13 @@
 // certificate, each service, and all together. The heap that Node was given decides how much that
 // is. Requests that aren't whole yet have a budget of their own, by address: their senders have
 // proved nothing. Who costs most is ended, with RESOURCE_EXHAUSTED; the others notice nothing.
-import { MeshError } from '../../base/index.js';
-import type { Origin } from '../../grpc/guard/index.js';
-import type { DiscoveryStream } from '../../grpc/index.js';
+import { MeshError } from '../../../base/index.js';
+import type { Origin } from '../../../grpc/guard/index.js';
+import type { DiscoveryStream } from '../../../grpc/index.js';
+import { describeCredential } from '../proof.js';
+import type { Sidecar } from '../sidecar.js';
 import { Account } from './account.js';
 import { toAddressKey } from './address-key.js';
-import { describeCredential } from './proof.js';
-import type { Sidecar } from './sidecar.js';
 
 const MIB = 1_048_576;
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { Account } from '../../../src/server/join/account.js';
+import { Account } from '../../../../src/server/join/bounds/account.js';
 
 // Who pays when too much is taken.
 

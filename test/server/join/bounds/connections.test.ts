@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { expect, it } from 'vitest';
-import type { MeshError } from '../../../src/base/index.js';
-import { Connections } from '../../../src/server/join/index.js';
-import { ManualClock } from '../../fakes/manual-clock.js';
+import type { MeshError } from '../../../../src/base/index.js';
+import { Connections } from '../../../../src/server/join/bounds/index.js';
+import { ManualClock } from '../../../fakes/manual-clock.js';
 
 // Which connections of the xDS port stay and which go, with sockets in memory.
 
