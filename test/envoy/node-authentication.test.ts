@@ -1,4 +1,4 @@
-import { cp, rename, rm } from 'node:fs/promises';
+import { copyFile, cp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
@@ -161,6 +161,7 @@ await describeEnvoy('node authentication', {}, ({ binary }) => {
     await rename(`${mesh.dataPath}.lost`, mesh.dataPath);
     const keys = join(mesh.dataPath, 'token-keys.json');
     await rename(keys, `${mesh.dataPath}.keys`);
+    await copyFile(join(`${mesh.dataPath}.new`, 'token-keys.json'), keys);
     await mesh.start();
     expect((await refused('token-key-unknown'))[0]).toEqual({
       peer: expect.stringMatching(/^127\./),
