@@ -48,6 +48,7 @@ import {
   type DrainRecord,
   drainsSchema,
   type InstanceLimits,
+  PersistentStore,
   type RegistryEntry,
   Roster,
   registrySchema,
@@ -328,17 +329,20 @@ function lostRollout(
 
 async function openRegistry(opening: Opening, mesh: Mesh): Promise<SidecarRegistry> {
   const { clock, logger, losses, closers, allowed, maxInstances } = opening;
-  const store = openStore<readonly RegistryEntry[]>(opening, {
-    name: REGISTRY_FILE,
-    schema: registrySchema,
-  });
+  const what = { name: REGISTRY_FILE, schema: registrySchema };
+  const store = new PersistentStore(openStore<readonly RegistryEntry[]>(opening, what), clock);
+  closers.defer(() => store.stop());
   const registry = new SidecarRegistry({
     ...{ clock, maxPerService: maxInstances.perService },
     store: {
       write: (entries) => store.write(entries),
       read: async () => {
         const stored = await store.read();
-        return losses.has(REGISTRY_FILE) ? connectedBefore(opening, mesh) : stored;
+        if (!losses.has(REGISTRY_FILE)) return stored;
+        const entries = await connectedBefore(opening, mesh);
+        // Nobody who is back as before changes it, and the next start is to know it too.
+        await store.write(entries);
+        return entries;
       },
     },
     onStoreError: (err) => logger.error({ err }, 'the registry could not be stored'),

@@ -3,6 +3,7 @@ export { type DrainRecord, Drains, type DrainView, drainsSchema } from './drains
 export { Fleet } from './fleet.js';
 export { DEFAULT_INSTANCE_LIMITS, type InstanceLimits } from './instance-limits.js';
 export { type KeptOut, Members, type MemberView, type RefusedStream } from './members.js';
+export { PersistentStore } from './persistent-store.js';
 export { createFindHolder } from './port-holder.js';
 export { Publisher, type PublisherInput } from './publisher.js';
 export { type RegistryEntry, registrySchema, SidecarRegistry } from './registry.js';

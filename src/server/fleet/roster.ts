@@ -6,6 +6,7 @@ import type { JsonStore } from '../../data/index.js';
 import type { ServiceName } from '../../policy/index.js';
 import type { SeenSidecar, SeenSidecars } from '../../tokens/index.js';
 import type { Sidecar } from '../join/index.js';
+import { STORE_RETRY_MS } from '../mesh/index.js';
 import { type SidecarKey, toKey } from './held-table.js';
 
 type Entry = Omit<SeenSidecar, 'service'> & { readonly service: ServiceName };
@@ -17,7 +18,7 @@ export type GoneSidecar = Omit<Entry, 'goneAtMs'> & { readonly goneAtMs: number 
 export interface RosterOptions {
   readonly clock: Clock;
   readonly store: JsonStore<SeenSidecars>;
-  /** A write failed; what is in memory goes on. */
+  /** A write failed; what is in memory goes on, and is written again. */
   readonly onStoreError: (error: unknown) => void;
 }
 
@@ -100,16 +101,21 @@ export class Roster {
     }
   }
 
-  #storeSoon(): void {
+  #storeSoon(delayMs = STORE_AFTER_MS): void {
     if (this.#stopped) return;
-    this.#cancelStore ??= this.#options.clock.after(STORE_AFTER_MS, () => void this.#store());
+    this.#cancelStore ??= this.#options.clock.after(delayMs, () => void this.#store());
   }
 
   async #store(): Promise<void> {
     this.#cancelStore = undefined;
     const { store, onStoreError } = this.#options;
     const present = [...this.#present.values()].map(({ sidecar }) => sidecar);
-    await store.write({ sidecars: [...this.#gone.values(), ...present] }).catch(onStoreError);
+    await store
+      .write({ sidecars: [...this.#gone.values(), ...present] })
+      .catch((error: unknown) => {
+        onStoreError(error);
+        this.#storeSoon(STORE_RETRY_MS);
+      });
   }
 }
 

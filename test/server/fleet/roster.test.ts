@@ -105,3 +105,16 @@ it('what is remembered of those that are gone is bounded in number and time', ()
   clock.advance(KEEP_GONE_MS + 1);
   expect(gone()).toEqual([]);
 });
+
+it('what could not be stored is stored when it can be, though nobody comes or goes', async () => {
+  const { roster, clock, store, errors } = setUp();
+  store.failure = new Error('disk full');
+  roster.joined(one);
+  clock.advance(1_000);
+  await settle();
+  expect([errors, store.value]).toEqual([[store.failure], undefined]);
+  store.failure = undefined;
+  clock.advance(5_000);
+  await settle();
+  expect(store.value?.sidecars).toMatchObject([{ node: 'web~10.0.0.1' }]);
+});
