@@ -151,10 +151,21 @@ const ROWS: readonly Row[] = [
       } else {
         expect([...restored.keys()].sort()).toEqual([...original.keys()].sort());
       }
-      expect(readAll(join(place.dir, 'again'))).toEqual(original);
+      expect(contentOf(readAll(join(place.dir, 'again')))).toEqual(contentOf(original));
     },
   },
 ];
+
+/** Of a folder's files; but the manifest knows its own place, by which a copy is told apart. */
+function contentOf(files: ReadonlyMap<string, Buffer>): ReadonlyMap<string, unknown> {
+  return new Map(
+    [...files].map(([name, bytes]) =>
+      name === 'data-manifest.json'
+        ? [name, (JSON.parse(bytes.toString()) as { files: unknown }).files]
+        : [name, bytes],
+    ),
+  );
+}
 
 function restoreArgv(dir: string): readonly string[] {
   const phrase = ['--passphrase-file', join(dir, 'phrase')];
