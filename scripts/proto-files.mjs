@@ -19,6 +19,7 @@ export const ENCODED_PROTOS = [
   v3('extensions/filters/listener/tls_inspector', 'tls_inspector'),
   v3('extensions/upstreams/http', 'http_protocol_options'),
   v3('extensions/http/header_formatters/preserve_case', 'preserve_case'),
+  v3('service/health', 'hds'),
 ];
 
 /** What others build configurations of, in `countersign/envoy`: all of these folders. */

@@ -13,6 +13,7 @@ import { count, formatProblemJson } from './problems.js';
 import { toRefusedLines } from './refused-text.js';
 import { toAge, toTimeLeft } from './time-text.js';
 import { toUnboundLines } from './unbound-text.js';
+import { toUnwellLines } from './unwell-text.js';
 
 /** The order in which Envoy meets them; secrets last, as `render` has it. */
 const TYPES = ['lds', 'cds', 'eds', 'rds', 'ecds', 'sds'] as const;
@@ -128,7 +129,7 @@ function isUnbound({ state, unbound = [] }: Partial<ProxyStatus>): boolean {
 
 function toRejections(proxies: readonly ProxyStatus[], nowMs: number): string[] {
   const lines = proxies.flatMap((proxy) => {
-    const { node, types, unbound } = proxy;
+    const { node, types, unbound, unwell } = proxy;
     const rejected = TYPES.flatMap((type) => {
       const { error, source } = types[type];
       // What it can't bind has lines of its own.
@@ -136,7 +137,11 @@ function toRejections(proxies: readonly ProxyStatus[], nowMs: number): string[] 
       const place = source === undefined ? '' : `${source} `;
       return [`${place}${node} rejects ${type}: ${error}`];
     });
-    return [...rejected, ...toUnboundLines(node, unbound, nowMs)];
+    return [
+      ...rejected,
+      ...toUnboundLines(node, unbound, nowMs),
+      ...toUnwellLines(node, unwell, nowMs),
+    ];
   });
   return lines.length === 0 ? [] : ['', ...lines];
 }

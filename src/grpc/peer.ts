@@ -17,10 +17,14 @@ export interface Caller {
   readonly certificate: Uint8Array | undefined;
 }
 
-/** What authentication of a discovery stream decides on. Kept only until it has. */
-export interface Peer extends Caller {
+/** A caller that says which node it is. */
+export interface Claimant extends Caller {
   /** Of the first request: a claim. */
   readonly node: Node;
+}
+
+/** What authentication of a discovery stream decides on. Kept only until it has. */
+export interface Peer extends Claimant {
   readonly variant: Variant;
   /** The one type of the stream; undefined on an aggregated one. */
   readonly typeUrl?: string | undefined;

@@ -11,6 +11,7 @@ import type { NodeId } from '../spiffe/index.js';
 import type { OutboundIndexes } from './addresses/index.js';
 import type { CaProxy } from './ca/index.js';
 import {
+  Applications,
   createFindHolder,
   type DrainRecord,
   Drains,
@@ -55,6 +56,7 @@ export interface Control {
   readonly members: Members;
   readonly rollout: Rollout;
   readonly fleet: Fleet;
+  readonly applications: Applications;
   readonly publishing: Publishing;
   readonly pacing: Pacing;
   readonly settled: SettledMesh;
@@ -94,6 +96,12 @@ export function createControl(options: ControlOptions, closers: Closers): Contro
     maxInstances: options.maxInstances,
     assertAdmitted: (sidecar) => shutOut.assertAdmitted(toApplicant(sidecar)),
   });
+  const applications = new Applications({
+    ...{ clock, logger },
+    mesh: () => rollout.inForce.value,
+    assertAdmitted: (sidecar) => shutOut.assertAdmitted(toApplicant(sidecar)),
+    onChange: () => members.changes.notify(),
+  });
   const publishing = new Publishing({ clock, publisher, fleet, input });
   const pacing = new Pacing({ clock, publishing, rollout });
   closers.defer(() => {
@@ -102,17 +110,18 @@ export function createControl(options: ControlOptions, closers: Closers): Contro
     settled.stop();
     drains.stop();
   });
-  const control = { members, rollout, fleet, publishing, pacing, settled, drains };
+  const control = { members, rollout, fleet, applications, publishing, pacing, settled, drains };
   connect(control, options);
   return control;
 }
 
 /** What follows from what. */
 function connect(control: Control, { leaves, registry, revocations }: ControlOptions): void {
-  const { members, rollout, fleet, publishing, pacing, settled, drains } = control;
+  const { members, rollout, fleet, applications, publishing, pacing, settled, drains } = control;
   rollout.inForce.onChange(() => {
     publishing.publish();
     fleet.renewLeaves();
+    applications.meshChanged();
   });
   registry.endpoints.onChange(() => {
     publishing.endpointsChanged();
@@ -135,6 +144,7 @@ function connect(control: Control, { leaves, registry, revocations }: ControlOpt
     evict(registry, state);
     publishing.publish();
     fleet.shutOut();
+    applications.shutOut();
     pacing.lookSoon();
   });
 }

@@ -27,6 +27,7 @@ export async function serveAdmin(
           rollout,
           members: view,
           keptOut: members.keptOut(),
+          unwellOf: (sidecar) => control.applications.unwellOf(sidecar),
           full: state.registry.full(),
           gone: state.roster.gone(),
           troubles: toTroubles(parts),

@@ -6,6 +6,7 @@ import {
   attachCertificates,
   CERTIFICATE_SERVICE,
 } from '../grpc/certificates/index.js';
+import { attachHealthDiscovery, HEALTH_DISCOVERY_SERVICE } from '../grpc/health-discovery/index.js';
 import {
   AGGREGATED_SERVICE,
   attachClientStatus,
@@ -68,8 +69,13 @@ export async function serveXds(
     anchorsPem: () => state.authority.trustAnchorsPem,
     onChange: (listener) => control.pacing.changes.add(listener),
   });
+  const endReports = attachHealthDiscovery<Sidecar>(server, {
+    ...{ clock, logger: refusalLog },
+    authenticate: (claimant) => authenticator.companion(claimant),
+    hooks: control.applications,
+  });
   const services = [
-    ...[AGGREGATED_SERVICE.name, CERTIFICATE_SERVICE],
+    ...[AGGREGATED_SERVICE.name, HEALTH_DISCOVERY_SERVICE, CERTIFICATE_SERVICE],
     ...[ANCHORS_SERVICE, CLIENT_STATUS_SERVICE],
   ];
   const health = attachHealth(server, { services });
@@ -87,6 +93,7 @@ export async function serveXds(
   const stopped = { server: port.stoppable, addresses: [XDS_ADDRESS], discovery, health };
   closers.defer(() => shutdown({ ...stopped, clock, graceMs: STOP_GRACE_MS }));
   closers.defer(endAnchors);
+  closers.defer(endReports);
   return port.listen(address);
 }
 

@@ -24,6 +24,7 @@ import {
   OUTLIERS,
   TCP_KEEPALIVE,
   toApplicationChecks,
+  toSourceAddress,
 } from './peers.js';
 import { toExactSan } from './san.js';
 import { RAW_BUFFER, toUpstreamTls } from './tls.js';
@@ -114,18 +115,6 @@ function versionBetween(callee: Service, port: Port): Version {
   if (port.protocol !== 'http') return 'http2';
   if (!hasSidecarsAlone(callee)) return 'http1';
   return port.headerCase === 'preserve' ? 'same' : 'http2';
-}
-
-/**
- * The address that a sidecar calls its application from: not 127.0.0.1, which databases and others
- * trust as if it were the application's own host (Istio's choice too). IPv6 has one loopback
- * address only; from an address of the host's own it is that one's peer.
- */
-const FROM_SIDECAR = '127.0.0.6';
-
-function toSourceAddress({ target }: Port): Pick<Cluster, 'upstreamBindConfig'> {
-  if (!/^127\.[0-9.]+$/.test(target.address)) return {};
-  return { upstreamBindConfig: { sourceAddress: { address: FROM_SIDECAR, portValue: 0 } } };
 }
 
 /** The application behind a declared port. */

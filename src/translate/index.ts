@@ -1,4 +1,5 @@
 export type { SidecarEndpoint } from './callees.js';
+export { checkedPorts, toCheckName, toHealthSpecifier } from './health-specifier.js';
 export { assertNoLoop } from './loop.js';
 export {
   ANCHORS_SECRET,

@@ -62,20 +62,38 @@ const CHECKS = {
  * answered as those of one that can't be reached, so that callers go elsewhere.
  */
 export function toApplicationChecks({ health, protocol }: Port, host: string): Cluster {
-  if (health === undefined) return {};
+  const healthChecks = toHealthChecks({ health, protocol }, host);
+  if (healthChecks.length === 0) return {};
+  return { commonLbConfig: { healthyPanicThreshold: { value: 0 } }, healthChecks };
+}
+
+export function toHealthChecks(
+  { health, protocol }: Pick<Port, 'health' | 'protocol'>,
+  host: string,
+): envoy.config.core.v3.HealthCheck[] {
+  if (health === undefined) return [];
   const { HTTP1, HTTP2 } = envoy.type.v3.CodecClientType;
-  return {
-    commonLbConfig: { healthyPanicThreshold: { value: 0 } },
-    healthChecks: [
-      {
-        ...CHECKS,
-        httpHealthCheck: {
-          host,
-          path: health.path,
-          codecClientType: protocol === 'http' ? HTTP1 : HTTP2,
-          expectedStatuses: [{ start: 200, end: 400 }],
-        },
+  return [
+    {
+      ...CHECKS,
+      httpHealthCheck: {
+        host,
+        path: health.path,
+        codecClientType: protocol === 'http' ? HTTP1 : HTTP2,
+        expectedStatuses: [{ start: 200, end: 400 }],
       },
-    ],
-  };
+    },
+  ];
+}
+
+/**
+ * The address that a sidecar calls its application from: not 127.0.0.1, which databases and others
+ * trust as if it were the application's own host (Istio's choice too). IPv6 has one loopback
+ * address only; from an address of the host's own it is that one's peer.
+ */
+const FROM_SIDECAR = '127.0.0.6';
+
+export function toSourceAddress({ target }: Port): Pick<Cluster, 'upstreamBindConfig'> {
+  if (!/^127\.[0-9.]+$/.test(target.address)) return {};
+  return { upstreamBindConfig: { sourceAddress: { address: FROM_SIDECAR, portValue: 0 } } };
 }

@@ -240,6 +240,23 @@ held by python3 (pid 4711); tried 4 times, next in 8s
     await expectTranscript(new Cli(), transcript, { server: address });
   });
 
+  test('an application that its own sidecar finds unwell: which, and since when', async () => {
+    const unwell = [{ port: 8080, since: '2025-12-31T23:59:48.000Z' }];
+    const proxies = [fakeProxy('web~127.0.0.2', { unwell }), fakeProxy('web~127.0.0.3')];
+    const { address } = await startFakeAdmin(() => ({ body: fakeStatus({ proxies }) }));
+    const transcript = `
+$ countersign status --server <server>
+mesh 3f2a9c01d4e5, read 90s ago; 2 of 2 proxies synced
+
+PROXY          ADDRESS    LDS     CDS     EDS     RDS  ECDS  SDS     CERTIFICATE  TOKEN
+web~127.0.0.2  127.0.0.2  synced  synced  synced  -    -     synced  ends in 24h  ends in 3d
+web~127.0.0.3  127.0.0.3  synced  synced  synced  -    -     synced  ends in 24h  ends in 3d
+
+the application of web~127.0.0.2 at port 8080 is unwell since 12s
+`;
+    await expectTranscript(new Cli(), transcript, { server: address });
+  });
+
   test('instances that are drained, and whom that waits for', async () => {
     const since = '2025-12-31T23:59:30.000Z';
     const body = fakeStatus({

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { isDeepStrictEqual } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { EnvoyProcess } from '../../src/demo/envoy-process.js';
 import { type HttpAnswer, httpCall } from '../../src/demo/http-client.js';
@@ -8,7 +9,14 @@ import { startMesh, type TestMesh, type TestService } from '../harness/start-mes
 
 // Applications that are down, closing or unwell while their sidecars are there: callers go round
 // them, and nothing that an application may have seen is done twice where that isn't safe.
-const PORTS = { two: 8080, late: 8081, own: 8082, closing: 8083, health: 8084 } as const;
+const PORTS = {
+  two: 8080,
+  late: 8081,
+  own: 8082,
+  closing: 8083,
+  health: 8084,
+  shown: 8085,
+} as const;
 const UNREACHED = 'x-countersign-unreached';
 
 type Place = { readonly address: string; readonly port: number };
@@ -30,6 +38,7 @@ services:
       ${PORTS.own}: { ${target(PORTS.own)} }
       ${PORTS.closing}: { ${target(PORTS.closing)} }
       ${PORTS.health}: { ${target(PORTS.health)}, health: { path: /healthz } }
+      ${PORTS.shown}: { ${target(PORTS.shown)}, health: { path: /healthz } }
   bare:
     sidecar: false
     endpoints: ["${closing.address}:${closing.port}"]
@@ -53,29 +62,7 @@ await describeEnvoy('applications that are not well', {}, ({ binary }) => {
 
   downTests(() => unwell);
   closingTests(() => unwell);
-
-  test('one that its health check finds unwell gets no calls until it is well', async () => {
-    let well = true;
-    const app = await unwell.serve(PORTS.health, ({ url }, response) => {
-      response.writeHead(url === '/healthz' && !well ? 503 : 200).end();
-    });
-    const calls = () => app.seen.filter((one) => one === 'POST /').length;
-    const become = (status: number) =>
-      eventually(async () => (await unwell.post(PORTS.health)).status === status, {
-        what: `answer ${status}`,
-        intervalMs: 100,
-      });
-    await become(200);
-    well = false;
-    await become(503);
-    const before = calls();
-    const plain = await unwell.post(PORTS.health, unwell.declared);
-    expect(plain.headers).toMatchObject({ [UNREACHED]: 'true' });
-    expect(plain.status).toBe(503);
-    expect(calls()).toBe(before);
-    well = true;
-    await become(200);
-  });
+  healthTests(() => unwell);
 });
 
 /** A caller, and two instances, of which one has no application at `PORTS.two`. */
@@ -134,6 +121,64 @@ class Unwell {
     const stat = `cluster.app_${port}.outlier_detection.ejections_enforced_total`;
     return this.web.admin.stat(stat);
   }
+}
+
+function healthTests(get: () => Unwell): void {
+  test('one that its health check finds unwell gets no calls until it is well', async () => {
+    let well = true;
+    const app = await get().serve(PORTS.health, ({ url }, response) => {
+      response.writeHead(url === '/healthz' && !well ? 503 : 200).end();
+    });
+    const calls = () => app.seen.filter((one) => one === 'POST /').length;
+    const become = (status: number) =>
+      eventually(async () => (await get().post(PORTS.health)).status === status, {
+        what: `answer ${status}`,
+        intervalMs: 100,
+      });
+    await become(200);
+    well = false;
+    await become(503);
+    const before = calls();
+    const plain = await get().post(PORTS.health, get().declared);
+    expect(plain.headers).toMatchObject({ [UNREACHED]: 'true' });
+    expect(plain.status).toBe(503);
+    expect(calls()).toBe(before);
+    well = true;
+    await become(200);
+  });
+
+  test('one that is down or says it is unwell is shown in status until it is well', async () => {
+    const shown = async (): Promise<readonly string[]> => {
+      const { proxies } = await get().mesh.status();
+      return proxies.flatMap(({ node, unwell: ports }) =>
+        ports.flatMap(({ port, since }) =>
+          port === PORTS.shown && Date.parse(since) > 0 ? [node] : [],
+        ),
+      );
+    };
+    const become = (...nodes: string[]) =>
+      eventually(async () => isDeepStrictEqual(await shown(), nodes), {
+        what: `unwell: ${nodes}`,
+        intervalMs: 100,
+      });
+    const all = ['app~broken', 'app~good'];
+    await become(...all);
+    let well = true;
+    const sources = new Set<string | undefined>();
+    await get().serve(PORTS.shown, ({ socket }, response) => {
+      sources.add(socket.remoteAddress);
+      response.writeHead(well ? 200 : 503).end();
+    });
+    await become();
+    well = false;
+    await become(...all);
+    expect(sources).toEqual(new Set(['127.0.0.6']));
+    // Another server knows nothing, and hears of it too.
+    await get().mesh.stop();
+    await get().mesh.start();
+    await become(...all);
+    expect((await get().mesh.wait()).inForce).toBe(true);
+  });
 }
 
 function downTests(get: () => Unwell): void {

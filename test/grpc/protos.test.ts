@@ -111,6 +111,7 @@ describe("Envoy's and Google's own files", () => {
     [
       'envoy/service/discovery/v3/discovery.proto',
       'envoy/service/status/v3/csds.proto',
+      'envoy/service/health/v3/hds.proto',
       'google/rpc/status.proto',
     ],
     UPSTREAM,
@@ -118,6 +119,7 @@ describe("Envoy's and Google's own files", () => {
   const NAMESPACES = [
     'envoy.service.discovery.v3',
     'envoy.service.status.v3',
+    'envoy.service.health.v3',
     'envoy.admin.v3',
     'envoy.config.core.v3',
     'envoy.type.v3',
@@ -129,7 +131,15 @@ describe("Envoy's and Google's own files", () => {
 
   function findTheirs(name: string): protobuf.ReflectionObject | null {
     const inside = name.replace('countersign.wire.', '');
-    const found = NAMESPACES.map((namespace) => theirs.lookup(`${namespace}.${inside}`));
+    // By its full name: `lookup` also finds what another namespace has.
+    const get = (path: string): protobuf.ReflectionObject | null =>
+      path
+        .split('.')
+        .reduce<protobuf.ReflectionObject | null>(
+          (at, part) => (at instanceof protobuf.Namespace ? at.get(part) : null),
+          theirs,
+        );
+    const found = NAMESPACES.map((namespace) => get(`${namespace}.${inside}`));
     return found.find((one) => one !== null) ?? null;
   }
 

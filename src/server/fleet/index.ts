@@ -1,3 +1,4 @@
+export { Applications } from './applications.js';
 export type { BindReason, Unbound } from './bind-failure.js';
 export { type DrainRecord, Drains, type DrainView, drainsSchema } from './drains.js';
 export { Fleet } from './fleet.js';

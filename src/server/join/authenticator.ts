@@ -13,6 +13,7 @@ import type { Refusals } from './refusals.js';
 import {
   type AuthenticateOptions,
   authenticateSidecar,
+  type Claimant,
   type ClaimedSidecar,
   type Sidecar,
   tryClaimed,
@@ -48,6 +49,8 @@ interface Guarded<T> {
   readonly caller: Caller;
   /** Who it says it is. */
   readonly claim?: string | undefined;
+  /** Default: a refusal is. */
+  readonly isNoted?: boolean;
   readonly authenticate: (options: AuthenticateOptions) => Promise<T>;
 }
 
@@ -71,6 +74,18 @@ export class Authenticator {
     });
   }
 
+  /**
+   * Whose further stream it is, of a sidecar that joins by another one: that one waits for its
+   * turn, and its refusal is noted. @throws MeshError the same
+   */
+  companion(claimant: Claimant): Promise<Sidecar> {
+    return this.#guard({
+      caller: claimant,
+      isNoted: false,
+      authenticate: (options) => authenticateSidecar(claimant, options),
+    });
+  }
+
   /** Whose call it is. @throws MeshError what `authenticateCaller` throws; resource-limit */
   caller(caller: Caller): Promise<Proof> {
     return this.#guard({ caller, authenticate: (options) => authenticateCaller(caller, options) });
@@ -84,7 +99,8 @@ export class Authenticator {
     return this.#joins.run({ credential: toFingerprint(peer), isKnown: known }, work);
   }
 
-  async #guard<T extends Sidecar | Proof>({ caller, claim, authenticate }: Guarded<T>): Promise<T> {
+  async #guard<T extends Sidecar | Proof>(guarded: Guarded<T>): Promise<T> {
+    const { caller, claim, isNoted = true, authenticate } = guarded;
     const { clock, tokens, issuers, ownerOf, mesh, site } = this.#options;
     const { refusals, assertAdmitted } = this.#options;
     let party: Party = {};
@@ -102,7 +118,7 @@ export class Authenticator {
       return proved;
     } catch (error) {
       this.#limitAfter(caller, party, error);
-      refusals.note({ peer: caller.address, party, claim }, error);
+      if (isNoted) refusals.note({ peer: caller.address, party, claim }, error);
       throw error;
     }
   }

@@ -21,6 +21,9 @@ import {
 import { assertNotOurs } from './not-ours.js';
 import { authenticateCaller, type Credential, type Proof, type ProofOptions } from './proof.js';
 
+/** A caller that says which node it is. */
+export type Claimant = Omit<Peer, 'variant' | 'typeUrl'>;
+
 /** A connected sidecar, as proved and, within that, as it says. */
 export interface Sidecar {
   /** `payments/ledger~10.0.0.3`: the service, and the instance or else the address. */
@@ -48,7 +51,7 @@ export type AuthenticateOptions = Omit<ProofOptions, 'claimed'> & {
  * metadata that makes no sense; address-in-use where it would call itself.
  */
 export async function authenticateSidecar(
-  peer: Peer,
+  peer: Claimant,
   options: AuthenticateOptions,
 ): Promise<Sidecar> {
   const proof = await authenticateCaller(peer, { ...options, claimed: toClaimed(peer.node) });
@@ -73,7 +76,7 @@ export async function authenticateSidecar(
 /** @throws MeshError address-refused where the credential is good for other addresses */
 function toAddressProof(
   address: string,
-  { proof, peer }: { readonly proof: Proof; readonly peer: Peer },
+  { proof, peer }: { readonly proof: Proof; readonly peer: Claimant },
 ): AddressProof {
   const { addresses, credential } = proof;
   if (addresses?.includes(address) === true) return 'bound';
@@ -136,7 +139,7 @@ interface Claims {
 }
 
 /** What the node says of itself: `node.id` is `service` or `service~instance`. */
-function toClaims({ node, address: peer }: Peer, site: SidecarSite | undefined): Claims {
+function toClaims({ node, address: peer }: Claimant, site: SidecarSite | undefined): Claims {
   const { service: id, instance } = splitNodeText(node.id);
   if (instance !== undefined && tryInstance(instance) === undefined) {
     throw new MeshError(

@@ -8,4 +8,5 @@ export type { ProxyStatus, TypeStatus } from './proxy-status.js';
 export type { GoneStatus, PendingEditStatus, RefusalStatus, ServerStatus } from './status.js';
 export type { Trouble } from './trouble.js';
 export type { UnboundStatus } from './unbound.js';
+export type { UnwellStatus } from './unwell.js';
 export type { WaitAnswer } from './waiting.js';

@@ -8,6 +8,7 @@ import { toLoadFamilies } from './load.js';
 import { type Family, toExposition } from './prometheus.js';
 import type { StatusInput } from './status.js';
 import { TROUBLE_KINDS, type Trouble } from './trouble.js';
+import { toUnwellFamily } from './unwell.js';
 
 interface Gauge {
   readonly name: string;
@@ -67,6 +68,7 @@ export function toMetrics(input: StatusInput): string {
   }
   return toExposition([
     ...gauges.map(toFamily),
+    toUnwellFamily({ ...input, mesh: rollout.inForce.value }),
     ...toHorizonFamilies(horizon),
     toRefusedFamily(refusals),
     toTroubleFamily(input.troubles),

@@ -10,6 +10,7 @@ import { type HorizonStatus, toProxyHorizon } from './horizon-report.js';
 import { toSources } from './rejected.js';
 import { toTokenEndMs } from './token-end.js';
 import { toUnboundStatuses, type UnboundStatus } from './unbound.js';
+import { toUnwellStatuses, type UnwellOf, type UnwellStatus } from './unwell.js';
 
 export interface TypeStatus {
   readonly state: 'synced' | 'pending' | 'nacked';
@@ -41,6 +42,8 @@ export interface ProxyStatus {
   readonly types: Readonly<Record<TypeName, TypeStatus>>;
   /** Listeners whose address it can't bind; its others serve. */
   readonly unbound: readonly UnboundStatus[];
+  /** Ports whose application its checks find unwell, as it reports. */
+  readonly unwell: readonly UnwellStatus[];
   readonly certificate: {
     readonly serial: string;
     readonly spiffeId: string;
@@ -61,11 +64,12 @@ export interface ProxyStatusInput {
   readonly mesh: Mesh;
   readonly horizon: Horizon;
   readonly keyEndMs: (keyId: string) => number | undefined;
+  readonly unwellOf: UnwellOf;
 }
 
 export function toProxyStatus(
   member: MemberView,
-  { mesh, horizon, keyEndMs }: ProxyStatusInput,
+  { mesh, horizon, keyEndMs, unwellOf }: ProxyStatusInput,
 ): ProxyStatus {
   const { stream, leaf, state } = member;
   const { node, service, address, credential } = stream.auth;
@@ -78,6 +82,7 @@ export function toProxyStatus(
     state,
     types: toTypes(member),
     unbound: toUnboundStatuses(member),
+    unwell: toUnwellStatuses(unwellOf(stream.auth)),
     certificate:
       leaf === undefined
         ? null

@@ -20,6 +20,7 @@ import { toKeptOutText } from './kept-out.js';
 import { type LoadStatus, type LoadView, toLoadStatus } from './load.js';
 import { type ProxyStatus, toProxyStatus } from './proxy-status.js';
 import type { Trouble } from './trouble.js';
+import type { UnwellOf } from './unwell.js';
 
 /** A sidecar that was connected and is not. */
 export interface GoneStatus {
@@ -124,6 +125,7 @@ export interface StatusInput {
   readonly rollout: Rollout;
   readonly members: readonly MemberView[];
   readonly keptOut: readonly KeptOut[];
+  readonly unwellOf: UnwellOf;
   /** Services that have as many sidecars as they may have. */
   readonly full: readonly string[];
   /** Those that were connected and are not, the one that went last first. */

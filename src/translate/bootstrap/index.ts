@@ -47,6 +47,7 @@ const XDS_CLUSTER = 'countersign-xds';
 export const TOKEN_SECRET = 'countersign-token';
 export const CERTIFICATE_SECRET = 'countersign-certificate';
 const V3 = envoy.config.core.v3.ApiVersion.V3;
+const { ApiType } = envoy.config.core.v3.ApiConfigSource;
 
 export function toBootstrap(options: BootstrapOptions): Bootstrap {
   return {
@@ -55,22 +56,30 @@ export function toBootstrap(options: BootstrapOptions): Bootstrap {
       ? {}
       : { admin: { address: toAddress('127.0.0.1', options.envoyAdminPort) } }),
     dynamicResources: {
-      adsConfig: {
-        apiType: envoy.config.core.v3.ApiConfigSource.ApiType.DELTA_GRPC,
-        transportApiVersion: V3,
-        setNodeOnFirstMessageOnly: true,
-        grpcServices: [
-          {
-            envoyGrpc: { clusterName: XDS_CLUSTER },
-            initialMetadata:
-              options.token?.kind === 'inline' ? [toHeader(options.token.token)] : [],
-          },
-        ],
-      },
+      adsConfig: toApiConfig(ApiType.DELTA_GRPC, options),
       ldsConfig: { ads: {}, resourceApiVersion: V3 },
       cdsConfig: { ads: {}, resourceApiVersion: V3 },
     },
+    // By which it reports what its checks find of its own application.
+    hdsConfig: toApiConfig(ApiType.GRPC, options),
     staticResources: { clusters: [toXdsCluster(options)] },
+  };
+}
+
+function toApiConfig(
+  apiType: envoy.config.core.v3.ApiConfigSource.ApiType,
+  { token }: BootstrapOptions,
+): envoy.config.core.v3.ApiConfigSource {
+  return {
+    apiType,
+    transportApiVersion: V3,
+    setNodeOnFirstMessageOnly: true,
+    grpcServices: [
+      {
+        envoyGrpc: { clusterName: XDS_CLUSTER },
+        initialMetadata: token?.kind === 'inline' ? [toHeader(token.token)] : [],
+      },
+    ],
   };
 }
 
