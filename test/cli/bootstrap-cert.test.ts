@@ -14,7 +14,6 @@ beforeEach(async () => {
 });
 
 interface Printed {
-  readonly hds_config: object;
   readonly dynamic_resources: {
     readonly ads_config: {
       readonly grpc_services: readonly { readonly initial_metadata?: unknown }[];
@@ -58,10 +57,9 @@ describe('bootstrap --cert', () => {
         },
       },
     ]);
-    const { dynamic_resources, hds_config } = JSON.parse(stdout) as Printed;
+    const { dynamic_resources } = JSON.parse(stdout) as Printed;
     const [service] = dynamic_resources.ads_config.grpc_services;
     expect(service?.initial_metadata).toBeUndefined();
-    expect(hds_config).toEqual({ ...dynamic_resources.ads_config, api_type: 'GRPC' });
     expect(JSON.parse(readFileSync(cli.path('tls/xds-client.sds.json'), 'utf8'))).toEqual({
       resources: [
         {

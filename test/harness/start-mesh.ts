@@ -185,6 +185,7 @@ export async function startMesh(harness: Harness, options: TestMeshOptions): Pro
       xds,
       xdsAnchorPem: await loadOrCreateAnchorPem(await identity()),
       xdsServerName: XDS_SERVER_NAME,
+      reportsHealth: options.mesh(service).includes('health:'),
       ...(rest.certificate === undefined
         ? { token: { kind: 'inline', token: await token(name) } }
         : {}),

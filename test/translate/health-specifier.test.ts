@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { SECOND_MS } from '../../src/base/index.js';
 import { envoy } from '../../src/gen/api.js';
+import { toBootstrap } from '../../src/translate/bootstrap/index.js';
 import { toHealthSpecifier } from '../../src/translate/index.js';
 import { meshOf, serviceOf } from '../policy/helpers.js';
 
@@ -56,4 +57,17 @@ describe('what a sidecar is asked to check of its application', () => {
     const all = times.map((atMs) => intervalOf(atMs));
     expect(all).toEqual([4_000, 4_001, 4_999, 4_002]);
   });
+});
+
+it('a bootstrap reports health only where there is something to report', () => {
+  const options = {
+    service: 'ledger',
+    xds: { host: '127.0.0.1', port: 18_000 },
+    xdsAnchorPem: '',
+    xdsServerName: 'xds.example',
+    token: { kind: 'inline', token: 't' },
+  } as const;
+  expect(toBootstrap(options).hdsConfig).toBeUndefined();
+  const { hdsConfig, dynamicResources } = toBootstrap({ ...options, reportsHealth: true });
+  expect(hdsConfig?.grpcServices).toEqual(dynamicResources?.adsConfig?.grpcServices);
 });

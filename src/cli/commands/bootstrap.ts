@@ -121,6 +121,7 @@ async function print(service: ServiceName, options: Options, context: Context): 
     xds: options.xds,
     xdsAnchorPem,
     xdsServerName: XDS_SERVER_NAME,
+    reportsHealth: await hasHealth(dataDir, service),
     ...(await provideProof({ service, dataDir, options, folder, context })),
   });
   const bytes = envoy.config.bootstrap.v3.Bootstrap.encode(bootstrap).finish();
@@ -201,4 +202,10 @@ function chosen({ instance, address, outbound, envoyAdminPort }: Options): Chose
     ...(outbound === undefined ? {} : { outbound }),
     ...(envoyAdminPort === undefined ? {} : { envoyAdminPort }),
   };
+}
+
+/** Whether a port of the service says where its application tells how it is. */
+async function hasHealth(dataDir: DataDir, service: ServiceName): Promise<boolean> {
+  const ports = (await tryStoredMesh(dataDir))?.services.get(service)?.ports ?? [];
+  return ports.some(({ health }) => health !== undefined);
 }

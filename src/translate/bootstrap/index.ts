@@ -40,6 +40,8 @@ export interface BootstrapOptions {
   readonly token?: TokenSource;
   readonly certificate?: CertificateSource;
   readonly envoyAdminPort?: number;
+  /** Whether it says how its application is, where a port has `health`. */
+  readonly reportsHealth?: boolean;
 }
 
 /** The cluster of the management server, and the secrets that hold token and certificate. */
@@ -60,8 +62,9 @@ export function toBootstrap(options: BootstrapOptions): Bootstrap {
       ldsConfig: { ads: {}, resourceApiVersion: V3 },
       cdsConfig: { ads: {}, resourceApiVersion: V3 },
     },
-    // By which it reports what its checks find of its own application.
-    hdsConfig: toApiConfig(ApiType.GRPC, options),
+    // By which it reports what its checks find of its own application. Only where there are any:
+    // Envoy asks a server that is away for this stream twice a second, without growing pauses.
+    ...(options.reportsHealth === true ? { hdsConfig: toApiConfig(ApiType.GRPC, options) } : {}),
     staticResources: { clusters: [toXdsCluster(options)] },
   };
 }

@@ -24,14 +24,7 @@ export function readConnectionLimits(ofAddress: number, files = readFileLimit())
 /** How many files this process may open; where the system doesn't say, as many as needed. */
 function readFileLimit(): number {
   const limit = /^Max open files +(\d+)/m.exec(tryRead('/proc/self/limits'))?.[1];
-  if (limit !== undefined) return Number(limit);
-  const { userLimits } = process.report.getReport() as { userLimits?: { open_files?: Limit } };
-  const soft = userLimits?.open_files?.soft;
-  return typeof soft === 'number' ? soft : Number.MAX_SAFE_INTEGER;
-}
-
-interface Limit {
-  readonly soft?: number | string;
+  return limit === undefined ? Number.MAX_SAFE_INTEGER : Number(limit);
 }
 
 function tryRead(path: string): string {
