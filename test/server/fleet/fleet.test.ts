@@ -128,19 +128,8 @@ function setUp() {
   };
 }
 
-describe('a sidecar that joins', () => {
-  it('is sent nothing until its leaf is there', async () => {
-    const { leaves, open, states, changes } = setUp();
-    const make = leaves.hold();
-    const peer = open();
-    await settle();
-    expect([peer.sent, states()]).toEqual([[], ['pending']]);
-    make();
-    await settle();
-    expect([peer.sent.length, states(), changes()]).toEqual([1, ['pending'], 1]);
-  });
-
-  it('of tcp ports alone, which calls nobody, is in sync without the anchors', async () => {
+describe('a sidecar that calls nobody and asks for few secrets', () => {
+  it('for it has tcp ports alone, is in sync without the anchors', async () => {
     const { world, join, take, states } = setUp();
     world.snapshot = snapshotNamed({
       cluster: ['local:6000'],
@@ -154,7 +143,7 @@ describe('a sidecar that joins', () => {
     expect(states()).toEqual(['synced']);
   });
 
-  it('and is drained, so that it has no listeners, is in sync without any secret', async () => {
+  it('for it is drained and has no listeners, is in sync without any secret', async () => {
     const { world, join, take, states } = setUp();
     world.snapshot = snapshotNamed({
       cluster: ['local:8080'],
@@ -164,6 +153,19 @@ describe('a sidecar that joins', () => {
     const peer = await join('ledger', '10.0.0.7');
     take(peer, ['default', 'ROOTCA', 'inbound:8080']);
     expect(states()).toEqual(['synced']);
+  });
+});
+
+describe('a sidecar that joins', () => {
+  it('is sent nothing until its leaf is there', async () => {
+    const { leaves, open, states, changes } = setUp();
+    const make = leaves.hold();
+    const peer = open();
+    await settle();
+    expect([peer.sent, states()]).toEqual([[], ['pending']]);
+    make();
+    await settle();
+    expect([peer.sent.length, states(), changes()]).toEqual([1, ['pending'], 1]);
   });
 
   it('is in sync, and an endpoint, when it has taken all of it', async () => {
