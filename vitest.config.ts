@@ -3,8 +3,11 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // `npm run test:compose`, with a configuration of its own.
-    exclude: ['test/compose/**'],
+    // `npm run test:compose`, with a configuration of its own, and `npm run soak`.
+    exclude: [
+      'test/compose/**',
+      ...(process.env['SOAK'] === '1' ? [] : ['test/soak/soak.test.ts']),
+    ],
     globalSetup: ['test/secrets/global-setup.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,

@@ -7,6 +7,8 @@ export class WakeTimer {
   #cancel: Cancel = () => undefined;
   /** When it fires; infinite: it isn't set. */
   #atMs = Number.POSITIVE_INFINITY;
+  /** It waits for nothing but its turn. */
+  #firesNext = false;
   #isStopped = false;
 
   constructor(clock: Clock, wake: () => void) {
@@ -16,14 +18,18 @@ export class WakeTimer {
 
   /** Wakes at this time of day, or earlier where somebody asked for that. */
   wakeAt(atMs: number): void {
+    if (this.#isStopped || this.#firesNext) return;
     const nowMs = this.#clock.now();
-    // Where it should have fired by now, the clock was set: what it waits for is no measure.
-    const isSetFor = this.#atMs > nowMs && this.#atMs <= atMs;
-    if (this.#isStopped || isSetFor) return;
+    // A busy process is a little late with it, or the clock was set and it would come far too late.
+    const isLate = this.#atMs <= nowMs;
+    if (!isLate && this.#atMs <= atMs) return;
     this.#cancel();
-    this.#atMs = atMs;
-    this.#cancel = this.#clock.after(Math.max(0, atMs - nowMs), () => {
+    const waitMs = isLate ? 0 : Math.max(0, atMs - nowMs);
+    this.#atMs = nowMs + waitMs;
+    this.#firesNext = waitMs === 0;
+    this.#cancel = this.#clock.after(waitMs, () => {
       this.#atMs = Number.POSITIVE_INFINITY;
+      this.#firesNext = false;
       this.#wake();
     });
   }

@@ -5,7 +5,6 @@ export {
   ANCHORS_SECRET,
   DISCOVERY_TYPES,
   IDENTITY_SECRET,
-  isCallersSecret,
   isInboundListener,
   MESH_PORT,
   toClusterName,
@@ -14,6 +13,7 @@ export { NOTHING_REVOKED, type Revoked } from './revoked.js';
 export {
   type Callers,
   type CallersInput,
+  toAskedSecrets,
   toCallers,
   toSecrets,
   type WorkloadSecrets,

@@ -38,9 +38,15 @@ export function toClusterName(service: Service, port: Port): string {
   return `${service.name}:${port.number}`;
 }
 
+const LOCAL = 'local:';
+
 /** The application behind a declared port of this workload: `local:8080`. */
 export function toLocalClusterName(port: Port): string {
-  return `local:${port.number}`;
+  return `${LOCAL}${port.number}`;
+}
+
+export function isLocalCluster(name: string): boolean {
+  return name.startsWith(LOCAL);
 }
 
 /** The server name that chooses a chain of the mesh port: `8080.ledger.payments.mesh`. */

@@ -10,9 +10,15 @@ import {
   type Mesh,
   type Service,
 } from '../policy/index.js';
-import { createResource, type Resource } from '../xds/index.js';
+import { createResource, type Resource, type Snapshot, TYPE_URLS } from '../xds/index.js';
 import { isHttp } from './listeners.js';
-import { ANCHORS_SECRET, IDENTITY_SECRET, toCallersSecretName } from './names.js';
+import {
+  ANCHORS_SECRET,
+  IDENTITY_SECRET,
+  isCallersSecret,
+  isLocalCluster,
+  toCallersSecretName,
+} from './names.js';
 import { toNamedSan } from './san.js';
 
 const v3 = envoy.extensions.transport_sockets.tls.v3;
@@ -85,6 +91,25 @@ export function toSecrets(
       }),
     ),
   ];
+}
+
+/**
+ * Which secrets of a snapshot a sidecar asks for, once it has the rest: those that its clusters and
+ * listeners refer to.
+ * @param isCalled All listeners by which it is called are there.
+ */
+export function toAskedSecrets(
+  snapshot: Snapshot,
+  isCalled: boolean,
+): (secretName: string) => boolean {
+  const clusters = snapshot.get(TYPE_URLS.cluster)?.resources.keys() ?? [];
+  const calls = [...clusters].some((name) => !isLocalCluster(name));
+  // Only http ports have routes, and only they take every identity of the mesh at the handshake.
+  const hasHttp = (snapshot.get(TYPE_URLS.route)?.resources.size ?? 0) > 0;
+  return (secretName) => {
+    if (isCallersSecret(secretName)) return isCalled;
+    return calls || (isCalled && (hasHttp || secretName !== ANCHORS_SECRET));
+  };
 }
 
 /**

@@ -36,6 +36,7 @@ export class FakeStream {
   /** Names that were to be tried once more, each time. */
   readonly retried: (readonly string[])[] = [];
   #taken: Snapshot | undefined;
+  #unasked: readonly string[] = [];
   #rejection: Rejection | undefined;
   readonly stream: Stream;
 
@@ -62,6 +63,7 @@ export class FakeStream {
       state: () => (this.#rejection === undefined ? [] : [toReport(this.#rejection)]),
       resources: () => [],
       isInForce: ({ typeUrl, name, version }: { typeUrl: string; name: string; version: string }) =>
+        !this.#unasked.includes(name) &&
         this.#taken?.get(typeUrl)?.resources.get(name)?.version === version,
       isSynced: () => this.#taken !== undefined && this.#taken === this.sent.at(-1),
     } as unknown as Stream;
@@ -71,9 +73,10 @@ export class FakeStream {
     return this.sent.at(-1);
   }
 
-  /** It has all that it was sent last. */
-  take(): void {
+  /** It has all that it was sent last, but for names that it didn't ask for. */
+  take(unasked: readonly string[] = []): void {
     this.#taken = this.newest;
+    this.#unasked = unasked;
     this.#rejection = undefined;
   }
 

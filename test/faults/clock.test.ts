@@ -1,8 +1,7 @@
 // The clock matrix for real: the built server and stock Envoys, all by one clock that is set under
 // them (set-clock.c, built with the machine's own compiler). Each call is a handshake of its own.
 // `npm run soak` runs it: a jump lasts for 35 s.
-import { execFileSync } from 'node:child_process';
-import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -17,6 +16,7 @@ import {
   tcpExchange,
   useHarness,
 } from '../harness/index.js';
+import { buildClocks } from './clock-of-processes.js';
 
 const isAsked = process.env['CLOCK_MATRIX'] === '1';
 const JUMP_MS = Number(process.env['CLOCK_JUMP_MS'] ?? 35_000);
@@ -44,17 +44,8 @@ interface Tally {
 /** A mesh whose server and sidecars have one clock. */
 async function startAll(harness: Harness, binary: string) {
   const dir = await harness.tempDir();
-  const file = join(dir, 'ahead');
-  const setClock = (aheadS: number): void => writeFileSync(file, `${aheadS}`);
-  setClock(0);
-  const library = join(dir, 'set-clock.so');
-  const source = join(import.meta.dirname, 'set-clock.c');
-  execFileSync('cc', ['-shared', '-fPIC', '-O2', '-o', library, source]);
-  const fake = { LD_PRELOAD: library, CLOCK_FILE: file };
-  const wrapper = join(dir, 'envoy.sh');
-  const sets = Object.entries(fake).map(([name, value]) => `${name}='${value}'`);
-  writeFileSync(wrapper, `#!/bin/sh\nexec env ${sets.join(' ')} '${binary}' "$@"\n`);
-  chmodSync(wrapper, 0o700);
+  const clock = buildClocks(dir)('all');
+  const wrapper = clock.wrap(binary);
   const pool = await harness.addresses();
   const host = pool.address();
   const [xds, admin] = [`${host}:${await pool.port(host)}`, `${host}:${await pool.port(host)}`];
@@ -71,7 +62,7 @@ services:
   const world: { server?: Child } = {};
   const serve = async (): Promise<void> => {
     const places = ['--mesh', 'mesh.yaml', '--data', 'data', '--xds', xds, '--admin', admin];
-    const env = { ...process.env, ...fake };
+    const env = { ...process.env, ...clock.env };
     world.server = await harness.program(['serve', ...places], { cwd: dir, env });
     await world.server.waitForLog(/^ready: /, 20_000);
   };
@@ -96,7 +87,7 @@ services:
     const { entries } = (await get(`/v1/hosts?${query}`)) as { entries: { address: string }[] };
     return entries[0]?.address ?? '';
   };
-  return { dir, setClock, serve, sidecar, get, world, outboundAddress };
+  return { dir, setClock: clock.set, serve, sidecar, get, world, outboundAddress };
 }
 
 /** Calls for a while, each by a connection of its own. */

@@ -4,7 +4,7 @@
 // are asked, since they are renewed without us.
 import { MeshError } from '../../base/index.js';
 import type { LeafSettings } from '../../leaves/index.js';
-import { isCallersSecret, isInboundListener } from '../../translate/index.js';
+import { isInboundListener, toAskedSecrets } from '../../translate/index.js';
 import { isUnderWay, rejectionOf, type Snapshot, TYPE_URLS } from '../../xds/index.js';
 import type { ProxyState } from '../mesh/index.js';
 import { type BindFailure, type Judged, judgeRejection, type Unbound } from './bind-failure.js';
@@ -154,15 +154,14 @@ function toState({ stream, sent, certificate }: Member): ProxyState {
   const { snapshot, unplaced } = sent;
   const names = [...(snapshot.get(TYPE_URLS.listener)?.resources.keys() ?? [])];
   const isCalled = names.some(isInboundListener);
-  const needsSecrets = (snapshot.get(TYPE_URLS.cluster)?.resources.size ?? 0) > 0;
+  // The listeners that aren't there may be those that ask.
+  const isAsked = toAskedSecrets(snapshot, isCalled && unbound.size === 0);
   for (const [typeUrl, { resources }] of snapshot) {
-    if (typeUrl === TYPE_URLS.secret && !needsSecrets) continue;
     // Only listeners through which it is called refer to them, and a drained one has none.
     if (!isCalled && INBOUND_TYPES.has(typeUrl)) continue;
     for (const { name, version } of resources.values()) {
       if (typeUrl === TYPE_URLS.listener && unbound.has(name)) continue;
-      // Only listeners ask for it, which may be the ones that aren't there.
-      if ((unbound.size > 0 || !isCalled) && isCallersSecret(name)) continue;
+      if (typeUrl === TYPE_URLS.secret && !isAsked(name)) continue;
       if (!stream.isInForce({ typeUrl, name, version })) return 'pending';
     }
   }

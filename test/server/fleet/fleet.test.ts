@@ -26,11 +26,26 @@ function snapshotOf(text: string): Snapshot {
   return new Map([[TYPE_URLS.listener, createResourceSet([listener])]]);
 }
 
+/** Resources of these names, by type. */
+function snapshotNamed(
+  names: Partial<Record<keyof typeof TYPE_URLS, readonly string[]>>,
+): Snapshot {
+  const value = Buffer.alloc(0);
+  return new Map(
+    Object.entries(names).map(([type, list]) => [
+      TYPE_URLS[type as keyof typeof TYPE_URLS],
+      createResourceSet(list.map((name) => ({ name, value, version: 'one' }))),
+    ]),
+  );
+}
+
 /** What the mesh, the revocations and the translation say: the test's to change. */
 function createWorld() {
   return {
     mesh: meshIn('24h'),
     text: 'one',
+    /** Instead of one that is made of the text. */
+    snapshot: undefined as Snapshot | undefined,
     unplaced: [] as string[],
     isShutOut: false,
     failure: undefined as Error | undefined,
@@ -43,7 +58,8 @@ function createPublisher(world: ReturnType<typeof createWorld>) {
   return {
     toPublication() {
       if (world.failure !== undefined) throw world.failure;
-      const snapshot = snapshots.get(world.text) ?? snapshotOf(world.text);
+      const made = world.snapshot ?? snapshots.get(world.text);
+      const snapshot = made ?? snapshotOf(world.text);
       snapshots.set(world.text, snapshot);
       return { snapshot, unplaced: world.unplaced as never[] };
     },
@@ -96,8 +112,8 @@ function setUp() {
       await settle();
       return peer;
     },
-    take(peer: FakeStream) {
-      peer.take();
+    take(peer: FakeStream, unasked: readonly string[] = []) {
+      peer.take(unasked);
       const typeUrl = TYPE_URLS.listener;
       fleet.onUpdate(peer.stream, { kind: 'acked', typeUrl, version: 'v', taken: [] });
     },
@@ -111,6 +127,34 @@ function setUp() {
     messages: () => logger.lines.map(({ message }) => message),
   };
 }
+
+describe('a sidecar that calls nobody and asks for few secrets', () => {
+  it('for it has tcp ports alone, is in sync without the anchors', async () => {
+    const { world, join, take, states } = setUp();
+    world.snapshot = snapshotNamed({
+      cluster: ['local:6000'],
+      listener: ['mesh', 'inbound:6000'],
+      secret: ['default', 'ROOTCA', 'callers:6000'],
+    });
+    const peer = await join('ledger', '10.0.0.7');
+    take(peer, ['ROOTCA', 'callers:6000']);
+    expect(states()).toEqual(['pending']);
+    take(peer, ['ROOTCA']);
+    expect(states()).toEqual(['synced']);
+  });
+
+  it('for it is drained and has no listeners, is in sync without any secret', async () => {
+    const { world, join, take, states } = setUp();
+    world.snapshot = snapshotNamed({
+      cluster: ['local:8080'],
+      route: ['inbound:8080'],
+      secret: ['default', 'ROOTCA'],
+    });
+    const peer = await join('ledger', '10.0.0.7');
+    take(peer, ['default', 'ROOTCA', 'inbound:8080']);
+    expect(states()).toEqual(['synced']);
+  });
+});
 
 describe('a sidecar that joins', () => {
   it('is sent nothing until its leaf is there', async () => {
