@@ -1,7 +1,8 @@
 // Files of the data folder, as the system has them.
+import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type Random, systemErrorCode } from '../base/index.js';
+import { MeshError, type Random, systemErrorCode } from '../base/index.js';
 import { FILE_MODE, FOLDER_MODE, ignoreExisting, TEMPORARY } from './data-folder.js';
 import { assertOwn } from './ownership.js';
 
@@ -20,6 +21,9 @@ export interface FileFacts extends FileIdentity {
   /** Another where its content may be another. */
   readonly look: string;
 }
+
+/** Without waiting for whoever would write to a pipe that stands in a file's place. */
+const TO_READ = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /** Of a file, or a function of the identity that it gets. */
 export type Content = string | Buffer | ((identity: FileIdentity) => string);
@@ -45,12 +49,16 @@ export async function tryFacts(path: string): Promise<FileFacts | undefined> {
 
 /**
  * Content of a file, which nobody else may read from now on: a copy may have loosened its mode.
- * @throws MeshError data-exposed where others may have written it; the system's error
+ * @throws MeshError data-exposed where others may have written it; data-unreadable where it is a
+ * pipe or a device; the system's error
  */
 export async function readOwn(path: string): Promise<Buffer> {
-  const file = await open(path, 'r');
+  const file = await open(path, TO_READ);
   try {
     const found = await file.stat();
+    if (!found.isFile() && !found.isDirectory()) {
+      throw new MeshError('data-unreadable', `expected ${path} to be a file but it is none`);
+    }
     if (found.isFile()) assertOwn(path, found);
     if (found.isFile() && (found.mode & 0o077) !== 0) {
       // Best effort (a folder may be mounted to be read only): the folder's own mode keeps others

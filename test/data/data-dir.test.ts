@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, readdir, stat, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -27,6 +27,20 @@ describe('the data folder', () => {
     await chmod(path, 0o755);
     await openDataDir({ path, lock: false });
     expect((await stat(path)).mode & 0o777).toBe(0o700);
+  });
+
+  it('a pipe in the place of a file is refused, and waits for nobody', async () => {
+    const dataDir = await temporaryDataDir();
+    for (const name of ['authority.json', '.gitignore']) {
+      await rm(join(dataDir.path, name), { force: true });
+      execFileSync('mkfifo', [join(dataDir.path, name)]);
+    }
+    const error = await meshErrorOf(() => dataDir.read('authority.json'));
+    expect(error).toMatchObject({
+      code: 'data-unreadable',
+      message: expect.stringMatching(/authority\.json to be a file but it is none$/),
+    });
+    await openDataDir({ path: dataDir.path, lock: false });
   });
 
   it('is left as it is where it holds other things', async () => {
