@@ -37,10 +37,12 @@ export class Rivals {
       if (keeper.streams > 0) remember(this.#met, toKey(claiming), toKey(keeper));
       throw toConflict(claiming, keeper);
     }
-    return this.#whoseOutcome(claiming, 'takes');
+    const displaced = this.#whoseOutcome(claiming, 'takes');
+    for (const held of displaced) this.gone(held);
+    return displaced;
   }
 
-  /** Its grace is over: it has its address back as soon as whoever takes it now goes. */
+  /** It is gone: it has its address back as soon as whoever takes it now goes. */
   gone(held: Held): void {
     remember(this.#earlier, held.address, toKey(held));
   }

@@ -156,6 +156,17 @@ describe('containers that are started again and swap their addresses', () => {
     expect(registry.open(at(web, one.address), true)).toHaveLength(1);
   });
 
+  it('and one that comes back too late has its address as soon as the other has left', () => {
+    const { registry } = create();
+    const other = at(web, one.address);
+    registry.open(one, true);
+    registry.close(one);
+    registry.open(other, true);
+    expect(() => registry.open(one, true)).toThrow('in use');
+    registry.close(other);
+    expect(registry.open(one, true)).toEqual([expect.objectContaining(other)]);
+  });
+
   it('not where the two were once there together, or nothing vouches for it', () => {
     const { registry } = create();
     const other = at(web, one.address);
