@@ -57,7 +57,8 @@ export async function readOwn(path: string): Promise<Buffer> {
   try {
     const found = await file.stat();
     if (!found.isFile() && !found.isDirectory()) {
-      throw new MeshError('data-unreadable', `expected ${path} to be a file but it is none`);
+      const message = `expected ${path} to be a file but it is none`;
+      throw new MeshError('data-unreadable', message, { variant: 'no-file' });
     }
     if (found.isFile()) assertOwn(path, found);
     if (found.isFile() && (found.mode & 0o077) !== 0) {

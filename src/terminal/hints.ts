@@ -96,6 +96,7 @@ export const HINTS: Readonly<Partial<Record<ErrorCode | `${ErrorCode}/${string}`
   'data-unwritable/ENOSPC': 'the disk is full: make room, then start again',
   'data-unwritable/EDQUOT': 'the disk quota is used up: make room, then start again',
   'data-unwritable/ENOTDIR': `a part of that path is a file: ${ANOTHER_FOLDER}`,
+  'data-unreadable/no-file': 'move what stands there away, and put the file back',
   'data-unreadable/replaced': 'put it back as it was, or start the server again on the right one',
   'data-unwritable/flock': 'install util-linux or busybox, and have `flock` on PATH',
   'data-unwritable/lock': 'the folder must be writable, and its file system must know locks',
