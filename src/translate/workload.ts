@@ -4,8 +4,9 @@
 // the node (all but its listeners and secrets) is shared by every node of the service.
 import type { Mesh, Port, Service, ServiceName } from '../policy/index.js';
 import { createResourceSet, type Resource, type ResourceSet, TYPE_URLS } from '../xds/index.js';
+import { toLocalCluster } from './application.js';
 import { type Callee, type SidecarEndpoint, toCallees } from './callees.js';
-import { hasDnsEndpoint, toCalleeCluster, toLocalCluster } from './clusters.js';
+import { hasDnsEndpoint, toCalleeCluster } from './clusters.js';
 import { toEndpointResource } from './endpoints.js';
 import { toInboundListeners } from './inbound.js';
 import { isHttp } from './listeners.js';

@@ -9,7 +9,7 @@ import type { ServiceName } from '../../policy/index.js';
 import { type AddressRange, DEFAULT_OUTBOUND } from '../../server/addresses/index.js';
 import { type Context, writeLine } from '../../terminal/index.js';
 import { type BootstrapOptions, toBootstrap } from '../../translate/bootstrap/index.js';
-import { assertNoLoop } from '../../translate/index.js';
+import { assertNoLoop, checkedPorts } from '../../translate/index.js';
 import { addressOption, allowAddressOption, checkAddresses } from '../address-options.js';
 import {
   type BootstrapFolder,
@@ -206,6 +206,5 @@ function chosen({ instance, address, outbound, envoyAdminPort }: Options): Chose
 
 /** Whether a port of the service says where its application tells how it is. */
 async function hasHealth(dataDir: DataDir, service: ServiceName): Promise<boolean> {
-  const ports = (await tryStoredMesh(dataDir))?.services.get(service)?.ports ?? [];
-  return ports.some(({ health }) => health !== undefined);
+  return checkedPorts((await tryStoredMesh(dataDir))?.services.get(service)).length > 0;
 }
