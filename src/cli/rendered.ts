@@ -12,6 +12,7 @@ import {
   ANCHORS_SECRET,
   DISCOVERY_TYPES,
   IDENTITY_SECRET,
+  type Listen,
   toCallers,
   translateNode,
   translateService,
@@ -36,6 +37,7 @@ export interface RenderOptions {
   readonly service: Service;
   /** The sidecar's own address. */
   readonly address: string;
+  readonly listen: Listen;
   readonly outbound: OutboundPrefix;
   readonly types: readonly RenderedType[];
 }
@@ -44,13 +46,14 @@ const REDACTED = '[redacted]';
 
 /** @throws MeshError resource-limit if the outbound prefix is too small for the mesh */
 export function render(options: RenderOptions): Rendered[] {
-  const { mesh, service, address, outbound, types } = options;
+  const { mesh, service, address, listen, outbound, types } = options;
   const indexes = assignIndexes({}, mesh.services.keys());
   const shared = translateService({ mesh, service, registry: new Map() });
   const listeners = translateNode({
     mesh,
     service,
     address,
+    listen,
     outboundAddress: (callee) => toOutboundAddress(outbound, indexes[callee] ?? 0),
   });
   const sets = new Map([...shared, [TYPE_URLS.listener, listeners]]);

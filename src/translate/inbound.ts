@@ -13,6 +13,7 @@ import { mayConnectPlain, type Port, type Service } from '../policy/index.js';
 import type { Resource } from '../xds/index.js';
 import { toInboundHttp } from './http.js';
 import { BUFFER_LIMIT } from './http-protocol.js';
+import { type Listen, toListenAddress } from './listen.js';
 import { CLOSE, isHttp, TLS_INSPECTOR, toListener, toTcpProxy } from './listeners.js';
 import { toDuration } from './messages.js';
 import {
@@ -47,8 +48,9 @@ const HTTP_ALPN = ['h2', 'http/1.1'] as const;
 export interface Inbound {
   readonly trustDomain: string;
   readonly service: Service;
-  /** The node's own address, on which its sidecar listens. */
+  /** The node's own address. */
   readonly address: string;
+  readonly listen: Listen;
   readonly revoked: Revoked;
 }
 
@@ -59,10 +61,11 @@ export function toInboundListeners(inbound: Inbound): Resource[] {
 }
 
 function toMeshListener(inbound: Inbound): Resource {
-  const { service, address } = inbound;
+  const { service, address, listen } = inbound;
   return toListener({
     name: MESH_LISTENER,
-    address,
+    address: toListenAddress(address, listen),
+    listen,
     port: MESH_PORT,
     direction: 'inbound',
     listenerFilters: [TLS_INSPECTOR],
@@ -78,10 +81,11 @@ function toMeshListener(inbound: Inbound): Resource {
 }
 
 function toDeclared(inbound: Inbound, port: Port): Resource {
-  const { address } = inbound;
+  const { address, listen } = inbound;
   return toListener({
     name: toInboundName(port),
-    address,
+    address: toListenAddress(address, listen),
+    listen,
     port: port.number,
     direction: 'inbound',
     listenerFilters: isHttp(port) ? [TLS_INSPECTOR] : [],

@@ -1,5 +1,6 @@
 export type { SidecarEndpoint } from './callees.js';
 export { checkedPorts, toCheckName, toHealthSpecifier } from './health-specifier.js';
+export type { Listen } from './listen.js';
 export { assertNoLoop } from './loop.js';
 export {
   ANCHORS_SECRET,

@@ -9,6 +9,7 @@ import { type Callee, type SidecarEndpoint, toCallees } from './callees.js';
 import { hasDnsEndpoint, toCalleeCluster } from './clusters.js';
 import { toEndpointResource } from './endpoints.js';
 import { toInboundListeners } from './inbound.js';
+import type { Listen } from './listen.js';
 import { isHttp } from './listeners.js';
 import { toClusterName } from './names.js';
 import { toOutboundListener } from './outbound.js';
@@ -95,6 +96,8 @@ export interface NodeInput {
   readonly service: Service;
   /** The node's own address. */
   readonly address: string;
+  /** Default: at that address. */
+  readonly listen?: Listen;
   /** The loopback address that stands for a service at this sidecar; undefined: there is none. */
   readonly outboundAddress: (callee: ServiceName) => string | undefined;
   /** Default: nothing. */
@@ -105,17 +108,18 @@ export interface NodeInput {
 
 /** A node's listeners. */
 export function translateNode(input: NodeInput): ResourceSet {
-  const { mesh, service, address, outboundAddress, revoked = NOTHING_REVOKED } = input;
+  const { mesh, service, address, listen = 'address', outboundAddress } = input;
+  const { revoked = NOTHING_REVOKED } = input;
   const { trustDomain } = mesh;
   return createResourceSet([
     ...(input.isClosed === true
       ? []
-      : toInboundListeners({ trustDomain, service, address, revoked })),
+      : toInboundListeners({ trustDomain, service, address, listen, revoked })),
     ...toCallees(mesh, service, revoked).flatMap(({ callee, port }) => {
       const own = outboundAddress(callee.name);
       if (own === undefined) return [];
       const mark = revoked.outboundMarks.get(toClusterName(callee, port));
-      return [toOutboundListener({ callee, port, address: own, mark })];
+      return [toOutboundListener({ callee, port, address: own, listen, mark })];
     }),
   ]);
 }

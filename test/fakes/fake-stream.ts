@@ -15,6 +15,7 @@ export function fakeSidecar(
     service: serviceName(service),
     address,
     addressProof: 'claimed',
+    listen: 'address',
     outbound: parseOutboundPrefix(DEFAULT_OUTBOUND),
     credential: { kind: 'token', id: 'id', keyId: 'key', expiresAtMs: 0 },
     ...changes,

@@ -10,7 +10,12 @@ import { type AddressRange, DEFAULT_OUTBOUND } from '../../server/addresses/inde
 import { type Context, writeLine } from '../../terminal/index.js';
 import { type BootstrapOptions, toBootstrap } from '../../translate/bootstrap/index.js';
 import { assertNoLoop, checkedPorts } from '../../translate/index.js';
-import { addressOption, allowAddressOption, checkAddresses } from '../address-options.js';
+import {
+  addressOption,
+  allowAddressOption,
+  checkAddresses,
+  listenOption,
+} from '../address-options.js';
 import {
   type BootstrapFolder,
   type FolderGiven,
@@ -45,6 +50,7 @@ interface Options extends FolderGiven {
   readonly instance?: string;
   readonly address?: string;
   readonly allowAddress?: readonly AddressRange[];
+  readonly listen?: 'any';
   readonly outbound?: string;
   readonly tokenFile?: string;
   readonly cert?: string;
@@ -61,6 +67,7 @@ export function define(command: Command, context: Context): void {
     .addArgument(serviceArgument())
     .addOption(instanceOption("this sidecar's name within its service; default: its address"))
     .addOption(addressOption('where it listens; default: the address that the server sees'))
+    .addOption(listenOption())
     .addOption(allowAddressOption())
     .addOption(outboundOption(`loopback prefix for calls; default: ${DEFAULT_OUTBOUND}`))
     .addOption(
@@ -146,11 +153,13 @@ async function print(service: ServiceName, options: Options, context: Context): 
 async function refuseLoop(
   service: ServiceName,
   dataDir: DataDir,
-  { address, xds }: Options,
+  { address, xds, listen }: Options,
 ): Promise<void> {
   const declared = (await tryStoredMesh(dataDir))?.services.get(service);
   const seen = address ?? toLoopback(xds.host);
-  if (declared !== undefined && seen !== undefined) assertNoLoop(declared, seen);
+  if (declared !== undefined) {
+    assertNoLoop(declared, { address: seen, listen: listen ?? 'address' });
+  }
 }
 
 /** From where a connection to a loopback address comes; undefined for any other address. */
@@ -192,13 +201,17 @@ function toNamedFile(file: string | undefined): NamedFile | undefined {
   return { path, named: path };
 }
 
-type Chosen = Pick<BootstrapOptions, 'instance' | 'address' | 'outbound' | 'envoyAdminPort'>;
+type Chosen = Pick<
+  BootstrapOptions,
+  'instance' | 'address' | 'listen' | 'outbound' | 'envoyAdminPort'
+>;
 
 /** Only what was given, since the server has defaults for the rest. */
-function chosen({ instance, address, outbound, envoyAdminPort }: Options): Chosen {
+function chosen({ instance, address, listen, outbound, envoyAdminPort }: Options): Chosen {
   return {
     ...(instance === undefined ? {} : { instance }),
     ...(address === undefined ? {} : { address }),
+    ...(listen === undefined ? {} : { listen }),
     ...(outbound === undefined ? {} : { outbound }),
     ...(envoyAdminPort === undefined ? {} : { envoyAdminPort }),
   };

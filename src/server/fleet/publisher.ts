@@ -100,7 +100,7 @@ export class Publisher {
   toPublication(sidecar: Sidecar, leaf: Leaf): Publication {
     const service = this.#input.mesh.services.get(sidecar.service);
     if (service === undefined) return { snapshot: NOTHING, unplaced: [] };
-    assertNoLoop(service, sidecar.address);
+    assertNoLoop(service, sidecar);
     const shared = this.#toShared(service);
     const { listeners, secrets, unplaced } = this.#toNodeSets(sidecar, leaf);
     const own = [
@@ -142,7 +142,7 @@ export class Publisher {
   }
 
   #toNodeSets(sidecar: Sidecar, leaf: Leaf): NodeSets {
-    const { service: name, address, outbound, node } = sidecar;
+    const { service: name, address, listen, outbound, node } = sidecar;
     const key = toKey(sidecar);
     const { mesh, revoked = NOTHING_REVOKED, crlPem, closed } = this.#input;
     const isClosed = closed?.has(node) ?? false;
@@ -164,6 +164,7 @@ export class Publisher {
           mesh,
           service,
           address,
+          listen,
           revoked,
           isClosed,
           outboundAddress: (callee) => {

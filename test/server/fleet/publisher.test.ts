@@ -29,6 +29,7 @@ const sidecar = (service: typeof WEB, address: string): Sidecar => ({
   service,
   address,
   addressProof: 'claimed',
+  listen: 'address',
   outbound: parseOutboundPrefix(DEFAULT_OUTBOUND),
   credential: { kind: 'token', id: 'id', keyId: 'key', expiresAtMs: 0 },
 });

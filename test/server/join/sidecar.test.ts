@@ -162,6 +162,18 @@ describe('refused', () => {
   });
 });
 
+describe('where it listens', () => {
+  it('is at its address, or everywhere', async () => {
+    expect(await join({})).toMatchObject({ listen: 'address' });
+    expect(await join({ countersign: { listen: 'any' } })).toMatchObject({ listen: 'any' });
+  });
+
+  it.each([['all'], [''], [0]])('is said by no other word: %j', async (listen) => {
+    const expected = expect.objectContaining({ code: 'request-invalid' });
+    await expect(join({ countersign: { listen } })).rejects.toThrow(expected);
+  });
+});
+
 // The server sees such a sidecar at the very address at which it has been told the application is.
 describe('a sidecar whose application is where it listens itself', () => {
   const joinAt = (peerAddress: string, countersign: Claims['countersign'] = {}) => {
@@ -182,6 +194,11 @@ describe('a sidecar whose application is where it listens itself', () => {
   ])('is refused: %s', async (_, peerAddress, metadata) => {
     const expected = { code: 'address-in-use', variant: 'own-application' };
     await expect(joinAt(peerAddress, metadata)).rejects.toMatchObject(expected);
+  });
+
+  it('is refused where it listens everywhere, and so where its application is', async () => {
+    const expected = { code: 'address-in-use', variant: 'own-application-anywhere' };
+    await expect(joinAt('10.0.0.1', { listen: 'any' })).rejects.toMatchObject(expected);
   });
 
   it.each<[string, string, Record<string, string>]>([
