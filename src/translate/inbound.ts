@@ -9,7 +9,7 @@
 // callers without identity may not call the plain chain has no way to the application
 // (decision 022).
 import type { envoy } from '../gen/envoy.js';
-import { mayConnectPlain, type Port, type Service } from '../policy/index.js';
+import { MESH_PORT, mayConnectPlain, type Port, type Service } from '../policy/index.js';
 import type { Resource } from '../xds/index.js';
 import { toInboundHttp } from './http.js';
 import { BUFFER_LIMIT } from './http-protocol.js';
@@ -18,7 +18,6 @@ import { CLOSE, isHttp, TLS_INSPECTOR, toListener, toTcpProxy } from './listener
 import { toDuration } from './messages.js';
 import {
   MESH_LISTENER,
-  MESH_PORT,
   toCallersSecretName,
   toClusterName,
   toInboundName,

@@ -7,9 +7,9 @@ export {
   DISCOVERY_TYPES,
   IDENTITY_SECRET,
   isInboundListener,
-  MESH_PORT,
   toClusterName,
 } from './names.js';
+export { placeCallees } from './placing.js';
 export { NOTHING_REVOKED, type Revoked } from './revoked.js';
 export {
   type Callers,

@@ -13,6 +13,7 @@ import type { Listen } from './listen.js';
 import { isHttp } from './listeners.js';
 import { toClusterName } from './names.js';
 import { toOutboundListener } from './outbound.js';
+import { type Clash, placeCallees } from './placing.js';
 import { toInboundRoutes } from './rbac-http.js';
 import { toTcpRules } from './rbac-tcp.js';
 import { NOTHING_REVOKED, type Revoked } from './revoked.js';
@@ -106,20 +107,26 @@ export interface NodeInput {
   readonly isClosed?: boolean;
 }
 
-/** A node's listeners. */
-export function translateNode(input: NodeInput): ResourceSet {
+export interface NodeListeners {
+  readonly listeners: ResourceSet;
+  /** Callees without a listener. */
+  readonly clashes: readonly Clash[];
+}
+
+export function translateNode(input: NodeInput): NodeListeners {
   const { mesh, service, address, listen = 'address', outboundAddress } = input;
   const { revoked = NOTHING_REVOKED } = input;
   const { trustDomain } = mesh;
-  return createResourceSet([
-    ...(input.isClosed === true
-      ? []
-      : toInboundListeners({ trustDomain, service, address, listen, revoked })),
-    ...toCallees(mesh, service, revoked).flatMap(({ callee, port }) => {
-      const own = outboundAddress(callee.name);
-      if (own === undefined) return [];
-      const mark = revoked.outboundMarks.get(toClusterName(callee, port));
-      return [toOutboundListener({ callee, port, address: own, listen, mark })];
+  const { placed, clashes } = placeCallees({
+    ...{ mesh, service, address, listen, outboundAddress, revoked },
+  });
+  const inbound = { trustDomain, service, address, listen, revoked };
+  const listeners = createResourceSet([
+    ...(input.isClosed === true ? [] : toInboundListeners(inbound)),
+    ...placed.map((one) => {
+      const mark = revoked.outboundMarks.get(toClusterName(one.callee, one.port));
+      return toOutboundListener({ ...one, listen, mark });
     }),
   ]);
+  return { listeners, clashes };
 }

@@ -10,11 +10,11 @@ services:
   ledger: { ports: { 8080: http } }`);
 
 function listenersOf(address: string, listen: Listen): readonly string[] {
-  const set = translateNode({
+  const { listeners } = translateNode({
     ...{ mesh: MESH, service: serviceOf(MESH, 'web'), address, listen },
     outboundAddress: (callee) => (callee === 'ledger' ? '198.18.0.2' : undefined),
   });
-  return [...set.resources.values()].map(({ name, value }) => {
+  return [...listeners.resources.values()].map(({ name, value }) => {
     const { address: at, enableReusePort } = envoy.config.listener.v3.Listener.decode(value);
     const { address: host, portValue, ipv4Compat } = at?.socketAddress ?? {};
     const shared = enableReusePort?.value === true ? ' shared' : '';

@@ -22,7 +22,7 @@ interface Hosts {
 export function define(command: Command, context: Context): void {
   command
     .addArgument(serviceArgument('[service]'))
-    .addOption(outboundOption("the sidecar's own loopback prefix (`bootstrap --outbound`)"))
+    .addOption(outboundOption("the sidecar's own prefix or list (`bootstrap --outbound`)"))
     .addOption(jsonOption());
   for (const option of serverOptions()) command.addOption(option);
   command

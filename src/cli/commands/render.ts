@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { Document, isMap, isSeq } from 'yaml';
 import { MeshError } from '../../base/index.js';
 import { formatProblem, loadMesh, type ServiceName } from '../../policy/index.js';
-import { DEFAULT_OUTBOUND, parseOutboundPrefix } from '../../server/addresses/index.js';
+import { DEFAULT_OUTBOUND, parseOutbound } from '../../server/addresses/index.js';
 import { type Context, writeLine } from '../../terminal/index.js';
 import { listenOption } from '../address-options.js';
 import { jsonOption, meshArgument, reader, requireMesh, toExample, usage } from '../options.js';
@@ -49,7 +49,9 @@ export function define(command: Command, context: Context): void {
       ),
     )
     .addOption(listenOption())
-    .addOption(outboundOption("the sidecar's loopback prefix").default(DEFAULT_OUTBOUND))
+    .addOption(
+      outboundOption("the sidecar's loopback prefix, or its list").default(DEFAULT_OUTBOUND),
+    )
     .addOption(jsonOption())
     .addHelpText('after', toExample('countersign render mesh.yaml payments/ledger --type lds'))
     .action((first?: string, second?: ServiceName, options?: Options) => {
@@ -101,7 +103,7 @@ function print({ path, service: name, options, context }: Print): void {
     throw new MeshError('service-unknown', message, { hint: 'see its "sidecar" key' });
   }
   const { address, listen = 'address', type: types } = options;
-  const outbound = parseOutboundPrefix(options.outbound);
+  const outbound = parseOutbound(options.outbound);
   const rendered = render({ mesh, service, address, listen, outbound, types });
   if (options.json === true) {
     const resources = rendered.map(({ resource }) => resource);

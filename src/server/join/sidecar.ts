@@ -10,8 +10,8 @@ import { isJsonObject, type Node } from '../../xds/index.js';
 import {
   type AddressProof,
   DEFAULT_OUTBOUND,
-  type OutboundPrefix,
-  parseOutboundPrefix,
+  type Outbound,
+  parseOutbound,
   type SidecarSite,
   toAddressSet,
   toSidecarAddress,
@@ -34,7 +34,7 @@ export interface Sidecar {
   readonly addressProof: AddressProof;
   /** Of `node.metadata.countersign.listen`. */
   readonly listen: Listen;
-  readonly outbound: OutboundPrefix;
+  readonly outbound: Outbound;
   /** What it joined by is good for these addresses, and ranges of them, alone. */
   readonly addresses?: readonly string[];
   /** What it joined by is good for one instance. */
@@ -138,7 +138,7 @@ interface Claims {
   readonly instance: string | undefined;
   readonly address: string;
   readonly listen: Listen;
-  readonly outbound: OutboundPrefix;
+  readonly outbound: Outbound;
 }
 
 /** What the node says of itself: `node.id` is `service` or `service~instance`. */
@@ -165,7 +165,7 @@ function toClaims({ node, address: peer }: Claimant, site: SidecarSite | undefin
   if (typeof outbound !== 'string') {
     throw new MeshError('request-invalid', 'expected text in node.metadata.countersign.outbound');
   }
-  return { service, instance, address, listen, outbound: parseOutboundPrefix(outbound) };
+  return { service, instance, address, listen, outbound: parseOutbound(outbound) };
 }
 
 function toListen(text: unknown): Listen {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MeshError } from '../../../src/base/index.js';
 import type { Peer } from '../../../src/grpc/index.js';
+import { serviceName } from '../../../src/policy/index.js';
 import { toAddressSet } from '../../../src/server/addresses/index.js';
 import type { Sidecar } from '../../../src/server/join/index.js';
 import { authenticateSidecar, tryClaimed } from '../../../src/server/join/sidecar.js';
@@ -92,7 +93,7 @@ describe('accepted', () => {
     [
       'a prefix of its own',
       { countersign: { outbound: '127.65.3.0/24' } },
-      { outbound: { base: 0x7f410300, size: 256 } },
+      { outbound: { kind: 'prefix', base: 0x7f410300, size: 256 } },
     ],
     ['a token of that instance', { id: 'payments/ledger~1', authorization: LEDGER_1 }, {}],
     ['no claim at all', { id: '', cluster: '' }, { node: 'payments/ledger~10.9.9.9' }],
@@ -159,6 +160,19 @@ describe('refused', () => {
     await expect(join(late, afterMs)).rejects.toThrow(
       expect.objectContaining({ code: 'token-expired' }),
     );
+  });
+});
+
+describe('where it listens for its callees', () => {
+  it('is at addresses that it lists', async () => {
+    const { outbound } = await join({ countersign: { outbound: 'web=198.18.0.2' } });
+    const addresses = new Map([[serviceName('web'), '198.18.0.2']]);
+    expect(outbound).toEqual({ kind: 'list', addresses });
+  });
+
+  it('is refused where the list is none', async () => {
+    const expected = expect.objectContaining({ code: 'request-invalid' });
+    await expect(join({ countersign: { outbound: 'web=' } })).rejects.toThrow(expected);
   });
 });
 
