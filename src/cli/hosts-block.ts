@@ -56,11 +56,12 @@ function findBlock(lines: readonly string[], path: string): { begin: number; end
   }
   const wrong = first.mark === END ? first : second?.mark === END ? third : first;
   const line = (wrong ?? first).index + 1;
-  throw new MeshError(
-    'file-unwritable',
-    `expected one block from "${BEGIN}" to "${END}" in ${path} but got another mark in line ${line}`,
-    { hint: `make line ${line} right, or remove it` },
-  );
+  const message =
+    `expected one block from "${BEGIN}" to "${END}" in ${path} ` +
+    `but got another mark in line ${line}`;
+  throw new MeshError('file-unwritable', message, {
+    hint: `make line ${line} right, or remove it`,
+  });
 }
 
 function join(

@@ -13,9 +13,9 @@ import {
   toHttpOptions,
 } from './cluster-parts.js';
 import { isHttp } from './listeners.js';
-import { toDuration, toTcpAddress } from './messages.js';
+import { NO_LIMIT, toDuration, toTcpAddress } from './messages.js';
 import { toLocalClusterName } from './names.js';
-import { TCP_KEEPALIVE, toApplicationChecks, toSourceAddress } from './peers.js';
+import { NEVER_EMPTY, TCP_KEEPALIVE, toApplicationChecks, toSourceAddress } from './peers.js';
 import { hasNamedTarget } from './target.js';
 
 const { DiscoveryType, DnsLookupFamily } = envoy.config.cluster.v3.Cluster;
@@ -35,7 +35,7 @@ export function toLocalCluster(service: Service, port: Port): Resource {
     circuitBreakers: CIRCUIT_BREAKERS,
     upstreamConnectionOptions: { tcpKeepalive: TCP_KEEPALIVE },
     ...toApplicationChecks(port, service.name),
-    ...(hasNamedTarget(port) ? NAMED : { ...ADDRESSED, ...toSourceAddress(port) }),
+    ...(hasNamedTarget(port) ? toNamed(port) : { ...ADDRESSED, ...toSourceAddress(port) }),
     loadAssignment: {
       clusterName: name,
       endpoints: [{ lbEndpoints: [{ endpoint: { address: toTcpAddress(address, number) } }] }],
@@ -67,3 +67,30 @@ const NAMED: Cluster = {
   // somebody else's by then.
   ignoreHealthOnHostRemoval: true,
 };
+
+/**
+ * An address at which nobody is, and that the name still has, is left out after one attempt, for a
+ * second or two: a connection has only so many attempts, and the next one may be to the same
+ * address. What applications answer leaves them where they are, and with none that is good, all are
+ * called.
+ */
+const UNREACHED: Cluster = {
+  // At once: Envoy's default delivers what is found within a second together, at its end.
+  commonLbConfig: { ...NEVER_EMPTY, updateMergeWindow: NO_LIMIT },
+  outlierDetection: {
+    splitExternalLocalOriginErrors: true,
+    consecutiveLocalOriginFailure: { value: 1 },
+    enforcingConsecutive_5xx: { value: 0 },
+    enforcingSuccessRate: { value: 0 },
+    enforcingLocalOriginSuccessRate: { value: 0 },
+    maxEjectionPercent: { value: 100 },
+    interval: toDuration(SECOND_MS),
+    baseEjectionTime: toDuration(SECOND_MS),
+    maxEjectionTime: toDuration(2 * SECOND_MS),
+  },
+};
+
+/** With `health` it is the checks that say who is there. */
+function toNamed({ health }: Port): Cluster {
+  return health === undefined ? { ...NAMED, ...UNREACHED } : NAMED;
+}

@@ -14,7 +14,14 @@ import type { Resource } from '../xds/index.js';
 import { toInboundHttp } from './http.js';
 import { BUFFER_LIMIT } from './http-protocol.js';
 import { type Listen, toListenAddress } from './listen.js';
-import { CLOSE, isHttp, TLS_INSPECTOR, toListener, toTcpProxy } from './listeners.js';
+import {
+  CLOSE,
+  isHttp,
+  PATIENT_ATTEMPTS,
+  TLS_INSPECTOR,
+  toListener,
+  toTcpProxy,
+} from './listeners.js';
 import { toDuration } from './messages.js';
 import {
   MESH_LISTENER,
@@ -26,6 +33,7 @@ import {
 } from './names.js';
 import { toTcpRbacFilters } from './rbac-tcp.js';
 import { type Revoked, toMarkMetadata } from './revoked.js';
+import { hasNamedTarget } from './target.js';
 import { type Clients, toDownstreamTls } from './tls.js';
 
 type FilterChain = envoy.config.listener.v3.FilterChain;
@@ -156,9 +164,17 @@ function toFilters({ name: host }: Service, port: Port): Filter[] {
   if (known?.host === host) return known.filters;
   const filters = isHttp(port)
     ? [toInboundHttp({ port, routeName: toInboundName(port), host })]
-    : [...toTcpRbacFilters(port), toTcpProxy(toLocalClusterName(port), 'handshake')];
+    : [...toTcpRbacFilters(port), toApplicationProxy(port)];
   knownFilters.set(port, { host, filters });
   return filters;
+}
+
+/** What is behind a name may have many addresses, some of which nobody has any more. */
+function toApplicationProxy(port: Port): Filter {
+  return toTcpProxy(toLocalClusterName(port), {
+    connect: 'handshake',
+    attempts: hasNamedTarget(port) ? PATIENT_ATTEMPTS : undefined,
+  });
 }
 
 function toTls(

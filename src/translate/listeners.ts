@@ -97,11 +97,33 @@ const AFTER_HANDSHAKE = {
   maxEarlyDataBytes: { value: 0 },
 } as const;
 
+type Attempts = Pick<
+  envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy,
+  'maxConnectAttempts' | 'backoffOptions'
+>;
+
+const ATTEMPTS: Attempts = { maxConnectAttempts: { value: MAX_CONNECT_ATTEMPTS } };
+
+/**
+ * Where an address that fails is left out (`application.ts`), which takes Envoy a moment: with
+ * pauses, so that the next attempt is to another one. All of them take less than 15 s.
+ */
+export const PATIENT_ATTEMPTS: Attempts = {
+  maxConnectAttempts: { value: 6 },
+  backoffOptions: { baseInterval: toDuration(100), maxInterval: toDuration(500) },
+};
+
+export interface TcpOptions {
+  readonly connect: 'at-once' | 'handshake';
+  /** Default: as many as an HTTP request has. */
+  readonly attempts?: Attempts | undefined;
+}
+
 /**
  * Bytes to one cluster; never cut for being idle (Envoy's default is an hour). An endpoint that
  * went away between two pushes costs a connection attempt, not a connection.
  */
-export function toTcpProxy(cluster: string, connect: 'at-once' | 'handshake'): Filter {
+export function toTcpProxy(cluster: string, { connect, attempts }: TcpOptions): Filter {
   return {
     name: 'envoy.filters.network.tcp_proxy',
     typedConfig: toAny(
@@ -111,7 +133,7 @@ export function toTcpProxy(cluster: string, connect: 'at-once' | 'handshake'): F
         statPrefix: cluster,
         cluster,
         idleTimeout: NO_LIMIT,
-        maxConnectAttempts: { value: MAX_CONNECT_ATTEMPTS },
+        ...(attempts ?? ATTEMPTS),
         ...(connect === 'handshake' ? AFTER_HANDSHAKE : {}),
       },
     ),

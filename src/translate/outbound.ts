@@ -58,7 +58,7 @@ function translate({ callee, port, address, listen, mark }: Outbound): Resource 
                 host: callee.name,
                 retries: hasSidecarsAlone(callee) ? TO_SIDECARS : TO_ADDRESSES,
               })
-            : toTcpProxy(cluster, 'at-once'),
+            : toTcpProxy(cluster, { connect: 'at-once' }),
         ],
         metadata: toMarkMetadata(mark),
       },

@@ -43,7 +43,9 @@ describe('the block', () => {
     expect(change(before)).toBe(after);
     expect(change(after)).toBe(after);
   });
+});
 
+describe('a file with a block', () => {
   test('goes when there is nothing to be in it', () => {
     expect(change(`a\n${BLOCK}b\n`, [])).toBe('a\nb\n');
     expect(change('a\n', [])).toBe('a\n');
@@ -85,16 +87,16 @@ describe('the block', () => {
   });
 });
 
-describe('hosts --update', () => {
-  let cli: Cli;
-  let server: readonly string[];
-  beforeEach(async () => {
-    cli = new Cli();
-    const { address } = await startFakeAdmin(() => ({ body: { entries: ENTRIES } }));
-    server = ['--server', address];
-  });
-  const update = (name: string) => cli.run('hosts', '--update', `<dir>/${name}`, ...server);
+let cli: Cli;
+let server: readonly string[];
+beforeEach(async () => {
+  cli = new Cli();
+  const { address } = await startFakeAdmin(() => ({ body: { entries: ENTRIES } }));
+  server = ['--server', address];
+});
+const update = (name: string) => cli.run('hosts', '--update', `<dir>/${name}`, ...server);
 
+describe('hosts --update', () => {
   test('says what it changed, and when there is nothing', async () => {
     writeFileSync(cli.path('hosts'), '# begin countersign\n127.64.0.9 gone\n# end countersign\n');
     expect(await update('hosts')).toEqual({
@@ -124,7 +126,9 @@ describe('hosts --update', () => {
     expect((await update('hosts')).code).toBe(0);
     expect(readFileSync(cli.path('other'), 'utf8')).toBe(`a\n${BLOCK}`);
   });
+});
 
+describe('hosts --update of a file that is not as it should be', () => {
   test('warns of a name that the file has for another address', async () => {
     writeFileSync(cli.path('hosts'), '10.0.0.7 web\n');
     expect((await update('hosts')).stderr).toBe(

@@ -9,9 +9,9 @@ services:
   web: { ports: { 8080: { protocol: http, target: "web-application:8080" } } }
   ledger: { ports: { 8080: http } }`);
 
-function listenersOf(address: string, listen: Listen): readonly string[] {
+function listenersOf(address: string, listen: Listen, isClosed = false): readonly string[] {
   const { listeners } = translateNode({
-    ...{ mesh: MESH, service: serviceOf(MESH, 'web'), address, listen },
+    ...{ mesh: MESH, service: serviceOf(MESH, 'web'), address, listen, isClosed },
     outboundAddress: (callee) => (callee === 'ledger' ? '198.18.0.2' : undefined),
   });
   return [...listeners.resources.values()].map(({ name, value }) => {
@@ -35,6 +35,12 @@ describe('the listeners of a sidecar', () => {
     expect(listenersOf('10.0.0.7', 'any')).toEqual([
       'mesh 0.0.0.0:15443 shared',
       'inbound:8080 0.0.0.0:8080 shared',
+      'outbound:ledger:8080 198.18.0.2:8080 shared',
+    ]);
+  });
+
+  it('are those by which it calls, where it is drained', () => {
+    expect(listenersOf('10.0.0.7', 'any', true)).toEqual([
       'outbound:ledger:8080 198.18.0.2:8080 shared',
     ]);
   });
