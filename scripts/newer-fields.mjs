@@ -21,6 +21,16 @@ enum UpstreamConnectMode {
 `,
   },
   {
+    file: 'envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto',
+    message: 'TcpProxy',
+    // In all that we support.
+    fields: `
+  config.core.v3.BackoffStrategy backoff_options = 18;
+`,
+    types: '',
+    imports: ['envoy/config/core/v3/backoff.proto'],
+  },
+  {
     file: 'envoy/config/listener/v3/listener.proto',
     message: 'Listener',
     // Since 1.37.

@@ -16,6 +16,20 @@ export function addressOption(description: string): Option {
   return new Option('--address <ip>', description).argParser(readAddress);
 }
 
+/** `--listen` of a sidecar. */
+export function listenOption(): Option {
+  const description =
+    'any: at all addresses, in a network namespace of its own such as a container; ' +
+    'default: at its address alone';
+  return new Option('--listen <any>', description).argParser(
+    reader({
+      name: '--listen',
+      expected: 'any',
+      read: (text) => (text === 'any' ? text : undefined),
+    }),
+  );
+}
+
 /** `--address` of a token: may be given several times, and each time be a list. */
 export function addressesOption(description: string): Option {
   return new Option('--address <ip or cidr,...>', description).argParser(

@@ -3,20 +3,18 @@
 // names of secrets.
 import { toPlace } from '../base/index.js';
 import type { Mesh, Service } from '../policy/index.js';
-import {
-  assignIndexes,
-  type OutboundPrefix,
-  toOutboundAddress,
-} from '../server/addresses/index.js';
+import { assignIndexes, type Outbound, toCalleeAddress } from '../server/addresses/index.js';
 import {
   ANCHORS_SECRET,
   DISCOVERY_TYPES,
   IDENTITY_SECRET,
+  type Listen,
   toCallers,
   translateNode,
   translateService,
 } from '../translate/index.js';
 import { type ResourceSet, TYPE_URLS } from '../xds/index.js';
+import { refuseClashes } from './outbound-option.js';
 import { type Json, toProtoJson } from './proto-json.js';
 
 /** By the names that `--type` takes, in the order in which they are shown. */
@@ -36,23 +34,29 @@ export interface RenderOptions {
   readonly service: Service;
   /** The sidecar's own address. */
   readonly address: string;
-  readonly outbound: OutboundPrefix;
+  readonly listen: Listen;
+  readonly outbound: Outbound;
   readonly types: readonly RenderedType[];
 }
 
 const REDACTED = '[redacted]';
 
-/** @throws MeshError resource-limit if the outbound prefix is too small for the mesh */
+/**
+ * @throws MeshError resource-limit if the outbound prefix is too small for the mesh, usage where a
+ * list gives two callees one place
+ */
 export function render(options: RenderOptions): Rendered[] {
-  const { mesh, service, address, outbound, types } = options;
+  const { mesh, service, address, listen, outbound, types } = options;
   const indexes = assignIndexes({}, mesh.services.keys());
   const shared = translateService({ mesh, service, registry: new Map() });
-  const listeners = translateNode({
+  const { listeners, clashes } = translateNode({
     mesh,
     service,
     address,
-    outboundAddress: (callee) => toOutboundAddress(outbound, indexes[callee] ?? 0),
+    listen,
+    outboundAddress: (callee) => toCalleeAddress(outbound, { callee, index: indexes[callee] ?? 0 }),
   });
+  refuseClashes(clashes);
   const sets = new Map([...shared, [TYPE_URLS.listener, listeners]]);
   return types.flatMap((type) =>
     type === 'sds'

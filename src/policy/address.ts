@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { expected, type Parsed, parsed } from './parsed.js';
 
 export interface Target {
+  /** An IP address, or a DNS name that the sidecar resolves. */
   readonly address: string;
   readonly port: number;
 }
@@ -26,19 +27,34 @@ export function tryPort(text: string): number | undefined {
   return port > LARGEST_PORT ? undefined : port;
 }
 
-/** `127.0.0.1:9080`, `[::1]:9080`. */
+/** `127.0.0.1:9080`, `[::1]:9080`, `10.0.3.7:9080`, `ledger-application:9080`. */
 export function tryTarget(text: string): Parsed<Target> {
   const { host, port, bracketed } = split(text);
   const number = port === undefined ? undefined : tryPort(port);
-  if (number === undefined || !isAddress(host) || bracketed !== (isIP(host) === 6)) {
+  const isIp = isAddress(host);
+  const fits = isIp ? bracketed === (isIP(host) === 6) : !bracketed && isTargetName(host);
+  if (number === undefined || !fits) {
     const hint = targetHint(text, host);
-    return expected('an IP address and port such as 127.0.0.1:9080 or [::1]:9080', hint);
+    return expected('an IP address or DNS name, with a port, such as 127.0.0.1:9080', hint);
   }
   return parsed({ address: host, port: number });
 }
 
+/**
+ * A name for loopback is none: a sidecar calls those addresses from another one than 127.0.0.1,
+ * which it can't do for a name that may lead anywhere.
+ */
+function isTargetName(host: string): boolean {
+  return isDnsName(host) && !isLocalhost(host);
+}
+
+function isLocalhost(host: string): boolean {
+  return /^(?:.*\.)?localhost(?:\.localdomain)?$/i.test(host);
+}
+
 function targetHint(text: string, host: string): string | undefined {
-  if (host === 'localhost') return 'write 127.0.0.1 or [::1] for localhost';
+  if (isLocalhost(host)) return `write 127.0.0.1 or [::1] for ${host}`;
+  if (text.includes('://')) return 'leave out the scheme';
   if (isIP(host) !== 0 && !isAddress(host) && !host.includes('%')) {
     return 'nothing can be called at an unspecified address: write 127.0.0.1 or [::1]';
   }

@@ -2,8 +2,8 @@
 // settings show, warnings, and exemptions.
 import { toPlace, toSeconds } from '../base/index.js';
 import { analyseAccess } from './analyse-access.js';
+import { analyseTargets } from './analyse-targets.js';
 import { analyseTransparency } from './analyse-transparency.js';
-import { MESH_PORT } from './keys.js';
 import type { AddProblem, Report } from './report.js';
 import type { Resolution, ResolvedService } from './resolve.js';
 import { checkIssuers } from './resolve-issuers.js';
@@ -30,8 +30,8 @@ export function analyse({ resolution, tree, report, complete }: AnalysisInput): 
   for (const service of resolution.services) {
     checkReachable(service, addProblem);
     checkEndpoints(service, addProblem);
-    checkTargets(service, addProblem);
   }
+  analyseTargets(resolution.services, addProblem);
   checkServiceAccounts(resolution, addProblem);
   checkIssuers(resolution.nodeIssuers, { tree, report });
   if (complete) checkNamespaces(resolution, { addProblem, report });
@@ -122,30 +122,6 @@ function checkEndpoints({ service, path, ports }: ResolvedService, addProblem: A
       const message = `every port of the service leads to port ${port} of this endpoint`;
       addProblem(at, { severity: 'warning', message });
     }
-  }
-}
-
-function checkTargets({ ports }: ResolvedService, addProblem: AddProblem): void {
-  const first = new Map<string, number>();
-  for (const { port, path } of ports) {
-    if (port.target.port === MESH_PORT) {
-      const where = `${MESH_PORT}, where sidecars call each other`;
-      const message = `expected a target port other than ${where}`;
-      addProblem([...path, 'target'], {
-        message,
-        hint: 'a target is where the application listens',
-      });
-    }
-    const target = `${port.target.address} ${port.target.port}`;
-    const earlier = first.get(target);
-    if (earlier === undefined) {
-      first.set(target, port.number);
-      continue;
-    }
-    addProblem(path, {
-      severity: 'warning',
-      message: `ports ${earlier} and ${port.number} have one target: the looser protects it`,
-    });
   }
 }
 

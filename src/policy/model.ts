@@ -86,7 +86,7 @@ export interface PortAccess {
 export interface Port {
   readonly number: number;
   readonly protocol: Protocol;
-  /** Where the application listens. */
+  /** Where the application listens: at an IP address, or at those that a DNS name has. */
   readonly target: { readonly address: string; readonly port: number };
   readonly mode: Mode;
   /** Where the mode was written; the port's own place where it is the default. */

@@ -124,7 +124,7 @@ const healthSchema = z.strictObject(
 const portMapSchema = z.strictObject(
   {
     protocol: protocolSchema,
-    target: text('an IP address and port', tryTarget).optional(),
+    target: text('an IP address or DNS name, with a port', tryTarget).optional(),
     escapedSlashes: oneOf(['reject', 'forward']).optional(),
     headerCase: oneOf(['lower', 'preserve']).optional(),
     health: healthSchema.optional(),

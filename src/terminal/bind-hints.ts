@@ -37,5 +37,11 @@ function toInUseHint({ address, holder, isInbound }: BindTrouble): string {
   const look = `see who has it on its host: ss -ltnp${filter}`;
   const first = holder === null ? look : 'stop that, or let it listen elsewhere';
   const shared = 'sidecars of one host need prefixes of their own: bootstrap --outbound';
-  return isInbound ? `${first}; ${AGAIN}` : `${first} (${shared}); ${AGAIN}`;
+  if (!isInbound) return `${first} (${shared}); ${AGAIN}`;
+  const own = 'a sidecar with --listen any needs a network namespace of its own';
+  return isEverywhere(address) ? `${first} (${own}); ${AGAIN}` : `${first}; ${AGAIN}`;
+}
+
+function isEverywhere(address: string | null): boolean {
+  return address !== null && /^(?:0\.0\.0\.0|\[::\]):/.test(address);
 }

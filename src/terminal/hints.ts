@@ -40,6 +40,9 @@ export const HINTS: Readonly<Partial<Record<ErrorCode | `${ErrorCode}/${string}`
   'address-in-use/own-application':
     'give the sidecar an address of its own (bootstrap --address 127.1.0.1), or its application ' +
     'another port (target in mesh.yaml)',
+  'address-in-use/own-application-anywhere':
+    'a sidecar with `bootstrap --listen any` needs a network namespace of its own: give its ' +
+    'application a name or address outside of that (target in mesh.yaml)',
   'address-refused/kind':
     'give the sidecar an address of its host that its callers reach (bootstrap --address), or ' +
     'allow this one by --allow-address, on `countersign serve` too',

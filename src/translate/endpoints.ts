@@ -4,11 +4,11 @@
 // (fails closed). Moving an endpoint to another port is what makes a mode change take effect: new
 // metadata at the same address would leave pooled connections as they were (measured, DESIGN.md).
 import { envoy } from '../gen/envoy.js';
-import type { Port } from '../policy/index.js';
+import { MESH_PORT, type Port } from '../policy/index.js';
 import { createResource, type Resource } from '../xds/index.js';
 import type { Callee, SidecarEndpoint } from './callees.js';
 import { toTcpAddress } from './messages.js';
-import { MESH_LISTENER, MESH_PORT, PLAIN_MATCH, toClusterName, toInboundName } from './names.js';
+import { MESH_LISTENER, PLAIN_MATCH, toClusterName, toInboundName } from './names.js';
 
 type LbEndpoint = envoy.config.endpoint.v3.LbEndpoint;
 type ClusterLoadAssignment = envoy.config.endpoint.v3.ClusterLoadAssignment;

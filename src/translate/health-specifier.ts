@@ -6,6 +6,7 @@ import { envoy } from '../gen/envoy.js';
 import type { Port, Service } from '../policy/index.js';
 import { toDuration, toTcpAddress } from './messages.js';
 import { toHealthChecks, toSourceAddress } from './peers.js';
+import { hasNamedTarget } from './target.js';
 
 type ClusterHealthCheck = envoy.service.health.v3.ClusterHealthCheck;
 
@@ -35,9 +36,12 @@ export function toHealthSpecifier(service: Service | undefined, atMs: number): U
   }).finish();
 }
 
-/** Ports of which a sidecar reports. */
+/**
+ * Ports of which a sidecar reports. HDS takes IP addresses alone, and refuses all ports where one
+ * has a name: what stands behind a name is checked by the cluster, and reported to nobody.
+ */
 export function checkedPorts(service: Service | undefined): readonly Port[] {
-  return service?.ports.filter(({ health }) => health !== undefined) ?? [];
+  return service?.ports.filter((port) => port.health !== undefined && !hasNamedTarget(port)) ?? [];
 }
 
 function toCheck(port: Port, host: string): ClusterHealthCheck {

@@ -9,15 +9,22 @@
 // callers without identity may not call the plain chain has no way to the application
 // (decision 022).
 import type { envoy } from '../gen/envoy.js';
-import { mayConnectPlain, type Port, type Service } from '../policy/index.js';
+import { MESH_PORT, mayConnectPlain, type Port, type Service } from '../policy/index.js';
 import type { Resource } from '../xds/index.js';
 import { toInboundHttp } from './http.js';
 import { BUFFER_LIMIT } from './http-protocol.js';
-import { CLOSE, isHttp, TLS_INSPECTOR, toListener, toTcpProxy } from './listeners.js';
+import { type Listen, toListenAddress } from './listen.js';
+import {
+  CLOSE,
+  isHttp,
+  PATIENT_ATTEMPTS,
+  TLS_INSPECTOR,
+  toListener,
+  toTcpProxy,
+} from './listeners.js';
 import { toDuration } from './messages.js';
 import {
   MESH_LISTENER,
-  MESH_PORT,
   toCallersSecretName,
   toClusterName,
   toInboundName,
@@ -26,6 +33,7 @@ import {
 } from './names.js';
 import { toTcpRbacFilters } from './rbac-tcp.js';
 import { type Revoked, toMarkMetadata } from './revoked.js';
+import { hasNamedTarget } from './target.js';
 import { type Clients, toDownstreamTls } from './tls.js';
 
 type FilterChain = envoy.config.listener.v3.FilterChain;
@@ -47,8 +55,9 @@ const HTTP_ALPN = ['h2', 'http/1.1'] as const;
 export interface Inbound {
   readonly trustDomain: string;
   readonly service: Service;
-  /** The node's own address, on which its sidecar listens. */
+  /** The node's own address. */
   readonly address: string;
+  readonly listen: Listen;
   readonly revoked: Revoked;
 }
 
@@ -59,10 +68,11 @@ export function toInboundListeners(inbound: Inbound): Resource[] {
 }
 
 function toMeshListener(inbound: Inbound): Resource {
-  const { service, address } = inbound;
+  const { service, address, listen } = inbound;
   return toListener({
     name: MESH_LISTENER,
-    address,
+    address: toListenAddress(address, listen),
+    listen,
     port: MESH_PORT,
     direction: 'inbound',
     listenerFilters: [TLS_INSPECTOR],
@@ -78,10 +88,11 @@ function toMeshListener(inbound: Inbound): Resource {
 }
 
 function toDeclared(inbound: Inbound, port: Port): Resource {
-  const { address } = inbound;
+  const { address, listen } = inbound;
   return toListener({
     name: toInboundName(port),
-    address,
+    address: toListenAddress(address, listen),
+    listen,
     port: port.number,
     direction: 'inbound',
     listenerFilters: isHttp(port) ? [TLS_INSPECTOR] : [],
@@ -153,9 +164,17 @@ function toFilters({ name: host }: Service, port: Port): Filter[] {
   if (known?.host === host) return known.filters;
   const filters = isHttp(port)
     ? [toInboundHttp({ port, routeName: toInboundName(port), host })]
-    : [...toTcpRbacFilters(port), toTcpProxy(toLocalClusterName(port), 'handshake')];
+    : [...toTcpRbacFilters(port), toApplicationProxy(port)];
   knownFilters.set(port, { host, filters });
   return filters;
+}
+
+/** What is behind a name may have many addresses, some of which nobody has any more. */
+function toApplicationProxy(port: Port): Filter {
+  return toTcpProxy(toLocalClusterName(port), {
+    connect: 'handshake',
+    attempts: hasNamedTarget(port) ? PATIENT_ATTEMPTS : undefined,
+  });
 }
 
 function toTls(

@@ -1,13 +1,17 @@
 // What every listener has in common. The shell (name, address, reuse_port, listener filters) never
 // changes while a port is declared with one protocol family, so that an update is in place and
-// touches only the filter chain that differs. Ports are never shared: with Envoy's default two
+// touches only the filter chain that differs. Ports are not shared: with Envoy's default two
 // sidecars would silently split an address, and calls would leave under the wrong identity; the
-// bind must fail, loudly, instead.
+// bind must fail, loudly, instead. The one exception is a sidecar that listens everywhere. Linux
+// lets 0.0.0.0:8080 stand beside an outbound listener at 198.18.0.2:8080 only where both say
+// SO_REUSEPORT (and gives a connection to the one with the more specific address). Such a sidecar
+// has a network namespace of its own, in which there is no other that it could share with.
 
 import type { SourceRef } from '../base/index.js';
 import { envoy } from '../gen/envoy.js';
 import type { Port } from '../policy/index.js';
 import { createResource, type Resource } from '../xds/index.js';
+import { ANY_IPV6, type Listen } from './listen.js';
 import { NO_LIMIT, toAny, toDuration, toTcpAddress } from './messages.js';
 
 type FilterChain = envoy.config.listener.v3.FilterChain;
@@ -28,6 +32,8 @@ export interface ListenerOptions {
   readonly address: string;
   readonly port: number;
   readonly direction: 'inbound' | 'outbound';
+  /** Of the sidecar, not of this listener alone. */
+  readonly listen: Listen;
   readonly listenerFilters?: readonly ListenerFilter[];
   readonly filterChains: readonly FilterChain[];
   readonly source: SourceRef;
@@ -48,12 +54,12 @@ const DIRECTIONS = {
 export function toListener(options: ListenerOptions): Resource {
   const message: envoy.config.listener.v3.Listener = {
     name: options.name,
-    address: toTcpAddress(options.address, options.port),
+    address: toSocketAddress(options),
     statPrefix: options.name,
     filterChains: options.filterChains,
     listenerFilters: options.listenerFilters ?? [],
     trafficDirection: DIRECTIONS[options.direction],
-    enableReusePort: { value: false },
+    enableReusePort: { value: options.listen === 'any' },
     listenerFiltersTimeout:
       options.inspectionMs === undefined ? undefined : toDuration(options.inspectionMs),
     perConnectionBufferLimitBytes: options.bufferLimit,
@@ -63,6 +69,11 @@ export function toListener(options: ListenerOptions): Resource {
     value: envoy.config.listener.v3.Listener.encode(message).finish(),
     source: options.source,
   });
+}
+
+function toSocketAddress({ address, port }: ListenerOptions): envoy.config.core.v3.Address {
+  if (address !== ANY_IPV6) return toTcpAddress(address, port);
+  return { socketAddress: { address, portValue: port, ipv4Compat: true } };
 }
 
 /** Ends a connection when it is accepted, and connects to nothing. */
@@ -86,11 +97,33 @@ const AFTER_HANDSHAKE = {
   maxEarlyDataBytes: { value: 0 },
 } as const;
 
+type Attempts = Pick<
+  envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy,
+  'maxConnectAttempts' | 'backoffOptions'
+>;
+
+const ATTEMPTS: Attempts = { maxConnectAttempts: { value: MAX_CONNECT_ATTEMPTS } };
+
+/**
+ * Where an address that fails is left out (`application.ts`), which takes Envoy a moment: with
+ * pauses, so that the next attempt is to another one. All of them take less than 15 s.
+ */
+export const PATIENT_ATTEMPTS: Attempts = {
+  maxConnectAttempts: { value: 6 },
+  backoffOptions: { baseInterval: toDuration(100), maxInterval: toDuration(500) },
+};
+
+export interface TcpOptions {
+  readonly connect: 'at-once' | 'handshake';
+  /** Default: as many as an HTTP request has. */
+  readonly attempts?: Attempts | undefined;
+}
+
 /**
  * Bytes to one cluster; never cut for being idle (Envoy's default is an hour). An endpoint that
  * went away between two pushes costs a connection attempt, not a connection.
  */
-export function toTcpProxy(cluster: string, connect: 'at-once' | 'handshake'): Filter {
+export function toTcpProxy(cluster: string, { connect, attempts }: TcpOptions): Filter {
   return {
     name: 'envoy.filters.network.tcp_proxy',
     typedConfig: toAny(
@@ -100,7 +133,7 @@ export function toTcpProxy(cluster: string, connect: 'at-once' | 'handshake'): F
         statPrefix: cluster,
         cluster,
         idleTimeout: NO_LIMIT,
-        maxConnectAttempts: { value: MAX_CONNECT_ATTEMPTS },
+        ...(attempts ?? ATTEMPTS),
         ...(connect === 'handshake' ? AFTER_HANDSHAKE : {}),
       },
     ),

@@ -14,9 +14,6 @@ export const DISCOVERY_TYPES = {
   sds: TYPE_URLS.secret,
 } as const;
 
-/** The port on which sidecars call each other: mTLS only, one filter chain per declared port. */
-export const MESH_PORT = 15443;
-
 /** The workload's own X.509-SVID, by the name that Istio and SPIRE use for it over SDS. */
 export const IDENTITY_SECRET = 'default';
 /** The mesh's trust anchors, by the name that Istio and SPIRE use for them over SDS. */

@@ -5,6 +5,7 @@ import type { Port, Service } from '../policy/index.js';
 import type { Resource } from '../xds/index.js';
 import { toOutboundHttp } from './http.js';
 import { BUFFER_LIMIT } from './http-protocol.js';
+import type { Listen } from './listen.js';
 import { isHttp, toListener, toTcpProxy } from './listeners.js';
 import { toClusterName, toOutboundName } from './names.js';
 import { hasSidecarsAlone } from './peers.js';
@@ -16,31 +17,33 @@ export interface Outbound {
   readonly port: Port;
   /** The loopback address of the callee at this sidecar. */
   readonly address: string;
+  readonly listen: Listen;
   /** Of the connections that are to end; undefined: none ever were. */
   readonly mark: string | undefined;
 }
 
 /**
- * By port, then by listener name, address and mark. Nearly all sidecars have the same outbound
- * prefix, so one resource serves all callers of a port; it goes when its mesh does, with the port.
+ * By port, then by all else that it is made of. Nearly all sidecars have the same outbound prefix,
+ * so one resource serves all callers of a port; it goes when its mesh does, with the port.
  */
 const known = new WeakMap<Port, Map<string, Resource>>();
 
 export function toOutboundListener(outbound: Outbound): Resource {
-  const { callee, port, address, mark = '' } = outbound;
+  const { callee, port, address, listen, mark = '' } = outbound;
   const ofPort = known.get(port) ?? new Map<string, Resource>();
   known.set(port, ofPort);
-  const key = `${toOutboundName(callee, port)} ${address} ${mark}`;
+  const key = `${toOutboundName(callee, port)} ${address} ${listen} ${mark}`;
   const resource = ofPort.get(key) ?? translate(outbound);
   ofPort.set(key, resource);
   return resource;
 }
 
-function translate({ callee, port, address, mark }: Outbound): Resource {
+function translate({ callee, port, address, listen, mark }: Outbound): Resource {
   const cluster = toClusterName(callee, port);
   return toListener({
     name: toOutboundName(callee, port),
     address,
+    listen,
     port: port.number,
     direction: 'outbound',
     ...(isHttp(port) ? { bufferLimit: BUFFER_LIMIT } : {}),
@@ -55,7 +58,7 @@ function translate({ callee, port, address, mark }: Outbound): Resource {
                 host: callee.name,
                 retries: hasSidecarsAlone(callee) ? TO_SIDECARS : TO_ADDRESSES,
               })
-            : toTcpProxy(cluster, 'at-once'),
+            : toTcpProxy(cluster, { connect: 'at-once' }),
         ],
         metadata: toMarkMetadata(mark),
       },

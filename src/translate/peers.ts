@@ -20,7 +20,7 @@ export const TCP_KEEPALIVE: envoy.config.core.v3.TcpKeepalive = {
 };
 
 /** With none that is good, all are called: a service is never emptied. */
-const NEVER_EMPTY: Cluster['commonLbConfig'] = { healthyPanicThreshold: { value: 1 } };
+export const NEVER_EMPTY: Cluster['commonLbConfig'] = { healthyPanicThreshold: { value: 1 } };
 
 const FAILURES = 3;
 

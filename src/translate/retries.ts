@@ -4,6 +4,7 @@
 import { envoy } from '../gen/envoy.js';
 import type { Port } from '../policy/index.js';
 import { toEmptyAny } from './messages.js';
+import { hasNamedTarget } from './target.js';
 
 type RetryPolicy = envoy.config.route.v3.RetryPolicy;
 type RouteMatch = envoy.config.route.v3.RouteMatch;
@@ -71,12 +72,13 @@ export interface Retries {
 const AGAIN: RetryPolicy = { retryOn: [...UNSEEN, UNANSWERED].join(), numRetries: { value: 1 } };
 
 /**
- * From a sidecar to its own application, of which there is one. What may be tried again is kept
- * until it is answered: bodies of HTTP/1 aren't, which has no word for what an application has not
- * seen.
+ * From a sidecar to its own application: to one that has a DNS name, and so perhaps many addresses,
+ * as to a service of several. What may be tried again is kept until it is answered: bodies of
+ * HTTP/1 for a single address aren't, which has no word for what an application has not seen.
  */
-export function toApplicationRetries({ protocol }: Port): Retries {
-  if (protocol === 'http') return { safe: AGAIN };
+export function toApplicationRetries(port: Port): Retries {
+  if (hasNamedTarget(port)) return TO_APPLICATIONS;
+  if (port.protocol === 'http') return { safe: AGAIN };
   return { safe: AGAIN, other: { retryOn: UNSEEN.join(), numRetries: { value: 1 } } };
 }
 
@@ -99,4 +101,14 @@ export const TO_ADDRESSES: Retries = {
     numRetries: { value: 2 },
   },
   other: TO_SIDECAR,
+};
+
+/** The same without a word of sidecars: what an application answers is its answer. */
+const TO_APPLICATIONS: Retries = {
+  safe: {
+    ...ELSEWHERE,
+    retryOn: [UNANSWERED, ...UNSEEN].join(),
+    numRetries: { value: 2 },
+  },
+  other: { ...ELSEWHERE, retryOn: ['connect-failure', ...UNSEEN].join(), numRetries: { value: 3 } },
 };

@@ -4,13 +4,16 @@
 // the node (all but its listeners and secrets) is shared by every node of the service.
 import type { Mesh, Port, Service, ServiceName } from '../policy/index.js';
 import { createResourceSet, type Resource, type ResourceSet, TYPE_URLS } from '../xds/index.js';
+import { toLocalCluster } from './application.js';
 import { type Callee, type SidecarEndpoint, toCallees } from './callees.js';
-import { hasDnsEndpoint, toCalleeCluster, toLocalCluster } from './clusters.js';
+import { hasDnsEndpoint, toCalleeCluster } from './clusters.js';
 import { toEndpointResource } from './endpoints.js';
 import { toInboundListeners } from './inbound.js';
+import type { Listen } from './listen.js';
 import { isHttp } from './listeners.js';
 import { toClusterName } from './names.js';
 import { toOutboundListener } from './outbound.js';
+import { type Clash, placeCallees } from './placing.js';
 import { toInboundRoutes } from './rbac-http.js';
 import { toTcpRules } from './rbac-tcp.js';
 import { NOTHING_REVOKED, type Revoked } from './revoked.js';
@@ -94,6 +97,8 @@ export interface NodeInput {
   readonly service: Service;
   /** The node's own address. */
   readonly address: string;
+  /** Default: at that address. */
+  readonly listen?: Listen;
   /** The loopback address that stands for a service at this sidecar; undefined: there is none. */
   readonly outboundAddress: (callee: ServiceName) => string | undefined;
   /** Default: nothing. */
@@ -102,19 +107,26 @@ export interface NodeInput {
   readonly isClosed?: boolean;
 }
 
-/** A node's listeners. */
-export function translateNode(input: NodeInput): ResourceSet {
-  const { mesh, service, address, outboundAddress, revoked = NOTHING_REVOKED } = input;
+export interface NodeListeners {
+  readonly listeners: ResourceSet;
+  /** Callees without a listener. */
+  readonly clashes: readonly Clash[];
+}
+
+export function translateNode(input: NodeInput): NodeListeners {
+  const { mesh, service, address, listen = 'address', outboundAddress } = input;
+  const { revoked = NOTHING_REVOKED } = input;
   const { trustDomain } = mesh;
-  return createResourceSet([
-    ...(input.isClosed === true
-      ? []
-      : toInboundListeners({ trustDomain, service, address, revoked })),
-    ...toCallees(mesh, service, revoked).flatMap(({ callee, port }) => {
-      const own = outboundAddress(callee.name);
-      if (own === undefined) return [];
-      const mark = revoked.outboundMarks.get(toClusterName(callee, port));
-      return [toOutboundListener({ callee, port, address: own, mark })];
+  const { placed, clashes } = placeCallees({
+    ...{ mesh, service, address, listen, outboundAddress, revoked },
+  });
+  const inbound = { trustDomain, service, address, listen, revoked };
+  const listeners = createResourceSet([
+    ...(input.isClosed === true ? [] : toInboundListeners(inbound)),
+    ...placed.map((one) => {
+      const mark = revoked.outboundMarks.get(toClusterName(one.callee, one.port));
+      return toOutboundListener({ ...one, listen, mark });
     }),
   ]);
+  return { listeners, clashes };
 }

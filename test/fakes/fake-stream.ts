@@ -1,7 +1,7 @@
 import type { MeshError } from '../../src/base/index.js';
 import type { DiscoveryStream } from '../../src/grpc/index.js';
 import { serviceName } from '../../src/policy/index.js';
-import { DEFAULT_OUTBOUND, parseOutboundPrefix } from '../../src/server/addresses/index.js';
+import { DEFAULT_OUTBOUND, parseOutbound } from '../../src/server/addresses/index.js';
 import type { Sidecar } from '../../src/server/join/index.js';
 import { type Rejection, type Resource, type Snapshot, TYPE_URLS } from '../../src/xds/index.js';
 
@@ -15,7 +15,8 @@ export function fakeSidecar(
     service: serviceName(service),
     address,
     addressProof: 'claimed',
-    outbound: parseOutboundPrefix(DEFAULT_OUTBOUND),
+    listen: 'address',
+    outbound: parseOutbound(DEFAULT_OUTBOUND),
     credential: { kind: 'token', id: 'id', keyId: 'key', expiresAtMs: 0 },
     ...changes,
   };

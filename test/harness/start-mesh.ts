@@ -75,6 +75,8 @@ export interface SidecarOptions extends Partial<BootstrapOptions> {
   readonly binary?: string;
   readonly drainTimeS?: number;
   readonly drainStrategy?: 'gradual' | 'immediate';
+  /** Default: its address, and a port that is free there. */
+  readonly admin?: { readonly address: string; readonly port: number };
   /** State of the world instead of delta. */
   readonly sotw?: boolean;
   /** Another application than the other instances', by declared port. */
@@ -87,6 +89,8 @@ export interface SidecarOptions extends Partial<BootstrapOptions> {
 
 export interface TestMeshOptions {
   readonly binary: string;
+  /** Of the xDS port; default: an address of the test's own. */
+  readonly xdsHost?: string;
   /** The server's time of day, which may be wrong; default: `clock` of the mesh. */
   readonly serverClock?: Clock;
   /** The services and the applications to start for them. */
@@ -139,7 +143,7 @@ export async function startMesh(harness: Harness, options: TestMeshOptions): Pro
   const logger = toLogger(log);
   const clock = new ForwardClock();
   const host = pool.address();
-  let xds = { host, port: 0 };
+  let xds = { host: options.xdsHost ?? host, port: 0 };
   let admin = { host, port: 0 };
   let server: RunningServer | undefined;
   const time = { clock: options.serverClock ?? clock, uptime: clock.uptime };
@@ -177,7 +181,8 @@ export async function startMesh(harness: Harness, options: TestMeshOptions): Pro
   };
   const bootstrap: TestMesh['bootstrap'] = async (name, given = {}) => {
     const { address, outbound } = service(name);
-    const { binary: _b, drainTimeS: _d, drainStrategy: _s, sotw, application, ...rest } = given;
+    const { binary: _b, drainTimeS: _d, drainStrategy: _s, admin: at, ...more } = given;
+    const { sotw, application, ...rest } = more;
     const message = toBootstrap({
       service: name,
       address,
@@ -193,10 +198,12 @@ export async function startMesh(harness: Harness, options: TestMeshOptions): Pro
     });
     const bytes = proto.config.bootstrap.v3.Bootstrap.encode(message).finish();
     const json = toProtoJson('envoy.config.bootstrap.v3.Bootstrap', bytes);
-    const adminPort = await pool.port(address);
+    const adminAt = at ?? { address, port: await pool.port(address) };
     const text = JSON.stringify({
       ...json,
-      admin: { address: { socket_address: { address, port_value: adminPort } } },
+      admin: {
+        address: { socket_address: { address: adminAt.address, port_value: adminAt.port } },
+      },
       ...(application === undefined ? {} : withApplication(json, application)),
     });
     const shown = sotw === true ? text.replace('"DELTA_GRPC"', '"GRPC"') : text;

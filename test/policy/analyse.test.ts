@@ -100,6 +100,31 @@ const told: [name: string, text: string, ...problems: string[]][] = [
       'sidecars call each other\n  hint: a target is where the application listens',
   ],
   [
+    'one named target of two ports',
+    `${TOP}services: { a: { sidecar: false, endpoints: [b], ports: { ` +
+      `1: { protocol: tcp, target: "app:1" }, 2: { protocol: tcp, target: "APP:1" } } } }`,
+    'mesh.yaml:2:98 services.a.ports.2: warning: ports 1 and 2 have one target: the looser ' +
+      'protects it',
+  ],
+  [
+    'applications on other hosts than their sidecars',
+    `${TOP}services: { a: { ports: { 1: { protocol: tcp, target: "app:1" }, 2: tcp } }, ` +
+      `b: { ports: { 3: { protocol: http, target: "10.0.0.7:80" } } } }`,
+    'mesh.yaml:2:47 services.a.ports.1.target: note: between sidecar and application bytes are ' +
+      'plain text on a network, and whoever reaches the application there goes round its ' +
+      'sidecar, at a:1, b:3\n  hint: let a sidecar and its application be alone on that network',
+  ],
+  [
+    'a target that is what callers call',
+    `${TOP}services: { p/a: { ports: { 80: { protocol: tcp, target: "A.P:80" } } } }`,
+    'mesh.yaml:2:50 services.p/a.ports.80.target: warning: A.P:80 is what callers call: a ' +
+      'sidecar that is led to itself never ends\n  hint: give the application a name of its ' +
+      'own, such as a-application',
+    'mesh.yaml:2:50 services.p/a.ports.80.target: note: between sidecar and application bytes ' +
+      'are plain text on a network, and whoever reaches the application there goes round its ' +
+      'sidecar, at p/a:80\n  hint: let a sidecar and its application be alone on that network',
+  ],
+  [
     'an endpoint twice',
     `${TOP}services: { a: { endpoints: [db, DB] } }`,
     'mesh.yaml:2:34 services.a.endpoints[1]: expected each endpoint once but got "DB" again',

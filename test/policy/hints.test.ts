@@ -12,7 +12,7 @@ services:
 `;
 const TOP = 'trustDomain: shop.example\n';
 const AT = 'mesh.yaml:7:9 services.web.ports.8080';
-const TARGET = 'expected an IP address and port such as 127.0.0.1:9080 or [::1]:9080';
+const TARGET = 'expected an IP address or DNS name, with a port, such as 127.0.0.1:9080';
 const CALLER = 'expected a service, "namespace/*", "*", "spiffe://…" or anyone';
 const NAME = 'expected a service name (web, or payments/ledger with a namespace)';
 const LABEL_RULE = 'a name is 1 to 63 lower case letters, digits and dashes, no dash at an end';
@@ -80,7 +80,8 @@ const hinted: [name: string, text: string, ...problems: string[]][] = [
   [
     'a port alone as target',
     `${PORT}        target: 9001\n`,
-    `${AT}.target: expected an IP address and port but got 9001\n  hint: write 127.0.0.1:9001`,
+    `${AT}.target: expected an IP address or DNS name, with a port but got 9001\n  hint: write ` +
+      '127.0.0.1:9001',
   ],
   [
     'one caller for a list of them',

@@ -28,7 +28,7 @@ const accepted: [name: string, text: string][] = [
   ],
   ['every curve', `${TOP}tls: { curves: [X25519MLKEM768, X25519, P-256, P-384] }`],
   ['certificates', `${TOP}certificates: { ttl: 12h, renewAt: 0.4, key: rsa-2048 }`],
-  ['every target', `${PORT}        target: "[::1]:9080"\n`],
+  ['a target of IPv6', `${PORT}        target: "[::1]:9080"\n`],
   ['methods of other protocols', `${TOP}deny: [{ methods: [PURGE, MKCOL, M-SEARCH] }]`],
   [
     'the capture that this version does',
@@ -74,7 +74,7 @@ test.each(accepted)('accepts %s', (_name, text) => {
 const YAML_HINT = '\n  hint: "*" begins an alias in YAML: quote it, as in from: ["*"]';
 const EMPTY_HINT = '\n  hint: see `countersign init` for a start';
 const MISTAKE = 'expected valid YAML but got a mistake';
-const TARGET = 'expected an IP address and port such as 127.0.0.1:9080 or [::1]:9080';
+const TARGET = 'expected an IP address or DNS name, with a port, such as 127.0.0.1:9080';
 const ENDPOINT = 'expected an IP address or DNS name, with or without a port';
 const CALLER = 'expected a service, "namespace/*", "*", "spiffe://…" or anyone';
 const SPIFFE =
@@ -212,6 +212,32 @@ const rejected: [name: string, text: string, ...problems: string[]][] = [
     `${PORT}        target: localhost:80\n`,
     `${AT}.target: ${TARGET} but got "localhost:80"\n  hint: write 127.0.0.1 or [::1] for ` +
       `localhost`,
+  ],
+  [
+    'another name of loopback as target',
+    `${PORT}        target: app.localhost:80\n`,
+    `${AT}.target: ${TARGET} but got "app.localhost:80"\n  hint: write 127.0.0.1 or [::1] for ` +
+      `app.localhost`,
+  ],
+  [
+    'a URL as target',
+    `${PORT}        target: http://app:80\n`,
+    `${AT}.target: ${TARGET} but got "http://app:80"\n  hint: leave out the scheme`,
+  ],
+  [
+    'a mistyped address as target',
+    `${PORT}        target: 10.0.0:80\n`,
+    `${AT}.target: ${TARGET} but got "10.0.0:80"`,
+  ],
+  [
+    'a name in brackets as target',
+    `${PORT}        target: "[app]:80"\n`,
+    `${AT}.target: ${TARGET} but got "[app]:80"`,
+  ],
+  [
+    'a name without port as target',
+    `${PORT}        target: ledger-application\n`,
+    `${AT}.target: ${TARGET} but got "ledger-application"`,
   ],
   [
     'a target without port',

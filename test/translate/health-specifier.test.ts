@@ -13,7 +13,8 @@ services:
     ports:
       8080: { protocol: http, health: { path: /healthz } }
       8081: { protocol: http2, target: "10.0.0.9:9000", health: { path: "/up?deep" } }
-      8082: http`);
+      8082: http
+      8083: { protocol: http, target: "app:80", health: { path: /healthz } }`);
 const { HealthCheckSpecifier } = envoy.service.health.v3;
 const specifierOf = (name: string | undefined, atMs = 0) => {
   const service = name === undefined ? undefined : serviceOf(MESH, name);
@@ -44,6 +45,12 @@ describe('what a sidecar is asked to check of its application', () => {
     });
     // Not from loopback to a target elsewhere.
     expect(second?.upstreamBindConfig ?? undefined).toBeUndefined();
+  });
+
+  // HdsDelegate of 1.36 to 1.40 takes no names, and throws away all that it is asked with one.
+  it('is nothing that has a DNS name', () => {
+    const names = (specifierOf('app').clusterHealthChecks ?? []).map((one) => one.clusterName);
+    expect(names).toEqual(['health:8080', 'health:8081']);
   });
 
   it.each([['web'], [undefined]])('is nothing, seldom reported, of %s', (name) => {

@@ -123,6 +123,7 @@ describe('applications', () => {
       '10.9.9.9 from undefined',
       '::1 from undefined',
       'loopback from 127.0.0.6',
+      'search-application from undefined',
     ]);
   });
 });

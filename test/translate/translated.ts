@@ -3,8 +3,8 @@ import { type Mesh, type ServiceName, serviceName } from '../../src/policy/index
 import {
   assignIndexes,
   DEFAULT_OUTBOUND,
-  parseOutboundPrefix,
-  toOutboundAddress,
+  parseOutbound,
+  toCalleeAddress,
 } from '../../src/server/addresses/index.js';
 import {
   NOTHING_REVOKED,
@@ -61,13 +61,13 @@ export function setsOf(
 ): ReadonlyMap<string, ResourceSet> {
   const service = serviceOf(mesh, name);
   const indexes = assignIndexes({}, mesh.services.keys());
-  const prefix = parseOutboundPrefix(DEFAULT_OUTBOUND);
-  const listeners = translateNode({
+  const outbound = parseOutbound(DEFAULT_OUTBOUND);
+  const { listeners } = translateNode({
     mesh,
     service,
     address: addressOf(mesh, serviceName(name)),
     revoked,
-    outboundAddress: (callee) => toOutboundAddress(prefix, indexes[callee] ?? 0),
+    outboundAddress: (callee) => toCalleeAddress(outbound, { callee, index: indexes[callee] ?? 0 }),
   });
   return new Map([
     ...translateService({ mesh, service, registry, revoked }),

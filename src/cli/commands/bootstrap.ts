@@ -7,10 +7,15 @@ import { type DataDir, openDataDir } from '../../data/index.js';
 import { envoy } from '../../gen/bootstrap.js';
 import type { ServiceName } from '../../policy/index.js';
 import { type AddressRange, DEFAULT_OUTBOUND } from '../../server/addresses/index.js';
-import { type Context, writeLine } from '../../terminal/index.js';
+import { type Context, type Output, writeLine } from '../../terminal/index.js';
 import { type BootstrapOptions, toBootstrap } from '../../translate/bootstrap/index.js';
-import { assertNoLoop } from '../../translate/index.js';
-import { addressOption, allowAddressOption, checkAddresses } from '../address-options.js';
+import { assertNoLoop, checkedPorts } from '../../translate/index.js';
+import {
+  addressOption,
+  allowAddressOption,
+  checkAddresses,
+  listenOption,
+} from '../address-options.js';
 import {
   type BootstrapFolder,
   type FolderGiven,
@@ -35,7 +40,7 @@ import {
   tryPort,
   usage,
 } from '../options.js';
-import { outboundOption } from '../outbound-option.js';
+import { checkListed, outboundOption } from '../outbound-option.js';
 import { toProtoJson } from '../proto-json.js';
 import { serviceArgument } from '../service-argument.js';
 import { tryStoredMesh, warnUndeclared } from '../stored-mesh.js';
@@ -45,6 +50,7 @@ interface Options extends FolderGiven {
   readonly instance?: string;
   readonly address?: string;
   readonly allowAddress?: readonly AddressRange[];
+  readonly listen?: 'any';
   readonly outbound?: string;
   readonly tokenFile?: string;
   readonly cert?: string;
@@ -61,8 +67,13 @@ export function define(command: Command, context: Context): void {
     .addArgument(serviceArgument())
     .addOption(instanceOption("this sidecar's name within its service; default: its address"))
     .addOption(addressOption('where it listens; default: the address that the server sees'))
+    .addOption(listenOption())
     .addOption(allowAddressOption())
-    .addOption(outboundOption(`loopback prefix for calls; default: ${DEFAULT_OUTBOUND}`))
+    .addOption(
+      outboundOption(
+        `loopback prefix for calls, or callees: ledger=<ip>,...; default: ${DEFAULT_OUTBOUND}`,
+      ),
+    )
     .addOption(
       new Option(
         '--token-file <file>',
@@ -113,7 +124,7 @@ async function print(service: ServiceName, options: Options, context: Context): 
   if (address !== undefined) checkAddresses([address], allowAddress);
   const dataDir = await openDataDir({ path: data, lock: false, create: false, random });
   await warnUndeclared(dataDir, service, stderr);
-  await refuseLoop(service, dataDir, options);
+  await checkPlaces(service, dataDir, { options, stderr });
   const xdsAnchorPem = await loadOrCreateAnchorPem({ dataDir, clock, random });
   const bootstrap = toBootstrap({
     ...chosen(options),
@@ -140,17 +151,23 @@ async function print(service: ServiceName, options: Options, context: Context): 
 
 /**
  * On the server's own host a sidecar without an address is seen at the loopback address, where its
- * application listens. The server refuses it too.
- * @throws MeshError address-in-use
+ * application listens. The server refuses that too, and gives no two callees one place.
+ * @throws MeshError address-in-use, usage
  */
-async function refuseLoop(
-  service: ServiceName,
+async function checkPlaces(
+  name: ServiceName,
   dataDir: DataDir,
-  { address, xds }: Options,
+  { options, stderr }: { readonly options: Options; readonly stderr: Output },
 ): Promise<void> {
-  const declared = (await tryStoredMesh(dataDir))?.services.get(service);
-  const seen = address ?? toLoopback(xds.host);
-  if (declared !== undefined && seen !== undefined) assertNoLoop(declared, seen);
+  const mesh = await tryStoredMesh(dataDir);
+  const service = mesh?.services.get(name);
+  if (mesh === undefined || service === undefined) return;
+  const { outbound: text, listen = 'address', xds } = options;
+  const address = options.address ?? toLoopback(xds.host);
+  assertNoLoop(service, { address, listen });
+  for (const callee of checkListed({ text, mesh, service, address, listen })) {
+    writeLine(stderr, `warning: --outbound: the mesh in force declares no service "${callee}"`);
+  }
 }
 
 /** From where a connection to a loopback address comes; undefined for any other address. */
@@ -192,13 +209,17 @@ function toNamedFile(file: string | undefined): NamedFile | undefined {
   return { path, named: path };
 }
 
-type Chosen = Pick<BootstrapOptions, 'instance' | 'address' | 'outbound' | 'envoyAdminPort'>;
+type Chosen = Pick<
+  BootstrapOptions,
+  'instance' | 'address' | 'listen' | 'outbound' | 'envoyAdminPort'
+>;
 
 /** Only what was given, since the server has defaults for the rest. */
-function chosen({ instance, address, outbound, envoyAdminPort }: Options): Chosen {
+function chosen({ instance, address, listen, outbound, envoyAdminPort }: Options): Chosen {
   return {
     ...(instance === undefined ? {} : { instance }),
     ...(address === undefined ? {} : { address }),
+    ...(listen === undefined ? {} : { listen }),
     ...(outbound === undefined ? {} : { outbound }),
     ...(envoyAdminPort === undefined ? {} : { envoyAdminPort }),
   };
@@ -206,6 +227,5 @@ function chosen({ instance, address, outbound, envoyAdminPort }: Options): Chose
 
 /** Whether a port of the service says where its application tells how it is. */
 async function hasHealth(dataDir: DataDir, service: ServiceName): Promise<boolean> {
-  const ports = (await tryStoredMesh(dataDir))?.services.get(service)?.ports ?? [];
-  return ports.some(({ health }) => health !== undefined);
+  return checkedPorts((await tryStoredMesh(dataDir))?.services.get(service)).length > 0;
 }

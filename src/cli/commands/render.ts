@@ -3,8 +3,9 @@ import { type Command, Option } from 'commander';
 import { Document, isMap, isSeq } from 'yaml';
 import { MeshError } from '../../base/index.js';
 import { formatProblem, loadMesh, type ServiceName } from '../../policy/index.js';
-import { DEFAULT_OUTBOUND, parseOutboundPrefix } from '../../server/addresses/index.js';
+import { DEFAULT_OUTBOUND, parseOutbound } from '../../server/addresses/index.js';
 import { type Context, writeLine } from '../../terminal/index.js';
+import { listenOption } from '../address-options.js';
 import { jsonOption, meshArgument, reader, requireMesh, toExample, usage } from '../options.js';
 import { outboundOption } from '../outbound-option.js';
 import { count } from '../problems.js';
@@ -16,6 +17,7 @@ interface Options {
   readonly type: readonly RenderedType[];
   readonly json?: boolean;
   readonly address: string;
+  readonly listen?: 'any';
   readonly outbound: string;
 }
 
@@ -46,7 +48,10 @@ export function define(command: Command, context: Context): void {
         }),
       ),
     )
-    .addOption(outboundOption("the sidecar's loopback prefix").default(DEFAULT_OUTBOUND))
+    .addOption(listenOption())
+    .addOption(
+      outboundOption("the sidecar's loopback prefix, or its list").default(DEFAULT_OUTBOUND),
+    )
     .addOption(jsonOption())
     .addHelpText('after', toExample('countersign render mesh.yaml payments/ledger --type lds'))
     .action((first?: string, second?: ServiceName, options?: Options) => {
@@ -97,9 +102,9 @@ function print({ path, service: name, options, context }: Print): void {
     const message = `expected a service with a sidecar but "${name}" has none`;
     throw new MeshError('service-unknown', message, { hint: 'see its "sidecar" key' });
   }
-  const { address, type: types } = options;
-  const outbound = parseOutboundPrefix(options.outbound);
-  const rendered = render({ mesh, service, address, outbound, types });
+  const { address, listen = 'address', type: types } = options;
+  const outbound = parseOutbound(options.outbound);
+  const rendered = render({ mesh, service, address, listen, outbound, types });
   if (options.json === true) {
     const resources = rendered.map(({ resource }) => resource);
     writeLine(context.stdout, JSON.stringify({ resources }, undefined, 2));

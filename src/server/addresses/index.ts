@@ -8,6 +8,7 @@ export {
   tryRangeText,
 } from './address-range.js';
 export { tryIpAddress } from './ip-address.js';
+export { type Outbound, parseOutbound, toCalleeAddress, tryCalleeAddress } from './outbound.js';
 export {
   assignIndexes,
   createOutboundIndexes,
@@ -15,13 +16,7 @@ export {
   indexTableSchema,
   type OutboundIndexes,
 } from './outbound-index.js';
-export {
-  DEFAULT_OUTBOUND,
-  type OutboundPrefix,
-  parseOutboundPrefix,
-  toOutboundAddress,
-  tryOutboundAddress,
-} from './outbound-prefix.js';
+export { DEFAULT_OUTBOUND } from './outbound-prefix.js';
 export { createOwnAddresses } from './own-addresses.js';
 export { toSidecarAddress } from './sidecar-address.js';
 export type { SidecarSite } from './sidecar-site.js';

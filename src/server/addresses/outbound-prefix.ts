@@ -2,6 +2,7 @@ import { MeshError } from '../../base/index.js';
 
 /** An IPv4 prefix on which a sidecar listens for the services it calls, such as 127.64.0.0/10. */
 export interface OutboundPrefix {
+  readonly kind: 'prefix';
   /** The network's first address, as a number. */
   readonly base: number;
   /** How many addresses it has. */
@@ -10,7 +11,7 @@ export interface OutboundPrefix {
 
 export const DEFAULT_OUTBOUND = '127.64.0.0/10';
 
-const EXAMPLES = `${DEFAULT_OUTBOUND} or 127.65.3.0/24`;
+const EXAMPLES = `${DEFAULT_OUTBOUND} or 127.65.3.0/24, or callees: ledger=198.18.0.2`;
 
 const CIDR = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/;
 
@@ -31,7 +32,7 @@ export function parseOutboundPrefix(text: string): OutboundPrefix {
       },
     );
   }
-  return { base: address, size };
+  return { kind: 'prefix', base: address, size };
 }
 
 /** The loopback address of a service's index; undefined where the prefix is too small for it. */

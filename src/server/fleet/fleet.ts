@@ -19,6 +19,7 @@ import type { FindHolder } from './port-holder.js';
 import type { Publisher } from './publisher.js';
 import type { SidecarRegistry } from './registry.js';
 import { type SidecarStream, toMeshError } from './sidecar-stream.js';
+import { toUnplaced } from './unplaced.js';
 
 export interface FleetOptions {
   readonly clock: Clock;
@@ -35,9 +36,6 @@ export interface FleetOptions {
   readonly findHolder: FindHolder;
   readonly drains: Pick<Drains, 'has' | 'end'>;
 }
-
-/** So many services are named of those that a prefix is too small for. */
-const UNPLACED_NAMED = 5;
 
 type Answer = Exclude<StreamUpdate, { kind: 'request' }>;
 
@@ -70,8 +68,18 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
     const { variant } = stream;
     const fields = { node, address, addressProof, variant, userAgent, credential };
     logger.info(fields, 'sidecar connected');
+    this.#warnOfUndeclared(stream.auth);
     if (first !== undefined) this.onRequest(stream, first);
     this.#prepare(member);
+  }
+
+  /** What a list names for nothing, as long as nobody declares it. */
+  #warnOfUndeclared({ node, outbound }: Sidecar): void {
+    if (outbound.kind !== 'list') return;
+    const { services } = this.#options.mesh();
+    const callees = [...outbound.addresses.keys()].filter((callee) => !services.has(callee));
+    if (callees.length === 0) return;
+    this.#options.logger.warn({ node, callees }, 'a sidecar lists callees that nobody declares');
   }
 
   onRequest(stream: SidecarStream, request: Request): void {
@@ -207,11 +215,10 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
     const leaf = leaves.get(node);
     if (leaf === undefined) return;
     try {
-      const { snapshot, unplaced: services } = publisher.toPublication(stream.auth, leaf);
-      const unplaced = toUnplaced(services);
+      const { snapshot, ...lacks } = publisher.toPublication(stream.auth, leaf);
+      const unplaced = toUnplaced(lacks);
       if (unplaced !== undefined && unplaced !== sent?.unplaced) {
-        const fields = { node, services: services.length, reason: unplaced };
-        logger.error(fields, 'a sidecar cannot call some services');
+        logger.error({ node, reason: unplaced }, 'a sidecar cannot call some services');
       }
       const isNew = !isSame(sent?.snapshot, snapshot);
       const kept = isNew ? snapshot : (sent?.snapshot ?? snapshot);
@@ -232,12 +239,6 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
 function isAfresh({ interest }: Request): boolean {
   if (interest.variant === 'sotw') return interest.versionInfo === '';
   return interest.initialVersions.size === 0;
-}
-
-function toUnplaced(services: readonly string[]): string | undefined {
-  if (services.length === 0) return undefined;
-  const names = services.slice(0, UNPLACED_NAMED).join(', ');
-  return `outbound prefix too small for ${services.length} services: ${names}`;
 }
 
 function logNack(

@@ -47,6 +47,8 @@ async function findListening(
   { host, port }: { readonly host: string; readonly port: number },
 ): Promise<Listening | undefined> {
   const isV6 = host.includes(':');
+  // Whoever listens at one address keeps others from listening at all of them.
+  const isAny = host === '0.0.0.0' || host === '::';
   const wanted = isV6 ? [WILDCARD_V6] : [toHexV4(host), WILDCARD_V4, WILDCARD_V6];
   for (const file of ['tcp', 'tcp6']) {
     const text = await readFile(`${root}/net/${file}`, 'utf8').catch(() => '');
@@ -54,7 +56,7 @@ async function findListening(
       const [, local = '', , state, , , , userId = '', , inode = ''] = line.trim().split(/\s+/);
       const [hex = '', hexPort = ''] = local.split(':');
       if (state !== LISTEN || Number.parseInt(hexPort, 16) !== port) continue;
-      if (wanted.includes(hex)) return { userId, inode };
+      if (wanted.includes(hex) || (isAny && (isV6 || file === 'tcp'))) return { userId, inode };
     }
   }
   return undefined;

@@ -25,7 +25,7 @@ import {
   type Snapshot,
   TYPE_URLS,
 } from '../../xds/index.js';
-import { type OutboundIndexes, tryOutboundAddress } from '../addresses/index.js';
+import { type OutboundIndexes, tryCalleeAddress } from '../addresses/index.js';
 import type { Sidecar } from '../join/index.js';
 import { type SidecarKey, toKey } from './held-table.js';
 
@@ -40,6 +40,8 @@ export interface PublisherInput {
   readonly closed?: ReadonlySet<NodeId>;
 }
 
+type Clashes = ReturnType<typeof translateNode>['clashes'];
+
 interface NodeSets {
   /** For whom: a node that joins again may have another address. */
   sidecar: Sidecar;
@@ -53,12 +55,15 @@ interface NodeSets {
   callers: readonly Callers[];
   secrets: ResourceSet;
   unplaced: readonly ServiceName[];
+  clashes: Clashes;
 }
 
 export interface Publication {
   readonly snapshot: Snapshot;
   /** Services for which the sidecar's outbound prefix has no address: it can't call them. */
   readonly unplaced: readonly ServiceName[];
+  /** Callees without a listener, because their place is another's. */
+  readonly clashes: Clashes;
 }
 
 const NOTHING: Snapshot = new Map(ORDER.map((typeUrl) => [typeUrl, EMPTY_SET]));
@@ -99,15 +104,15 @@ export class Publisher {
    */
   toPublication(sidecar: Sidecar, leaf: Leaf): Publication {
     const service = this.#input.mesh.services.get(sidecar.service);
-    if (service === undefined) return { snapshot: NOTHING, unplaced: [] };
-    assertNoLoop(service, sidecar.address);
+    if (service === undefined) return { snapshot: NOTHING, unplaced: [], clashes: [] };
+    assertNoLoop(service, sidecar);
     const shared = this.#toShared(service);
-    const { listeners, secrets, unplaced } = this.#toNodeSets(sidecar, leaf);
+    const { listeners, secrets, unplaced, clashes } = this.#toNodeSets(sidecar, leaf);
     const own = [
       [TYPE_URLS.listener, listeners],
       [TYPE_URLS.secret, secrets],
     ] as const;
-    return { snapshot: new Map([...shared, ...own]), unplaced };
+    return { snapshot: new Map([...shared, ...own]), unplaced, clashes };
   }
 
   /** The node is gone. */
@@ -142,7 +147,7 @@ export class Publisher {
   }
 
   #toNodeSets(sidecar: Sidecar, leaf: Leaf): NodeSets {
-    const { service: name, address, outbound, node } = sidecar;
+    const { service: name, address, listen, outbound, node } = sidecar;
     const key = toKey(sidecar);
     const { mesh, revoked = NOTHING_REVOKED, crlPem, closed } = this.#input;
     const isClosed = closed?.has(node) ?? false;
@@ -158,17 +163,19 @@ export class Publisher {
       old.sidecar === sidecar &&
       old.isClosed === isClosed;
     const isKnown = isSame || service === undefined;
-    const listeners = isKnown
-      ? old?.listeners
+    const { listeners, clashes } = isKnown
+      ? { listeners: old?.listeners, clashes: old?.clashes ?? [] }
       : translateNode({
           mesh,
           service,
           address,
+          listen,
           revoked,
           isClosed,
           outboundAddress: (callee) => {
-            const placed = tryOutboundAddress(outbound, indexes.get(callee));
-            if (placed === undefined) unplaced.add(callee);
+            const placed = tryCalleeAddress(outbound, { callee, index: indexes.get(callee) });
+            // Whom a list leaves out it isn't to call.
+            if (placed === undefined && outbound.kind === 'prefix') unplaced.add(callee);
             return placed;
           },
         });
@@ -188,6 +195,7 @@ export class Publisher {
       anchors: anchorsPem,
       crlPem,
       callers,
+      clashes,
       unplaced: isKnown && old !== undefined ? old.unplaced : [...unplaced],
       listeners: keep(old?.listeners, listeners ?? createResourceSet([])),
       secrets: keep(old?.secrets, secrets),

@@ -5,13 +5,13 @@ import { MeshError } from '../../base/index.js';
 import type { Peer } from '../../grpc/index.js';
 import { type ServiceName, tryServiceName } from '../../policy/index.js';
 import { type NodeId, splitNodeText, toNodeId, tryInstance } from '../../spiffe/index.js';
-import { assertNoLoop } from '../../translate/index.js';
+import { assertNoLoop, type Listen } from '../../translate/index.js';
 import { isJsonObject, type Node } from '../../xds/index.js';
 import {
   type AddressProof,
   DEFAULT_OUTBOUND,
-  type OutboundPrefix,
-  parseOutboundPrefix,
+  type Outbound,
+  parseOutbound,
   type SidecarSite,
   toAddressSet,
   toSidecarAddress,
@@ -29,10 +29,12 @@ export interface Sidecar {
   /** `payments/ledger~10.0.0.3`: the service, and the instance or else the address. */
   readonly node: NodeId;
   readonly service: ServiceName;
-  /** Where the sidecar listens: of `node.metadata.countersign.address`, else the peer's address. */
+  /** Where it is called: of `node.metadata.countersign.address`, else the peer's address. */
   readonly address: string;
   readonly addressProof: AddressProof;
-  readonly outbound: OutboundPrefix;
+  /** Of `node.metadata.countersign.listen`. */
+  readonly listen: Listen;
+  readonly outbound: Outbound;
   /** What it joined by is good for these addresses, and ranges of them, alone. */
   readonly addresses?: readonly string[];
   /** What it joined by is good for one instance. */
@@ -59,9 +61,9 @@ export async function authenticateSidecar(
   const { site } = options;
   const claims = toClaims(peer, site);
   refuseFalseClaims(claims, proof);
-  const { address, outbound } = claims;
+  const { address, listen, outbound } = claims;
   const declared = options.mesh.services.get(service);
-  if (declared !== undefined) assertNoLoop(declared, address);
+  if (declared !== undefined) assertNoLoop(declared, { address, listen });
   if (declared !== undefined && site !== undefined) assertNotOurs(declared, address, site);
   const instance = claims.instance ?? address;
   const node = toNodeId({ service, instance });
@@ -70,7 +72,7 @@ export async function authenticateSidecar(
     ...(proof.instance === undefined ? {} : ({ isOneInstance: true } as const)),
     ...(proof.addresses === undefined ? {} : { addresses: proof.addresses }),
   };
-  return { node, service, address, addressProof, outbound, ...bound, credential };
+  return { node, service, address, addressProof, listen, outbound, ...bound, credential };
 }
 
 /** @throws MeshError address-refused where the credential is good for other addresses */
@@ -135,7 +137,8 @@ interface Claims {
   readonly service: string | undefined;
   readonly instance: string | undefined;
   readonly address: string;
-  readonly outbound: OutboundPrefix;
+  readonly listen: Listen;
+  readonly outbound: Outbound;
 }
 
 /** What the node says of itself: `node.id` is `service` or `service~instance`. */
@@ -157,9 +160,16 @@ function toClaims({ node, address: peer }: Claimant, site: SidecarSite | undefin
   const metadata = node.metadata['countersign'];
   const fields = isJsonObject(metadata) ? metadata : {};
   const address = toSidecarAddress(fields['address'] ?? peer, { ...site, peer });
+  const listen = toListen(fields['listen']);
   const outbound = fields['outbound'] ?? DEFAULT_OUTBOUND;
   if (typeof outbound !== 'string') {
     throw new MeshError('request-invalid', 'expected text in node.metadata.countersign.outbound');
   }
-  return { service, instance, address, outbound: parseOutboundPrefix(outbound) };
+  return { service, instance, address, listen, outbound: parseOutbound(outbound) };
+}
+
+function toListen(text: unknown): Listen {
+  if (text === undefined) return 'address';
+  if (text === 'any') return 'any';
+  throw new MeshError('request-invalid', 'expected "any" in node.metadata.countersign.listen');
 }

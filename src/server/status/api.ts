@@ -4,8 +4,8 @@ import { serviceName } from '../../policy/index.js';
 import {
   DEFAULT_OUTBOUND,
   type OutboundIndexes,
-  parseOutboundPrefix,
-  toOutboundAddress,
+  parseOutbound,
+  toCalleeAddress,
 } from '../addresses/index.js';
 import { type AdminHandler, toJsonReply } from './admin.js';
 import { toMetrics } from './metrics.js';
@@ -65,20 +65,22 @@ interface HostEntry {
   readonly names: readonly string[];
 }
 
-/** What stands in /etc/hosts for each service, or for one. */
+/** What stands in /etc/hosts for each service that the sidecar listens for, or for one. */
 function toHosts({ indexes, wait }: ApiOptions, query: URLSearchParams): readonly HostEntry[] {
   const { mesh } = wait.meshState();
-  const prefix = parseOutboundPrefix(query.get('outbound') ?? DEFAULT_OUTBOUND);
+  const outbound = parseOutbound(query.get('outbound') ?? DEFAULT_OUTBOUND);
   const asked = query.get('service');
   const only = asked === null ? undefined : serviceName(asked);
   if (only !== undefined && !mesh.services.has(only)) {
     throw new MeshError('service-unknown', `the mesh declares no service "${only}"`);
   }
+  if (only !== undefined && outbound.kind === 'list' && !outbound.addresses.has(only)) {
+    throw new MeshError('request-invalid', `expected a callee of the list but got "${only}"`);
+  }
   return [...mesh.services.values()]
     .filter(({ name, ports }) => (only === undefined ? ports.length > 0 : name === only))
-    .map(({ name, dnsNames }) => ({
-      address: toOutboundAddress(prefix, indexes.get(name)),
-      service: name,
-      names: dnsNames,
-    }));
+    .flatMap(({ name, dnsNames }) => {
+      const address = toCalleeAddress(outbound, { callee: name, index: indexes.get(name) });
+      return address === undefined ? [] : [{ address, service: name, names: dnsNames }];
+    });
 }

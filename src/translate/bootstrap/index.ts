@@ -29,6 +29,8 @@ export interface BootstrapOptions {
   readonly instance?: string;
   /** The node's address, where its sidecar listens; by default the address that the server sees. */
   readonly address?: string;
+  /** It listens at all of its addresses; by default only at that one. */
+  readonly listen?: 'any';
   /** Loopback prefix for outbound listeners; by default the server's. */
   readonly outbound?: string;
   readonly xds: { readonly host: string; readonly port: number };
@@ -86,9 +88,11 @@ function toApiConfig(
   };
 }
 
-function toNode({ service, instance, address, outbound }: BootstrapOptions): Bootstrap['node'] {
+function toNode(options: BootstrapOptions): Bootstrap['node'] {
+  const { service, instance, address, listen, outbound } = options;
   const fields: { [name: string]: google.protobuf.Value } = {};
   if (address !== undefined) fields['address'] = { stringValue: address };
+  if (listen !== undefined) fields['listen'] = { stringValue: listen };
   if (outbound !== undefined) fields['outbound'] = { stringValue: outbound };
   return {
     id: instance === undefined ? service : toNodeId({ service, instance }),

@@ -6,9 +6,11 @@ import {
   assignIndexes,
   createOutboundIndexes,
   type IndexTable,
+} from '../../../src/server/addresses/index.js';
+import {
   parseOutboundPrefix,
   toOutboundAddress,
-} from '../../../src/server/addresses/index.js';
+} from '../../../src/server/addresses/outbound-prefix.js';
 import { MemoryStore } from '../../fakes/memory-store.js';
 
 const names = (...list: string[]): ServiceName[] => list.map((name) => serviceName(name));

@@ -43,7 +43,10 @@ function setUp(maxInstances?: InstanceLimits) {
   const world = { mesh: MESH };
   const fleet = new Fleet({
     ...{ clock, logger: recordingLogger(), members, leaves, registry },
-    publisher: { toPublication: () => ({ snapshot: SNAPSHOT, unplaced: [] }), forget: () => {} },
+    publisher: {
+      toPublication: () => ({ snapshot: SNAPSHOT, unplaced: [], clashes: [] }),
+      forget: () => {},
+    },
     findHolder: async () => undefined,
     drains: {
       has: (node) => node === 'cache~drained',

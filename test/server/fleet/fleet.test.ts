@@ -1,4 +1,5 @@
 // The fleet without a server: streams, leaves and the publisher are fakes in memory.
+
 import { describe, expect, it } from 'vitest';
 import { MeshError } from '../../../src/base/index.js';
 import type { Mesh } from '../../../src/policy/index.js';
@@ -47,6 +48,7 @@ function createWorld() {
     /** Instead of one that is made of the text. */
     snapshot: undefined as Snapshot | undefined,
     unplaced: [] as string[],
+    clashes: [] as { callee: string; place: string; holder: string }[],
     isShutOut: false,
     failure: undefined as Error | undefined,
     forgotten: [] as string[],
@@ -61,7 +63,7 @@ function createPublisher(world: ReturnType<typeof createWorld>) {
       const made = world.snapshot ?? snapshots.get(world.text);
       const snapshot = made ?? snapshotOf(world.text);
       snapshots.set(world.text, snapshot);
-      return { snapshot, unplaced: world.unplaced as never[] };
+      return { snapshot, unplaced: world.unplaced as never[], clashes: world.clashes };
     },
     forget: ({ node }: { node: string }) => void world.forgotten.push(node),
   };
@@ -264,6 +266,13 @@ describe('what a sidecar lacks', () => {
     const logged = messages().filter((text) => text === 'a sidecar cannot call some services');
     expect(logged).toHaveLength(1);
     world.unplaced = [];
+    world.clashes = [{ callee: 'db:80', place: '198.18.0.2:80', holder: 'a:80' }];
+    fleet.publish();
+    expect([states(), troubles()]).toEqual([
+      ['unbound'],
+      ['no outbound listener for db:80 (198.18.0.2:80 is of a:80)'],
+    ]);
+    world.clashes = [];
     fleet.publish();
     expect([states(), troubles()]).toEqual([['synced'], []]);
   });

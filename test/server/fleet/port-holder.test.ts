@@ -56,6 +56,19 @@ it('does not guess: another address, a connection, another host', async () => {
   expect(await find({ peerAddress: PEER, address: 'nonsense' })).toBeUndefined();
 });
 
+it('names who keeps a sidecar from listening everywhere', async () => {
+  const find = await fakeProc(
+    [line('0700000A:1F90', '0A', 0, 21)],
+    [line('B80D01200000000000000000010000000:2328'.slice(1), '0A', 0, 22)],
+    [21, 22],
+  );
+  const at = (address: string) => find({ peerAddress: PEER, address });
+  expect(await at('0.0.0.0:8080')).toBe('python3 (pid 4711)');
+  expect(await at('[::]:8080')).toBe('python3 (pid 4711)');
+  expect(await at('0.0.0.0:9000')).toBeUndefined();
+  expect(await at('[::]:9000')).toBe('python3 (pid 4711)');
+});
+
 it('finds this process on this host', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));

@@ -4,7 +4,7 @@ import { type Mesh, serviceName } from '../../../src/policy/index.js';
 import {
   createOutboundIndexes,
   DEFAULT_OUTBOUND,
-  parseOutboundPrefix,
+  parseOutbound,
 } from '../../../src/server/addresses/index.js';
 import { Publisher } from '../../../src/server/fleet/index.js';
 import type { Sidecar } from '../../../src/server/join/index.js';
@@ -29,7 +29,8 @@ const sidecar = (service: typeof WEB, address: string): Sidecar => ({
   service,
   address,
   addressProof: 'claimed',
-  outbound: parseOutboundPrefix(DEFAULT_OUTBOUND),
+  listen: 'address',
+  outbound: parseOutbound(DEFAULT_OUTBOUND),
   credential: { kind: 'token', id: 'id', keyId: 'key', expiresAtMs: 0 },
 });
 const leaf = (keyPem: string): Leaf => ({ keyPem, chainPem: 'chain' }) as Leaf;
@@ -156,6 +157,60 @@ it('a service that is no longer declared has nothing', async () => {
   expect([...snapshot.values()].map(({ resources }) => resources.size)).toEqual(
     Object.keys(TYPE_URLS).map(() => 0),
   );
+});
+
+describe('a sidecar with a list of callees', () => {
+  const TWO = meshOf(`trustDomain: shop.example
+services:
+  web: {}
+  db: { ports: { 8080: http } }
+  ledger: { ports: { 8080: http } }`);
+  const publish = async (outbound: string) => {
+    const publisher = await create(TWO);
+    const web = { ...sidecar(WEB, '10.0.0.2'), outbound: parseOutbound(outbound) };
+    const { snapshot, unplaced, clashes } = publisher.toPublication(web, LEAF);
+    const names = [...(snapshot.get(TYPE_URLS.listener)?.resources.keys() ?? [])];
+    expect(publisher.toPublication(web, LEAF)).toMatchObject({ unplaced, clashes });
+    return { names, unplaced, clashes: clashes.map(({ callee }) => callee) };
+  };
+
+  it('has listeners for these alone, and lacks none', async () => {
+    expect(await publish('ledger=198.18.0.2,nobody=198.18.0.3')).toEqual({
+      names: ['outbound:ledger:8080'],
+      unplaced: [],
+      clashes: [],
+    });
+  });
+
+  it('is sent no two listeners for one place, which Envoy would reject for ever', async () => {
+    expect(await publish('ledger=198.18.0.2,db=198.18.0.2')).toEqual({
+      names: ['outbound:db:8080'],
+      unplaced: [],
+      clashes: ['ledger:8080'],
+    });
+  });
+
+  it('loses no connection to it but by a revocation that says so', async () => {
+    const publisher = await create(TWO);
+    const web = { ...sidecar(WEB, '10.0.0.2'), outbound: parseOutbound('ledger=198.18.0.2') };
+    const versionOf = (): string | undefined =>
+      publisher
+        .toPublication(web, LEAF)
+        .snapshot.get(TYPE_URLS.listener)
+        ?.resources.get('outbound:ledger:8080')?.version;
+    const before = versionOf();
+    const outboundMarks = (port: string) => new Map([[port, 'mark']]);
+    const update = (port: string): void =>
+      publisher.update({
+        mesh: TWO,
+        endpoints: new Map(),
+        revoked: { ...NOTHING_REVOKED, outboundMarks: outboundMarks(port) },
+      });
+    update('db:8080');
+    expect(versionOf()).toBe(before);
+    update('ledger:8080');
+    expect(versionOf()).not.toBe(before);
+  });
 });
 
 it('an edit that puts the application where its sidecar listens is not sent', async () => {

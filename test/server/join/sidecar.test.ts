@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MeshError } from '../../../src/base/index.js';
 import type { Peer } from '../../../src/grpc/index.js';
+import { serviceName } from '../../../src/policy/index.js';
 import { toAddressSet } from '../../../src/server/addresses/index.js';
 import type { Sidecar } from '../../../src/server/join/index.js';
 import { authenticateSidecar, tryClaimed } from '../../../src/server/join/sidecar.js';
@@ -92,7 +93,7 @@ describe('accepted', () => {
     [
       'a prefix of its own',
       { countersign: { outbound: '127.65.3.0/24' } },
-      { outbound: { base: 0x7f410300, size: 256 } },
+      { outbound: { kind: 'prefix', base: 0x7f410300, size: 256 } },
     ],
     ['a token of that instance', { id: 'payments/ledger~1', authorization: LEDGER_1 }, {}],
     ['no claim at all', { id: '', cluster: '' }, { node: 'payments/ledger~10.9.9.9' }],
@@ -162,6 +163,31 @@ describe('refused', () => {
   });
 });
 
+describe('where it listens for its callees', () => {
+  it('is at addresses that it lists', async () => {
+    const { outbound } = await join({ countersign: { outbound: 'web=198.18.0.2' } });
+    const addresses = new Map([[serviceName('web'), '198.18.0.2']]);
+    expect(outbound).toEqual({ kind: 'list', addresses });
+  });
+
+  it('is refused where the list is none', async () => {
+    const expected = expect.objectContaining({ code: 'request-invalid' });
+    await expect(join({ countersign: { outbound: 'web=' } })).rejects.toThrow(expected);
+  });
+});
+
+describe('where it listens', () => {
+  it('is at its address, or everywhere', async () => {
+    expect(await join({})).toMatchObject({ listen: 'address' });
+    expect(await join({ countersign: { listen: 'any' } })).toMatchObject({ listen: 'any' });
+  });
+
+  it.each([['all'], [''], [0]])('is said by no other word: %j', async (listen) => {
+    const expected = expect.objectContaining({ code: 'request-invalid' });
+    await expect(join({ countersign: { listen } })).rejects.toThrow(expected);
+  });
+});
+
 // The server sees such a sidecar at the very address at which it has been told the application is.
 describe('a sidecar whose application is where it listens itself', () => {
   const joinAt = (peerAddress: string, countersign: Claims['countersign'] = {}) => {
@@ -182,6 +208,11 @@ describe('a sidecar whose application is where it listens itself', () => {
   ])('is refused: %s', async (_, peerAddress, metadata) => {
     const expected = { code: 'address-in-use', variant: 'own-application' };
     await expect(joinAt(peerAddress, metadata)).rejects.toMatchObject(expected);
+  });
+
+  it('is refused where it listens everywhere, and so where its application is', async () => {
+    const expected = { code: 'address-in-use', variant: 'own-application-anywhere' };
+    await expect(joinAt('10.0.0.1', { listen: 'any' })).rejects.toMatchObject(expected);
   });
 
   it.each<[string, string, Record<string, string>]>([

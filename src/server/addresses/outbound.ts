@@ -1,0 +1,38 @@
+// Where a sidecar listens for the services it calls: each at an address of its own within a prefix,
+// or at those that a list gives.
+import type { ServiceName } from '../../policy/index.js';
+import { type OutboundList, parseOutboundList } from './outbound-list.js';
+import {
+  type OutboundPrefix,
+  parseOutboundPrefix,
+  toOutboundAddress,
+  tryOutboundAddress,
+} from './outbound-prefix.js';
+
+export type Outbound = OutboundPrefix | OutboundList;
+
+/** A callee, and its index. */
+export interface IndexedCallee {
+  readonly callee: ServiceName;
+  readonly index: number;
+}
+
+/** `127.65.3.0/24`, or `ledger=198.18.0.2,db=198.18.0.3`. @throws MeshError request-invalid */
+export function parseOutbound(text: string): Outbound {
+  return text.includes('=') ? parseOutboundList(text) : parseOutboundPrefix(text);
+}
+
+/** Where it listens for the callee; undefined where it doesn't: not listed, or no room for it. */
+export function tryCalleeAddress(
+  outbound: Outbound,
+  { callee, index }: IndexedCallee,
+): string | undefined {
+  if (outbound.kind === 'list') return outbound.addresses.get(callee);
+  return tryOutboundAddress(outbound, index);
+}
+
+/** The same; undefined where it isn't listed. @throws MeshError resource-limit: no room for it */
+export function toCalleeAddress(outbound: Outbound, of: IndexedCallee): string | undefined {
+  if (outbound.kind === 'list') return outbound.addresses.get(of.callee);
+  return toOutboundAddress(outbound, of.index);
+}
