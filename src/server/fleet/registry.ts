@@ -146,9 +146,12 @@ export class SidecarRegistry {
     this.#store();
   }
 
-  /** It isn't ready until it says so again: its listeners were withdrawn, or it is a new Envoy. */
-  unready(node: NodeId): void {
-    for (const held of this.#held) if (held.node === node) held.ready = false;
+  /**
+   * These aren't ready until they say so again: their listeners were withdrawn, they are new
+   * Envoys, or they are about to be stopped.
+   */
+  unready(which: (sidecar: SidecarKey) => boolean): void {
+    for (const held of this.#held) if (which(held)) held.ready = false;
     this.#publish();
     this.#store();
   }
@@ -246,15 +249,16 @@ export class SidecarRegistry {
   }
 
   #store(): void {
-    const entries = [...this.#held]
-      .filter(({ ready }) => ready)
-      .map(({ node, service, address, proof, serves, unbound }) => {
-        const vouched = proof === 'claimed' ? {} : { proof };
-        const entry = { node, service, address, ...vouched, serves };
-        return unbound.length === 0 ? entry : { ...entry, unbound };
-      });
-    this.#options.store.write(entries).catch(this.#options.onStoreError);
+    const entries = [...this.#held].filter(({ ready }) => ready);
+    this.#options.store.write(entries.map(toStored)).catch(this.#options.onStoreError);
   }
+}
+
+/** As it is stored. */
+function toStored({ node, service, address, proof, serves, unbound }: Held): RegistryEntry {
+  const vouched = proof === 'claimed' ? {} : { proof };
+  const entry = { node, service, address, ...vouched, serves };
+  return unbound.length === 0 ? entry : { ...entry, unbound };
 }
 
 /** As it was stored. */
