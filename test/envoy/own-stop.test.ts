@@ -1,6 +1,7 @@
 // Sidecars that run.sh starts and SIGTERM stops, as Docker and systemd do, under load.
 import { readdir } from 'node:fs/promises';
 import { beforeAll, beforeEach, expect, test } from 'vitest';
+import type { EnvoyProcess } from '../../src/demo/envoy-process.js';
 import type { Load } from '../../src/demo/load.js';
 import { httpShot } from '../../src/demo/load-shots.js';
 import { type FolderSidecar, startFolderSidecar } from '../harness/folder-sidecar.js';
@@ -42,6 +43,13 @@ async function answered({ admin }: FolderSidecar): Promise<number> {
   return Number(ANSWERED.exec(await admin.statsText())?.[1] ?? 0);
 }
 
+const MEMBERS = /^cluster\.ledger[_:]8080\.membership_total: (\d+)$/m;
+
+/** At how many addresses it calls the ledger. */
+async function endpointsOf({ admin }: EnvoyProcess): Promise<number> {
+  return Number(MEMBERS.exec(await admin.statsText())?.[1] ?? 0);
+}
+
 /** How many calls there were in all, and what became of those that weren't answered well. */
 async function endOf(loads: readonly Load[]) {
   const results = await Promise.all(loads.map((load) => load.stop()));
@@ -58,6 +66,7 @@ class World {
   readonly sidecars: FolderSidecar[] = [];
   readonly #harness: Harness;
   mesh!: TestMesh;
+  web!: EnvoyProcess;
   address!: string;
   /** Where run.sh writes. */
   tmp!: string;
@@ -80,7 +89,7 @@ class World {
     const options = { harness, mesh, binary, service: 'ledger', tmp };
     const starting = NAMES.map((instance) => startFolderSidecar({ ...options, instance }));
     this.sidecars.push(...(await Promise.all(starting)));
-    await mesh.sidecar('web');
+    this.web = await mesh.sidecar('web');
     this.address = await mesh.outboundAddress('web', 'ledger');
   }
 
@@ -147,7 +156,7 @@ function testOrder(world: World): void {
 
 function testKill(world: World): void {
   test('an Envoy does not outlive its run.sh, however that ends; calls go elsewhere', async () => {
-    const { one } = world;
+    const { one, web } = world;
     const loads = world.load();
     await Promise.all(loads.map((load) => load.more(50, 20_000)));
     process.kill(one.child.pid, 'SIGKILL');
@@ -155,7 +164,12 @@ function testKill(world: World): void {
       what: 'its Envoy to be gone',
       timeoutMs: 10_000,
     });
-    await Promise.all(loads.map((load) => load.more(200, 20_000)));
+    // Long before the grace of 10 s is over in which it may come back.
+    await eventually(async () => (await endpointsOf(web)) === NAMES.length - 1, {
+      what: 'web to be told',
+      timeoutMs: 6_000,
+    });
+    await Promise.all(loads.map((load) => load.more(100, 20_000)));
     const end = await endOf(loads);
     // What was on its way there, one a worker at most, can't be asked again by anybody.
     expect(end.failures + end.bad.length).toBeLessThanOrEqual(12);
