@@ -5,9 +5,9 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import { Option } from 'commander';
 import type { Random } from '../base/index.js';
-import { toEnvoyCommand } from './envoy-command.js';
 import { reader, textReader, usage } from './options.js';
 import { PUBLIC_MODE, writeOutput } from './output-file.js';
+import { toRunScript } from './run-script.js';
 
 /** Where a file is written, and by what path others name it. */
 export interface NamedFile {
@@ -72,15 +72,6 @@ export async function writeFolder(
   await write(CONFIG, json);
   await write('xds.pem', xdsAnchorPem);
   const { path } = folder.toFile(SCRIPT);
-  await writeOutput({ path, content: toScript(), mode: SCRIPT_MODE, random });
+  await writeOutput({ path, content: toRunScript(CONFIG), mode: SCRIPT_MODE, random });
   return path;
-}
-
-function toScript(): string {
-  return `#!/bin/sh
-# Starts this folder's sidecar, wherever the folder is; ENVOY names another Envoy than that on PATH.
-envoy=\${ENVOY:-envoy}
-cd "$(dirname "$0")" || exit
-exec ${toEnvoyCommand(CONFIG, '"$envoy"')} "$@"
-`;
 }

@@ -1,3 +1,4 @@
+export { DEPARTING_ROUTE } from './departing.js';
 export {
   DRAIN_INSTANCE,
   DRAIN_STATE,

@@ -206,12 +206,13 @@ interface Proxy {
 function toInput(
   { registry, revocations }: ControlOptions,
   rollout: Rollout,
-  { closed }: Pick<Drains, 'closed'>,
+  drains: Pick<Drains, 'isClosed'>,
 ): PublisherInput {
   const { crls, ...marked } = revocations.value;
   const mesh = rollout.inForce.value;
   const revoked = toRevoked(mesh, { ...marked, accessMarks: rollout.marks });
-  return { mesh, endpoints: registry.endpoints.value, revoked, crlPem: crls?.pem, closed };
+  const isClosed: PublisherInput['isClosed'] = (sidecar) => drains.isClosed(sidecar);
+  return { mesh, endpoints: registry.endpoints.value, revoked, crlPem: crls?.pem, isClosed };
 }
 
 /** Who is shut out is no endpoint. */

@@ -31,7 +31,7 @@ describe('docs/troubleshooting.md', () => {
     const rows = PAGE.split('\n').filter((line) => line.startsWith('| `'));
     expect(ROWS.length).toBeGreaterThanOrEqual(rows.length);
     const others = [...new Set(ROWS.map(({ whose }) => whose))].sort();
-    expect(others).toEqual(['Countersign', 'Envoy', 'OpenSSL', 'curl']);
+    expect(others).toEqual(['Countersign', 'Docker', 'Envoy', 'OpenSSL', 'curl']);
   });
 
   it.each(ours.map(({ quote }) => quote))('%s', (quote) => {

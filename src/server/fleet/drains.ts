@@ -5,26 +5,16 @@
 // listeners. A drain ends when it is taken back, or when a new Envoy of that node connects: then it
 // is there to serve (decision 024).
 import { z } from 'zod';
-import {
-  type Cancel,
-  type Clock,
-  DAY_MS,
-  Listeners,
-  type Logger,
-  SECOND_MS,
-} from '../../base/index.js';
+import { type Cancel, type Clock, DAY_MS, Listeners, type Logger } from '../../base/index.js';
 import type { JsonStore } from '../../data/index.js';
-import type { DrainStage } from '../../drains/index.js';
 import type { Mesh, ServiceName } from '../../policy/index.js';
 import { isNodeId, type NodeId } from '../../spiffe/index.js';
-import { isInboundListener, toClusterName } from '../../translate/index.js';
-import { TYPE_URLS } from '../../xds/index.js';
-import type { Member } from './member.js';
+import { Departures } from './departures.js';
+import type { SidecarKey } from './held-table.js';
 import type { Members } from './members.js';
 import type { SidecarRegistry } from './registry.js';
+import { type DrainView, hasClosed, SETTLE_MS, toWaitingCallers } from './waiting-callers.js';
 
-/** Envoy has answered before its workers know; a call may just be on its way. */
-export const SETTLE_MS = SECOND_MS;
 /** One whose sidecar never came back is forgotten after this. */
 const FORGET_GONE_MS = DAY_MS;
 
@@ -38,15 +28,6 @@ const recordSchema = z.strictObject({
 
 export const drainsSchema = z.array(recordSchema);
 export type DrainRecord = z.infer<typeof recordSchema>;
-
-/** One drain, and how far it is. */
-export interface DrainView {
-  readonly node: NodeId;
-  readonly sinceMs: number;
-  readonly stage: DrainStage;
-  /** Nodes, for whose answer it waits. */
-  readonly waitingFor: readonly NodeId[];
-}
 
 export interface DrainsOptions {
   readonly clock: Clock;
@@ -67,10 +48,13 @@ export class Drains {
   #storing: Promise<void> = Promise.resolve();
   /** What is to be published has changed; whoever listens publishes before the next answer. */
   readonly changes = new Listeners();
+  /** Those that go by their own word. */
+  readonly departures: Departures;
 
   constructor(options: DrainsOptions) {
     this.#options = options;
     this.#records = new Map(options.records.map((record) => [record.node, record]));
+    this.departures = new Departures(options, () => this.changes.notify());
     this.#apply();
   }
 
@@ -78,9 +62,10 @@ export class Drains {
     return this.#records.has(node);
   }
 
-  /** Nodes that are to have no listeners to be called through. */
-  get closed(): ReadonlySet<NodeId> {
-    return new Set([...this.#records.values()].filter(({ closed }) => closed).map(toNode));
+  /** Whether it is to have no listeners to be called through. */
+  isClosed(sidecar: SidecarKey): boolean {
+    const { departures } = this;
+    return this.#records.get(sidecar.node)?.closed === true || departures.isClosed(sidecar);
   }
 
   /** Nobody begins a call there any more. @throws MeshError data-unwritable */
@@ -105,20 +90,23 @@ export class Drains {
 
   /** Call whenever a sidecar connected, answered or left, and not while endpoints are stale. */
   advance(): void {
+    this.departures.advance();
     for (const [node, record] of this.#records) {
       const isSettled = !record.closed && this.#waitingForCallers(record).length === 0;
       if (isSettled && !this.#settling.has(node)) this.#settle(node);
     }
   }
 
-  /** Oldest first. */
+  /** Oldest first, and last those that go by their own word. */
   view(): readonly DrainView[] {
-    return [...this.#records.values()].map((record) => this.#toView(record));
+    const ordered = [...this.#records.values()].map((record) => this.#toView(record));
+    return [...ordered, ...this.departures.view()];
   }
 
   stop(): void {
     for (const cancel of this.#settling.values()) cancel();
     this.#settling.clear();
+    this.departures.stop();
   }
 
   #settle(node: NodeId): void {
@@ -161,7 +149,8 @@ export class Drains {
       );
       this.#records = next;
       // They are endpoints again when they have their listeners again.
-      for (const { node } of reopened) this.#options.registry.unready(node);
+      const nodes = new Set(reopened.map(toNode));
+      if (nodes.size > 0) this.#options.registry.unready(({ node }) => nodes.has(node));
       this.#apply();
       this.changes.notify();
     });
@@ -198,39 +187,11 @@ export class Drains {
     return { node, sinceMs, stage: isOpen ? 'inbound' : 'done', waitingFor: isOpen ? [node] : [] };
   }
 
-  /** Who may still begin a call there: connected, or gone for less than its grace. */
-  #waitingForCallers({ node, service }: DrainRecord): readonly NodeId[] {
-    const { members, registry, mesh } = this.#options;
-    const declared = mesh().services.get(service);
-    const clusters = declared?.ports.map((port) => toClusterName(declared, port)) ?? [];
-    const connected = [...members]
-      .filter((member) => !hasEndpoints(member, clusters))
-      .map(({ stream }) => stream.auth.node);
-    const missing = registry.missing().filter((one) => one !== node);
-    return [...new Set([...connected, ...missing])].sort();
+  #waitingForCallers(record: DrainRecord): readonly NodeId[] {
+    return toWaitingCallers(record, this.#options);
   }
 }
 
 function toNode({ node }: DrainRecord): NodeId {
   return node;
-}
-
-/** Whether the sidecar has what it was last sent of where these are called. */
-function hasEndpoints({ sent, stream }: Member, clusters: readonly string[]): boolean {
-  if (sent === undefined) return false;
-  return clusters.every((name) => {
-    for (const typeUrl of [TYPE_URLS.endpoint, TYPE_URLS.cluster]) {
-      const resource = sent.snapshot.get(typeUrl)?.resources.get(name);
-      if (resource !== undefined) {
-        return stream.isInForce({ typeUrl, name, version: resource.version });
-      }
-    }
-    return true;
-  });
-}
-
-/** Whether the sidecar has no listener any more through which it is called. */
-function hasClosed({ stream }: Member): boolean {
-  const listeners = stream.state().find(({ typeUrl }) => typeUrl === TYPE_URLS.listener);
-  return listeners !== undefined && ![...listeners.acked.keys()].some(isInboundListener);
 }

@@ -34,7 +34,9 @@ export interface FleetOptions {
   /** @throws MeshError where this sidecar is shut out. */
   readonly assertAdmitted: (sidecar: Sidecar) => void;
   readonly findHolder: FindHolder;
-  readonly drains: Pick<Drains, 'has' | 'end'>;
+  readonly drains: Pick<Drains, 'has' | 'end'> & {
+    readonly departures: Pick<Drains['departures'], 'has' | 'look' | 'end'>;
+  };
 }
 
 type Answer = Exclude<StreamUpdate, { kind: 'request' }>;
@@ -87,11 +89,12 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
     const { node } = stream.auth;
     const member = members.of(stream);
     if (member === undefined) this.#admission.noteRequest(stream, request);
+    if (member !== undefined) drains.departures.look(stream, request);
     if (member === undefined || member.hasAsked) return;
     member.hasAsked = true;
     if (!drains.has(node) || !isAfresh(request)) return;
     // A new Envoy, which is there to serve: the one that was drained is gone.
-    registry.unready(node);
+    registry.unready((sidecar) => sidecar.node === node);
     drains.end(node, 'a new Envoy of it has connected').catch((err: unknown) => {
       logger.error({ node, err }, 'the end of a drain could not be stored: it stays drained');
     });
@@ -108,12 +111,14 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
 
   #takeAnswer(member: Member, { kind, typeUrl }: Answer): void {
     if (typeUrl === TYPE_URLS.listener) this.#bindRetries.look(member, kind);
+    const { drains, registry } = this.#options;
+    if (drains.departures.has(member.stream)) return;
     const unbound = member.unboundInbound;
-    if (unbound !== undefined) this.#options.registry.markReady(member.stream.auth, unbound);
+    if (unbound !== undefined) registry.markReady(member.stream.auth, unbound);
   }
 
   onDisconnect(stream: SidecarStream): void {
-    const { logger, members, registry, leaves, publisher } = this.#options;
+    const { logger, members, registry, leaves, publisher, drains } = this.#options;
     this.#admission.forget(stream);
     if (!members.delete(stream)) return;
     this.#admission.left(stream);
@@ -121,6 +126,7 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
     const { node } = stream.auth;
     logger.info({ node }, 'sidecar disconnected');
     registry.close(stream.auth);
+    drains.departures.end(stream);
     if (!members.hasSidecar(stream.auth)) publisher.forget(stream.auth);
     if (!members.hasNode(node)) leaves.release(node);
     members.changes.notify();

@@ -25,6 +25,8 @@ export interface Held extends SidecarKey {
   readonly isStored: boolean;
   /** Acknowledged its listeners at least once: an endpoint. */
   ready: boolean;
+  /** Its stream has been gone for a while, and others are called instead. */
+  away: boolean;
   cancelGrace: (() => void) | undefined;
 }
 

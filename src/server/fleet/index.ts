@@ -1,6 +1,6 @@
 export { Applications } from './applications.js';
 export type { BindReason, Unbound } from './bind-failure.js';
-export { type DrainRecord, Drains, type DrainView, drainsSchema } from './drains.js';
+export { type DrainRecord, Drains, drainsSchema } from './drains.js';
 export { Fleet } from './fleet.js';
 export { DEFAULT_INSTANCE_LIMITS, type InstanceLimits } from './instance-limits.js';
 export { type KeptOut, Members, type MemberView, type RefusedStream } from './members.js';
@@ -11,3 +11,4 @@ export { type RegistryEntry, registrySchema, SidecarRegistry } from './registry.
 export { type GoneSidecar, Roster } from './roster.js';
 export type { SidecarStream } from './sidecar-stream.js';
 export { takeDrainOrders } from './take-drain-orders.js';
+export type { DrainView } from './waiting-callers.js';

@@ -5,7 +5,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Leaf } from '../../ca/index.js';
 import type { Mesh, Service, ServiceName } from '../../policy/index.js';
-import type { NodeId } from '../../spiffe/index.js';
 import {
   assertNoLoop,
   type Callers,
@@ -36,8 +35,8 @@ export interface PublisherInput {
   readonly revoked?: Revoked;
   /** Revocation lists, PEM; absent: none. */
   readonly crlPem?: string | undefined;
-  /** Nodes that are to take no new connections. Default: none. */
-  readonly closed?: ReadonlySet<NodeId>;
+  /** Whether this one is to take no new connections. Default: none is. */
+  readonly isClosed?: (sidecar: SidecarKey) => boolean;
 }
 
 type Clashes = ReturnType<typeof translateNode>['clashes'];
@@ -147,10 +146,10 @@ export class Publisher {
   }
 
   #toNodeSets(sidecar: Sidecar, leaf: Leaf): NodeSets {
-    const { service: name, address, listen, outbound, node } = sidecar;
+    const { service: name, address, listen, outbound } = sidecar;
     const key = toKey(sidecar);
-    const { mesh, revoked = NOTHING_REVOKED, crlPem, closed } = this.#input;
-    const isClosed = closed?.has(node) ?? false;
+    const { mesh, revoked = NOTHING_REVOKED, crlPem } = this.#input;
+    const isClosed = this.#input.isClosed?.(sidecar) ?? false;
     const { indexes } = this.#options;
     const anchorsPem = this.#options.anchorsPem();
     const old = this.#nodes.get(key);

@@ -1,15 +1,16 @@
 // The connected sidecars are the registry: a sidecar that has acknowledged its listeners is an
 // endpoint of its service; when its stream has been gone for longer than the grace, it no longer
-// is. The grace keeps a restarting server, or a moment's loss of the control connection, from
-// emptying anybody's endpoints; the table is stored, and after a start every endpoint has the grace
-// to come back.
+// is, and soon after where enough others can be called (absence.ts). The grace keeps a restarting
+// server, or a moment's loss of the control connection, from emptying anybody's endpoints; the
+// table is stored, and after a start every endpoint has the grace to come back.
 import { z } from 'zod';
-import { afterRunning, type Clock, Listeners, MINUTE_MS, Watch } from '../../base/index.js';
+import { type Clock, Listeners, MINUTE_MS, Watch } from '../../base/index.js';
 import type { JsonStore } from '../../data/index.js';
 import type { ServiceName } from '../../policy/index.js';
 import { isNodeId, type NodeId } from '../../spiffe/index.js';
 import type { Registry, SidecarEndpoint } from '../../translate/index.js';
 import { ADDRESS_PROOFS, type AddressProof } from '../addresses/index.js';
+import { isCovered, startAbsence } from './absence.js';
 import { stronger } from './address-contest.js';
 import { type Held, HeldTable, type SidecarKey } from './held-table.js';
 import { tooMany } from './instance-limits.js';
@@ -75,23 +76,12 @@ export class SidecarRegistry {
   /** Takes up the stored endpoints, each with the grace to come back. */
   async restore(): Promise<void> {
     for (const entry of (await this.#options.store.read()) ?? []) {
-      if (!this.#isPossible(entry)) continue;
+      if (!isPossible(entry, this.#options)) continue;
       const held = toHeld(entry);
       this.#held.set(held);
       this.#startGrace(held, START_GRACE_MS);
     }
     this.#publish();
-  }
-
-  #isPossible(entry: RegistryEntry): boolean {
-    const { assertAddress, onLeftOut } = this.#options;
-    try {
-      assertAddress?.(entry.address);
-      return true;
-    } catch (error) {
-      onLeftOut?.(entry, error);
-      return false;
-    }
   }
 
   /**
@@ -113,6 +103,7 @@ export class SidecarRegistry {
       streams: (old?.streams ?? 0) + 1,
       isStored: false,
       ready: old?.ready === true,
+      away: false,
       cancelGrace: undefined,
     });
     this.#publish();
@@ -146,9 +137,12 @@ export class SidecarRegistry {
     this.#store();
   }
 
-  /** It isn't ready until it says so again: its listeners were withdrawn, or it is a new Envoy. */
-  unready(node: NodeId): void {
-    for (const held of this.#held) if (held.node === node) held.ready = false;
+  /**
+   * These aren't ready until they say so again: their listeners were withdrawn, they are new
+   * Envoys, or they are about to be stopped.
+   */
+  unready(which: (sidecar: SidecarKey) => boolean): void {
+    for (const held of this.#held) if (which(held)) held.ready = false;
     this.#publish();
     this.#store();
   }
@@ -229,16 +223,28 @@ export class SidecarRegistry {
 
   #startGrace(held: Held, graceMs: number): void {
     held.cancelGrace?.();
-    const callback = (): void => {
-      if (this.#held.get(held) !== held || held.streams > 0) return;
-      this.#rivals.gone(held);
-      this.#remove(held);
-    };
-    held.cancelGrace = afterRunning({ clock: this.#options.clock, delayMs: graceMs, callback });
+    held.cancelGrace = startAbsence({
+      ...{ clock: this.#options.clock, graceMs },
+      isAbsent: () => this.#held.get(held) === held && held.streams === 0,
+      onAway: () => this.#leaveOut(held),
+      onGone: () => {
+        this.#rivals.gone(held);
+        this.#remove(held);
+      },
+    });
+  }
+
+  /** Others are called instead, where there are enough; not of one from before we started. */
+  #leaveOut(held: Held): void {
+    if (held.isStored || !isCovered(this.#held, held)) return;
+    held.away = true;
+    this.#publish();
+    this.#store();
   }
 
   #serving(): Held[] {
-    return [...this.#held].filter(({ ready, node }) => ready && !this.#drained.has(node));
+    const drained = this.#drained;
+    return [...this.#held].filter(({ ready, away, node }) => ready && !away && !drained.has(node));
   }
 
   #publish(): void {
@@ -246,15 +252,26 @@ export class SidecarRegistry {
   }
 
   #store(): void {
-    const entries = [...this.#held]
-      .filter(({ ready }) => ready)
-      .map(({ node, service, address, proof, serves, unbound }) => {
-        const vouched = proof === 'claimed' ? {} : { proof };
-        const entry = { node, service, address, ...vouched, serves };
-        return unbound.length === 0 ? entry : { ...entry, unbound };
-      });
-    this.#options.store.write(entries).catch(this.#options.onStoreError);
+    const entries = [...this.#held].filter(({ ready, away }) => ready && !away);
+    this.#options.store.write(entries.map(toStored)).catch(this.#options.onStoreError);
   }
+}
+
+function isPossible(entry: RegistryEntry, { assertAddress, onLeftOut }: RegistryOptions): boolean {
+  try {
+    assertAddress?.(entry.address);
+    return true;
+  } catch (error) {
+    onLeftOut?.(entry, error);
+    return false;
+  }
+}
+
+/** As it is stored. */
+function toStored({ node, service, address, proof, serves, unbound }: Held): RegistryEntry {
+  const vouched = proof === 'claimed' ? {} : { proof };
+  const entry = { node, service, address, ...vouched, serves };
+  return unbound.length === 0 ? entry : { ...entry, unbound };
 }
 
 /** As it was stored. */
@@ -267,6 +284,7 @@ function toHeld(entry: RegistryEntry): Held {
     streams: 0,
     isStored: true,
     ready: true,
+    away: false,
     cancelGrace: undefined,
   };
 }

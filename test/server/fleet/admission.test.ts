@@ -15,6 +15,7 @@ import { FakeLeaves } from '../../fakes/fake-leaves.js';
 import { FakeStream, fakeSidecar } from '../../fakes/fake-stream.js';
 import { ManualClock } from '../../fakes/manual-clock.js';
 import { MemoryStore } from '../../fakes/memory-store.js';
+import { NO_DEPARTURES } from '../../fakes/no-departures.js';
 import { recordingLogger } from '../../fakes/recording-logger.js';
 import { settle } from '../../fakes/settle.js';
 import { meshOf } from '../../policy/helpers.js';
@@ -51,6 +52,7 @@ function setUp(maxInstances?: InstanceLimits) {
     drains: {
       has: (node) => node === 'cache~drained',
       end: async (node) => drained.push(node) > 0,
+      departures: NO_DEPARTURES,
     },
     mesh: () => world.mesh,
     maxInstances,

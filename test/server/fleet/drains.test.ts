@@ -1,13 +1,13 @@
 // Drains without a server: whom each step waits for, and what is stored before it.
 import { expect, it } from 'vitest';
 import { serviceName } from '../../../src/policy/index.js';
-import { SETTLE_MS } from '../../../src/server/fleet/drains.js';
 import {
   type DrainRecord,
   Drains,
   Members,
   SidecarRegistry,
 } from '../../../src/server/fleet/index.js';
+import { SETTLE_MS } from '../../../src/server/fleet/waiting-callers.js';
 import { createResourceSet, type Snapshot, TYPE_URLS } from '../../../src/xds/index.js';
 import { FakeLeaves } from '../../fakes/fake-leaves.js';
 import { FakeStream, fakeSidecar } from '../../fakes/fake-stream.js';
@@ -56,11 +56,12 @@ function setUp(records: readonly DrainRecord[] = []) {
   };
   const endpoints = (): number => registry.endpoints.value.get(LEDGER)?.length ?? 0;
   const stage = () => drains.view().map((view) => [view.stage, ...view.waitingFor].join(' '));
-  return { clock, registry, members, store, drains, join, send, endpoints, stage };
+  const isClosed = () => drains.isClosed({ node: ONE, address: '10.0.0.1' });
+  return { clock, registry, members, store, drains, join, send, endpoints, stage, isClosed };
 }
 
 it('callers first, each of them; then, a moment later, the listeners', async () => {
-  const { clock, store, drains, join, send, endpoints, stage } = setUp();
+  const { clock, store, drains, join, send, endpoints, stage, isClosed } = setUp();
   const [ledger, web] = [join('ledger', '10.0.0.1'), join('web', '10.0.0.2')];
   for (const one of [ledger, web]) {
     send(one, snapshotOf('with'));
@@ -80,10 +81,10 @@ it('callers first, each of them; then, a moment later, the listeners', async () 
   expect(stage()).toEqual(['settling']);
   clock.advance(SETTLE_MS - 1);
   await settle();
-  expect([...drains.closed]).toEqual([]);
+  expect(isClosed()).toBe(false);
   clock.advance(1);
   await settle();
-  expect([[...drains.closed], store.value?.map(({ closed }) => closed)]).toEqual([[ONE], [true]]);
+  expect([isClosed(), store.value?.map(({ closed }) => closed)]).toEqual([true, [true]]);
 });
 
 it('a caller that is away for a moment is waited for', async () => {
@@ -97,24 +98,24 @@ it('a caller that is away for a moment is waited for', async () => {
 
 it('a server that starts again neither calls it nor opens its listeners', () => {
   const stored = { node: ONE, service: LEDGER, sinceMs: 0, closed: true } as const;
-  const { drains, join, endpoints } = setUp([stored]);
+  const { join, endpoints, isClosed } = setUp([stored]);
   join('ledger', '10.0.0.1');
-  expect([endpoints(), [...drains.closed]]).toEqual([0, [ONE]]);
+  expect([endpoints(), isClosed()]).toEqual([0, true]);
 });
 
 it('taken back, it is called again once it listens again', async () => {
   const stored = { node: ONE, service: LEDGER, sinceMs: 0, closed: true } as const;
-  const { registry, store, drains, join, endpoints } = setUp([stored]);
+  const { registry, store, drains, join, endpoints, isClosed } = setUp([stored]);
   join('ledger', '10.0.0.1');
   expect(await drains.end(ONE, 'test')).toBe(true);
-  expect([endpoints(), [...drains.closed], store.value]).toEqual([0, [], []]);
+  expect([endpoints(), isClosed(), store.value]).toEqual([0, false, []]);
   registry.markReady({ node: ONE, address: '10.0.0.1' });
   expect(endpoints()).toBe(1);
   expect(await drains.end(ONE, 'test')).toBe(false);
 });
 
 it('what can not be stored is not begun, and what can not be closed is tried again', async () => {
-  const { clock, store, drains, join, send, endpoints } = setUp();
+  const { clock, store, drains, join, send, endpoints, isClosed } = setUp();
   const ledger = join('ledger', '10.0.0.1');
   send(ledger, snapshotOf('without'));
   ledger.peer.take();
@@ -126,9 +127,9 @@ it('what can not be stored is not begun, and what can not be closed is tried aga
   store.failure = new Error('disk full');
   clock.advance(SETTLE_MS);
   await settle();
-  expect([...drains.closed]).toEqual([]);
+  expect(isClosed()).toBe(false);
   store.failure = undefined;
   clock.advance(SETTLE_MS);
   await settle();
-  expect([...drains.closed]).toEqual([ONE]);
+  expect(isClosed()).toBe(true);
 });

@@ -9,6 +9,7 @@ import { FakeLeaves } from '../../fakes/fake-leaves.js';
 import { FakeStream, fakeSidecar } from '../../fakes/fake-stream.js';
 import { ManualClock } from '../../fakes/manual-clock.js';
 import { MemoryStore } from '../../fakes/memory-store.js';
+import { NO_DEPARTURES } from '../../fakes/no-departures.js';
 import { recordingLogger } from '../../fakes/recording-logger.js';
 import { settle } from '../../fakes/settle.js';
 import { meshOf } from '../../policy/helpers.js';
@@ -85,7 +86,7 @@ function createFleet() {
   const fleet = new Fleet({
     ...{ clock, logger, members, leaves, registry, publisher: createPublisher(world) },
     findHolder: async () => undefined,
-    drains: { has: () => false, end: async () => false },
+    drains: { has: () => false, end: async () => false, departures: NO_DEPARTURES },
     mesh: () => world.mesh,
     assertAdmitted: () => {
       if (world.isShutOut) throw SHUT_OUT;

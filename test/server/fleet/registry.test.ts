@@ -264,7 +264,7 @@ it('one that is drained is no endpoint, ready or not, until it is drained no mor
     ['payments/ledger 10.0.0.1'],
     [ONE.node],
   ]);
-  registry.unready(ONE.node);
+  registry.unready(({ node }) => node === ONE.node);
   expect(endpoints()).toEqual([]);
 });
 
