@@ -12,7 +12,9 @@ import {
   ANCHORS_SECRET,
   DISCOVERY_TYPES,
   IDENTITY_SECRET,
+  NOTHING_REVOKED,
   toCallers,
+  toCapturedOutbound,
   translateNode,
   translateService,
 } from '../translate/index.js';
@@ -46,11 +48,13 @@ const REDACTED = '[redacted]';
 export function render(options: RenderOptions): Rendered[] {
   const { mesh, service, address, outbound, types } = options;
   const indexes = assignIndexes({}, mesh.services.keys());
-  const shared = translateService({ mesh, service, registry: new Map() });
+  const registry = new Map();
+  const shared = translateService({ mesh, service, registry });
   const listeners = translateNode({
     mesh,
     service,
     address,
+    capturedOutbound: toCapturedOutbound({ mesh, service, registry, revoked: NOTHING_REVOKED }),
     outboundAddress: (callee) => toOutboundAddress(outbound, indexes[callee] ?? 0),
   });
   const sets = new Map([...shared, [TYPE_URLS.listener, listeners]]);

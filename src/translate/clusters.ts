@@ -47,7 +47,7 @@ const CONNECT_TIMEOUT = toDuration(3_000);
 const HTTP1_IDLE_MS = 1_500;
 /** Envoy's default of 1,024 would answer 503 to a burst that the application may well serve. */
 const NO_BREAKER = 1_000_000;
-const CIRCUIT_BREAKERS: envoy.config.cluster.v3.CircuitBreakers = {
+export const CIRCUIT_BREAKERS: envoy.config.cluster.v3.CircuitBreakers = {
   thresholds: [
     {
       maxConnections: { value: NO_BREAKER },

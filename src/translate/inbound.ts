@@ -9,16 +9,18 @@
 // callers without identity may not call the plain chain has no way to the application
 // (decision 022).
 import type { envoy } from '../gen/envoy.js';
-import { mayConnectPlain, type Port, type Service } from '../policy/index.js';
+import { MESH_PORT, mayConnectPlain, type Port, type Service } from '../policy/index.js';
 import type { Resource } from '../xds/index.js';
+import { toCapturedInbound } from './capture-inbound.js';
+import { toWildcard } from './capture-listener.js';
 import { toInboundHttp } from './http.js';
 import { BUFFER_LIMIT } from './http-protocol.js';
 import { CLOSE, isHttp, TLS_INSPECTOR, toListener, toTcpProxy } from './listeners.js';
-import { toDuration } from './messages.js';
+import { toDuration, toTcpAddress } from './messages.js';
 import {
   MESH_LISTENER,
-  MESH_PORT,
   toCallersSecretName,
+  toCapturedName,
   toClusterName,
   toInboundName,
   toLocalClusterName,
@@ -54,16 +56,17 @@ export interface Inbound {
 
 export function toInboundListeners(inbound: Inbound): Resource[] {
   const { service } = inbound;
-  if (service.ports.length === 0) return [];
-  return [toMeshListener(inbound), ...service.ports.map((port) => toDeclared(inbound, port))];
+  const captured = service.capture.inbound === 'transparent' ? [toCapturedInbound(service)] : [];
+  if (service.ports.length === 0) return captured;
+  const declared = service.ports.map((port) => toDeclared(inbound, port));
+  return [toMeshListener(inbound), ...declared, ...captured];
 }
 
 function toMeshListener(inbound: Inbound): Resource {
   const { service, address } = inbound;
   return toListener({
     name: MESH_LISTENER,
-    address,
-    port: MESH_PORT,
+    address: toTcpAddress(address, MESH_PORT),
     direction: 'inbound',
     listenerFilters: [TLS_INSPECTOR],
     bufferLimit: BUFFER_LIMIT,
@@ -78,17 +81,21 @@ function toMeshListener(inbound: Inbound): Resource {
 }
 
 function toDeclared(inbound: Inbound, port: Port): Resource {
-  const { address } = inbound;
   return toListener({
-    name: toInboundName(port),
-    address,
-    port: port.number,
+    ...toPlace(inbound, port),
     direction: 'inbound',
     listenerFilters: isHttp(port) ? [TLS_INSPECTOR] : [],
     filterChains: isHttp(port) ? toHttpChains(inbound, port) : [toTcpChain(inbound, port)],
     ...(isHttp(port) ? { inspectionMs: SILENCE_MS, bufferLimit: BUFFER_LIMIT } : {}),
     source: port.source,
   });
+}
+
+/** Where what is captured is handed on, it has no socket, and is for every address. */
+function toPlace({ service, address }: Inbound, port: Port) {
+  return service.capture.inbound === 'transparent'
+    ? { name: toCapturedName(port), address: toWildcard(port.number), isBound: false }
+    : { name: toInboundName(port), address: toTcpAddress(address, port.number) };
 }
 
 /** What differs between a chain with TLS and one without. */

@@ -1,18 +1,19 @@
-export type { SidecarEndpoint } from './callees.js';
+export type { Registry, SidecarEndpoint } from './callees.js';
+export { toCapturedOutbound } from './capture-outbound.js';
 export { checkedPorts, toCheckName, toHealthSpecifier } from './health-specifier.js';
 export { assertNoLoop } from './loop.js';
 export {
   ANCHORS_SECRET,
   DISCOVERY_TYPES,
   IDENTITY_SECRET,
+  isCaptureListener,
   isInboundListener,
-  MESH_PORT,
+  isServingListener,
   toClusterName,
 } from './names.js';
 export { NOTHING_REVOKED, type Revoked } from './revoked.js';
 export {
   type Callers,
-  type CallersInput,
   toAskedSecrets,
   toCallers,
   toSecrets,
@@ -20,7 +21,6 @@ export {
 } from './secrets.js';
 export {
   type NodeInput,
-  type Registry,
   type ServiceInput,
   translateNode,
   translateService,

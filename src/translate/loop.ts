@@ -5,7 +5,9 @@ import { MeshError } from '../base/index.js';
 import type { Service } from '../policy/index.js';
 
 /** @throws MeshError address-in-use where a sidecar of the service can't listen at that address */
-export function assertNoLoop({ name, ports }: Service, address: string): void {
+export function assertNoLoop({ name, ports, capture }: Service, address: string): void {
+  // There it listens on ports of its own alone, and no target is one of these.
+  if (capture.inbound === 'transparent') return;
   // No target may be the mesh port (src/policy/analyse.ts).
   const listens = new Set(ports.map(({ number }) => number));
   const looped = ports.find(({ target }) => target.address === address && listens.has(target.port));

@@ -4,7 +4,8 @@
 // the node (all but its listeners and secrets) is shared by every node of the service.
 import type { Mesh, Port, Service, ServiceName } from '../policy/index.js';
 import { createResourceSet, type Resource, type ResourceSet, TYPE_URLS } from '../xds/index.js';
-import { type Callee, type SidecarEndpoint, toCallees } from './callees.js';
+import { type Callee, type Registry, type SidecarEndpoint, toCallees } from './callees.js';
+import { toPassingClusters } from './capture-clusters.js';
 import { hasDnsEndpoint, toCalleeCluster, toLocalCluster } from './clusters.js';
 import { toEndpointResource } from './endpoints.js';
 import { toInboundListeners } from './inbound.js';
@@ -14,9 +15,6 @@ import { toOutboundListener } from './outbound.js';
 import { toInboundRoutes } from './rbac-http.js';
 import { toTcpRules } from './rbac-tcp.js';
 import { NOTHING_REVOKED, type Revoked } from './revoked.js';
-
-/** By service, in a stable order. A service without an entry has none. */
-export type Registry = ReadonlyMap<ServiceName, readonly SidecarEndpoint[]>;
 
 export interface ServiceInput {
   readonly mesh: Mesh;
@@ -45,6 +43,7 @@ export function translateService({
       [
         ...service.ports.map((port) => toLocalCluster(service, port)),
         ...callees.map((callee) => toCalleeResources(callee).cluster),
+        ...toPassingClusters(service),
       ],
     ],
     [
@@ -96,6 +95,8 @@ export interface NodeInput {
   readonly address: string;
   /** The loopback address that stands for a service at this sidecar; undefined: there is none. */
   readonly outboundAddress: (callee: ServiceName) => string | undefined;
+  /** `toCapturedOutbound` of the service, where it has outbound transparent. */
+  readonly capturedOutbound?: Resource | undefined;
   /** Default: nothing. */
   readonly revoked?: Revoked;
   /** It is to take no new connections. Default: it is called. */
@@ -104,17 +105,25 @@ export interface NodeInput {
 
 /** A node's listeners. */
 export function translateNode(input: NodeInput): ResourceSet {
-  const { mesh, service, address, outboundAddress, revoked = NOTHING_REVOKED } = input;
+  const { mesh, service, address, revoked = NOTHING_REVOKED } = input;
   const { trustDomain } = mesh;
   return createResourceSet([
     ...(input.isClosed === true
       ? []
       : toInboundListeners({ trustDomain, service, address, revoked })),
-    ...toCallees(mesh, service, revoked).flatMap(({ callee, port }) => {
-      const own = outboundAddress(callee.name);
-      if (own === undefined) return [];
-      const mark = revoked.outboundMarks.get(toClusterName(callee, port));
-      return [toOutboundListener({ callee, port, address: own, mark })];
-    }),
+    ...toOutboundListeners(input),
   ]);
+}
+
+function toOutboundListeners(input: NodeInput): readonly Resource[] {
+  const { mesh, service, outboundAddress, capturedOutbound, revoked = NOTHING_REVOKED } = input;
+  if (service.capture.outbound === 'transparent') {
+    return capturedOutbound === undefined ? [] : [capturedOutbound];
+  }
+  return toCallees(mesh, service, revoked).flatMap(({ callee, port }) => {
+    const own = outboundAddress(callee.name);
+    if (own === undefined) return [];
+    const mark = revoked.outboundMarks.get(toClusterName(callee, port));
+    return [toOutboundListener({ callee, port, address: own, mark })];
+  });
 }

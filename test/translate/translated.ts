@@ -11,6 +11,7 @@ import {
   type Registry,
   type Revoked,
   type SidecarEndpoint,
+  toCapturedOutbound,
   translateNode,
   translateService,
 } from '../../src/translate/index.js';
@@ -67,6 +68,7 @@ export function setsOf(
     service,
     address: addressOf(mesh, serviceName(name)),
     revoked,
+    capturedOutbound: toCapturedOutbound({ mesh, service, registry, revoked }),
     outboundAddress: (callee) => toOutboundAddress(prefix, indexes[callee] ?? 0),
   });
   return new Map([

@@ -1,8 +1,7 @@
 // That no caller of a service is led to this server: neither to the xDS port nor to the admin port,
 // which is open to whoever reaches it on loopback.
 import { MeshError } from '../../base/index.js';
-import type { Service } from '../../policy/index.js';
-import { MESH_PORT } from '../../translate/index.js';
+import { MESH_PORT, type Service } from '../../policy/index.js';
 import { type SidecarSite, toAddressSet, tryIpAddress } from '../addresses/index.js';
 
 const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
