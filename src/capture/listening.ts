@@ -17,7 +17,7 @@ const LISTEN = '0A';
 export async function listListening(root = '/proc'): Promise<readonly Listening[]> {
   const found: Listening[] = [];
   for (const file of ['tcp', 'tcp6']) {
-    const text = await readFile(`${root}/self/net/${file}`, 'utf8').catch(() => '');
+    const text = await readFile(`${root}/net/${file}`, 'utf8').catch(() => '');
     for (const line of text.split('\n').slice(1)) {
       const [, local = '', , state, , , , userId = '', , inode = ''] = line.trim().split(/\s+/);
       const [hex = '', port = ''] = local.split(':');

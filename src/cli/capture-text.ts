@@ -1,5 +1,6 @@
 // What `capture` says: what its rules do, and what they close.
 import { CAPTURE_PORTS, type CaptureRules, isLoopback, type Listening } from '../capture/index.js';
+import type { Service } from '../policy/index.js';
 
 /** A line for each direction that is captured. */
 export function toDoneLines(rules: CaptureRules): readonly string[] {
@@ -38,17 +39,28 @@ export function toClosed(
   );
 }
 
+interface Closed {
+  readonly closed: readonly Listening[];
+  /** By inode: who listens. */
+  readonly holders: ReadonlyMap<string, string>;
+  /** Whose application that is; undefined: nobody said. */
+  readonly service: Service | undefined;
+}
+
 /** Comments for `nft`, so that the whole output is a file of rules. */
-export function toClosedLines(
-  closed: readonly Listening[],
-  holders: ReadonlyMap<string, string>,
-): readonly string[] {
+export function toClosedLines({ closed, holders, service }: Closed): readonly string[] {
   if (closed.length === 0) return ['# nothing listens here that these rules close'];
   return [
     '# reached from outside only through the sidecar, and not at all while it is down:',
     ...closed.map(({ address, port, userId, inode }) => {
       const place = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-      return `#   ${place} ${holders.get(inode) ?? `a process of user ${userId}`}`;
+      const holder = holders.get(inode) ?? `a process of user ${userId}`;
+      return `#   ${place} ${holder}${service === undefined ? '' : `, ${toFate(service, port)}`}`;
     }),
   ];
+}
+
+function toFate({ ports, capture }: Service, port: number): string {
+  if (ports.some(({ number }) => number === port)) return 'declared';
+  return capture.undeclared === 'pass' ? 'undeclared: passed in plain text' : 'undeclared: closed';
 }

@@ -13,12 +13,12 @@ const OWN_V6 = 'B80D0120000000000000000007000000:0051';
 function makeProc(): string {
   const root = mkdtempSync(join(tmpdir(), 'countersign-proc-'));
   onTestFinished(() => rmSync(root, { recursive: true, force: true }));
-  mkdirSync(join(root, 'self/net'), { recursive: true });
+  mkdirSync(join(root, 'net'), { recursive: true });
   const v4 = [HEAD, line('00000000:1F90', '0A', 33, 111), line('0100007F:0CEA', '0A', 0, 112)];
   // Established, so that nobody listens there.
-  writeFileSync(join(root, 'self/net/tcp'), [...v4, line('0700000A:0016', '01', 0, 9)].join('\n'));
+  writeFileSync(join(root, 'net/tcp'), [...v4, line('0700000A:0016', '01', 0, 9)].join('\n'));
   const v6 = [HEAD, line(V6, '0A', 0, 113), line(OWN_V6, '0A', 0, 114)];
-  writeFileSync(join(root, 'self/net/tcp6'), v6.join('\n'));
+  writeFileSync(join(root, 'net/tcp6'), v6.join('\n'));
   mkdirSync(join(root, '42/fd'), { recursive: true });
   symlinkSync('socket:[111]', join(root, '42/fd/3'));
   symlinkSync('/dev/null', join(root, '42/fd/4'));

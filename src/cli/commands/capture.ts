@@ -1,7 +1,7 @@
 // `capture`: the kernel hands the TCP of this network namespace to the sidecar (MODEL.md
 // `capture`). It changes rules and nothing else; who listens behind them is the server's and the
 // sidecar's. Where no sidecar listens, what is captured is refused.
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
 import { HOUR_MS } from '../../base/index.js';
 import {
   applyRules,
@@ -12,13 +12,16 @@ import {
   toRules,
   undoRules,
 } from '../../capture/index.js';
+import type { Service } from '../../policy/index.js';
 import { type Context, writeLine } from '../../terminal/index.js';
 import { becomeNobody } from '../become-nobody.js';
 import { addCaptureOptions, type CaptureOptions } from '../capture-options.js';
 import { toClosed, toClosedLines, toDoneLines } from '../capture-text.js';
-import { toExample } from '../options.js';
+import { textReader, toExample, usage } from '../options.js';
 
 export function define(command: Command, context: Context): void {
+  const description = 'captured as mesh.yaml says; else both directions are';
+  command.addArgument(new Argument('[service]', description).argParser(textReader('[service]')));
   addCaptureOptions(command);
   command
     .addHelpText(
@@ -26,10 +29,11 @@ export function define(command: Command, context: Context): void {
       toExample(
         'countersign capture --dry-run',
         'countersign capture --uid 10001 --exclude 22,2222',
+        'countersign capture payments/ledger --mesh mesh.yaml',
         'countersign capture --undo',
       ),
     )
-    .action(async (options: CaptureOptions) => {
+    .action(async (name: string | undefined, options: CaptureOptions) => {
       const { stdout } = context;
       if (options.undo === true) {
         const were = await undoRules();
@@ -37,9 +41,10 @@ export function define(command: Command, context: Context): void {
         writeLine(stdout, `${what}: nothing is captured in this network namespace`);
         return;
       }
-      const rules = toChosen(options);
+      const service = name === undefined ? undefined : await read(name, options);
+      const rules = toChosen(options, service);
       if (options.dryRun === true) {
-        await printRules(rules, context);
+        await printRules(rules, service, context);
         return;
       }
       await applyRules(rules);
@@ -48,16 +53,41 @@ export function define(command: Command, context: Context): void {
     });
 }
 
-function toChosen(options: CaptureOptions): CaptureRules {
-  const { uid, exclude = DEFAULT_EXCLUDE, inboundOnly, outboundOnly } = options;
-  return { inbound: outboundOnly !== true, outbound: inboundOnly !== true, exclude, uid };
+async function read(name: string, { mesh }: CaptureOptions): Promise<Service> {
+  const { readCapturedService } = await import('../captured-service.js');
+  return readCapturedService(name, mesh);
 }
 
-async function printRules(rules: CaptureRules, { stdout }: Context): Promise<void> {
+/** @throws MeshError usage where nothing is left to capture */
+function toChosen(options: CaptureOptions, service: Service | undefined): CaptureRules {
+  const { uid, inboundOnly, outboundOnly } = options;
+  const { capture } = service ?? {};
+  const is = (direction: string | undefined) => (direction ?? 'transparent') === 'transparent';
+  const inbound = outboundOnly !== true && is(capture?.inbound);
+  const outbound = inboundOnly !== true && is(capture?.outbound);
+  if (!inbound && !outbound) {
+    throw usage(
+      `expected a direction that "${service?.name}" captures but got the other one`,
+      'leave out --inbound-only and --outbound-only: the mesh says it',
+    );
+  }
+  return {
+    inbound,
+    outbound,
+    uid,
+    exclude: options.exclude ?? capture?.exclude ?? DEFAULT_EXCLUDE,
+  };
+}
+
+async function printRules(
+  rules: CaptureRules,
+  service: Service | undefined,
+  { stdout }: Context,
+): Promise<void> {
   stdout.write(toRules(rules));
   const closed = toClosed(await listListening(), rules);
   const holders = await findHolders(new Set(closed.map(({ inode }) => inode)));
-  for (const line of toClosedLines(closed, holders)) writeLine(stdout, line);
+  for (const line of toClosedLines({ closed, holders, service })) writeLine(stdout, line);
 }
 
 /** Until it is told to stop, without a right that could change the rules. */
