@@ -51,6 +51,7 @@ export const ERROR_CODES = {
   'order-expired': 'an order was not carried out by its deadline',
   'file-exists': 'a file that a command would make is there already',
   'file-unwritable': 'a file outside the data folder cannot be written',
+  'capture-failed': 'the rules of transparent capture cannot be set',
   'envoy-missing': 'no Envoy binary can be had',
   'envoy-unreachable': "an Envoy's admin port does not answer",
   'child-failed': 'a process that the demo or a test started ended or did not get ready',

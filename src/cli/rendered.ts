@@ -9,7 +9,9 @@ import {
   DISCOVERY_TYPES,
   IDENTITY_SECRET,
   type Listen,
+  NOTHING_REVOKED,
   toCallers,
+  toCapturedOutbound,
   translateNode,
   translateService,
 } from '../translate/index.js';
@@ -48,13 +50,15 @@ const REDACTED = '[redacted]';
 export function render(options: RenderOptions): Rendered[] {
   const { mesh, service, address, listen, outbound, types } = options;
   const indexes = assignIndexes({}, mesh.services.keys());
-  const shared = translateService({ mesh, service, registry: new Map() });
+  const registry = new Map();
+  const shared = translateService({ mesh, service, registry });
   const { listeners, clashes } = translateNode({
     mesh,
     service,
     address,
     listen,
     outboundAddress: (callee) => toCalleeAddress(outbound, { callee, index: indexes[callee] ?? 0 }),
+    capturedOutbound: toCapturedOutbound({ mesh, service, registry, revoked: NOTHING_REVOKED }),
   });
   refuseClashes(clashes);
   const sets = new Map([...shared, [TYPE_URLS.listener, listeners]]);

@@ -9,7 +9,7 @@
 // command line, since the folder may be read-only, and several sidecars may be started from one.
 // The shell is any POSIX shell; what else it calls is in every image that has one.
 import { DEPARTING_ROUTE } from '../drains/index.js';
-import { MESH_PORT } from '../translate/index.js';
+import { MESH_PORT } from '../policy/index.js';
 import { toEnvoyCommand } from './envoy-command.js';
 
 const NAME = 'countersign-departing';

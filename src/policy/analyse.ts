@@ -2,6 +2,7 @@
 // settings show, warnings, and exemptions.
 import { toPlace, toSeconds } from '../base/index.js';
 import { analyseAccess } from './analyse-access.js';
+import { analyseCapture } from './analyse-capture.js';
 import { analyseTargets } from './analyse-targets.js';
 import { analyseTransparency } from './analyse-transparency.js';
 import type { AddProblem, Report } from './report.js';
@@ -37,6 +38,7 @@ export function analyse({ resolution, tree, report, complete }: AnalysisInput): 
   if (complete) checkNamespaces(resolution, { addProblem, report });
   analyseAccess({ resolution, addProblem, chains: chainsOf(resolution) });
   analyseTransparency({ services: resolution.services, tree, addProblem });
+  analyseCapture({ services: resolution.services, addProblem });
 }
 
 /** Each scope once, with the wider ones around it. */

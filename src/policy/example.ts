@@ -45,4 +45,8 @@ services:
     endpoints: [10.0.3.7]
     ports:
       5432: tcp
+
+# How traffic reaches a sidecar. Unwritten: applications listen on 127.0.0.1 and call loopback
+# addresses. transparent: they listen and call where they like, by rules of countersign capture.
+# capture: { inbound: transparent, outbound: transparent }
 `;

@@ -32,6 +32,23 @@ export interface CertificateSettings {
   readonly key: KeyType;
 }
 
+/** How traffic reaches a sidecar. */
+export interface CaptureSettings {
+  /**
+   * `loopback`: the application calls others at loopback addresses; `transparent`: where they are;
+   * `none`: around its sidecar.
+   */
+  readonly outbound: 'loopback' | 'transparent' | 'none';
+  /** `bind`: the sidecar has the declared ports; `transparent`: the application may have them. */
+  readonly inbound: 'bind' | 'transparent';
+  /** Ports that capture leaves alone, in both directions; ascending. */
+  readonly exclude: readonly number[];
+  /** Of `inbound: transparent`: what becomes of a call of a port that nobody declared. */
+  readonly undeclared: 'pass' | 'refuse';
+  /** Of `outbound: transparent`: `registry` closes what leads to no declared port of a service. */
+  readonly egress: 'any' | 'registry';
+}
+
 /** Who a rule's `from` entry names. */
 export type Caller =
   | { readonly kind: 'anyone' }
@@ -129,6 +146,7 @@ export interface Service {
   /** By number, ascending. */
   readonly ports: readonly Port[];
   readonly certificates: CertificateSettings;
+  readonly capture: CaptureSettings;
   readonly source: SourceRef;
 }
 

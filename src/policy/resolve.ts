@@ -21,6 +21,7 @@ import type { MeshText, PortText, ServiceText } from './schema.js';
 import {
   type Chain,
   createScope,
+  resolveCapture,
   resolveCertificates,
   resolveMode,
   resolveTls,
@@ -82,15 +83,16 @@ class Resolver {
   }
 
   resolve(): Resolution {
-    const { trustDomain, authority: ca, certificates, namespaces, ...settings } = this.#text;
+    const { trustDomain, authority: ca, namespaces, ...settings } = this.#text;
+    const { certificates, capture } = settings;
     const authority = resolveAuthority(ca, this.#around.tree);
-    const mesh = createScope({ path: [], settings, certificates }, this.#around);
+    const mesh = createScope({ path: [], settings, certificates, capture }, this.#around);
     const scopes = new Map<string, Scope>();
     for (const [name, namespace] of Object.entries(namespaces ?? {})) {
       const path = ['namespaces', name];
-      const { certificates: ofNamespace, ...own } = namespace;
-      const input = { path, settings: own, certificates: ofNamespace };
-      scopes.set(name, createScope(input, this.#around));
+      const { certificates: ownCertificates, capture: ownCapture } = namespace;
+      const own = { certificates: ownCertificates, capture: ownCapture };
+      scopes.set(name, createScope({ path, settings: namespace, ...own }, this.#around));
     }
     const services = this.#services.map((named) => {
       const namespace = scopes.get(named.parts.namespace);
@@ -103,9 +105,9 @@ class Resolver {
   #service({ key, parts, text }: NamedService, wider: Chain): ResolvedService {
     const { tree } = this.#around;
     const path = ['services', key];
-    const { certificates } = text;
+    const { certificates, capture } = text;
     const chain: Chain = [
-      createScope({ path, settings: text, certificates }, this.#around),
+      createScope({ path, settings: text, certificates, capture }, this.#around),
       ...wider,
     ];
     const ports = Object.entries(text.ports ?? {})
@@ -131,6 +133,7 @@ class Resolver {
       ),
       ports: ports.map(({ port }) => port),
       certificates: resolveCertificates(chain),
+      capture: resolveCapture(chain),
       source: placeAt(tree, path),
     };
     return { service, path, chain, ports };

@@ -10,6 +10,7 @@ import { KEY_TYPES } from '../spiffe/index.js';
 import { tryEndpoint, tryTarget } from './address.js';
 import { tryAuthorityUrl, tryFilePath, tryProvisioner } from './authority.js';
 import { tryCaller } from './caller.js';
+import { captureSchema } from './capture-schema.js';
 import { tryHealthPath } from './health.js';
 import { ISSUER_KEYS, ISSUER_NODE_KEYS, issuersSchema } from './issuer-schema.js';
 import { tryMethod } from './method.js';
@@ -51,12 +52,6 @@ const ttlSchema = text('a duration from 10s to 90d', (input) => {
   const fits = ttlMs !== undefined && ttlMs >= SHORTEST_TTL_MS && ttlMs <= LONGEST_TTL_MS;
   return fits ? { ok: true, value: ttlMs } : { ok: false, expected: 'a duration from 10s to 90d' };
 });
-
-/** This version does the defaults; naming them is fine. */
-const captureSchema = z.strictObject(
-  { outbound: z.literal('loopback').optional(), inbound: z.literal('bind').optional() },
-  { error: 'a map of capture settings' },
-);
 
 const renewError = { error: `a number from ${RENEW_AT.min} to ${RENEW_AT.max}` };
 

@@ -2,7 +2,16 @@
 // where the narrowest scope that says something wins.
 import type { SourceRef } from '../base/index.js';
 import type { CallerText } from './caller.js';
-import type { Caller, CertificateSettings, Mode, Rule, RuleFields, TlsSettings } from './model.js';
+import { type CaptureText, DEFAULT_CAPTURE } from './capture-schema.js';
+import type {
+  Caller,
+  CaptureSettings,
+  CertificateSettings,
+  Mode,
+  Rule,
+  RuleFields,
+  TlsSettings,
+} from './model.js';
 import type { CertificatesText, RuleText, ScopeText } from './schema.js';
 import { DEFAULT_CERTIFICATES, DEFAULT_TLS } from './tls.js';
 import { type Path, placeAt, type Tree } from './tree.js';
@@ -16,6 +25,7 @@ export interface Scope {
   readonly path: Path;
   readonly settings: ScopeText;
   readonly certificates: CertificatesText | undefined;
+  readonly capture: CaptureText | undefined;
   /** Undefined where the scope has no list. */
   readonly allow: { readonly rules: readonly ScopedRule[]; readonly inherits: boolean } | undefined;
   readonly deny: readonly ScopedRule[];
@@ -35,6 +45,7 @@ export interface ScopeInput {
   readonly path: Path;
   readonly settings: ScopeText;
   readonly certificates?: CertificatesText | undefined;
+  readonly capture?: CaptureText | undefined;
 }
 
 export function createScope(input: ScopeInput, around: Surroundings): Scope {
@@ -47,6 +58,7 @@ export function createScope(input: ScopeInput, around: Surroundings): Scope {
     path,
     settings,
     certificates: input.certificates,
+    capture: input.capture,
     allow:
       settings.allow === undefined
         ? undefined
@@ -108,5 +120,23 @@ export function resolveCertificates(chain: Chain): CertificateSettings {
     ttlMs: narrowest('ttl') ?? DEFAULT_CERTIFICATES.ttlMs,
     renewAt: narrowest('renewAt') ?? DEFAULT_CERTIFICATES.renewAt,
     key: narrowest('key') ?? DEFAULT_CERTIFICATES.key,
+  };
+}
+
+/** Each key narrows by itself. */
+export function resolveCapture(chain: Chain): CaptureSettings {
+  const narrowest = <K extends keyof CaptureSettings>(key: K): CaptureSettings[K] => {
+    for (const { capture } of chain) {
+      const value = capture?.[key] as CaptureSettings[K] | undefined;
+      if (value !== undefined) return value;
+    }
+    return DEFAULT_CAPTURE[key];
+  };
+  return {
+    outbound: narrowest('outbound'),
+    inbound: narrowest('inbound'),
+    exclude: [...new Set(narrowest('exclude'))].sort((a, b) => a - b),
+    undeclared: narrowest('undeclared'),
+    egress: narrowest('egress'),
   };
 }

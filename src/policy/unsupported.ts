@@ -13,7 +13,7 @@ const KEYS: Readonly<Record<Section, readonly string[]>> = {
   health: [],
   tls: [],
   certificates: [],
-  capture: ['exclude', 'undeclared', 'egress'],
+  capture: [],
   authority: [],
   stepCa: [],
   rule: [...RULE, 'audit'],
@@ -24,8 +24,6 @@ const KEYS: Readonly<Record<Section, readonly string[]>> = {
 
 const VALUES: Readonly<Record<string, readonly string[]>> = {
   protocol: ['tls', 'server-first'],
-  outbound: ['transparent', 'none'],
-  inbound: ['transparent'],
 };
 
 export function isUnsupportedKey(section: Section, key: string): boolean {

@@ -8,6 +8,8 @@ export interface BindTrouble {
   readonly holder: string | null;
   /** The sidecar is called there; else its own application calls others there. */
   readonly isInbound: boolean;
+  /** The kernel hands it what it captured; default: no. */
+  readonly isCapture?: boolean;
 }
 
 const AGAIN = 'it is tried again by itself';
@@ -31,11 +33,12 @@ export function toBindHint(trouble: BindTrouble): string {
   }
 }
 
-function toInUseHint({ address, holder, isInbound }: BindTrouble): string {
+function toInUseHint({ address, holder, isInbound, isCapture = false }: BindTrouble): string {
   const port = /:(\d+)$/.exec(address ?? '')?.[1];
   const filter = port === undefined ? '' : ` 'sport = :${port}'`;
   const look = `see who has it on its host: ss -ltnp${filter}`;
   const first = holder === null ? look : 'stop that, or let it listen elsewhere';
+  if (isCapture) return `${first} (a network namespace has one sidecar that captures); ${AGAIN}`;
   const shared = 'sidecars of one host need prefixes of their own: bootstrap --outbound';
   if (!isInbound) return `${first} (${shared}); ${AGAIN}`;
   const own = 'a sidecar with --listen any needs a network namespace of its own';

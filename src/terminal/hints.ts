@@ -50,6 +50,13 @@ export const HINTS: Readonly<Partial<Record<ErrorCode | `${ErrorCode}/${string}`
     'give the sidecar an address that its token is for (bootstrap --address), or make a token ' +
     'for this one with `countersign token --address`',
   'backup-invalid/other-file': 'name a file that `countersign backup` wrote',
+  'capture-failed/no-nft': "install it (Debian's nftables), or use the image's target `capture`",
+  'capture-failed/no-right':
+    'run it as root with the right NET_ADMIN: sudo, or cap_add: [NET_ADMIN] of a container',
+  'capture-failed/no-drop':
+    'give the container the rights SETUID and SETGID too, or leave out --sleep; the rules are in ' +
+    'force',
+  'capture-failed': 'the kernel needs nf_tables with nat and fib for inet, as Linux 5.2 has them',
   'certificate-invalid/chain': 'name a file that has them with --chain',
   'certificate-invalid/ended': 'import its successor with `countersign ca import`',
   'certificate-invalid/ended-issuer':

@@ -1,5 +1,5 @@
 // Whom a service may call: what it hears of at all.
-import { type Mesh, mayCall, type Port, type Service } from '../policy/index.js';
+import { type Mesh, mayCall, type Port, type Service, type ServiceName } from '../policy/index.js';
 import { NOTHING_REVOKED, type Revoked } from './revoked.js';
 
 /** A sidecar that serves its service. */
@@ -9,6 +9,9 @@ export interface SidecarEndpoint {
   readonly unbound?: readonly string[] | undefined;
 }
 
+/** By service, in a stable order. A service without an entry has none. */
+export type Registry = ReadonlyMap<ServiceName, readonly SidecarEndpoint[]>;
+
 /** A port that is called, and where. */
 export interface Callee {
   readonly callee: Service;
@@ -16,12 +19,13 @@ export interface Callee {
   readonly sidecars: readonly SidecarEndpoint[];
 }
 
-/** The ports that this service may call, in the mesh's order. */
+/** The ports that this service may call through its sidecar, in the mesh's order. */
 export function toCallees(
   mesh: Mesh,
   caller: Service,
   { services }: Revoked = NOTHING_REVOKED,
 ): { callee: Service; port: Port }[] {
+  if (caller.capture.outbound === 'none') return [];
   return [...mesh.services.values()]
     .filter((callee) => !services.has(callee.name))
     .flatMap((callee) =>

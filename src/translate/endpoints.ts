@@ -8,7 +8,13 @@ import { MESH_PORT, type Port } from '../policy/index.js';
 import { createResource, type Resource } from '../xds/index.js';
 import type { Callee, SidecarEndpoint } from './callees.js';
 import { toTcpAddress } from './messages.js';
-import { MESH_LISTENER, PLAIN_MATCH, toClusterName, toInboundName } from './names.js';
+import {
+  CAPTURED_INBOUND,
+  MESH_LISTENER,
+  PLAIN_MATCH,
+  toClusterName,
+  toInboundName,
+} from './names.js';
 
 type LbEndpoint = envoy.config.endpoint.v3.LbEndpoint;
 type ClusterLoadAssignment = envoy.config.endpoint.v3.ClusterLoadAssignment;
@@ -28,7 +34,8 @@ function toPlain(host: string, port: number): LbEndpoint {
 /** None where the listener that would be called there isn't. */
 function toSidecar({ address, unbound = [] }: SidecarEndpoint, port: Port): LbEndpoint[] {
   const isPlain = port.mode === 'disable';
-  if (unbound.includes(isPlain ? toInboundName(port) : MESH_LISTENER)) return [];
+  const needed = [isPlain ? toInboundName(port) : MESH_LISTENER, CAPTURED_INBOUND];
+  if (needed.some((name) => unbound.includes(name))) return [];
   if (isPlain) return [toPlain(address, port.number)];
   return [{ endpoint: { address: toTcpAddress(address, MESH_PORT) } }];
 }

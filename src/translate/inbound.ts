@@ -11,9 +11,10 @@
 import type { envoy } from '../gen/envoy.js';
 import { MESH_PORT, mayConnectPlain, type Port, type Service } from '../policy/index.js';
 import type { Resource } from '../xds/index.js';
+import { toCapturedInbound } from './capture-inbound.js';
 import { toInboundHttp } from './http.js';
 import { BUFFER_LIMIT } from './http-protocol.js';
-import { type Listen, toListenAddress } from './listen.js';
+import { type Listen, toListenAddress, toWildcard } from './listen.js';
 import {
   CLOSE,
   isHttp,
@@ -26,6 +27,7 @@ import { toDuration } from './messages.js';
 import {
   MESH_LISTENER,
   toCallersSecretName,
+  toCapturedName,
   toClusterName,
   toInboundName,
   toLocalClusterName,
@@ -63,17 +65,18 @@ export interface Inbound {
 
 export function toInboundListeners(inbound: Inbound): Resource[] {
   const { service } = inbound;
-  if (service.ports.length === 0) return [];
-  return [toMeshListener(inbound), ...service.ports.map((port) => toDeclared(inbound, port))];
+  const captured = service.capture.inbound === 'transparent' ? [toCapturedInbound(service)] : [];
+  if (service.ports.length === 0) return captured;
+  const declared = service.ports.map((port) => toDeclared(inbound, port));
+  return [toMeshListener(inbound), ...declared, ...captured];
 }
 
 function toMeshListener(inbound: Inbound): Resource {
   const { service, address, listen } = inbound;
   return toListener({
     name: MESH_LISTENER,
-    address: toListenAddress(address, listen),
+    address: toListenAddress(address, { listen, port: MESH_PORT }),
     listen,
-    port: MESH_PORT,
     direction: 'inbound',
     listenerFilters: [TLS_INSPECTOR],
     bufferLimit: BUFFER_LIMIT,
@@ -88,18 +91,25 @@ function toMeshListener(inbound: Inbound): Resource {
 }
 
 function toDeclared(inbound: Inbound, port: Port): Resource {
-  const { address, listen } = inbound;
   return toListener({
-    name: toInboundName(port),
-    address: toListenAddress(address, listen),
-    listen,
-    port: port.number,
+    ...toPlace(inbound, port),
+    listen: inbound.listen,
     direction: 'inbound',
     listenerFilters: isHttp(port) ? [TLS_INSPECTOR] : [],
     filterChains: isHttp(port) ? toHttpChains(inbound, port) : [toTcpChain(inbound, port)],
     ...(isHttp(port) ? { inspectionMs: SILENCE_MS, bufferLimit: BUFFER_LIMIT } : {}),
     source: port.source,
   });
+}
+
+/** Where what is captured is handed on, it has no socket, and is for every address. */
+function toPlace({ service, address, listen }: Inbound, port: Port) {
+  return service.capture.inbound === 'transparent'
+    ? { name: toCapturedName(port), address: toWildcard(port.number), isBound: false }
+    : {
+        name: toInboundName(port),
+        address: toListenAddress(address, { listen, port: port.number }),
+      };
 }
 
 /** What differs between a chain with TLS and one without. */

@@ -1,4 +1,5 @@
-export type { SidecarEndpoint } from './callees.js';
+export type { Registry, SidecarEndpoint } from './callees.js';
+export { toCapturedOutbound } from './capture-outbound.js';
 export { checkedPorts, toCheckName, toHealthSpecifier } from './health-specifier.js';
 export type { Listen } from './listen.js';
 export { assertNoLoop } from './loop.js';
@@ -6,14 +7,15 @@ export {
   ANCHORS_SECRET,
   DISCOVERY_TYPES,
   IDENTITY_SECRET,
+  isCaptureListener,
   isInboundListener,
+  isServingListener,
   toClusterName,
 } from './names.js';
 export { placeCallees } from './placing.js';
 export { NOTHING_REVOKED, type Revoked } from './revoked.js';
 export {
   type Callers,
-  type CallersInput,
   toAskedSecrets,
   toCallers,
   toSecrets,
@@ -21,7 +23,6 @@ export {
 } from './secrets.js';
 export {
   type NodeInput,
-  type Registry,
   type ServiceInput,
   translateNode,
   translateService,

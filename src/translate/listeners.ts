@@ -8,11 +8,11 @@
 // has a network namespace of its own, in which there is no other that it could share with.
 
 import type { SourceRef } from '../base/index.js';
-import { envoy } from '../gen/envoy.js';
+import { envoy, type xds } from '../gen/envoy.js';
 import type { Port } from '../policy/index.js';
 import { createResource, type Resource } from '../xds/index.js';
-import { ANY_IPV6, type Listen } from './listen.js';
-import { NO_LIMIT, toAny, toDuration, toTcpAddress } from './messages.js';
+import type { Listen } from './listen.js';
+import { NO_LIMIT, toAny, toDuration } from './messages.js';
 
 type FilterChain = envoy.config.listener.v3.FilterChain;
 type Filter = envoy.config.listener.v3.Filter;
@@ -29,13 +29,18 @@ export const TLS_INSPECTOR: ListenerFilter = {
 
 export interface ListenerOptions {
   readonly name: string;
-  readonly address: string;
-  readonly port: number;
+  readonly address: envoy.config.core.v3.Address;
   readonly direction: 'inbound' | 'outbound';
-  /** Of the sidecar, not of this listener alone. */
-  readonly listen: Listen;
+  /** Of the sidecar, not of this listener alone; default: `address`. */
+  readonly listen?: Listen;
   readonly listenerFilters?: readonly ListenerFilter[];
   readonly filterChains: readonly FilterChain[];
+  /** Names the chain of a connection; absent: the chains say by themselves what they are for. */
+  readonly filterChainMatcher?: xds.type.matcher.v3.Matcher;
+  /** Hands a connection to the listener of the address that it was going to. Default: false. */
+  readonly useOriginalDst?: boolean;
+  /** Default: true. Without a socket of its own it has what another listener hands over. */
+  readonly isBound?: boolean;
   readonly source: SourceRef;
   /** How long listener filters may wait for a client to speak; Envoy's default is 15 s. */
   readonly inspectionMs?: number;
@@ -54,9 +59,12 @@ const DIRECTIONS = {
 export function toListener(options: ListenerOptions): Resource {
   const message: envoy.config.listener.v3.Listener = {
     name: options.name,
-    address: toSocketAddress(options),
+    address: options.address,
     statPrefix: options.name,
     filterChains: options.filterChains,
+    filterChainMatcher: options.filterChainMatcher,
+    useOriginalDst: options.useOriginalDst === true ? { value: true } : undefined,
+    bindToPort: options.isBound === false ? { value: false } : undefined,
     listenerFilters: options.listenerFilters ?? [],
     trafficDirection: DIRECTIONS[options.direction],
     enableReusePort: { value: options.listen === 'any' },
@@ -69,11 +77,6 @@ export function toListener(options: ListenerOptions): Resource {
     value: envoy.config.listener.v3.Listener.encode(message).finish(),
     source: options.source,
   });
-}
-
-function toSocketAddress({ address, port }: ListenerOptions): envoy.config.core.v3.Address {
-  if (address !== ANY_IPV6) return toTcpAddress(address, port);
-  return { socketAddress: { address, portValue: port, ipv4Compat: true } };
 }
 
 /** Ends a connection when it is accepted, and connects to nothing. */

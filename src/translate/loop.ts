@@ -13,7 +13,12 @@ export interface ListensAt {
 }
 
 /** @throws MeshError address-in-use where a sidecar of the service can't listen there */
-export function assertNoLoop({ name, ports }: Service, { address, listen }: ListensAt): void {
+export function assertNoLoop(
+  { name, ports, capture }: Service,
+  { address, listen }: ListensAt,
+): void {
+  // There it listens on ports of its own alone, and no target is one of these.
+  if (capture.inbound === 'transparent') return;
   // No target may be the mesh port (src/policy/analyse-targets.ts).
   const declared = new Set(ports.map(({ number }) => number));
   const isSelf = (target: string): boolean =>

@@ -42,8 +42,13 @@ export function toLocalClusterName(port: Port): string {
   return `${LOCAL}${port.number}`;
 }
 
-export function isLocalCluster(name: string): boolean {
-  return name.startsWith(LOCAL);
+/** Where captured connections go that are no service's: to where they were going. */
+export const PASSED_INBOUND = 'passed:inbound';
+export const PASSED_OUTBOUND = 'passed:outbound';
+
+/** Of a service's port, called by mTLS. */
+export function isCalleeCluster(name: string): boolean {
+  return !name.startsWith(LOCAL) && name !== PASSED_INBOUND && name !== PASSED_OUTBOUND;
 }
 
 /** The server name that chooses a chain of the mesh port: `8080.ledger.payments.mesh`. */
@@ -59,9 +64,30 @@ export function toInboundName(port: Port): string {
   return `${INBOUND}${port.number}`;
 }
 
+/** The listeners to which the kernel hands what it captured. */
+export const CAPTURED_INBOUND = `${INBOUND}captured`;
+export const CAPTURED_OUTBOUND = 'outbound:captured';
+
+/**
+ * The listener of a declared port that has no socket of its own: `inbound:captured:8080`. It is
+ * another one than that which binds the port, since Envoy refuses a change of that.
+ */
+export function toCapturedName(port: Port): string {
+  return `${CAPTURED_INBOUND}:${port.number}`;
+}
+
+export function isCaptureListener(name: string): boolean {
+  return name === CAPTURED_INBOUND || name === CAPTURED_OUTBOUND;
+}
+
 /** One by which a workload is called. */
 export function isInboundListener(name: string): boolean {
   return name === MESH_LISTENER || name.startsWith(INBOUND);
+}
+
+/** One that serves declared ports, with the routes and secrets that these need. */
+export function isServingListener(name: string): boolean {
+  return isInboundListener(name) && name !== CAPTURED_INBOUND;
 }
 
 /** The listener by which a workload calls a service: `outbound:payments/ledger:8080`. */

@@ -1,16 +1,20 @@
 // How calls go out (capture mode `loopback`): one listener per port of each service that this
 // workload may call, on the loopback address that stands for that service (the sidecar's prefix
 // plus the service's index). Any TCP protocol works, and no capability is needed.
+import type { envoy } from '../gen/envoy.js';
 import type { Port, Service } from '../policy/index.js';
 import type { Resource } from '../xds/index.js';
 import { toOutboundHttp } from './http.js';
 import { BUFFER_LIMIT } from './http-protocol.js';
 import type { Listen } from './listen.js';
 import { isHttp, toListener, toTcpProxy } from './listeners.js';
+import { toTcpAddress } from './messages.js';
 import { toClusterName, toOutboundName } from './names.js';
 import { hasSidecarsAlone } from './peers.js';
 import { TO_ADDRESSES, TO_SIDECARS } from './retries.js';
 import { toMarkMetadata } from './revoked.js';
+
+type FilterChain = envoy.config.listener.v3.FilterChain;
 
 export interface Outbound {
   readonly callee: Service;
@@ -39,30 +43,36 @@ export function toOutboundListener(outbound: Outbound): Resource {
 }
 
 function translate({ callee, port, address, listen, mark }: Outbound): Resource {
-  const cluster = toClusterName(callee, port);
   return toListener({
     name: toOutboundName(callee, port),
-    address,
+    address: toTcpAddress(address, port.number),
     listen,
-    port: port.number,
     direction: 'outbound',
     ...(isHttp(port) ? { bufferLimit: BUFFER_LIMIT } : {}),
-    filterChains: [
-      {
-        name: 'default',
-        filters: [
-          isHttp(port)
-            ? toOutboundHttp({
-                cluster,
-                port,
-                host: callee.name,
-                retries: hasSidecarsAlone(callee) ? TO_SIDECARS : TO_ADDRESSES,
-              })
-            : toTcpProxy(cluster, { connect: 'at-once' }),
-        ],
-        metadata: toMarkMetadata(mark),
-      },
-    ],
+    filterChains: [toOutboundChain({ callee, port, mark, name: 'default' })],
     source: port.source,
   });
+}
+
+export interface OutboundChain extends Pick<Outbound, 'callee' | 'port' | 'mark'> {
+  readonly name: string;
+}
+
+/** Whatever comes by it goes to that port of that service. */
+export function toOutboundChain({ callee, port, mark, name }: OutboundChain): FilterChain {
+  const cluster = toClusterName(callee, port);
+  return {
+    name,
+    filters: [
+      isHttp(port)
+        ? toOutboundHttp({
+            cluster,
+            port,
+            host: callee.name,
+            retries: hasSidecarsAlone(callee) ? TO_SIDECARS : TO_ADDRESSES,
+          })
+        : toTcpProxy(cluster, { connect: 'at-once' }),
+    ],
+    metadata: toMarkMetadata(mark),
+  };
 }

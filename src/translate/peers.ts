@@ -91,7 +91,7 @@ export function toHealthChecks(
  * trust as if it were the application's own host (Istio's choice too). IPv6 has one loopback
  * address only; from an address of the host's own it is that one's peer.
  */
-const FROM_SIDECAR = '127.0.0.6';
+export const FROM_SIDECAR = '127.0.0.6';
 
 export function toSourceAddress({ target }: Port): Pick<Cluster, 'upstreamBindConfig'> {
   if (!/^127\.[0-9.]+$/.test(target.address)) return {};

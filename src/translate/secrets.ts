@@ -15,8 +15,8 @@ import { isHttp } from './listeners.js';
 import {
   ANCHORS_SECRET,
   IDENTITY_SECRET,
+  isCalleeCluster,
   isCallersSecret,
-  isLocalCluster,
   toCallersSecretName,
 } from './names.js';
 import { toNamedSan } from './san.js';
@@ -103,7 +103,7 @@ export function toAskedSecrets(
   isCalled: boolean,
 ): (secretName: string) => boolean {
   const clusters = snapshot.get(TYPE_URLS.cluster)?.resources.keys() ?? [];
-  const calls = [...clusters].some((name) => !isLocalCluster(name));
+  const calls = [...clusters].some(isCalleeCluster);
   // Only http ports have routes, and only they take every identity of the mesh at the handshake.
   const hasHttp = (snapshot.get(TYPE_URLS.route)?.resources.size ?? 0) > 0;
   return (secretName) => {

@@ -5,7 +5,8 @@
 import type { Mesh, Port, Service, ServiceName } from '../policy/index.js';
 import { createResourceSet, type Resource, type ResourceSet, TYPE_URLS } from '../xds/index.js';
 import { toLocalCluster } from './application.js';
-import { type Callee, type SidecarEndpoint, toCallees } from './callees.js';
+import { type Callee, type Registry, type SidecarEndpoint, toCallees } from './callees.js';
+import { toPassingClusters } from './capture-clusters.js';
 import { hasDnsEndpoint, toCalleeCluster } from './clusters.js';
 import { toEndpointResource } from './endpoints.js';
 import { toInboundListeners } from './inbound.js';
@@ -17,9 +18,6 @@ import { type Clash, placeCallees } from './placing.js';
 import { toInboundRoutes } from './rbac-http.js';
 import { toTcpRules } from './rbac-tcp.js';
 import { NOTHING_REVOKED, type Revoked } from './revoked.js';
-
-/** By service, in a stable order. A service without an entry has none. */
-export type Registry = ReadonlyMap<ServiceName, readonly SidecarEndpoint[]>;
 
 export interface ServiceInput {
   readonly mesh: Mesh;
@@ -48,6 +46,7 @@ export function translateService({
       [
         ...service.ports.map((port) => toLocalCluster(service, port)),
         ...callees.map((callee) => toCalleeResources(callee).cluster),
+        ...toPassingClusters(service),
       ],
     ],
     [
@@ -101,6 +100,8 @@ export interface NodeInput {
   readonly listen?: Listen;
   /** The loopback address that stands for a service at this sidecar; undefined: there is none. */
   readonly outboundAddress: (callee: ServiceName) => string | undefined;
+  /** `toCapturedOutbound` of the service, where it has outbound transparent. */
+  readonly capturedOutbound?: Resource | undefined;
   /** Default: nothing. */
   readonly revoked?: Revoked;
   /** It is to take no new connections. Default: it is called. */
@@ -114,19 +115,31 @@ export interface NodeListeners {
 }
 
 export function translateNode(input: NodeInput): NodeListeners {
-  const { mesh, service, address, listen = 'address', outboundAddress } = input;
-  const { revoked = NOTHING_REVOKED } = input;
-  const { trustDomain } = mesh;
+  const { mesh, service, address, listen = 'address', revoked = NOTHING_REVOKED } = input;
+  const inbound = { trustDomain: mesh.trustDomain, service, address, listen, revoked };
+  const { outbound, clashes } = toOutbound(input, revoked);
+  const listeners = createResourceSet([
+    ...(input.isClosed === true ? [] : toInboundListeners(inbound)),
+    ...outbound,
+  ]);
+  return { listeners, clashes };
+}
+
+interface OutboundListeners extends Pick<NodeListeners, 'clashes'> {
+  readonly outbound: readonly Resource[];
+}
+
+function toOutbound(input: NodeInput, revoked: Revoked): OutboundListeners {
+  const { mesh, service, address, listen = 'address', outboundAddress, capturedOutbound } = input;
+  if (service.capture.outbound === 'transparent') {
+    return { outbound: capturedOutbound === undefined ? [] : [capturedOutbound], clashes: [] };
+  }
   const { placed, clashes } = placeCallees({
     ...{ mesh, service, address, listen, outboundAddress, revoked },
   });
-  const inbound = { trustDomain, service, address, listen, revoked };
-  const listeners = createResourceSet([
-    ...(input.isClosed === true ? [] : toInboundListeners(inbound)),
-    ...placed.map((one) => {
-      const mark = revoked.outboundMarks.get(toClusterName(one.callee, one.port));
-      return toOutboundListener({ ...one, listen, mark });
-    }),
-  ]);
-  return { listeners, clashes };
+  const outbound = placed.map((one) => {
+    const mark = revoked.outboundMarks.get(toClusterName(one.callee, one.port));
+    return toOutboundListener({ ...one, listen, mark });
+  });
+  return { outbound, clashes };
 }

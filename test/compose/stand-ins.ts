@@ -12,6 +12,8 @@ const PACKAGES = [
   ...['base-files', 'base-passwd', 'bash', 'dash', 'coreutils', 'libc6', 'libc-bin', 'libgcc-s1'],
   ...['libstdc++6', 'libselinux1', 'libpcre2-8-0', 'libacl1', 'libattr1', 'libgmp10', 'libtinfo6'],
   ...['sed', 'grep', 'findutils', 'tar', 'gzip', 'hostname', 'util-linux', 'libssl3', 'zlib1g'],
+  ...['nftables', 'libnftables1', 'libnftnl11', 'libmnl0', 'libxtables12', 'libjansson4'],
+  ...['libedit2', 'libbsd0', 'libmd0'],
 ];
 
 export async function makeStandIns(): Promise<void> {

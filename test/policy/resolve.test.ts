@@ -66,6 +66,10 @@ test('narrowest wins, key by key, and each thing remembers where it was written'
     sidecar: true,
     endpoints: [],
     certificates: { ttlMs: 43_200_000, renewAt: 0.3, key: 'rsa-2048' },
+    capture: {
+      ...{ outbound: 'loopback', inbound: 'bind' },
+      ...{ exclude: [22], undeclared: 'pass', egress: 'any' },
+    },
     source: at(16, 3),
     ports: [
       {

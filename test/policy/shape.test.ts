@@ -31,8 +31,13 @@ const accepted: [name: string, text: string][] = [
   ['a target of IPv6', `${PORT}        target: "[::1]:9080"\n`],
   ['methods of other protocols', `${TOP}deny: [{ methods: [PURGE, MKCOL, M-SEARCH] }]`],
   [
-    'the capture that this version does',
+    'the defaults of capture',
     `${TOP}capture: { outbound: loopback, inbound: bind }\nservices: { web: { capture: {} } }`,
+  ],
+  [
+    'every key of capture',
+    `${TOP}services: { web: { capture: { outbound: transparent, inbound: transparent, ` +
+      'exclude: [22, 2222], undeclared: refuse, egress: registry } } }',
   ],
   ['escaped slashes rejected', `${PORT}        escapedSlashes: reject\n`],
   ['escaped slashes forwarded', `${PORT}        escapedSlashes: forward\n`],

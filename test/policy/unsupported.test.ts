@@ -47,13 +47,6 @@ const unsupported: [key: string, text: string][] = [
     'protocol "server-first"',
     `${TOP}services: { web: { ports: { 1: { protocol: server-first } } } }`,
   ],
-  ['outbound "transparent"', `${TOP}capture: { outbound: transparent }`],
-  ['outbound "none"', `${TOP}services: { web: { capture: { outbound: none } } }`],
-  ['inbound "transparent"', `${TOP}services: { web: { capture: { inbound: transparent } } }`],
-  ...['exclude', 'undeclared', 'egress'].map((key): [string, string] => [
-    key,
-    `${TOP}capture: { ${key}: 1 }`,
-  ]),
   ['addresses', `${TOP}allow: [{ addresses: [10.0.0.0/8] }]`],
   ['"dns:…" in from', `${TOP}allow: [{ from: ["dns:a"] }]`],
 ];

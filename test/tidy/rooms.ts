@@ -25,6 +25,7 @@ export const ROOMS = [
   'tokens',
   'revocation',
   'drains',
+  'capture',
   'policy',
   'translate',
   'grpc',

@@ -4,7 +4,14 @@ import { looksAtPaths, mayConnectPlain } from '../../src/policy/index.js';
 import { toCallees } from '../../src/translate/callees.js';
 import { toCallers } from '../../src/translate/index.js';
 import { goldenCases, meshOfCase } from './golden-cases.js';
-import { at, type JsonObject, messagesIn, objectsIn, translate } from './translated.js';
+import {
+  at,
+  type JsonObject,
+  messagesIn,
+  objectsIn,
+  type Translated,
+  translate,
+} from './translated.js';
 
 // What must hold of every message of every case, whatever else changes. Each rule first makes sure
 // that the cases have what it speaks of.
@@ -31,6 +38,12 @@ const objects = (key: string): readonly JsonObject[] =>
   some(everything.flatMap((one) => [...objectsIn(one)].filter((object) => key in object)));
 const values = (list: readonly JsonObject[], ...keys: (string | number)[]): Set<Json | undefined> =>
   new Set(list.map((one) => at(one, ...keys)));
+
+/** The listener of a declared port. */
+function declaredOf(sent: Translated, port: number): JsonObject | undefined {
+  const names: readonly (Json | undefined)[] = [`inbound:${port}`, `inbound:captured:${port}`];
+  return sent.listeners.find(({ name }) => names.includes(name));
+}
 
 describe('clusters', () => {
   const calling = workloads.flatMap(({ mesh, service, sent }) =>
@@ -66,7 +79,12 @@ describe('clusters', () => {
       const callees = toCallees(mesh, service).map(
         (one) => `${one.callee.name}:${one.port.number}`,
       );
-      expect(sent.clusters.map(({ name }) => name)).toEqual([...own, ...callees]);
+      const { inbound, outbound, undeclared, egress } = service.capture;
+      const passed = [
+        ...(inbound === 'transparent' && undeclared === 'pass' ? ['passed:inbound'] : []),
+        ...(outbound === 'transparent' && egress === 'any' ? ['passed:outbound'] : []),
+      ];
+      expect(sent.clusters.map(({ name }) => name)).toEqual([...own, ...callees, ...passed]);
     }
   });
 
@@ -214,7 +232,7 @@ describe('TLS', () => {
     const seen = new Set<string>();
     for (const { service, sent } of workloads) {
       for (const port of service.ports.filter(({ protocol }) => protocol === 'tcp')) {
-        const declared = sent.listeners.find(({ name }) => name === `inbound:${port.number}`);
+        const declared = declaredOf(sent, port.number);
         for (const chain of at(declared, 'filter_chains') as JsonObject[]) {
           if (chain['transport_socket'] !== undefined) continue;
           const proxies = messagesIn(chain, 'TcpProxy').length;
@@ -230,7 +248,10 @@ describe('TLS', () => {
     const inbound = workloads.flatMap(({ sent }) =>
       sent.listeners.filter(({ name }) => !String(name).startsWith('outbound:')),
     );
-    const proxies = some(messagesIn(inbound, 'TcpProxy'));
+    // Of no declared port: nobody's identity is asked for there.
+    const proxies = some(messagesIn(inbound, 'TcpProxy')).filter(
+      (one) => one['cluster'] !== 'passed:inbound',
+    );
     expect(values(proxies, 'upstream_connect_mode')).toEqual(
       new Set(['ON_DOWNSTREAM_TLS_HANDSHAKE']),
     );
@@ -241,7 +262,7 @@ describe('TLS', () => {
     for (const { service, sent } of workloads) {
       for (const port of service.ports) {
         const mesh = sent.listeners.find(({ name }) => name === 'mesh');
-        const declared = sent.listeners.find(({ name }) => name === `inbound:${port.number}`);
+        const declared = declaredOf(sent, port.number);
         const chains = at(declared, 'filter_chains') as JsonObject[];
         for (const chain of at(mesh, 'filter_chains') as JsonObject[]) {
           const socket = at(chain, 'transport_socket', 'typed_config');

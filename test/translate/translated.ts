@@ -11,6 +11,7 @@ import {
   type Registry,
   type Revoked,
   type SidecarEndpoint,
+  toCapturedOutbound,
   translateNode,
   translateService,
 } from '../../src/translate/index.js';
@@ -68,6 +69,7 @@ export function setsOf(
     address: addressOf(mesh, serviceName(name)),
     revoked,
     outboundAddress: (callee) => toCalleeAddress(outbound, { callee, index: indexes[callee] ?? 0 }),
+    capturedOutbound: toCapturedOutbound({ mesh, service, registry, revoked }),
   });
   return new Map([
     ...translateService({ mesh, service, registry, revoked }),

@@ -56,6 +56,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./hosts.js'),
   },
   {
+    name: 'capture',
+    summary: "hand this network namespace's TCP to its sidecar, by nftables",
+    load: () => import('./capture.js'),
+  },
+  {
     name: 'cert',
     summary: 'issue a certificate for a client without a sidecar',
     load: () => import('./cert.js'),

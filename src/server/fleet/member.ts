@@ -4,7 +4,7 @@
 // are asked, since they are renewed without us.
 import { MeshError } from '../../base/index.js';
 import type { LeafSettings } from '../../leaves/index.js';
-import { isInboundListener, toAskedSecrets } from '../../translate/index.js';
+import { isInboundListener, isServingListener, toAskedSecrets } from '../../translate/index.js';
 import { isUnderWay, rejectionOf, type Snapshot, TYPE_URLS } from '../../xds/index.js';
 import type { ProxyState } from '../mesh/index.js';
 import { type BindFailure, type Judged, judgeRejection, type Unbound } from './bind-failure.js';
@@ -153,7 +153,7 @@ function toState({ stream, sent, certificate }: Member): ProxyState {
   if (reports.some(isUnderWay)) return 'pending';
   const { snapshot, unplaced } = sent;
   const names = [...(snapshot.get(TYPE_URLS.listener)?.resources.keys() ?? [])];
-  const isCalled = names.some(isInboundListener);
+  const isCalled = names.some(isServingListener);
   // The listeners that aren't there may be those that ask.
   const isAsked = toAskedSecrets(snapshot, isCalled && unbound.size === 0);
   for (const [typeUrl, { resources }] of snapshot) {

@@ -12,6 +12,7 @@ import {
   type Registry,
   type Revoked,
   toCallers,
+  toCapturedOutbound,
   toSecrets,
   translateNode,
   translateService,
@@ -20,6 +21,7 @@ import {
   createResourceSet,
   EMPTY_SET,
   ORDER,
+  type Resource,
   type ResourceSet,
   type Snapshot,
   TYPE_URLS,
@@ -47,6 +49,7 @@ interface NodeSets {
   mesh: Mesh;
   revoked: Revoked;
   isClosed: boolean;
+  capturedOutbound: Resource | undefined;
   listeners: ResourceSet;
   leaf: Leaf;
   anchors: string;
@@ -78,6 +81,11 @@ export class Publisher {
   #services = new Map<ServiceName, ReadonlyMap<string, ResourceSet>>();
   /** Those of the input before, for sets that didn't change. */
   #servicesBefore: ReadonlyMap<ServiceName, ReadonlyMap<string, ResourceSet>> = new Map();
+  /**
+   * By service: the listener for what is captured, which names the addresses of all that the
+   * service calls. It is made once for all of its nodes, and only where one of these has changed.
+   */
+  readonly #captured = new Map<ServiceName, { input: PublisherInput; resource: Resource }>();
   readonly #nodes = new Map<string, NodeSets>();
   /** By service: whom its tcp ports take, by which mesh, and without whom. */
   readonly #callers = new Map<
@@ -132,6 +140,18 @@ export class Publisher {
   }
 
   /** The same for every node of a service, and the same object while it says the same. */
+  #toCapturedOutbound(service: Service | undefined): Resource | undefined {
+    if (service?.capture.outbound !== 'transparent') return undefined;
+    const old = this.#captured.get(service.name);
+    if (old?.input === this.#input) return old.resource;
+    const { mesh, endpoints, revoked = NOTHING_REVOKED } = this.#input;
+    const next = toCapturedOutbound({ mesh, service, registry: endpoints, revoked });
+    const resource = old?.resource.version === next.version ? old.resource : next;
+    this.#captured.set(service.name, { input: this.#input, resource });
+    return resource;
+  }
+
+  /** The same for every node of a service, and the same object while it says the same. */
   #toCallers(name: ServiceName): readonly Callers[] {
     const { mesh, revoked = NOTHING_REVOKED } = this.#input;
     const service = mesh.services.get(name);
@@ -155,12 +175,14 @@ export class Publisher {
     const old = this.#nodes.get(key);
     const service = mesh.services.get(name);
     const callers = this.#toCallers(name);
+    const capturedOutbound = this.#toCapturedOutbound(service);
     const unplaced = new Set<ServiceName>();
     const isSame =
       old?.mesh === mesh &&
       old.revoked === revoked &&
       old.sidecar === sidecar &&
-      old.isClosed === isClosed;
+      old.isClosed === isClosed &&
+      old.capturedOutbound === capturedOutbound;
     const isKnown = isSame || service === undefined;
     const { listeners, clashes } = isKnown
       ? { listeners: old?.listeners, clashes: old?.clashes ?? [] }
@@ -171,6 +193,7 @@ export class Publisher {
           listen,
           revoked,
           isClosed,
+          capturedOutbound,
           outboundAddress: (callee) => {
             const placed = tryCalleeAddress(outbound, { callee, index: indexes.get(callee) });
             // Whom a list leaves out it isn't to call.
@@ -190,6 +213,7 @@ export class Publisher {
       mesh,
       revoked,
       isClosed,
+      capturedOutbound,
       leaf,
       anchors: anchorsPem,
       crlPem,

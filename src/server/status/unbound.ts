@@ -1,7 +1,7 @@
 // Listeners that a sidecar can't bind, as `status` and `wait` show them.
 import { toRfc3339 } from '../../base/index.js';
 import { toBindHint } from '../../terminal/index.js';
-import { isInboundListener } from '../../translate/index.js';
+import { isCaptureListener, isInboundListener } from '../../translate/index.js';
 import type { BindReason, MemberView, Unbound } from '../fleet/index.js';
 
 export interface UnboundStatus {
@@ -34,7 +34,11 @@ function toUnboundStatus(unbound: Unbound): UnboundStatus {
   const { sinceMs, tries, nextTryAtMs } = unbound;
   return {
     ...{ listener, address, reason, error: words, holder, source },
-    hint: toBindHint({ reason, address, holder, isInbound: isInboundListener(listener) }),
+    hint: toBindHint({
+      ...{ reason, address, holder },
+      isInbound: isInboundListener(listener),
+      isCapture: isCaptureListener(listener),
+    }),
     since: toRfc3339(sinceMs),
     tries,
     nextTryAt: nextTryAtMs === undefined ? null : toRfc3339(nextTryAtMs),

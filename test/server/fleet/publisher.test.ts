@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Leaf } from '../../../src/ca/index.js';
-import { type Mesh, serviceName } from '../../../src/policy/index.js';
+import { type Mesh, type ServiceName, serviceName } from '../../../src/policy/index.js';
 import {
   createOutboundIndexes,
   DEFAULT_OUTBOUND,
@@ -8,7 +8,7 @@ import {
 } from '../../../src/server/addresses/index.js';
 import { Publisher } from '../../../src/server/fleet/index.js';
 import type { Sidecar } from '../../../src/server/join/index.js';
-import { NOTHING_REVOKED } from '../../../src/translate/index.js';
+import { NOTHING_REVOKED, type SidecarEndpoint } from '../../../src/translate/index.js';
 import { type Snapshot, TYPE_URLS } from '../../../src/xds/index.js';
 import { MemoryStore } from '../../fakes/memory-store.js';
 import { meshOf } from '../../policy/helpers.js';
@@ -224,4 +224,73 @@ services:
   expect(() => publisher.toPublication(ledger, LEAF)).toThrow(
     'but got 127.1.0.1:8080 for both: it would call itself forever',
   );
+});
+
+const CAPTURED = 'outbound:captured';
+const callees = (count: number): readonly string[] =>
+  Array.from({ length: count }, (_, n) => `callee-${n}`);
+const meshWith = (count: number): Mesh =>
+  meshOf(`trustDomain: shop.example
+services:
+  web: { capture: { outbound: transparent } }
+  other: {}
+${callees(count)
+  .map((name) => `  ${name}: { ports: { 8080: http }, allow: [ { from: [web] } ] }`)
+  .join('\n')}`);
+const endpointsOf = (count: number, more: readonly string[] = []) =>
+  new Map<ServiceName, readonly SidecarEndpoint[]>([
+    ...callees(count).map((name, n): [ServiceName, SidecarEndpoint[]] => [
+      serviceName(name),
+      [{ address: `10.0.1.${n}` }],
+    ]),
+    [serviceName('other'), more.map((address) => ({ address }))],
+  ]);
+const web = sidecar(WEB, '10.0.0.2');
+const again = { ...sidecar(WEB, '10.0.0.3'), node: 'web~2' } as const;
+const capturedOf = (publisher: Publisher, of = web) =>
+  publisher.toPublication(of, LEAF).snapshot.get(TYPE_URLS.listener)?.resources.get(CAPTURED);
+
+async function join(count: number) {
+  const mesh = meshWith(count);
+  const publisher = await create(mesh);
+  const endpoints = endpointsOf(count);
+  publisher.update({ mesh, endpoints });
+  const before = publisher.toPublication(web, LEAF).snapshot;
+  const callee = serviceName('callee-0');
+  const list = [...(endpoints.get(callee) ?? []), { address: '10.0.2.1' }];
+  publisher.update({ mesh, endpoints: new Map([...endpoints, [callee, list]]) });
+  return { mesh, publisher, endpoints, before, after: publisher.toPublication(web, LEAF) };
+}
+
+describe('what the kernel captured on its way out', () => {
+  it('names who joins: endpoints and listener change, and nothing else', async () => {
+    const { before, after } = await join(3);
+    expect(differing(before, after.snapshot).sort()).toEqual(['endpoint', 'listener']);
+  });
+
+  it('is one resource for all nodes of the service, made once', async () => {
+    const { publisher } = await join(3);
+    expect(capturedOf(publisher, again)).toBe(capturedOf(publisher));
+  });
+
+  it('stays when somebody joins whom the service does not call', async () => {
+    const { mesh, publisher, endpoints } = await join(3);
+    publisher.update({ mesh, endpoints });
+    const before = publisher.toPublication(web, LEAF).snapshot;
+    publisher.update({ mesh, endpoints: new Map([...endpoints, ...endpointsOf(0, ['10.0.3.1'])]) });
+    expect(differing(before, publisher.toPublication(web, LEAF).snapshot)).toEqual([]);
+  });
+
+  it('costs by the callees: twice as many are twice the bytes, a join one address', async () => {
+    const size = async (count: number) => {
+      const { publisher, mesh, endpoints } = await join(count);
+      const joined = capturedOf(publisher)?.value.length ?? 0;
+      publisher.update({ mesh, endpoints });
+      return { joined, one: joined - (capturedOf(publisher)?.value.length ?? 0) };
+    };
+    const [n, twice] = [await size(20), await size(40)];
+    expect(twice.joined / n.joined).toBeLessThan(2.05);
+    expect(n.joined / 20).toBeLessThan(2_400);
+    expect([n.one, twice.one].every((bytes) => bytes > 0 && bytes < 40)).toBe(true);
+  });
 });
