@@ -1,0 +1,4 @@
+export { checkout } from './checkout.js';
+export { bind, connectHosts, type Host, lackOfHosts, nameHost, startHost } from './host.js';
+export { difference, ROOT, readBlocks, readSteps, type Step } from './markdown.js';
+export { createReader, type Reader } from './reader.js';
