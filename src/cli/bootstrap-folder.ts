@@ -5,7 +5,7 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import { Option } from 'commander';
 import type { Random } from '../base/index.js';
-import { toEnvoyCommand } from './envoy-command.js';
+import { toRunScript, toSupervisorScript } from './bootstrap-scripts.js';
 import { reader, textReader, usage } from './options.js';
 import { PUBLIC_MODE, writeOutput } from './output-file.js';
 
@@ -34,6 +34,7 @@ export interface FolderContent {
 
 const SCRIPT_MODE = 0o755;
 const SCRIPT = 'run.sh';
+const SUPERVISOR = 'supervise.sh';
 const CONFIG = 'envoy.json';
 
 export function folderOptions(): readonly Option[] {
@@ -60,27 +61,18 @@ export function toFolder({ out, installDir }: FolderGiven): BootstrapFolder | un
 }
 
 /**
- * Writes the bootstrap and the script that starts it; the script's path.
+ * Writes the bootstrap and the scripts that start it; the path of the simple one.
  * @throws MeshError file-unwritable
  */
 export async function writeFolder(
   folder: BootstrapFolder,
   { json, xdsAnchorPem, random }: FolderContent,
 ): Promise<string> {
-  const write = (name: string, content: string): Promise<void> =>
-    writeOutput({ path: folder.toFile(name).path, content, mode: PUBLIC_MODE, random });
-  await write(CONFIG, json);
-  await write('xds.pem', xdsAnchorPem);
-  const { path } = folder.toFile(SCRIPT);
-  await writeOutput({ path, content: toScript(), mode: SCRIPT_MODE, random });
-  return path;
-}
-
-function toScript(): string {
-  return `#!/bin/sh
-# Starts this folder's sidecar, wherever the folder is; ENVOY names another Envoy than that on PATH.
-envoy=\${ENVOY:-envoy}
-cd "$(dirname "$0")" || exit
-exec ${toEnvoyCommand(CONFIG, '"$envoy"')} "$@"
-`;
+  const write = (name: string, content: string, mode: number): Promise<void> =>
+    writeOutput({ path: folder.toFile(name).path, content, mode, random });
+  await write(CONFIG, json, PUBLIC_MODE);
+  await write('xds.pem', xdsAnchorPem, PUBLIC_MODE);
+  await write(SUPERVISOR, toSupervisorScript(CONFIG), SCRIPT_MODE);
+  await write(SCRIPT, toRunScript(CONFIG), SCRIPT_MODE);
+  return folder.toFile(SCRIPT).path;
 }
