@@ -39,8 +39,17 @@ export function lackOfHosts(env = process.env): string | undefined {
   return reason;
 }
 
-/** @param name Also what the machine is called in /etc/hosts. */
-export async function startHost(harness: Harness, name: string): Promise<Host> {
+/** How a host differs from the plain one. */
+export interface HostKind {
+  /** Lines of a script for before the host has its /etc/hosts. */
+  prepare(folder: string): string;
+}
+
+const PLAIN: HostKind = { prepare: () => '' };
+const ISOLATED = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'] as const;
+
+/** @param name Also what other hosts call it. */
+export async function startHost(harness: Harness, name: string, kind = PLAIN): Promise<Host> {
   const folder = await harness.tempDir();
   // Other users of the host have to pass through.
   chmodSync(folder, 0o755);
@@ -48,14 +57,16 @@ export async function startHost(harness: Harness, name: string): Promise<Host> {
   mkdirSync(programs);
   const hosts = join(folder, 'hosts');
   writeFileSync(hosts, '127.0.0.1 localhost\n');
-  const setUp = `ip link set lo up && mount --bind ${hosts} /etc/hosts && echo up`;
+  const script = `set -e
+ip link set lo up
+${kind.prepare(folder)}
+mount --bind ${hosts} /etc/hosts
+echo up
+exec sleep infinity`;
   const { child } = await harness.process({
     name: `host ${name}`,
     command: 'unshare',
-    args: [
-      ...['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'],
-      ...['sh', '-c', `${setUp} && exec sleep infinity`],
-    ],
+    args: [...ISOLATED, 'sh', '-c', script],
   });
   // It ignores SIGTERM, as a first process does.
   harness.defer(`host ${name}`, () => child.kill());
@@ -82,17 +93,8 @@ export function connectHosts(
   const ip = (host: Host, ...args: readonly string[]): void => run(host.enter('ip', ...args));
   const ends = ['type', 'veth', 'peer', 'name', 'eth0', 'netns', String(second.host.pid)];
   // `ip` finds the other end's namespace by a pid of the machine's, so it is made from there.
-  run([
-    'nsenter',
-    '--target',
-    String(first.host.pid),
-    '--net',
-    'ip',
-    'link',
-    'add',
-    'eth0',
-    ...ends,
-  ]);
+  const there = ['nsenter', '--target', String(first.host.pid), '--net'];
+  run([...there, 'ip', 'link', 'add', 'eth0', ...ends]);
   for (const { host, address } of [first, second]) {
     ip(host, 'address', 'add', `${address}/24`, 'dev', 'eth0');
     ip(host, 'link', 'set', 'eth0', 'up');

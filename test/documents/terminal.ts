@@ -1,6 +1,7 @@
 // A shell that is typed into, as in a terminal: what it prints, both outputs together, and how each
 // command ended.
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import { eventually } from '../../src/demo/wait.js';
 import type { Harness } from '../harness/index.js';
 import { keepOutput } from '../secrets/output.js';
@@ -28,48 +29,35 @@ export interface TerminalOptions {
   readonly home: string;
   readonly path: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Whose files programs of this terminal reach through descriptor 3, as ssh would. */
+  readonly peer?: Host;
 }
 
+const PATHS = ['/usr/local/bin', '/usr/bin', '/bin', '/usr/sbin', '/sbin'] as const;
 const TIMEOUT_MS = 60_000;
 let counter = 0;
 
-export async function openTerminal(
-  harness: Harness,
-  { host, cwd, user, home, path, env = {} }: TerminalOptions,
-): Promise<Terminal> {
-  const drop = ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups'];
-  const shell = [...(user === undefined ? [] : drop), 'bash', '--noprofile', '--norc'];
-  const [command = '', ...args] = host.enter(...(shell as [string, ...string[]]));
-  const paths = [
-    host.programs,
-    ...path,
-    '/usr/local/bin',
-    '/usr/bin',
-    '/bin',
-    '/usr/sbin',
-    '/sbin',
-  ];
-  const process = spawn(command, args, {
-    cwd,
-    env: { HOME: home, PATH: paths.join(':'), LANG: 'C.UTF-8', ...env },
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
+export async function openTerminal(harness: Harness, options: TerminalOptions): Promise<Terminal> {
+  const { host } = options;
+  const shell = startShell(options);
+  const { stdin, stdout, stderr } = shell;
+  if (stdin === null || stdout === null || stderr === null) throw new Error('expected pipes');
   let text = '';
   let from = 0;
-  for (const stream of [process.stdout, process.stderr]) {
+  for (const stream of [stdout, stderr]) {
     stream.setEncoding('utf8').on('data', (chunk: string) => {
       text += chunk;
     });
   }
-  process.stdin.on('error', () => undefined);
+  stdin.on('error', () => undefined);
   harness.defer(`terminal of ${host.name}`, () => {
-    process.kill('SIGKILL');
+    shell.kill('SIGKILL');
     keepOutput(`terminal of ${host.name}`, text);
   });
-  process.stdin.write('exec 2>&1\n');
+  stdin.write('exec 2>&1\n');
   const type = (typed: string): void => {
     from = text.length;
-    process.stdin.write(`${typed}\n`);
+    stdin.write(`${typed}\n`);
   };
   return {
     printed: () => text.slice(from),
@@ -83,10 +71,24 @@ export async function openTerminal(
         what: `an end of "${typed}", which printed "${text.slice(from)}"`,
         timeoutMs: TIMEOUT_MS,
       });
-      return {
-        printed: text.slice(from, text.indexOf(found)),
-        code: Number(code),
-      };
+      return { printed: text.slice(from, text.indexOf(found)), code: Number(code) };
     },
   };
+}
+
+function startShell({ host, cwd, user, home, path, env, peer }: TerminalOptions): ChildProcess {
+  const drop = ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups'];
+  const shell = [...(user === undefined ? [] : drop), 'bash', '--noprofile', '--norc'];
+  const [command = '', ...args] = host.enter(...(shell as [string, ...string[]]));
+  const paths = [host.programs, ...path, ...PATHS];
+  const files = peer === undefined ? undefined : openSync(`/proc/${peer.pid}/ns/mnt`, 'r');
+  try {
+    return spawn(command, args, {
+      cwd,
+      env: { HOME: home, PATH: paths.join(':'), LANG: 'C.UTF-8', ...env },
+      stdio: ['pipe', 'pipe', 'pipe', ...(files === undefined ? [] : [files])],
+    });
+  } finally {
+    if (files !== undefined) closeSync(files);
+  }
 }
