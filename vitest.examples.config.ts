@@ -10,5 +10,6 @@ export default defineConfig({
     hookTimeout: 60_000,
     reporters: ['verbose'],
     maxWorkers: 2,
+    maxConcurrency: 2,
   },
 });
