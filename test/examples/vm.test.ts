@@ -85,7 +85,7 @@ await describeEnvoy('docs/vm.md', {}, ({ binary }) => {
         what: 'the new Envoy',
       });
     },
-    120_000,
+    240_000,
   );
 });
 
