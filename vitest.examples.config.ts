@@ -9,7 +9,7 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 60_000,
     reporters: ['verbose'],
-    maxWorkers: 2,
+    maxWorkers: 1,
     maxConcurrency: 2,
   },
 });
