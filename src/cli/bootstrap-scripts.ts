@@ -32,7 +32,7 @@ trap 'term=1' INT TERM
 
 say() { echo "supervise.sh: $*" >&2; }
 # Whether that is an Envoy of ours which runs: a pid may be somebody else's by now.
-runs() { grep -qs "^PPid:.*[^0-9]$$\$" "/proc/$1/status"; }
+runs() { grep -qs "^PPid:.*[^0-9]$$$" "/proc/$1/status"; }
 
 end() {
   for one in $pid $old; do runs "$one" && kill "$one"; done

@@ -59,6 +59,7 @@ export async function startHost(harness: Harness, name: string, kind = PLAIN): P
   writeFileSync(hosts, '127.0.0.1 localhost\n');
   const script = `set -e
 ip link set lo up
+mount -t tmpfs tmpfs /dev/shm
 ${kind.prepare(folder)}
 mount --bind ${hosts} /etc/hosts
 echo up
