@@ -3,9 +3,10 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // `npm run test:compose`, with a configuration of its own, and `npm run soak`.
+    // `npm run test:compose` and `test:examples`, with configurations of their own; `npm run soak`.
     exclude: [
       'test/compose/**',
+      'test/examples/**',
       ...(process.env['SOAK'] === '1' ? [] : ['test/soak/soak.test.ts']),
     ],
     globalSetup: ['test/secrets/global-setup.ts'],

@@ -13,7 +13,7 @@ const ENTRIES = ['dist/grpc/library.js', 'dist/gen/api.js'];
 const DATA = [
   ...['dist/gen/reflection.json', 'LICENSE', 'CHANGELOG.md'],
   ...['docs/api-xds.md', 'docs/api-envoy.md', 'docs/xds-rules.md', 'docs/errors.md'],
-  'envoy-examples/xds-library',
+  'envoy-examples/08-xds-library',
 ];
 
 /** What a module and its types load: files of ours, and packages. */
@@ -90,7 +90,7 @@ The library of Countersign alone: what \`countersign/xds\` and \`countersign/env
 
 [API](docs/api-xds.md) · [messages](docs/api-envoy.md) ·
 [which rule is kept where](docs/xds-rules.md) ·
-[a server in 40 lines](envoy-examples/xds-library/README.md) · [changes](CHANGELOG.md)
+[a server in 40 lines](envoy-examples/08-xds-library/README.md) · [changes](CHANGELOG.md)
 
 Apache-2.0
 `,

@@ -8,6 +8,7 @@ import type { Random } from '../base/index.js';
 import { reader, textReader, usage } from './options.js';
 import { PUBLIC_MODE, writeOutput } from './output-file.js';
 import { toRunScript } from './run-script.js';
+import { toSupervisorScript } from './supervisor-script.js';
 
 /** Where a file is written, and by what path others name it. */
 export interface NamedFile {
@@ -34,6 +35,7 @@ export interface FolderContent {
 
 const SCRIPT_MODE = 0o755;
 const SCRIPT = 'run.sh';
+const SUPERVISOR = 'supervise.sh';
 const CONFIG = 'envoy.json';
 
 export function folderOptions(): readonly Option[] {
@@ -60,18 +62,18 @@ export function toFolder({ out, installDir }: FolderGiven): BootstrapFolder | un
 }
 
 /**
- * Writes the bootstrap and the script that starts it; the script's path.
+ * Writes the bootstrap and the scripts that start it; the path of the simple one.
  * @throws MeshError file-unwritable
  */
 export async function writeFolder(
   folder: BootstrapFolder,
   { json, xdsAnchorPem, random }: FolderContent,
 ): Promise<string> {
-  const write = (name: string, content: string): Promise<void> =>
-    writeOutput({ path: folder.toFile(name).path, content, mode: PUBLIC_MODE, random });
-  await write(CONFIG, json);
-  await write('xds.pem', xdsAnchorPem);
-  const { path } = folder.toFile(SCRIPT);
-  await writeOutput({ path, content: toRunScript(CONFIG), mode: SCRIPT_MODE, random });
-  return path;
+  const write = (name: string, content: string, mode: number): Promise<void> =>
+    writeOutput({ path: folder.toFile(name).path, content, mode, random });
+  await write(CONFIG, json, PUBLIC_MODE);
+  await write('xds.pem', xdsAnchorPem, PUBLIC_MODE);
+  await write(SUPERVISOR, toSupervisorScript(CONFIG), SCRIPT_MODE);
+  await write(SCRIPT, toRunScript(CONFIG), SCRIPT_MODE);
+  return folder.toFile(SCRIPT).path;
 }

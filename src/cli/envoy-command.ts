@@ -9,8 +9,18 @@
  * the other flag the second one there doesn't start ("unable to bind domain socket").
  */
 const FLAGS = '--drain-time-s 600 --drain-strategy immediate --disable-hot-restart';
+const ALONE = '--disable-hot-restart';
 
 /** `config` is a word of a shell's command line. */
 export function toEnvoyCommand(config: string, envoy = 'envoy'): string {
   return `${envoy} -c ${config} ${FLAGS}`;
+}
+
+/**
+ * For a script: what its variable HOT_RESTART holds takes the place of the last flag, so that a
+ * sidecar can be started as the successor of the one that runs (decision 040).
+ */
+export function toScriptedEnvoyCommand(config: string): string {
+  const flags = FLAGS.replace(ALONE, `\${HOT_RESTART:-${ALONE}}`);
+  return `"\${ENVOY:-envoy}" -c ${config} ${flags}`;
 }

@@ -10,7 +10,7 @@
 // The shell is any POSIX shell; what else it calls is in every image that has one.
 import { DEPARTING_ROUTE } from '../drains/index.js';
 import { MESH_PORT } from '../policy/index.js';
-import { toEnvoyCommand } from './envoy-command.js';
+import { toScriptedEnvoyCommand } from './envoy-command.js';
 
 const NAME = 'countersign-departing';
 const TYPES = 'type.googleapis.com/envoy';
@@ -83,7 +83,6 @@ function toBeginning(command: string): string {
 # SIGTERM stops it in order: its callers go over to other instances, it takes no new connections,
 # what is open ends, then Envoy is ended; after STOP_WITHIN seconds in any case (8: Docker gives a
 # stop 10), and at once by a second SIGTERM.
-envoy=\${ENVOY:-envoy}
 cd "$(dirname "$0")" || exit
 
 # Where Envoy looks whether it is to say that it goes: a folder that nobody else writes to.
@@ -213,6 +212,6 @@ exit "$code"
 
 /** `config` is the bootstrap, in the folder of the script. */
 export function toRunScript(config: string): string {
-  const command = toEnvoyCommand(config, '"$envoy"');
+  const command = toScriptedEnvoyCommand(config);
   return [toBeginning(command), SOCKETS, STOP, toStart(command)].join('');
 }

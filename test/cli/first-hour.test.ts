@@ -98,7 +98,9 @@ describe('bootstrap --out', () => {
       '',
     ]);
     const files = readdirSync(cli.path('web')).sort();
-    expect(files).toEqual(['envoy.json', 'run.sh', 'token', 'token.sds.json', 'xds.pem']);
+    expect(files).toEqual([
+      ...['envoy.json', 'run.sh', 'supervise.sh', 'token', 'token.sds.json', 'xds.pem'],
+    ]);
     for (const name of files) {
       expect(readFileSync(cli.path(`web/${name}`), 'utf8'), name).not.toContain(cli.dir);
     }
@@ -162,7 +164,8 @@ describe('what bootstrap --out keeps and takes along', () => {
         '--watch --xds mesh:18000 --xds-ca <dir>/web/xds.pem\n',
     });
     expect(readdirSync(cli.path('web')).sort()).toEqual([
-      ...['bundle.pem', 'cert.pem', 'envoy.json', 'key.pem', 'run.sh', 'xds-client.sds.json'],
+      ...['bundle.pem', 'cert.pem', 'envoy.json', 'key.pem', 'run.sh', 'supervise.sh'],
+      'xds-client.sds.json',
       'xds.pem',
     ]);
     expect(json('web/xds-client.sds.json').resources[0].tls_certificate).toEqual({

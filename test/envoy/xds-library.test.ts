@@ -1,10 +1,10 @@
-// envoy-examples/xds-library as its README has it, on ports of our own.
+// envoy-examples/08-xds-library as its README has it, on ports of our own.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { describeEnvoy, eventually, plainGet, useHarness } from '../harness/index.js';
 
-const EXAMPLE = fileURLToPath(new URL('../../envoy-examples/xds-library/', import.meta.url));
+const EXAMPLE = fileURLToPath(new URL('../../envoy-examples/08-xds-library/', import.meta.url));
 const MAX_LINES = 40;
 
 /** The example's bootstrap, on other ports. */

@@ -15,6 +15,8 @@ const ROWS = PAGE.split('\n').flatMap((line) => {
 /** Texts as they come out: parts that are joined are one, and what is put in is `…`. */
 const TEXT = SRC.map(({ text }) => text)
   .join('\n')
+  // A script that we write names that file.
+  .replaceAll(/\$\{config\}/g, 'envoy.json')
   .replace(/['`"] \+\s*['`"]/g, '')
   .replace(/\\'/g, "'")
   .replace(/\$\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}/g, '…');
