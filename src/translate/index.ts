@@ -21,9 +21,4 @@ export {
   toSecrets,
   type WorkloadSecrets,
 } from './secrets.js';
-export {
-  type NodeInput,
-  type ServiceInput,
-  translateNode,
-  translateService,
-} from './workload.js';
+export { translateNode, translateService } from './workload.js';

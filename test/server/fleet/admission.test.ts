@@ -27,6 +27,11 @@ const SNAPSHOT = new Map([[TYPE_URLS.listener, createResourceSet([LISTENER])]]);
 const AT = '10.0.0.7';
 const SHUT_OUT = new MeshError('revoked', 'it is revoked');
 
+const PUBLISHER = {
+  toPublication: () => ({ snapshot: SNAPSHOT, unplaced: [], clashes: [] }),
+  forget: () => {},
+};
+
 function setUp(maxInstances?: InstanceLimits) {
   const clock = new ManualClock();
   const leaves = new FakeLeaves();
@@ -44,10 +49,7 @@ function setUp(maxInstances?: InstanceLimits) {
   const world = { mesh: MESH };
   const fleet = new Fleet({
     ...{ clock, logger: recordingLogger(), members, leaves, registry },
-    publisher: {
-      toPublication: () => ({ snapshot: SNAPSHOT, unplaced: [], clashes: [] }),
-      forget: () => {},
-    },
+    publisher: PUBLISHER,
     findHolder: async () => undefined,
     drains: {
       has: (node) => node === 'cache~drained',
