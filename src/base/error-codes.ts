@@ -4,6 +4,8 @@
 export const ERROR_CODES = {
   'mesh-invalid': 'mesh.yaml has problems; each is listed with its place',
   'mesh-unreadable': 'the mesh file or folder cannot be read',
+  'compose-invalid': 'a compose file, or what it says about the mesh, breaks a rule',
+  'compose-unreadable': 'a compose file, or a file that it names, cannot be read',
   'data-unwritable': 'the data folder cannot be created or written',
   'data-unreadable': 'a file of the data folder cannot be read',
   'data-foreign': 'the folder given for data holds other things',

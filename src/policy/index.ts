@@ -27,3 +27,4 @@ export { spellingsOf } from './path-spellings.js';
 export { type ProblemJson, toProblemJson } from './problem-json.js';
 export { haveSameMeaning } from './same-meaning.js';
 export { meshSchema } from './schema.js';
+export { tokenizeYaml } from './yaml-tokens.js';

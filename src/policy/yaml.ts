@@ -1,23 +1,19 @@
-// One file's text as a tree. YAML 1.2 by the `yaml` package, token by token so that nesting is
-// bounded before anything recursive sees it (its composer ends the whole process on 100,000 open
-// brackets).
+// One file's text as a tree: YAML 1.2 by the `yaml` package.
 import { strict as assert } from 'node:assert';
 import {
   Composer,
-  type CST,
   type Document,
   isAlias,
   isMap,
   isScalar,
   isSeq,
-  Lexer,
   LineCounter,
   type ParsedNode,
-  Parser,
 } from 'yaml';
 import type { SourceRef } from '../base/index.js';
 import { describe, type Report } from './report.js';
 import { formatPath, type MapTree, type Path, type Tree } from './tree.js';
+import { tokenizeYaml } from './yaml-tokens.js';
 
 /** Characters of one mesh, all its files together. */
 export const MESH_SIZE_LIMIT = 2 * 1024 * 1024;
@@ -43,7 +39,7 @@ export function readYaml(file: string, text: string, report: Report): MapTree | 
   };
 
   const withoutMark = text.startsWith('\uFEFF') ? text.slice(1) : text;
-  const tokens = tokenize(withoutMark, lines);
+  const tokens = tokenizeYaml(withoutMark, lines, DEPTH_LIMIT);
   if (typeof tokens === 'number')
     return fail(tokens, 'expected a mesh but got one nested too deeply');
   const composer = new Composer({
@@ -71,19 +67,6 @@ export function readYaml(file: string, text: string, report: Report): MapTree | 
   if (root === undefined || reader.isBroken) return undefined;
   if (root.kind === 'map') return root;
   return fail(document.contents.range[0], `expected a map but got ${describeTree(root)}`);
-}
-
-/** The tokens of `text`, or the offset at which it is nested too deeply. */
-function tokenize(text: string, lines: LineCounter): CST.Token[] | number {
-  const parser = new Parser(lines.addNewLine);
-  lines.addNewLine(0);
-  const tokens: CST.Token[] = [];
-  for (const lexeme of new Lexer().lex(text)) {
-    if (parser.stack.length > DEPTH_LIMIT) return parser.offset;
-    tokens.push(...parser.next(lexeme));
-  }
-  tokens.push(...parser.end());
-  return tokens;
 }
 
 type ParsedDocument = Document.Parsed<ParsedNode>;
