@@ -152,6 +152,9 @@ export const HINTS: Readonly<Partial<Record<ErrorCode | `${ErrorCode}/${string}`
   'usage/whole':
     'start without that option; `countersign ca rotate` and `countersign token --rotate-key` ' +
     'replace what is whole',
+  'usage/subnets':
+    'name an IPv4 network of 64 addresses for each: `compose --subnets 10.213.0.0/16`, or ' +
+    'x-countersign: { subnets: 10.213.0.0/16 } in the compose file',
   'usage/token-key': 'list them with `countersign token --list-keys`',
   'xds-anchor-unknown':
     "its bootstrap pins another server's anchor: the data folder may be a new one; bring the " +

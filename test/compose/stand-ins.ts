@@ -1,10 +1,12 @@
 // Images under the tags that our files name, made of what this machine has, for where nothing can
 // be pulled. They behave like the real ones as far as our files use them.
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { findEnvoy } from '../../src/demo/find-envoy.js';
+import { filesOf, toArchive } from './debian-files.js';
+import { makeServices } from './stand-in-services.js';
 
 const DEBIAN = 'debian:bookworm-slim';
 const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt';
@@ -22,35 +24,17 @@ export async function makeStandIns(): Promise<void> {
   try {
     makeNode(work);
     await makeEnvoy(work);
+    makeServices(work, build);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
 }
 
-/** The files of its packages, as dpkg lists them; `/bin` and its like are links to `/usr`. */
 function makeDebian(): void {
-  const found = PACKAGES.flatMap((name) => {
-    try {
-      return execFileSync('dpkg', ['-L', name], { encoding: 'utf8' }).split('\n');
-    } catch {
-      return [];
-    }
-  });
   const links = ['/bin', '/sbin', '/lib', '/lib64', '/etc/passwd', '/etc/group', CERTIFICATES];
   const shell = ['/usr/bin/sh', '/etc/nsswitch.conf'];
-  const listed = found
-    .map((path) => path.replace(/^\/(bin|sbin|lib|lib64)\//, '/usr/$1/'))
-    .filter(
-      (path) => path !== '' && path !== '/.' && !/^\/usr\/share\/(doc|man|locale)\//.test(path),
-    );
-  const files = [...new Set([...listed, ...links, ...shell])].filter((path) => existsSync(path));
-  const archive = execFileSync('tar', ['-c', '--no-recursion', '-T', '-'], {
-    input: files.join('\n'),
-    stdio: ['pipe', 'pipe', 'ignore'],
-    maxBuffer: 1024 * 1024 * 1024,
-  });
   execFileSync('docker', ['import', '-', DEBIAN], {
-    input: archive,
+    input: toArchive([...filesOf(PACKAGES), ...links, ...shell]),
     stdio: ['pipe', 'ignore', 'inherit'],
   });
 }

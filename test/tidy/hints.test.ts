@@ -10,16 +10,23 @@ import { literalsOf, type Module, newErrorsOf } from './sources.js';
 const NAMES_FLAGS = /^src\/(cli|demo|terminal)\//;
 const FLAG = /(?<![\w-])--[a-z][a-z-]+/;
 const COMMAND = /`countersign [a-z]|\bbootstrap --/;
-/** What a mesh file can say of how to begin one, and what `revoked` means. */
-const MAY_NAME_COMMANDS = /^src\/(policy\/(files|yaml|example)|base\/error-codes)\.ts$/;
+/** What a file can say of how to begin one, or who wrote it, and what `revoked` means. */
+const MAY_NAME_COMMANDS =
+  /^src\/(policy\/(files|yaml|example)|compose\/write\/(mesh-text|override)|base\/error-codes)\./;
 /** Options of other programs. */
-const OTHERS: Readonly<Record<string, string>> = {};
+const OTHERS: Readonly<Record<string, RegExp>> = {
+  'src/compose/project/engine-config.ts': /^--[a-z-]+$/,
+  // What containers run, in a file for Docker Compose.
+  'src/compose/write/override.ts': /--concurrency/,
+  'src/compose/write/sidecar.ts': /^--[a-z-]+=/,
+  'src/compose/write/holder.ts': /^command: /,
+};
 
 const rooms = some(SRC.filter(({ path }) => !NAMES_FLAGS.test(path)));
 const saying = (pattern: RegExp, modules: readonly Module[]): string[] =>
   modules.flatMap((module) =>
     literalsOf(module)
-      .filter((text) => pattern.test(text) && OTHERS[module.path] !== text)
+      .filter((text) => pattern.test(text) && OTHERS[module.path]?.test(text) !== true)
       .map((text) => `${module.path}: ${text}`),
   );
 

@@ -39,6 +39,9 @@ export const ROOMS = [
   'server/ca',
   'server/status',
   'server',
+  'compose/project',
+  'compose/plan',
+  'compose/write',
   'demo',
   'cli',
 ] as const;

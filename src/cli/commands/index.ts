@@ -61,6 +61,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./capture.js'),
   },
   {
+    name: 'compose',
+    summary: 'make an encrypted mesh of your own compose file',
+    load: () => import('./compose.js'),
+  },
+  {
     name: 'cert',
     summary: 'issue a certificate for a client without a sidecar',
     load: () => import('./cert.js'),
