@@ -8,5 +8,5 @@ test('a capture port that is taken: a namespace has one sidecar that captures', 
   const capturing = '(a network namespace has one sidecar that captures)';
   const again = 'it is tried again by itself';
   expect(toBindHint({ ...TAKEN, isCapture: true })).toBe(`${LOOK} ${capturing}; ${again}`);
-  expect(toBindHint(TAKEN)).toBe(`${LOOK}; ${again}`);
+  expect(toBindHint({ ...TAKEN, address: '10.0.0.7:15006' })).toBe(`${LOOK}; ${again}`);
 });
