@@ -50,7 +50,7 @@ test('two runs write the same bytes', () => {
 });
 
 test('is the file that a reader sees', async () => {
-  await expect(TEXT).toMatchFileSnapshot('../goldens/compose/shop.mesh.golden.yml');
+  await expect(TEXT).toMatchFileSnapshot('goldens/shop.mesh.golden.yml');
 });
 
 describe('an application', () => {

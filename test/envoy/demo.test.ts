@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import type { Child } from '../../src/demo/child.js';
-import { describeEnvoy, useHarness } from '../harness/index.js';
+import { describeEnvoy, eventually, useHarness } from '../harness/index.js';
 
 // `countersign demo` as a user runs it: the built command, in a process of its own.
 const TIMEOUT_MS = 120_000;
@@ -36,7 +36,9 @@ await describeEnvoy('demo', {}, ({ binary }) => {
   };
 
   const expectNothingLeft = async ({ folder, mark }: Run): Promise<void> => {
-    expect(await commandsMarked(mark)).toEqual([]);
+    // A process that was killed takes a moment to be gone.
+    const isGone = async (): Promise<boolean> => (await commandsMarked(mark)).length === 0;
+    await eventually(isGone, { what: `the processes of ${mark} to be gone`, timeoutMs: 10_000 });
     expect(await readdir(folder)).toEqual([]);
   };
 

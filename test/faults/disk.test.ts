@@ -61,7 +61,7 @@ async function check(step: Step): Promise<void> {
 
 const KINDS: readonly { readonly kind: Exclude<Fault['kind'], 'kill'>; readonly stride: number }[] =
   [
-    { kind: 'ENOSPC', stride: 3 },
+    { kind: 'ENOSPC', stride: 5 },
     { kind: 'EROFS', stride: 7 },
     { kind: 'EIO', stride: 7 },
     { kind: 'EDQUOT', stride: 17 },

@@ -104,8 +104,8 @@ const ROWS: readonly Row[] = [
     prepare: withOffer,
     argv: serve,
     run: (options) => runUntil(options, (root) => !hasOffer(root) && !isChanging(root)),
-    // Each is a server of its own, and there are many: half of them are enough in every run.
-    stride: 2,
+    // Each is a server of its own, and there are many: a third of them is enough in every run.
+    stride: 3,
     atLeast: 20,
     check: expectTakenOver,
   },

@@ -63,6 +63,7 @@ const ROWS: readonly Row[] = [
     prepare: () => undefined,
     argv: serve,
     run: runServer,
+    stride: 3,
     atLeast: 40,
     async check(step) {
       const { place, ended, left } = step;
@@ -127,6 +128,7 @@ const ROWS: readonly Row[] = [
     kind: 'kill',
     prepare: used,
     argv: ({ data, dir }) => ['cert', 'web', '--out', join(dir, 'tls'), '--data', data],
+    stride: 2,
     atLeast: 15,
     async check(step) {
       const { place } = step;
