@@ -8,6 +8,8 @@ import { dirname, join } from 'node:path';
 const UNITS = '/etc/systemd/system';
 const STATE = '/var/lib/systemctl-of-a-test';
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** Of the range that systemd takes dynamic users from. */
+const DYNAMIC_USER = 61_184;
 const MARK = '/etc/host-of-a-test';
 /** prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN), which this kernel may not know. */
 const DENY =
@@ -48,7 +50,10 @@ function read(unit) {
 
 function start(unit) {
   const { all, one } = read(unit);
-  const id = (flag) => Number(execFileSync('id', [flag, one('User')]).toString());
+  const id = (flag) =>
+    one('DynamicUser') === 'yes'
+      ? DYNAMIC_USER
+      : Number(execFileSync('id', [flag, one('User')]).toString());
   const [uid, gid] = [id('-u'), id('-g')];
   const give = (path, mode) => {
     fs.chownSync(path, uid, gid);
@@ -76,17 +81,33 @@ function start(unit) {
   const bounds = [`--bounding-set=${caps('CapabilityBoundingSet')}`, '--no-new-privs'];
   const user = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'];
   const deny = one('MemoryDenyWriteExecute') === 'yes' ? ['python3', '-c', DENY] : [];
-  const line = one('ExecStart').split(' ');
+  const line = toWords(one('ExecStart'));
   const log = fs.openSync(join(STATE, `${unit}.log`), 'a');
   process.umask(Number.parseInt(one('UMask'), 8));
-  const child = spawn('setpriv', [...user, ...rights, ...bounds, ...deny, ...line], {
+  const pairs = all('Environment').map((pair) => pair.replace(/^"(.*)"$/, '$1').split(/=(.*)/s));
+  const options = {
     cwd: '/',
-    detached: true,
-    env: { PATH, ...Object.fromEntries(all('Environment').map((pair) => pair.split(/=(.*)/s))) },
+    env: { PATH, ...Object.fromEntries(pairs) },
     stdio: ['ignore', log, log],
-  });
+  };
+  const args = [...user, ...rights, ...bounds, ...deny, ...line];
+  if (isOneshot(unit)) {
+    execFileSync('setpriv', args, options);
+    return;
+  }
+  const child = spawn('setpriv', args, { ...options, detached: true });
   fs.writeFileSync(join(STATE, `${unit}.pid`), String(child.pid));
   child.unref();
+}
+
+function isOneshot(unit) {
+  return read(unit).one('Type') === 'oneshot';
+}
+
+/** As systemd takes a line apart, as far as ours go. */
+function toWords(line) {
+  const words = line.match(/'[^']*'|\S+/g) ?? [];
+  return words.map((word) => word.replace(/^'(.*)'$/, '$1').replaceAll('$$', '$$'));
 }
 
 function pidOf(unit) {
@@ -94,6 +115,10 @@ function pidOf(unit) {
 }
 
 async function stop(unit) {
+  if (isOneshot(unit)) {
+    if (read(unit).one('ExecStop') !== undefined) throw new Error('no ExecStop is run here');
+    return;
+  }
   const pid = pidOf(unit);
   process.kill(pid, 'SIGTERM');
   // Nobody waits for it here, so that it stays a zombie where its first process doesn't either.

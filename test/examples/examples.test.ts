@@ -23,8 +23,11 @@ const EXAMPLES = [
   'envoy-examples/06-plugged-in-ca-and-root-rotation',
   'envoy-examples/08-xds-library',
 ] as const;
-/** Of other suites: that one needs Docker. */
-const ELSEWHERE = ['envoy-examples/09-compose-file-meshed'];
+/** Of other tests: one needs Docker (test/compose), one is about two machines. */
+const ELSEWHERE = [
+  'envoy-examples/09-compose-file-meshed',
+  'envoy-examples/10-vm-with-systemd-and-capture',
+];
 /** What a heading needs beyond the README's own list; it is left out where that isn't there. */
 const NEEDS: Readonly<Record<string, string>> = { Java: 'keytool' };
 

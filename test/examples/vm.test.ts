@@ -8,7 +8,6 @@ import {
   createReader,
   lackOfHosts,
   nameHost,
-  type Reader,
   ROOT,
   readSteps,
   standInForNpm,
@@ -16,6 +15,7 @@ import {
   startMachine,
 } from '../documents/index.js';
 import { describeEnvoy, eventually, requirePostgres, useHarness } from '../harness/index.js';
+import { bindAt, type } from './typed.js';
 
 const PAGE = 'docs/vm.md';
 const UNITS = readdirSync(join(ROOT, 'docs/systemd')).filter((name) => name.endsWith('.service'));
@@ -33,7 +33,11 @@ if (noAnalyze !== undefined && process.env['CI'] === 'true') throw new Error(noA
 
 describe.skipIf(noAnalyze !== undefined)('the units', () => {
   test('are all there', () => {
-    expect(UNITS.sort()).toEqual(['countersign-sidecar@.service', 'countersign.service']);
+    expect(UNITS.sort()).toEqual([
+      'countersign-capture.service',
+      'countersign-sidecar@.service',
+      'countersign.service',
+    ]);
   });
 
   test.each(UNITS)('%s is taken by systemd without a word', (name) => {
@@ -88,16 +92,6 @@ await describeEnvoy('docs/vm.md', {}, ({ binary }) => {
     240_000,
   );
 });
-
-/** What the page takes as given: it has to end well. */
-async function type(reader: Reader, script: string): Promise<string> {
-  const { code, printed } = await (await reader.terminal()).run(script);
-  expect(code, printed).toBe(0);
-  return printed;
-}
-
-const bindAt = (program: string, path: string): string =>
-  `[ -e ${path} ] || touch ${path}; mount --bind ${program} ${path}`;
 
 /** As Debian's package makes it, with a role and a database. */
 function toDatabase(bin: string): string {
