@@ -116,6 +116,18 @@ export interface Port {
   /** What its sidecar asks the application for, to know whether it is well; undefined: nothing. */
   readonly health: { readonly path: string } | undefined;
   readonly source: SourceRef;
+  /** In which forms it stands while it is changed; absent: in this one. */
+  readonly between?: Between;
+}
+
+/** Forms of one port, from the meshes that it is changed between. None is between forms itself. */
+export interface Between {
+  /** As its callers' sidecars take it to be. */
+  readonly callers: Port;
+  /** What decides on those who come by TLS, at the mesh port or the declared one. */
+  readonly tls?: Port;
+  /** What decides on those who come in plain text. */
+  readonly plain?: Port;
 }
 
 /** An address without a sidecar. */

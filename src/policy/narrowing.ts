@@ -17,6 +17,8 @@ export interface AccessChange {
   readonly trustDomain: string;
   /** Whether requests are decided, or connections alone. */
   readonly http: boolean;
+  /** Who has an identity comes without it then. Default: as before. */
+  readonly isPlainAfter?: boolean;
 }
 
 /** Who loses something that they had. */
@@ -26,32 +28,47 @@ export interface Narrowing {
   readonly plain: boolean;
 }
 
-export function compareAccess({ before, after, trustDomain, http }: AccessChange): Narrowing {
+export function compareAccess({
+  before,
+  after,
+  trustDomain,
+  http,
+  isPlainAfter = false,
+}: AccessChange): Narrowing {
   const old = http ? before : connectionAccess(before);
   const next = http ? after : connectionAccess(after);
-  if (haveSameMeaning(old, next)) return { identities: false, plain: false };
+  if (!isPlainAfter && haveSameMeaning(old, next)) return { identities: false, plain: false };
   const rules = [old, next].flatMap(({ allow, deny }) => [...allow, ...deny]);
   const isNarrower = (spiffeId: string | undefined): boolean =>
-    isNarrowerFor({ spiffeId, trustDomain }, old, next);
+    isNarrowerFor(
+      { access: old, who: { spiffeId, trustDomain } },
+      { access: next, who: { spiffeId: isPlainAfter ? undefined : spiffeId, trustDomain } },
+    );
   return {
     identities: representativeIdentities(rules, trustDomain).some(isNarrower),
     plain: isNarrower(undefined),
   };
 }
 
-function isNarrowerFor(who: WhoCalls, old: PortAccess, next: PortAccess): boolean {
-  if (!mayPass(old, who)) return false;
-  if (!mayPass(next, who)) return true;
-  const [oldDenies, nextDenies] = [toPieces(old.deny, who), toPieces(next.deny, who)];
-  if (!nextDenies.every((piece) => oldDenies.some((one) => covers(one, piece)))) return true;
-  if (grantsAll(next, who)) return false;
-  if (grantsAll(old, who)) return true;
-  const nextAllows = toPieces(next.allow, who);
-  return !toPieces(old.allow, who).every((piece) => nextAllows.some((one) => covers(one, piece)));
+/** Rules, and who one caller is to them. */
+interface Side {
+  readonly access: PortAccess;
+  readonly who: WhoCalls;
+}
+
+function isNarrowerFor(old: Side, next: Side): boolean {
+  if (!mayPass(old.access, old.who)) return false;
+  if (!mayPass(next.access, next.who)) return true;
+  const [oldDenies, nextDenies] = [old, next].map(({ access, who }) => toPieces(access.deny, who));
+  if (!nextDenies?.every((piece) => oldDenies?.some((one) => covers(one, piece)))) return true;
+  if (grantsAll(next)) return false;
+  if (grantsAll(old)) return true;
+  const [oldAllows, nextAllows] = [old, next].map(({ access, who }) => toPieces(access.allow, who));
+  return !oldAllows?.every((piece) => nextAllows?.some((one) => covers(one, piece)));
 }
 
 /** But for what `deny` says; the identities that are compared are of the mesh's own domain. */
-function grantsAll({ allow, otherwise }: PortAccess, who: WhoCalls): boolean {
+function grantsAll({ access: { allow, otherwise }, who }: Side): boolean {
   return (
     otherwise === 'allow' || allow.some((rule) => ruleMatchesCaller(rule, who) && !needsHttp(rule))
   );

@@ -5,9 +5,9 @@ import { type Clock, type Closers, type Logger, timesOf, type Watch } from '../b
 import type { Authority, Leaf } from '../ca/index.js';
 import type { JsonStore } from '../data/index.js';
 import { type LeafManager, mayBeInForce } from '../leaves/index.js';
-import type { Mesh } from '../policy/index.js';
+import { type Mesh, type ServiceName, serviceName } from '../policy/index.js';
 import { findRevocation } from '../revocation/index.js';
-import type { NodeId } from '../spiffe/index.js';
+import { type NodeId, splitNodeText } from '../spiffe/index.js';
 import type { OutboundIndexes } from './addresses/index.js';
 import type { CaProxy } from './ca/index.js';
 import {
@@ -171,9 +171,9 @@ export function toCaProxies(
   },
 ): readonly CaProxy[] {
   const times = timesOf(clock);
-  return toProxies({ members, registry }).map(({ leaf, isConnected, ...proxy }) => ({
-    ...proxy,
-    isCurrent: leaves.isCurrent(proxy.node),
+  return toProxies({ members, registry }).map(({ leaf, isConnected, node, state }) => ({
+    ...{ node, state },
+    isCurrent: leaves.isCurrent(node),
     // One that is to come back may have one.
     hasLeaf: isConnected ? leaf !== undefined && mayBeInForce(leaf, times) : true,
   }));
@@ -188,16 +188,19 @@ function toProxies({
   readonly registry: SidecarRegistry;
 }): Proxy[] {
   const connected = members.view().map(({ stream, state, leaf }) => {
-    return { node: stream.auth.node, state, leaf, isConnected: true };
+    const { node, service } = stream.auth;
+    return { node, service, state, leaf, isConnected: true };
   });
   const missing = registry.missing().map((node) => {
-    return { node, state: 'pending' as const, leaf: undefined, isConnected: false };
+    const service = serviceName(splitNodeText(node).service);
+    return { node, service, state: 'pending' as const, leaf: undefined, isConnected: false };
   });
   return [...connected, ...missing];
 }
 
 interface Proxy {
   readonly node: NodeId;
+  readonly service: ServiceName;
   readonly state: ProxyState;
   readonly leaf: Leaf | undefined;
   readonly isConnected: boolean;

@@ -1,5 +1,6 @@
 // Whom a service may call: what it hears of at all.
 import { type Mesh, mayCall, type Port, type Service, type ServiceName } from '../policy/index.js';
+import { toCallersForm } from './forms.js';
 import { NOTHING_REVOKED, type Revoked } from './revoked.js';
 
 /** A sidecar that serves its service. */
@@ -30,6 +31,7 @@ export function toCallees(
     .filter((callee) => !services.has(callee.name))
     .flatMap((callee) =>
       callee.ports
+        .map(toCallersForm)
         .filter((port) => mayCall(mesh, { caller, callee, port }))
         .map((port) => ({ callee, port })),
     );

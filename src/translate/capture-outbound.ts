@@ -64,8 +64,8 @@ export function toCapturedOutbound(input: CapturedOutbound): Resource {
 }
 
 function isSame(old: readonly Callee[], next: readonly Callee[]): boolean {
-  const isOld = ({ port, sidecars }: Callee, i: number): boolean =>
-    old[i]?.port === port && old[i].sidecars === sidecars;
+  const isOld = ({ callee, port, sidecars }: Callee, i: number): boolean =>
+    old[i]?.port === port && old[i].callee === callee && old[i].sidecars === sidecars;
   return old.length === next.length && next.every(isOld);
 }
 
@@ -97,16 +97,16 @@ function translate({ service, revoked, callees }: Translation): Resource {
 /** Of each port, its latest: the dearest part of the listener, and the same for all callers. */
 const chains = new WeakMap<
   Port,
-  { readonly mark: string | undefined; readonly chain: FilterChain }
+  { readonly callee: Service; readonly mark: string | undefined; readonly chain: FilterChain }
 >();
 
 function toCalleeChain({ callee, port }: Callee, { outboundMarks }: Revoked): FilterChain {
   const name = toClusterName(callee, port);
   const mark = outboundMarks.get(name);
   const old = chains.get(port);
-  if (old !== undefined && old.mark === mark) return old.chain;
+  if (old?.callee === callee && old.mark === mark) return old.chain;
   const chain = toOutboundChain({ callee, port, name, mark });
-  chains.set(port, { mark, chain });
+  chains.set(port, { callee, mark, chain });
   return chain;
 }
 

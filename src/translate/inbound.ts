@@ -12,6 +12,7 @@ import type { envoy } from '../gen/envoy.js';
 import { MESH_PORT, mayConnectPlain, type Port, type Service } from '../policy/index.js';
 import type { Resource } from '../xds/index.js';
 import { toCapturedInbound } from './capture-inbound.js';
+import { type Served, toMeshForm, toServed, type Way } from './forms.js';
 import { toInboundHttp } from './http.js';
 import { BUFFER_LIMIT } from './http-protocol.js';
 import { type Listen, toListenAddress, toWildcard } from './listen.js';
@@ -80,24 +81,33 @@ function toMeshListener(inbound: Inbound): Resource {
     direction: 'inbound',
     listenerFilters: [TLS_INSPECTOR],
     bufferLimit: BUFFER_LIMIT,
-    filterChains: service.ports.map((port) => ({
+    filterChains: service.ports.map(toMeshForm).map((port) => ({
       name: toServerName(service, port),
       filterChainMatch: { serverNames: [toServerName(service, port)] },
-      filters: toFilters(service, port),
+      filters: toFilters(service, port, 'tls'),
       ...toTlsPart(inbound, { port, required: true }),
     })),
     source: service.source,
   });
 }
 
+/**
+ * Where each way in has a form of its own, TLS is the mesh port's alone: one of them knows none
+ * here.
+ */
 function toDeclared(inbound: Inbound, port: Port): Resource {
+  const { tls, plain } = toServed(port);
+  const form = plain ?? tls ?? port;
+  const isOfHttp = isHttp(form);
   return toListener({
     ...toPlace(inbound, port),
     listen: inbound.listen,
     direction: 'inbound',
-    listenerFilters: isHttp(port) ? [TLS_INSPECTOR] : [],
-    filterChains: isHttp(port) ? toHttpChains(inbound, port) : [toTcpChain(inbound, port)],
-    ...(isHttp(port) ? { inspectionMs: SILENCE_MS, bufferLimit: BUFFER_LIMIT } : {}),
+    listenerFilters: isOfHttp ? [TLS_INSPECTOR] : [],
+    filterChains: isOfHttp
+      ? toHttpChains(inbound, { tls: tls === form ? tls : undefined, plain })
+      : [toTcpChain(inbound, form)],
+    ...(isOfHttp ? { inspectionMs: SILENCE_MS, bufferLimit: BUFFER_LIMIT } : {}),
     source: port.source,
   });
 }
@@ -128,39 +138,36 @@ function toTlsPart(
   } satisfies FilterChain;
 }
 
-function toHttpChains(inbound: Inbound, port: Port): FilterChain[] {
+function toHttpChains(inbound: Inbound, { tls, plain }: Served): FilterChain[] {
+  const byTls = tls === undefined ? [] : [toTlsChain(inbound, tls)];
+  if (plain === undefined) return byTls;
   const { service, revoked } = inbound;
-  const filters = toFilters(service, port);
-  const plain = {
-    filters,
-    metadata: toMarkMetadata(revoked.plainMarks.get(toClusterName(service, port))),
+  const inPlain: FilterChain = {
+    filters: toFilters(service, plain, 'plain'),
+    metadata: toMarkMetadata(revoked.plainMarks.get(toClusterName(service, plain))),
   };
-  const tls: FilterChain = {
+  if (tls === undefined) return [{ name: 'plain-only', ...inPlain }];
+  const match = { transportProtocol: 'raw_buffer' };
+  return [...byTls, { name: 'plain', filterChainMatch: match, ...inPlain }];
+}
+
+function toTlsChain(inbound: Inbound, port: Port): FilterChain {
+  return {
     name: 'tls',
     filterChainMatch: { transportProtocol: 'tls' },
-    filters,
+    filters: toFilters(inbound.service, port, 'tls'),
     ...toTlsPart(inbound, { port, required: port.mode === 'strict' }),
   };
-  switch (port.mode) {
-    case 'strict':
-      return [tls];
-    case 'permissive':
-      return [
-        tls,
-        { name: 'plain', filterChainMatch: { transportProtocol: 'raw_buffer' }, ...plain },
-      ];
-    case 'disable':
-      return [{ name: 'plain-only', ...plain }];
-  }
 }
 
 function toTcpChain(inbound: Inbound, port: Port): FilterChain {
-  const filters = toFilters(inbound.service, port);
+  const { service } = inbound;
   if (port.mode === 'strict') {
+    const filters = toFilters(service, port, 'tls');
     return { name: 'tls', filters, ...toTlsPart(inbound, { port, required: true }) };
   }
   return mayConnectPlain(port.access)
-    ? { name: 'plain', filters }
+    ? { name: 'plain', filters: toFilters(service, port, 'plain') }
     : { name: 'closed', filters: [CLOSE] };
 }
 
@@ -169,12 +176,13 @@ function toTcpChain(inbound: Inbound, port: Port): FilterChain {
  */
 const knownFilters = new WeakMap<Port, { readonly host: string; readonly filters: Filter[] }>();
 
-function toFilters({ name: host }: Service, port: Port): Filter[] {
+function toFilters({ name: host }: Service, port: Port, way: Way): Filter[] {
+  if (!isHttp(port)) {
+    return [...toTcpRbacFilters(port, way), toApplicationProxy(port)];
+  }
   const known = knownFilters.get(port);
   if (known?.host === host) return known.filters;
-  const filters = isHttp(port)
-    ? [toInboundHttp({ port, routeName: toInboundName(port), host })]
-    : [...toTcpRbacFilters(port), toApplicationProxy(port)];
+  const filters = [toInboundHttp({ port, routeName: toInboundName(port), host })];
   knownFilters.set(port, { host, filters });
   return filters;
 }

@@ -1,5 +1,6 @@
 export type { Registry, SidecarEndpoint } from './callees.js';
 export { toCapturedOutbound } from './capture-outbound.js';
+export { toForms } from './forms.js';
 export { checkedPorts, toCheckName, toHealthSpecifier } from './health-specifier.js';
 export type { Listen } from './listen.js';
 export { assertNoLoop } from './loop.js';
@@ -19,6 +20,5 @@ export {
   toAskedSecrets,
   toCallers,
   toSecrets,
-  type WorkloadSecrets,
 } from './secrets.js';
 export { translateNode, translateService } from './workload.js';

@@ -4,6 +4,7 @@
 import { isIPv4 } from 'node:net';
 import { MeshError } from '../base/index.js';
 import type { Service } from '../policy/index.js';
+import { toServingForms } from './forms.js';
 import type { Listen } from './listen.js';
 
 export interface ListensAt {
@@ -23,7 +24,9 @@ export function assertNoLoop(
   const declared = new Set(ports.map(({ number }) => number));
   const isSelf = (target: string): boolean =>
     target === address || (listen === 'any' && isLoopback(target));
-  const looped = ports.find(({ target }) => isSelf(target.address) && declared.has(target.port));
+  const looped = ports
+    .flatMap(toServingForms)
+    .find(({ target }) => isSelf(target.address) && declared.has(target.port));
   if (looped === undefined) return;
   const { target } = looped;
   const host = target.address.includes(':') ? `[${target.address}]` : target.address;

@@ -21,9 +21,12 @@ export const ANCHORS_SECRET = 'ROOTCA';
 
 const CALLERS = 'callers:';
 
-/** The same anchors with the identities that a tcp port takes at the handshake: `callers:6000`. */
+/**
+ * The same anchors with the identities that a tcp port takes at the handshake: `callers:6000`. With
+ * the application, as its cluster.
+ */
 export function toCallersSecretName(port: Port): string {
-  return `${CALLERS}${port.number}`;
+  return `${CALLERS}${port.number}${toTargetSuffix(port)}`;
 }
 
 export function isCallersSecret(name: string): boolean {
@@ -37,9 +40,20 @@ export function toClusterName(service: Service, port: Port): string {
 
 const LOCAL = 'local:';
 
-/** The application behind a declared port of this workload: `local:8080`. */
+/**
+ * The application behind a declared port of this workload: `local:8080`,
+ * `local:8080:127.0.0.1:9080`. An application elsewhere is another cluster, so that it changes
+ * together with the rules that stand where the cluster is named.
+ */
 export function toLocalClusterName(port: Port): string {
-  return `${LOCAL}${port.number}`;
+  return `${LOCAL}${port.number}${toTargetSuffix(port)}`;
+}
+
+/** Nothing where the application listens at the port's own number. */
+function toTargetSuffix({ number, target }: Port): string {
+  const isOwn = target.address === '127.0.0.1' && target.port === number;
+  const host = target.address.includes(':') ? `[${target.address}]` : target.address;
+  return isOwn ? '' : `:${host}:${target.port}`;
 }
 
 /** Where captured connections go that are no service's: to where they were going. */
@@ -98,12 +112,18 @@ export function toOutboundName(service: Service, port: Port): string {
 export const DENY_FILTER = 'countersign.deny';
 export const ALLOW_FILTER = 'countersign.allow';
 
-/** The extension configuration (ECDS) of one of a TCP port's two RBAC filters. */
+/**
+ * The extension configuration (ECDS) of one of a TCP port's two RBAC filters, on chains with TLS or
+ * on that without: `countersign.allow:6000`, `countersign.allow:plain:6000`. With the application,
+ * as its cluster.
+ */
 export function toTcpFilterName(
   port: Port,
   filter: typeof DENY_FILTER | typeof ALLOW_FILTER,
+  way: 'tls' | 'plain',
 ): string {
-  return `${filter}:${port.number}`;
+  const chain = way === 'tls' ? '' : 'plain:';
+  return `${filter}:${chain}${port.number}${toTargetSuffix(port)}`;
 }
 
 /** The endpoint metadata that marks an address to be called in plain text. */

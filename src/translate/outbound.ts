@@ -36,7 +36,9 @@ export function toOutboundListener(outbound: Outbound): Resource {
   const { callee, port, address, listen, mark = '' } = outbound;
   const ofPort = known.get(port) ?? new Map<string, Resource>();
   known.set(port, ofPort);
-  const key = `${toOutboundName(callee, port)} ${address} ${listen} ${mark}`;
+  // A port that is between forms may be an older form's, of a callee that has changed.
+  const called = `${toOutboundName(callee, port)} ${hasSidecarsAlone(callee)}`;
+  const key = `${called} ${address} ${listen} ${mark}`;
   const resource = ofPort.get(key) ?? translate(outbound);
   ofPort.set(key, resource);
   return resource;

@@ -3,25 +3,27 @@
 // rules. Network RBAC decides at the client's first byte, too late where an application speaks
 // first: the handshake has decided before (decision 022), and these judge once more.
 import { envoy } from '../gen/envoy.js';
-import type { Port } from '../policy/index.js';
+import { mayConnectPlain, type Port } from '../policy/index.js';
 import { createResource, type Resource } from '../xds/index.js';
+import { toMeshForm, toServed, type Way } from './forms.js';
+import { isHttp } from './listeners.js';
 import { ADS_OR_WAIT, toAny } from './messages.js';
 import { ALLOW_FILTER, DENY_FILTER, toTcpFilterName } from './names.js';
-import { type RbacContext, toAllowRules, toDenyRules } from './rbac.js';
+import { ALLOW_NOTHING, type RbacContext, toAllowRules, toDenyRules } from './rbac.js';
 
 const TYPE = 'envoy.extensions.filters.network.rbac.v3.RBAC';
 type Filter = envoy.config.listener.v3.Filter;
 type Rbac = envoy.config.rbac.v3.RBAC;
 
 /** The two filters of a TCP chain, `deny` before `allow`. */
-export function toTcpRbacFilters(port: Port): Filter[] {
+export function toTcpRbacFilters(form: Port, way: Way): Filter[] {
   return ([DENY_FILTER, ALLOW_FILTER] as const).map((filter) => ({
-    name: toTcpFilterName(port, filter),
+    name: toTcpFilterName(form, filter, way),
     configDiscovery: { configSource: ADS_OR_WAIT, typeUrls: [`type.googleapis.com/${TYPE}`] },
   }));
 }
 
-function toExtension(name: string, port: Port, rules: Rbac): Resource {
+function toExtension(name: string, form: Port, rules: Rbac): Resource {
   const message: envoy.config.core.v3.TypedExtensionConfig = {
     name,
     typedConfig: toAny(TYPE, envoy.extensions.filters.network.rbac.v3.RBAC, {
@@ -32,14 +34,30 @@ function toExtension(name: string, port: Port, rules: Rbac): Resource {
   return createResource({
     name,
     value: envoy.config.core.v3.TypedExtensionConfig.encode(message).finish(),
-    source: port.access.source,
+    source: form.access.source,
   });
 }
 
-/** The extension configurations that those filters ask for. */
+/**
+ * The extension configurations that those filters ask for, for each way in by itself: the mesh port
+ * has a chain though nobody may come by it. None that no chain refers to: no sidecar would ask for
+ * it, and `wait` would wait for that.
+ */
 export function toTcpRules(port: Port, context: RbacContext): Resource[] {
+  const { tls, plain } = toServed(port);
+  const mesh = toMeshForm(port);
+  const allowed = tls === undefined ? ALLOW_NOTHING : toAllowRules(tls, context);
   return [
-    toExtension(toTcpFilterName(port, DENY_FILTER), port, toDenyRules(port, context)),
-    toExtension(toTcpFilterName(port, ALLOW_FILTER), port, toAllowRules(port, context)),
+    ...(isHttp(mesh) ? [] : toBoth(mesh, 'tls', [toDenyRules(mesh, context), allowed])),
+    ...(plain === undefined || isHttp(plain) || !mayConnectPlain(plain.access)
+      ? []
+      : toBoth(plain, 'plain', [toDenyRules(plain, context), toAllowRules(plain, context)])),
+  ];
+}
+
+function toBoth(form: Port, way: Way, [deny, allow]: readonly [Rbac, Rbac]): Resource[] {
+  return [
+    toExtension(toTcpFilterName(form, DENY_FILTER, way), form, deny),
+    toExtension(toTcpFilterName(form, ALLOW_FILTER, way), form, allow),
   ];
 }

@@ -16,6 +16,7 @@ import {
   type RuleFields,
 } from '../policy/index.js';
 import { namespacePrefix, trustDomainPrefix } from '../spiffe/index.js';
+import { toOnlyWay, type Way } from './forms.js';
 import { toPaths, toUnreadablePaths } from './rbac-paths.js';
 import { toRevokedPolicies } from './revoked.js';
 
@@ -38,44 +39,81 @@ export interface RbacContext {
 }
 
 /** Rules of the `deny` filter, revoked identities first; without a rule it refuses nothing. */
-export function toDenyRules(port: Port, context: RbacContext): Rbac {
+export function toDenyRules(form: Port, context: RbacContext): Rbac {
   const policies = {
     ...toRevokedPolicies(context.deniedIds),
-    ...(context.http && looksAtPaths(port.access)
-      ? { 'unreadable-path': toUnreadablePaths(port.escapedSlashes) }
+    ...(context.http && looksAtPaths(form.access)
+      ? { 'unreadable-path': toUnreadablePaths(form.escapedSlashes) }
       : {}),
-    ...toPolicies(port.access.deny, 'takes', context),
+    ...toPolicies({ rules: form.access.deny, effect: 'takes', way: undefined }, context),
   };
   return { action: v3.RBAC.Action.DENY, policies };
 }
 
-/** Rules of the `allow` filter; without a policy it refuses everything. */
-export function toAllowRules(port: Port, context: RbacContext): Rbac {
-  const policies = toPolicies(port.access.allow, 'grants', context);
-  if (port.access.otherwise === 'allow') {
-    policies['otherwise'] = { permissions: [ANY_PERMISSION], principals: [ANY_PRINCIPAL] };
+/**
+ * Rules of the `allow` filter; without a policy it refuses everything. They permit only those who
+ * come by a way that the form gives: a connection by another may be open still, or its chain be
+ * first.
+ */
+export function toAllowRules(form: Port, context: RbacContext): Rbac {
+  const way = toOnlyWay(form);
+  const policies = toPolicies({ rules: form.access.allow, effect: 'grants', way }, context);
+  if (form.access.otherwise === 'allow') {
+    const principals = way === undefined ? [ANY_PRINCIPAL] : [toComer(way, context)];
+    policies['otherwise'] = { permissions: [ANY_PERMISSION], principals };
   }
   return { action: v3.RBAC.Action.ALLOW, policies };
 }
 
+/** Permits nothing to anybody. */
+export const ALLOW_NOTHING: Rbac = { action: v3.RBAC.Action.ALLOW, policies: {} };
+
+interface RuleList {
+  readonly rules: readonly Rule[];
+  readonly effect: Effect;
+  /** Those who come by it; undefined: whoever comes. */
+  readonly way: Way | undefined;
+}
+
 function toPolicies(
-  rules: readonly Rule[],
-  effect: Effect,
+  { rules, effect, way }: RuleList,
   context: RbacContext,
 ): { [name: string]: Policy } {
   const policies: { [name: string]: Policy } = {};
   for (const [index, rule] of rules.entries()) {
     // The policy leaves such rules out of the access of a TCP port, and reports them.
     assert(context.http || !needsHttp(rule), 'a rule of a TCP port asks for no method or path');
-    policies[`rule-${index}`] = toPolicy(rule, effect, context);
+    // Nobody has an identity in plain text.
+    if (way === 'plain' && needsIdentity(rule)) continue;
+    policies[`rule-${index}`] = toPolicy(rule, { effect, way }, context);
   }
   return policies;
 }
 
-function toPolicy(rule: Rule, effect: Effect, context: RbacContext): Policy {
+function needsIdentity({ from }: Rule): boolean {
+  return from?.every(({ kind }) => kind !== 'anyone') ?? false;
+}
+
+/**
+ * Whoever comes that way. By TLS is with an identity: without one only a port serves that serves
+ * plain text in the same form. Without a name `authenticated` is any TLS, with a certificate or
+ * without.
+ */
+function toComer(way: Way, { trustDomain }: RbacContext): Principal {
+  return way === 'tls'
+    ? toIdentity({ prefix: trustDomainPrefix(trustDomain) })
+    : { notId: { authenticated: {} } };
+}
+
+function toPolicy(
+  rule: Rule,
+  { effect, way }: Pick<RuleList, 'effect' | 'way'>,
+  context: RbacContext,
+): Policy {
   const principals: Principal[] = [];
   const permissions: Permission[] = [];
   if (rule.from !== undefined) principals.push(toCallers(rule.from, context));
+  if (way !== undefined && !needsIdentity(rule)) principals.push(toComer(way, context));
   permissions.push(...toRequestConditions(rule, effect));
   if (rule.not?.from !== undefined) principals.push({ notId: toCallers(rule.not.from, context) });
   for (const condition of toRequestConditions(rule.not ?? {}, notEffect(effect))) {

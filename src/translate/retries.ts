@@ -17,8 +17,11 @@ type LocalReplyConfig =
  */
 export const UNREACHED_HEADER = 'x-countersign-unreached';
 
-/** UF: the connection failed. UH: health checks say that the application is down. */
-const UNREACHED_FLAGS = ['UF', 'UH'] as const;
+/**
+ * UF: the connection failed. UH: health checks say that the application is down. NC: it has moved,
+ * and its first health check isn't answered yet.
+ */
+const UNREACHED_FLAGS = ['UF', 'UH', 'NC'] as const;
 
 /** Of a sidecar towards its application. */
 export const UNREACHED_REPLY: LocalReplyConfig = {

@@ -11,6 +11,7 @@ import {
   type Service,
 } from '../policy/index.js';
 import { createResource, type Resource, type Snapshot, TYPE_URLS } from '../xds/index.js';
+import { toMeshForm, toServed } from './forms.js';
 import { isHttp } from './listeners.js';
 import {
   ANCHORS_SECRET,
@@ -52,11 +53,15 @@ export interface Callers {
 /** By port, ascending. */
 export function toCallers({ mesh, service, deniedIds }: CallersInput): readonly Callers[] {
   const { trustDomain } = mesh;
-  const ports = service.ports.filter((port) => !isHttp(port));
+  const ports = service.ports.filter((port) => !isHttp(toMeshForm(port)));
   if (ports.length === 0) return [];
   const declaredIds = [...mesh.services.values()].map(({ spiffeId }) => spiffeId);
-  return ports.map((port) => {
-    const names = connectingIdentities(port.access, { trustDomain, declaredIds, deniedIds });
+  return ports.map((declared) => {
+    const port = toMeshForm(declared);
+    const names =
+      toServed(declared).tls === undefined
+        ? []
+        : connectingIdentities(port.access, { trustDomain, declaredIds, deniedIds });
     // No identity has an empty path.
     const nobody = { text: `spiffe://${trustDomain}/`, prefix: false };
     const secretName = toCallersSecretName(port);

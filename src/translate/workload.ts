@@ -9,10 +9,11 @@ import { type Callee, type Registry, type SidecarEndpoint, toCallees } from './c
 import { toPassingClusters } from './capture-clusters.js';
 import { hasDnsEndpoint, toCalleeCluster } from './clusters.js';
 import { toEndpointResource } from './endpoints.js';
+import { toServingForms } from './forms.js';
 import { toInboundListeners } from './inbound.js';
 import type { Listen } from './listen.js';
 import { isHttp } from './listeners.js';
-import { toClusterName } from './names.js';
+import { toClusterName, toLocalClusterName } from './names.js';
 import { toOutboundListener } from './outbound.js';
 import { type Clash, placeCallees } from './placing.js';
 import { toInboundRoutes } from './rbac-http.js';
@@ -44,7 +45,7 @@ export function translateService({
     [
       TYPE_URLS.cluster,
       [
-        ...service.ports.map((port) => toLocalCluster(service, port)),
+        ...toApplicationForms(service).map((form) => toLocalCluster(service, form)),
         ...callees.map((callee) => toCalleeResources(callee).cluster),
         ...toPassingClusters(service),
       ],
@@ -58,17 +59,29 @@ export function translateService({
     [
       TYPE_URLS.route,
       service.ports
-        .filter(isHttp)
+        .filter((port) => toServingForms(port).some(isHttp))
         .map((port) => toInboundRoutes(service, port, { ...context, http: true })),
     ],
     [
       TYPE_URLS.extension,
       service.ports
-        .filter((port) => !isHttp(port))
+        .filter((port) => !toServingForms(port).every(isHttp))
         .flatMap((port) => toTcpRules(port, { ...context, http: false })),
     ],
   ];
   return new Map(sets.map(([typeUrl, resources]) => [typeUrl, createResourceSet(resources)]));
+}
+
+/** One for each application; HTTP's, where forms of both families have it: bytes go by that too. */
+function toApplicationForms({ ports }: Service): readonly Port[] {
+  const forms = ports.flatMap(toServingForms);
+  const byName = new Map<string, Port>();
+  for (const form of forms) {
+    const name = toLocalClusterName(form);
+    const known = byName.get(name);
+    if (known === undefined || !isHttp(known)) byName.set(name, form);
+  }
+  return [...byName.values()];
 }
 
 const NO_SIDECARS: readonly SidecarEndpoint[] = [];

@@ -242,7 +242,7 @@ ${toPorts(service('guarded'))}
   });
 
   describe('the mesh port', () => {
-    const sni = `${HTTP.disable}.open.default.mesh`;
+    const sni = `${HTTP.permissive}.open.default.mesh`;
 
     test.each([
       ['plain text', undefined],
@@ -260,6 +260,12 @@ ${toPorts(service('guarded'))}
       expect(await outcome(named)).toBe('200');
       const other = direct('open', MESH_PORT, { ...mine, servername: '1.open.default.mesh' });
       expect(await outcome(other)).toBe('refused');
+    });
+
+    test('lets nobody in by it to a port that has no TLS', async () => {
+      const servername = `${HTTP.disable}.open.default.mesh`;
+      const call = direct('open', MESH_PORT, { ...(await identity('web')), servername });
+      expect(await outcome(call)).toBe('403');
     });
 
     test('keeps the rules of each port', async () => {

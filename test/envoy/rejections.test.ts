@@ -110,10 +110,11 @@ services:
     await stop(reports, 'reports');
     // A phase waits for a sidecar that may come back, for its grace and no longer.
     await mesh.write(text(', mtls: disable'));
-    await eventually(async () => (await mesh.status()).phase?.waitingFor.length === 1, {
-      what: 'a phase that waits',
-    });
-    expect((await mesh.status()).phase?.waitingFor[0]).toMatch(/^reports~/);
+    const isWaiting = async (): Promise<boolean> => {
+      const waitingFor = (await mesh.status()).phase?.waitingFor ?? [];
+      return waitingFor.length === 1 && waitingFor[0]?.startsWith('reports~') === true;
+    };
+    await eventually(isWaiting, { what: 'a phase that waits for it alone' });
     mesh.clock.putForward(GONE_GRACE_MS);
     await eventually(async () => (await mesh.wait(5_000)).inForce, {
       what: 'the mesh in force without that sidecar',

@@ -204,7 +204,12 @@ export async function startMesh(harness: Harness, options: TestMeshOptions): Pro
       admin: {
         address: { socket_address: { address: adminAt.address, port_value: adminAt.port } },
       },
-      ...(application === undefined ? {} : withApplication(json, application)),
+      ...(application === undefined
+        ? {}
+        : withApplication(json, {
+            ...application,
+            replaces: service(name).target(application.declared),
+          })),
     });
     const shown = sotw === true ? text.replace('"DELTA_GRPC"', '"GRPC"') : text;
     return reconnectingSoon(JSON.parse(shown) as object);
@@ -271,9 +276,14 @@ export async function startMesh(harness: Harness, options: TestMeshOptions): Pro
 /** A static cluster, which Envoy never replaces by one of the same name that it is sent. */
 function withApplication(
   { static_resources: resources }: { static_resources?: { clusters?: object[] } },
-  { declared, address, port }: NonNullable<SidecarOptions['application']>,
+  {
+    declared,
+    address,
+    port,
+    replaces,
+  }: NonNullable<SidecarOptions['application']> & { readonly replaces: string },
 ): object {
-  const name = `local:${declared}`;
+  const name = `local:${declared}:${replaces}`;
   const endpoint = { address: { socket_address: { address, port_value: port } } };
   const cluster = {
     name,

@@ -76,7 +76,10 @@ async function setUp(before = meshIn('disable')) {
   return {
     ...{ ...parts, control, closers, records, remembered },
     looks: () => looks,
-    mode: () => portOf(rollout.inForce.value, 'ledger:8080').mode,
+    mode: () => {
+      const { between, mode } = portOf(rollout.inForce.value, 'ledger:8080');
+      return between === undefined ? mode : `both, callers ${between.callers.mode}`;
+    },
     messages: () => logger.lines.map(({ message }) => message),
     async tick(ms = GATHER_MS) {
       await settle();
@@ -156,10 +159,15 @@ it('a phase advances on answers, is stored before it is entered, and settles', a
   take(ledger);
   await tick();
   await start(strict);
-  expect([mode(), records.value?.phases.length]).toEqual(['permissive', 2]);
+  expect([mode(), records.value?.phases.length]).toEqual(['both, callers disable', 3]);
   take(ledger);
-  expect(mode(), 'answers are gathered').toBe('permissive');
+  expect(mode(), 'answers are gathered').toBe('both, callers disable');
   await tick();
+  expect(mode()).toBe('both, callers strict');
+  take(ledger);
+  await tick();
+  expect(mode(), 'requests are on their way').toBe('both, callers strict');
+  await tick(500);
   expect([mode(), control.settled.value]).toEqual(['strict', undefined]);
   take(ledger);
   await tick();
@@ -174,8 +182,11 @@ it('a mute sidecar holds a phase until its deadline', async () => {
   await tick();
   await start(meshIn('strict'));
   await tick(STAGE_DEADLINE_MS - 1);
-  expect(mode()).toBe('permissive');
+  expect(mode()).toBe('both, callers disable');
   await tick(1);
+  expect(mode()).toBe('both, callers strict');
+  await tick(STAGE_DEADLINE_MS);
+  await tick(500);
   expect(mode()).toBe('strict');
 });
 
@@ -187,7 +198,10 @@ it('a sidecar that is gone is waited for within its grace only', async () => {
   control.fleet.onDisconnect(ledger.stream);
   await tick();
   await start(meshIn('strict'));
-  expect([mode(), control.rollout.phase?.waitingFor]).toEqual(['permissive', ['ledger~10.0.1.1']]);
+  expect([mode(), control.rollout.phase?.waitingFor]).toEqual([
+    'both, callers disable',
+    ['ledger~10.0.1.1'],
+  ]);
   await tick(10_000);
   await tick();
   expect(mode()).toBe('strict');

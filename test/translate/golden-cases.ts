@@ -14,7 +14,9 @@ import { type Translated, translate } from './translated.js';
 const FOLDER = fileURLToPath(new URL('../goldens', import.meta.url));
 const ENDING = '.golden.yaml';
 
-export const goldenCases: readonly string[] = readdirSync(FOLDER).sort();
+export const goldenCases: readonly string[] = readdirSync(FOLDER)
+  .filter((name) => existsSync(join(FOLDER, name, 'mesh.yaml')))
+  .sort();
 
 export function meshOfCase(name: string): Mesh {
   return meshOf(readFileSync(join(FOLDER, name, 'mesh.yaml'), 'utf8'));

@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { compareAccess, type Mesh, type Narrowing, type Port } from '../../policy/index.js';
-import { toClusterName } from '../../translate/index.js';
+import { toClusterName, toForms } from '../../translate/index.js';
 
 /** By a service's port. */
 const marksSchema = z.record(z.string(), z.string());
@@ -58,15 +58,28 @@ function toPorts(mesh: Mesh): ReadonlyMap<string, Port> {
 }
 
 function toLoss(olds: readonly Port[], port: Port, trustDomain: string): Narrowing {
-  const http = port.protocol !== 'tcp';
-  const losses = olds
-    .filter((old) => old.access !== port.access)
-    .map((old) => compareAccess({ before: old.access, after: port.access, trustDomain, http }));
+  const next = toForms(port);
+  const compare = (before: Port | undefined, after: Port | undefined, isPlainAfter = false) => {
+    if (before === undefined || after === undefined) return NOTHING_LOST;
+    if (!isPlainAfter && before.access === after.access) return NOTHING_LOST;
+    return compareAccess({
+      ...{ before: before.access, after: after.access, trustDomain, isPlainAfter },
+      http: after.protocol !== 'tcp',
+    });
+  };
+  const losses = olds.map(toForms).map((old): Narrowing => {
+    // What has no chain any more ends with it; the mesh port's is always there.
+    const { identities } =
+      next.tls === undefined ? compare(old.tls, next.plain, true) : compare(old.tls, next.tls);
+    return { identities, plain: compare(old.plain ?? old.tls, next.plain ?? next.tls).plain };
+  });
   return {
     identities: losses.some((loss) => loss.identities),
     plain: losses.some((loss) => loss.plain),
   };
 }
+
+const NOTHING_LOST: Narrowing = { identities: false, plain: false };
 
 /**
  * Where the marks are lost: nobody knows which connections were to be ended, so each port's are, as

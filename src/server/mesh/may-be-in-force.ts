@@ -3,6 +3,7 @@
 // services of which it has a form of its own, so that many edits cost what they change, and not
 // each the whole mesh; and of one service so many forms are kept.
 import { haveSameMeaning, type Mesh, type Service, type ServiceName } from '../../policy/index.js';
+import type { Phase } from './phases.js';
 
 /**
  * Of one service: what all sidecars last agreed on, and the newest. Without those between, a call
@@ -28,6 +29,14 @@ export function withNext(olds: readonly Mesh[], next: Mesh): readonly Mesh[] {
     if (own.length > 0) kept.set(mesh, { ...mesh, services: new Map(own) });
   }
   return [...olds.flatMap((mesh) => kept.get(mesh) ?? []), next];
+}
+
+/**
+ * The meshes that may be in force once everybody for whom the phase waits has it. Callers aren't
+ * waited for while the sidecars that they call widen: they may still come as in any mesh of before.
+ */
+export function afterPhase(meshes: readonly Mesh[], { mesh, awaits }: Phase): readonly Mesh[] {
+  return awaits?.role === 'serving' ? meshes : [mesh];
 }
 
 /** What all had first, then the newest: those between are given up first. */

@@ -3,7 +3,7 @@
 // stored before a phase is entered, so that a server that is killed resumes that phase: it neither
 // opens again what the phase had closed, nor forgets that callers may still be on their way.
 import { z } from 'zod';
-import type { Mesh, Service } from '../../policy/index.js';
+import type { Mesh, Service, ServiceName } from '../../policy/index.js';
 import { type AccessMarks, accessMarksSchema, NO_ACCESS_MARKS } from './access-marks.js';
 import type { Phase } from './phases.js';
 
@@ -33,9 +33,17 @@ const meshSchema = z.custom<StoredMesh>((value) => {
   return typeof mesh?.trustDomain === 'string' && Array.isArray(mesh.services);
 });
 
+/** Absent: everybody; a record of a version that always waited for all has none. */
+const awaitsSchema = z
+  .object({
+    role: z.enum(['serving', 'calling']),
+    services: z.array(z.custom<ServiceName>((value) => typeof value === 'string')).readonly(),
+  })
+  .optional();
+
 export const rolloutSchema = z.object({
   mayBeInForce: z.array(meshSchema).min(1),
-  phases: z.array(z.object({ name: z.string(), mesh: meshSchema })),
+  phases: z.array(z.object({ name: z.string(), mesh: meshSchema, awaits: awaitsSchema })),
   /** Absent: stored by a version that made none. */
   marks: accessMarksSchema.optional(),
 });
@@ -45,7 +53,7 @@ export type StoredRollout = z.infer<typeof rolloutSchema>;
 export function toStoredRollout({ mayBeInForce, phases, marks }: RolloutRecord): StoredRollout {
   return {
     mayBeInForce: mayBeInForce.map(toStoredMesh),
-    phases: phases.map(({ name, mesh }) => ({ name, mesh: toStoredMesh(mesh) })),
+    phases: phases.map(({ mesh, ...phase }) => ({ ...phase, mesh: toStoredMesh(mesh) })),
     marks,
   };
 }
@@ -53,7 +61,10 @@ export function toStoredRollout({ mayBeInForce, phases, marks }: RolloutRecord):
 export function toRolloutRecord(stored: StoredRollout): RolloutRecord {
   return {
     mayBeInForce: stored.mayBeInForce.map(toMesh),
-    phases: stored.phases.map(({ name, mesh }) => ({ name, mesh: toMesh(mesh) })),
+    phases: stored.phases.map(({ name, mesh, awaits }) => ({
+      ...{ name, mesh: toMesh(mesh) },
+      ...(awaits === undefined ? {} : { awaits }),
+    })),
     marks: stored.marks ?? NO_ACCESS_MARKS,
   };
 }

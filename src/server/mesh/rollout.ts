@@ -1,14 +1,15 @@
-// Puts meshes in force phase by phase. One phase is in force at a time; the next begins when every
-// connected sidecar has acknowledged the one before. A sidecar that rejects it stops the rollout
-// there: the fleet stays on what it has, and `status` says why. A sidecar that is mute past the
-// deadline stops counting; it is brought up to date when it answers, since it is always sent the
-// newest. A phase is stored before it is entered (staged.ts, rollout-record.ts).
+// Puts meshes in force phase by phase. One phase is in force at a time; the next begins when the
+// sidecars that it needs have the one before (phases.ts): others hold nothing back. One that serves
+// a changing port and rejects a phase stops the rollout there: `status` says why. Of the rest, who
+// is mute or rejects it past the deadline stops counting; it is brought up to date when it answers,
+// since it is always sent the newest. A phase is stored before it is entered (staged.ts,
+// rollout-record.ts).
 import assert from 'node:assert';
-import { type Cancel, type Clock, Listeners, Watch } from '../../base/index.js';
-import type { Mesh } from '../../policy/index.js';
+import { type Cancel, type Clock, Listeners, SECOND_MS, Watch } from '../../base/index.js';
+import type { Mesh, ServiceName } from '../../policy/index.js';
 import { type AccessMarks, NO_ACCESS_MARKS, nextAccessMarks } from './access-marks.js';
-import { withNext } from './may-be-in-force.js';
-import { type Phase, planPhases } from './phases.js';
+import { afterPhase, withNext } from './may-be-in-force.js';
+import { type Awaited, type Phase, planPhases } from './phases.js';
 import type { RolloutRecord } from './rollout-record.js';
 import { Staged } from './staged.js';
 
@@ -24,10 +25,19 @@ export type ProxyState =
    */
   | 'unbound';
 
+/** A caller's sidecar that has said that it moved may have requests on their way still. */
+const ON_THEIR_WAY_MS = SECOND_MS / 2;
+
+export interface Proxy {
+  readonly node: string;
+  readonly service: ServiceName;
+  readonly state: ProxyState;
+}
+
 export interface RolloutOptions {
   readonly clock: Clock;
   /** The connected sidecars and whether what is in force now is in force on them. */
-  readonly proxies: () => Iterable<{ readonly node: string; readonly state: ProxyState }>;
+  readonly proxies: () => Iterable<Proxy>;
   /** Makes the record durable. Without it phases are entered at once. */
   readonly store?: (record: RolloutRecord) => Promise<void>;
   readonly onStoreError?: (error: unknown) => void;
@@ -67,7 +77,8 @@ export class Rollout {
       store: () => options.store?.(this.record),
       onStoreError: (error) => options.onStoreError?.(error),
       onEnter: (phase) => this.#put(phase),
-      isDone: (_phase, isOverdue) => this.#waitingFor(isOverdue).length === 0,
+      isDone: (phase, isOverdue) => this.#waitingFor(phase, isOverdue).length === 0,
+      lingerMs: ({ awaits }) => (awaits?.role === 'calling' ? this.#lingerMs(awaits) : 0),
       next: (done) => this.#next(done),
     });
   }
@@ -100,7 +111,7 @@ export class Rollout {
     const { state } = this.#staged;
     if (current === undefined || state.kind === 'stopped') return undefined;
     const isOverdue = state.kind === 'waiting' && state.isOverdue;
-    return { name: current.name, waitingFor: this.#waitingFor(isOverdue) };
+    return { name: current.name, waitingFor: this.#waitingFor(current, isOverdue) };
   }
 
   /** Call whenever a sidecar connected, answered or left. */
@@ -128,15 +139,25 @@ export class Rollout {
     this.#staged.stop();
   }
 
-  #waitingFor(isOverdue: boolean): readonly string[] {
+  #waitingFor({ awaits }: Phase, isOverdue: boolean): readonly string[] {
+    const holds = (state: ProxyState): boolean => {
+      if (state === 'nacked') return !isOverdue || awaits?.role !== 'calling';
+      return state === 'pending' && !isOverdue;
+    };
     return [...this.#options.proxies()]
-      .filter(({ state }) => state === 'nacked' || (state === 'pending' && !isOverdue))
+      .filter(({ service }) => awaits === undefined || awaits.services.includes(service))
+      .filter(({ state }) => holds(state))
       .map(({ node }) => node);
+  }
+
+  #lingerMs({ services }: Awaited): number {
+    const calls = [...this.#options.proxies()].some(({ service }) => services.includes(service));
+    return calls ? ON_THEIR_WAY_MS : 0;
   }
 
   #next(done: Phase): Phase | undefined {
     this.#phases = this.#phases.slice(1);
-    this.#mayBeInForce = [done.mesh];
+    this.#mayBeInForce = afterPhase(this.#mayBeInForce, done);
     if (this.#phases.length === 0) this.#settled.notify(done.mesh);
     else this.#mark();
     return this.#toEnter();

@@ -22,9 +22,16 @@ export type StagedState<S> =
       readonly stage: S;
       readonly isOverdue: boolean;
       readonly cancel: Cancel;
+      /** It was done at some time, and lingers since. */
+      readonly lingering?: Lingering;
     }
   /** For good. */
   | { readonly kind: 'stopped' };
+
+interface Lingering {
+  readonly isOver: boolean;
+  readonly cancel: Cancel;
+}
 
 /** The stage that was entered before, and whether it was past its deadline. */
 interface From<S> {
@@ -41,6 +48,8 @@ export interface StagedOptions<S> {
   readonly onEnter: (stage: S) => void;
   /** Whether nobody is waited for. */
   readonly isDone: (stage: S, isOverdue: boolean) => boolean;
+  /** How long a stage stays in force when it is done. Default: not at all. */
+  readonly lingerMs?: (stage: S) => number;
   /** The stage is done: what follows it, or undefined where the change is complete. */
   readonly next: (done: S) => S | undefined;
 }
@@ -74,6 +83,7 @@ export class Staged<S> {
     while (this.#state.kind === 'waiting') {
       const { stage, isOverdue } = this.#state;
       if (!this.#options.isDone(stage, isOverdue)) return;
+      if (this.#lingers(this.#state)) return;
       const next = this.#options.next(stage);
       if (next === undefined) this.#set({ kind: 'idle' });
       else this.#enter(next, { stage, isOverdue });
@@ -88,6 +98,21 @@ export class Staged<S> {
   /** No timer is left, and what is still being stored is not entered. */
   stop(): void {
     this.#set({ kind: 'stopped' });
+  }
+
+  #lingers(waiting: StagedState<S> & { kind: 'waiting' }): boolean {
+    if (waiting.lingering !== undefined) return !waiting.lingering.isOver;
+    const { clock, lingerMs } = this.#options;
+    const delayMs = lingerMs?.(waiting.stage) ?? 0;
+    if (delayMs === 0) return false;
+    const cancel = clock.after(delayMs, () => {
+      const { state } = this;
+      if (state.kind !== 'waiting' || state.lingering?.cancel !== cancel) return;
+      this.#set({ ...state, lingering: { isOver: true, cancel } });
+      this.advance();
+    });
+    this.#set({ ...waiting, lingering: { isOver: false, cancel } });
+    return true;
   }
 
   #enter(stage: S, from: From<S> | undefined): void {
@@ -128,7 +153,10 @@ export class Staged<S> {
 
   #wait(stage: S): void {
     const callback = (): void => {
-      this.#set({ kind: 'waiting', stage, isOverdue: true, cancel: () => undefined });
+      const { state } = this;
+      const lingering = state.kind === 'waiting' ? state.lingering : undefined;
+      const overdue = { kind: 'waiting', stage, isOverdue: true, cancel: () => undefined } as const;
+      this.#set(lingering === undefined ? overdue : { ...overdue, lingering });
       this.advance();
     };
     const { clock } = this.#options;
@@ -137,10 +165,17 @@ export class Staged<S> {
     this.#options.onEnter(stage);
   }
 
-  /** The one place that changes the state: what the old one was waiting for is cancelled. */
+  /** The one place that changes the state: what the old one alone was waiting for is cancelled. */
   #set(state: StagedState<S>): void {
     const old = this.#state;
-    if (old.kind === 'waiting' || old.kind === 'paused') old.cancel();
+    const kept = cancelsOf(state);
+    for (const cancel of cancelsOf(old)) if (!kept.includes(cancel)) cancel();
     this.#state = state;
   }
+}
+
+function cancelsOf(state: StagedState<unknown>): readonly Cancel[] {
+  if (state.kind === 'paused') return [state.cancel];
+  if (state.kind !== 'waiting') return [];
+  return [state.cancel, ...(state.lingering === undefined ? [] : [state.lingering.cancel])];
 }

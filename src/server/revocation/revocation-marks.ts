@@ -5,7 +5,7 @@
 // again, for nothing. Pure; `revocations.ts` stores.
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { type Mesh, mayPass, type ServiceName } from '../../policy/index.js';
+import { type Mesh, mayPass, type Port, type ServiceName } from '../../policy/index.js';
 import type { Revocation } from '../../revocation/index.js';
 import { toRevocationId } from '../../revocation/index.js';
 import { splitNodeText } from '../../spiffe/index.js';
@@ -77,11 +77,17 @@ function toCalledPorts(service: string, meshes: readonly Mesh[]): ReadonlySet<st
     };
     return [...mesh.services.values()].flatMap((callee) =>
       callee.ports
-        .filter((port) => mayPass(port.access, who))
+        .filter((port) => toForms(port).some(({ access }) => mayPass(access, who)))
         .map((port) => toClusterName(callee, port)),
     );
   });
   return new Set(ports);
+}
+
+/** That may decide on it. */
+function toForms(port: Port): readonly Port[] {
+  const { tls, plain } = port.between ?? {};
+  return [port, ...(tls === undefined ? [] : [tls]), ...(plain === undefined ? [] : [plain])];
 }
 
 function toOwnPorts(service: string, meshes: readonly Mesh[]): ReadonlySet<string> {

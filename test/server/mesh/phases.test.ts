@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
+import type { Mesh, Port } from '../../../src/policy/index.js';
 import { planPhases } from '../../../src/server/mesh/phases.js';
+import { toCallersForm, toServed } from '../../../src/translate/forms.js';
 import { meshOf, portOf } from '../../policy/helpers.js';
 
 const ANYONE = 'allow: [ { from: [anyone] } ]';
 const WEB = 'allow: [ { from: [web] } ]';
 
-function meshWith(port: string, more = ''): ReturnType<typeof meshOf> {
+function meshWith(port: string, more = ''): Mesh {
   return meshOf(`trustDomain: shop.example
 services:
   web: {}
@@ -15,81 +17,111 @@ services:
 ${more}`);
 }
 
-/** Mode, whether the rules name web, and how many deny rules: of each phase in turn. */
-function steps(from: string, to: string): string[] {
-  const phases = planPhases([meshWith(from)], meshWith(to));
-  return phases.map(({ mesh }) => {
-    const { mode, access } = portOf(mesh, 'ledger:8080');
-    const rules = JSON.stringify(access.allow).includes('/sa/web') ? 'web' : 'anyone';
-    return `${mode} ${rules}`;
-  });
+/** A form by its mode and whom its rules name; `-`: nobody comes that way. */
+function formOf(port: Port | undefined): string {
+  if (port === undefined) return '-';
+  const rules = JSON.stringify(port.access.allow).includes('/sa/web') ? 'web' : 'anyone';
+  return `${port.mode} ${rules}`;
 }
+
+/** How ledger:8080 stands: whose rules are for TLS, whose for plain text, and how callers come. */
+function standIn(mesh: Mesh): string {
+  const port = portOf(mesh, 'ledger:8080');
+  const { tls, plain } = toServed(port);
+  const callers = toCallersForm(port).mode === 'disable' ? 'plain text' : 'TLS';
+  return `${formOf(tls)} | ${formOf(plain)} | ${callers}`;
+}
+
+const standsOf = (phases: readonly { mesh: Mesh }[]): string[] =>
+  phases.map(({ mesh }) => standIn(mesh));
 
 describe('a change of mode', () => {
   it.each<[string, string, string, string[]]>([
     [
-      'DISABLE to STRICT: callers move to mTLS before plain text is refused',
+      'DISABLE to STRICT: TLS is taken, callers move to it, plain text is refused',
       `mtls: disable, ${ANYONE}`,
       `mtls: strict, ${WEB}`,
-      ['permissive anyone', 'strict web'],
+      [
+        'strict web | disable anyone | plain text',
+        'strict web | disable anyone | TLS',
+        'strict web | - | TLS',
+      ],
     ],
     [
-      'DISABLE to STRICT under equal rules',
-      `mtls: disable, ${ANYONE}`,
-      `mtls: strict, ${ANYONE}`,
-      ['permissive anyone', 'strict anyone'],
-    ],
-    [
-      'STRICT to DISABLE: plain text is accepted before callers send it',
+      'STRICT to DISABLE: plain text is taken, callers move to it, TLS is refused',
       `mtls: strict, ${WEB}`,
       `mtls: disable, ${ANYONE}`,
-      ['permissive anyone', 'disable anyone'],
+      [
+        'strict web | disable anyone | TLS',
+        'strict web | disable anyone | plain text',
+        '- | disable anyone | plain text',
+      ],
     ],
     [
       'DISABLE to PERMISSIVE with rules of identities: callers have one first',
       `mtls: disable, ${ANYONE}`,
       `mtls: permissive, ${WEB}`,
-      ['permissive anyone', 'permissive web'],
+      [
+        'permissive web | disable anyone | plain text',
+        'permissive web | disable anyone | TLS',
+        'permissive web | permissive web | TLS',
+      ],
     ],
     [
       'PERMISSIVE to DISABLE with other rules',
       `mtls: permissive, ${WEB}`,
       `mtls: disable, ${ANYONE}`,
-      ['permissive anyone', 'disable anyone'],
+      [
+        'permissive web | disable anyone | TLS',
+        'permissive web | disable anyone | plain text',
+        '- | disable anyone | plain text',
+      ],
     ],
     [
-      'DISABLE to PERMISSIVE under equal rules: the port accepts both in any case',
+      'DISABLE to PERMISSIVE under equal rules: nothing is left to narrow',
       `mtls: disable, ${ANYONE}`,
       `mtls: permissive, ${ANYONE}`,
-      ['permissive anyone'],
+      [
+        'permissive anyone | permissive anyone | plain text',
+        'permissive anyone | permissive anyone | TLS',
+      ],
     ],
     [
-      'PERMISSIVE to STRICT: mesh callers use the mesh port throughout',
+      'PERMISSIVE to DISABLE under equal rules: nothing is to widen',
+      `mtls: permissive, ${ANYONE}`,
+      `mtls: disable, ${ANYONE}`,
+      ['permissive anyone | permissive anyone | plain text', '- | disable anyone | plain text'],
+    ],
+    [
+      'PERMISSIVE to STRICT: mesh callers come by TLS throughout',
       `mtls: permissive, ${WEB}`,
       `mtls: strict, ${WEB}`,
-      ['strict web'],
+      ['strict web | - | TLS'],
     ],
     [
       'STRICT to PERMISSIVE',
       `mtls: strict, ${WEB}`,
       `mtls: permissive, ${WEB}`,
-      ['permissive web'],
+      ['permissive web | permissive web | TLS'],
     ],
-    ['no change', `mtls: strict, ${WEB}`, `mtls: strict, ${WEB}`, ['strict web']],
-    ['a change of rules', `mtls: strict, ${WEB}`, `mtls: strict, ${ANYONE}`, ['strict anyone']],
+    ['no change', `mtls: strict, ${WEB}`, `mtls: strict, ${WEB}`, ['strict web | - | TLS']],
+    [
+      'a change of rules',
+      `mtls: strict, ${WEB}`,
+      `mtls: strict, ${ANYONE}`,
+      ['strict anyone | - | TLS'],
+    ],
   ])('%s', (_, from, to, expected) => {
-    expect(steps(from, to)).toEqual(expected);
+    expect(standsOf(planPhases([meshWith(from)], meshWith(to)))).toEqual(expected);
   });
 
-  it('keeps the deny rules of both ends while it lasts', () => {
+  it("one mesh's deny rules are never laid over the other's", () => {
     const from = meshWith(`mtls: disable, ${ANYONE}, deny: [ { paths: [/old] } ]`);
     const to = meshWith(`mtls: strict, ${WEB}, deny: [ { paths: [/new] } ]`);
     const [first] = planPhases([from], to);
-    const deny = first === undefined ? [] : portOf(first.mesh, 'ledger:8080').access.deny;
-    expect(deny.map(({ paths }) => paths?.[0])).toEqual([
-      { kind: 'exact', text: '/new' },
-      { kind: 'exact', text: '/old' },
-    ]);
+    const { tls, plain } = toServed(portOf(first?.mesh ?? to, 'ledger:8080'));
+    const denied = [tls, plain].map((form) => form?.access.deny.map(({ paths }) => paths?.[0]));
+    expect(denied).toEqual([[{ kind: 'exact', text: '/new' }], [{ kind: 'exact', text: '/old' }]]);
   });
 
   it('names the ports, and touches no other', () => {
@@ -100,9 +132,27 @@ describe('a change of mode', () => {
     );
     expect(phases.map(({ name }) => name)).toEqual([
       'both old and new settings on ledger:8080',
+      'callers of ledger:8080 take the new settings',
       'new settings of ledger:8080',
     ]);
-    expect(phases.map(({ mesh }) => portOf(mesh, 'store:6000').mode)).toEqual(['strict', 'strict']);
+    expect(phases.map(({ mesh }) => portOf(mesh, 'store:6000').between)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+
+  it('waits for those that serve the port, then for those that may call it', () => {
+    const more = '  batch: {}\n  store: { ports: { 6000: { protocol: tcp, mtls: strict } } }';
+    const phases = planPhases(
+      [meshWith(`mtls: strict, ${WEB}`, more)],
+      meshWith(`mtls: disable, ${ANYONE}`, more),
+    );
+    expect(phases.map(({ awaits }) => awaits)).toEqual([
+      { role: 'serving', services: ['ledger'] },
+      { role: 'calling', services: ['web'] },
+      undefined,
+    ]);
   });
 });
 
@@ -126,9 +176,10 @@ describe('a change that overtakes another', () => {
     const [both] = planPhases([disable], strict);
     const again = meshWith(`mtls: strict, ${WEB}`, '  more: {}');
     const phases = planPhases([disable, both?.mesh ?? disable], again);
-    expect(phases.map(({ mesh }) => portOf(mesh, 'ledger:8080').mode)).toEqual([
-      'permissive',
-      'strict',
+    expect(standsOf(phases)).toEqual([
+      'strict web | disable anyone | plain text',
+      'strict web | disable anyone | TLS',
+      'strict web | - | TLS',
     ]);
     expect(phases.every(({ mesh }) => [...mesh.services.keys()].includes('more' as never))).toBe(
       true,
@@ -141,40 +192,55 @@ describe('a change that overtakes another', () => {
     );
     if (disable === undefined || permissive === undefined || strict === undefined)
       throw new Error();
-    const phases = planPhases([disable, permissive], strict);
-    expect(phases.map(({ mesh }) => portOf(mesh, 'ledger:8080').mode)).toEqual([
-      'permissive',
-      'strict',
+    const [widened] = planPhases([disable], permissive);
+    const phases = planPhases([disable, widened?.mesh ?? permissive], strict);
+    expect(standsOf(phases)).toEqual([
+      'strict anyone | disable anyone | plain text',
+      'strict anyone | disable anyone | TLS',
+      'strict anyone | - | TLS',
     ]);
   });
 });
 
 describe('a change of TLS settings', () => {
   const tls = (text: string): string => `mtls: strict, tls: { ${text} }`;
+  /** Of the server and of its callers. */
   const settings = (from: string, to: string): string[] =>
     planPhases([meshWith(tls(from))], meshWith(tls(to))).map(({ mesh }) => {
-      const { minVersion, maxVersion, curves } = portOf(mesh, 'ledger:8080').tls;
-      return `${minVersion}-${maxVersion} ${curves.join(',')}`;
+      const port = portOf(mesh, 'ledger:8080');
+      const ends = [toServed(port).tls, toCallersForm(port)].map((form) => {
+        const { minVersion, maxVersion, curves } = (form ?? port).tls;
+        return `${minVersion}-${maxVersion} ${curves.join(',')}`;
+      });
+      return ends.join(' | ');
     });
 
   it.each<[string, string, string, string[]]>([
     [
-      'versions without one in common: both ends take either first',
+      'versions without one in common: the server takes either first, then callers move',
       'minVersion: TLSv1_2, maxVersion: TLSv1_2, curves: [P-256]',
       'minVersion: TLSv1_3, curves: [P-256]',
-      ['TLSv1_2-TLSv1_3 P-256', 'TLSv1_3-TLSv1_3 P-256'],
+      [
+        'TLSv1_2-TLSv1_3 P-256 | TLSv1_2-TLSv1_2 P-256',
+        'TLSv1_2-TLSv1_3 P-256 | TLSv1_3-TLSv1_3 P-256',
+        'TLSv1_3-TLSv1_3 P-256 | TLSv1_3-TLSv1_3 P-256',
+      ],
     ],
     [
-      'curves without one in common: both ends take either first',
+      'curves without one in common: the server takes either first, then callers move',
       'curves: [P-256]',
       'curves: [X25519]',
-      ['TLSv1_3-TLSv1_3 X25519,P-256', 'TLSv1_3-TLSv1_3 X25519'],
+      [
+        'TLSv1_3-TLSv1_3 X25519,P-256 | TLSv1_3-TLSv1_3 P-256',
+        'TLSv1_3-TLSv1_3 X25519,P-256 | TLSv1_3-TLSv1_3 X25519',
+        'TLSv1_3-TLSv1_3 X25519 | TLSv1_3-TLSv1_3 X25519',
+      ],
     ],
     [
       'a floor that the old settings reach is one step',
       'minVersion: TLSv1_2, curves: [P-256]',
       'minVersion: TLSv1_3, curves: [P-256]',
-      ['TLSv1_3-TLSv1_3 P-256'],
+      ['TLSv1_3-TLSv1_3 P-256 | TLSv1_3-TLSv1_3 P-256'],
     ],
   ])('%s', (_name, from, to, wanted) => {
     expect(settings(from, to)).toEqual(wanted);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createJsonStore } from '../../../src/data/index.js';
-import type { Mesh } from '../../../src/policy/index.js';
+import type { Mesh, ServiceName } from '../../../src/policy/index.js';
 import {
   NO_ACCESS_MARKS,
   type ProxyState,
@@ -20,7 +20,11 @@ const meshIn = (mode: string): Mesh =>
   meshOf(`trustDomain: shop.example
 services: { ledger: { ports: { 8080: { protocol: http, mtls: ${mode} } } } }`);
 
-const modeOf = (mesh: Mesh): string => portOf(mesh, 'ledger:8080').mode;
+/** Of `ledger:8080`; `both`: of either end of a change. */
+const modeOf = (mesh: Mesh): string => {
+  const { between, mode } = portOf(mesh, 'ledger:8080');
+  return between === undefined ? mode : `both, callers ${between.callers.mode}`;
+};
 
 /** As the data folder would give it back. */
 function reread(record: RolloutRecord): RolloutRecord {
@@ -36,7 +40,7 @@ function run(before: Mesh | RolloutRecord) {
   let failure: Error | undefined;
   const rollout = new Rollout(before, {
     clock,
-    proxies: () => [{ node: 'a', state }],
+    proxies: () => [{ node: 'a', service: 'ledger' as ServiceName, state }],
     store: async (record) => {
       if (failure !== undefined) throw failure;
       records.push(reread(record));
@@ -59,6 +63,17 @@ function run(before: Mesh | RolloutRecord) {
       state = 'pending';
       await this.settle();
     },
+    /** The same for callers that move, with time for what is on its way. */
+    async takeMove() {
+      state = 'synced';
+      rollout.advance();
+      clock.advance(500);
+      state = 'pending';
+      await this.settle();
+    },
+    async finish() {
+      while (rollout.phase !== undefined) await this.takeMove();
+    },
     mode: () => modeOf(rollout.inForce.value),
   };
 }
@@ -68,6 +83,19 @@ const last = (records: readonly RolloutRecord[]): RolloutRecord => {
   if (record === undefined) throw new Error('expected a record');
   return record;
 };
+
+it('a record gives back a mesh whose ports stand between two forms', async () => {
+  const server = run(meshIn('disable'));
+  server.rollout.start(meshIn('strict'));
+  await server.settle();
+  const { phases } = server.rollout.record;
+  expect(phases.map(({ mesh }) => modeOf(mesh))).toEqual([
+    'both, callers disable',
+    'both, callers strict',
+    'strict',
+  ]);
+  expect(reread(server.rollout.record)).toEqual(server.rollout.record);
+});
 
 it('a record gives back the meshes as they were, outside issuers and CA with them', () => {
   const mesh = meshOf(`trustDomain: shop.example
@@ -89,7 +117,7 @@ describe('a server killed in a phase', () => {
     server.rollout.start(meshIn('strict'));
     expect([server.mode(), server.records.length]).toEqual(['disable', 1]);
     await server.settle();
-    expect(server.mode()).toBe('permissive');
+    expect(server.mode()).toBe('both, callers disable');
   });
 
   it('resumes the first phase', async () => {
@@ -97,11 +125,11 @@ describe('a server killed in a phase', () => {
     killed.rollout.start(meshIn('strict'));
     await killed.settle();
     const server = run(last(killed.records));
-    expect(server.mode()).toBe('permissive');
+    expect(server.mode()).toBe('both, callers disable');
     server.rollout.start(meshIn('strict'));
     await server.settle();
-    expect(server.mode()).toBe('permissive');
-    await server.take();
+    expect(server.mode()).toBe('both, callers disable');
+    await server.finish();
     expect(server.mode()).toBe('strict');
   });
 
@@ -110,6 +138,7 @@ describe('a server killed in a phase', () => {
     killed.rollout.start(meshIn('strict'));
     await killed.settle();
     await killed.take();
+    await killed.takeMove();
     expect(killed.mode()).toBe('strict');
     const server = run(last(killed.records));
     const modes = [server.mode()];
@@ -126,12 +155,13 @@ describe('a server killed in a phase', () => {
     killed.rollout.start(meshIn('disable'));
     await killed.settle();
     await killed.take();
+    await killed.takeMove();
     expect(killed.mode()).toBe('disable');
     const server = run(last(killed.records));
     server.rollout.start(meshIn('strict'));
     await server.settle();
-    expect(server.mode()).toBe('permissive');
-    await server.take();
+    expect(server.mode()).toBe('both, callers disable');
+    await server.finish();
     expect(server.mode()).toBe('strict');
   });
 });
@@ -145,7 +175,7 @@ it('a phase that cannot be stored is not entered, and tried again', async () => 
   server.fail(undefined);
   server.clock.advance(STORE_RETRY_MS);
   await server.settle();
-  expect(server.mode()).toBe('permissive');
+  expect(server.mode()).toBe('both, callers disable');
 });
 
 it('the record of a version that made no marks is read', () => {

@@ -1,19 +1,28 @@
 import { expect, it } from 'vitest';
-import type { Mesh } from '../../../src/policy/index.js';
+import type { Mesh, ServiceName } from '../../../src/policy/index.js';
 import {
   type ProxyState,
   Rollout,
   STAGE_DEADLINE_MS,
   toStoredRollout,
 } from '../../../src/server/mesh/index.js';
+import { toCallersForm, toServed } from '../../../src/translate/forms.js';
 import { ManualClock } from '../../fakes/manual-clock.js';
 import { meshOf, portOf } from '../../policy/helpers.js';
 
 const meshIn = (mode: string, more = ''): Mesh =>
   meshOf(`trustDomain: shop.example
-services: { ledger: { ports: { 8080: { protocol: http, mtls: ${mode} } } }${more} }`);
+services: { web: {}, ledger: { ports: { 8080: { protocol: http, mtls: ${mode} } } }${more} }`);
 const DISABLE = meshIn('disable');
 const STRICT = meshIn('strict');
+
+/** The service of a node of these tests: `ledger-1` is of ledger; every other calls it. */
+const serviceOf = (node: string): ServiceName =>
+  (node.startsWith('ledger')
+    ? 'ledger'
+    : node.startsWith('store')
+      ? 'store'
+      : 'web') as ServiceName;
 
 /** A rollout, and proxies that take what is in force only when told: `take` marks one as synced. */
 function start(initial: Mesh, nodes: readonly string[]) {
@@ -22,7 +31,7 @@ function start(initial: Mesh, nodes: readonly string[]) {
   const settled: Mesh[] = [];
   const rollout = new Rollout(initial, {
     clock,
-    proxies: () => [...states].map(([node, state]) => ({ node, state })),
+    proxies: () => [...states].map(([node, state]) => ({ node, service: serviceOf(node), state })),
   });
   rollout.onSettled((mesh) => settled.push(mesh));
   rollout.inForce.onChange(() => {
@@ -40,29 +49,51 @@ function start(initial: Mesh, nodes: readonly string[]) {
       states.delete(node);
       rollout.advance();
     },
-    mode: () => portOf(rollout.inForce.value, 'ledger:8080').mode,
+    /** Requests that are on their way when callers have moved. */
+    arrive: () => clock.advance(500),
+    /** Whether plain text is served, TLS is, and how callers come. */
+    stand: () => standOf(rollout.inForce.value),
+    waitingFor: () => rollout.phase?.waitingFor,
   };
 }
 
-it('a phase begins when the one before is in force on every proxy', () => {
-  const fleet = start(DISABLE, ['a', 'b']);
+function standOf(mesh: Mesh): string {
+  const port = portOf(mesh, 'ledger:8080');
+  const { tls, plain } = toServed(port);
+  const served = [...(tls === undefined ? [] : ['TLS']), ...(plain === undefined ? [] : ['plain'])];
+  const callers = toCallersForm(port).mode === 'disable' ? 'plain' : 'TLS';
+  return `${served.join('+')}, callers by ${callers}`;
+}
+
+const WIDE = 'TLS+plain, callers by plain';
+const MOVED = 'TLS+plain, callers by TLS';
+const AFTER = 'TLS, callers by TLS';
+
+it('a phase begins when the one before is in force on every proxy that it needs', () => {
+  const fleet = start(DISABLE, ['ledger-1', 'ledger-2', 'web', 'store']);
   fleet.rollout.start(STRICT);
   fleet.rollout.advance();
-  expect(fleet.mode()).toBe('permissive');
+  expect(fleet.stand()).toBe(WIDE);
   expect(fleet.rollout.phase).toEqual({
     name: 'both old and new settings on ledger:8080',
-    waitingFor: ['a', 'b'],
+    waitingFor: ['ledger-1', 'ledger-2'],
   });
-  fleet.set('a', 'synced');
-  expect([fleet.mode(), fleet.rollout.phase?.waitingFor]).toEqual(['permissive', ['b']]);
-  fleet.set('b', 'synced');
-  expect([fleet.mode(), fleet.rollout.phase?.name]).toEqual([
-    'strict',
+  fleet.set('ledger-1', 'synced');
+  expect([fleet.stand(), fleet.waitingFor()]).toEqual([WIDE, ['ledger-2']]);
+  fleet.set('ledger-2', 'synced');
+  expect([fleet.stand(), fleet.waitingFor()], 'ledger may call itself').toEqual([
+    MOVED,
+    ['ledger-1', 'ledger-2', 'web'],
+  ]);
+  for (const node of ['ledger-1', 'ledger-2', 'web']) fleet.set(node, 'synced');
+  expect([fleet.stand(), fleet.waitingFor()], 'what is on its way').toEqual([MOVED, []]);
+  fleet.arrive();
+  expect([fleet.stand(), fleet.rollout.phase?.name]).toEqual([
+    AFTER,
     'new settings of ledger:8080',
   ]);
   expect(fleet.settled).toEqual([]);
-  fleet.set('a', 'synced');
-  fleet.set('b', 'synced');
+  for (const node of ['ledger-1', 'ledger-2', 'web', 'store']) fleet.set(node, 'synced');
   expect(fleet.rollout.phase).toBeUndefined();
   expect(fleet.settled).toEqual([STRICT]);
   expect(fleet.clock.pending, 'no deadline is left').toBe(0);
@@ -72,65 +103,132 @@ it('without proxies everything is in force at once', () => {
   const fleet = start(DISABLE, []);
   fleet.rollout.start(STRICT);
   fleet.rollout.advance();
-  expect([fleet.mode(), fleet.settled]).toEqual(['strict', [STRICT]]);
+  expect([fleet.stand(), fleet.settled]).toEqual([AFTER, [STRICT]]);
 });
 
 it('a proxy that goes is not waited for', () => {
-  const fleet = start(DISABLE, ['a', 'b']);
+  const fleet = start(DISABLE, ['ledger-1', 'ledger-2']);
   fleet.rollout.start(STRICT);
-  fleet.set('a', 'synced');
-  fleet.leave('b');
-  expect(fleet.mode()).toBe('strict');
+  fleet.set('ledger-1', 'synced');
+  expect(fleet.stand()).toBe(WIDE);
+  fleet.leave('ledger-2');
+  expect(fleet.stand()).toBe(MOVED);
+  fleet.leave('ledger-1');
+  expect(fleet.stand()).toBe(AFTER);
 });
 
 it('a mute proxy stops counting at the deadline, of each phase anew', () => {
-  const fleet = start(DISABLE, ['a', 'mute']);
+  const fleet = start(DISABLE, ['ledger-1', 'ledger-mute', 'web', 'web-mute']);
   fleet.rollout.start(STRICT);
-  fleet.set('a', 'synced');
+  fleet.set('ledger-1', 'synced');
   fleet.clock.advance(STAGE_DEADLINE_MS - 1);
-  expect(fleet.mode()).toBe('permissive');
+  expect(fleet.stand()).toBe(WIDE);
   fleet.clock.advance(1);
-  expect([fleet.mode(), fleet.rollout.phase?.waitingFor]).toEqual(['strict', ['a', 'mute']]);
+  expect([fleet.stand(), fleet.waitingFor()]).toEqual([
+    MOVED,
+    ['ledger-1', 'ledger-mute', 'web', 'web-mute'],
+  ]);
+  fleet.set('web', 'synced');
+  fleet.clock.advance(STAGE_DEADLINE_MS - 1);
+  expect(fleet.stand()).toBe(MOVED);
+  fleet.clock.advance(1);
+  fleet.arrive();
+  expect(fleet.stand()).toBe(AFTER);
 });
 
-it('a proxy that rejects a phase stops the rollout there, past the deadline too', () => {
-  const fleet = start(DISABLE, ['a', 'b']);
+it.each(['nacked', 'pending'] as const)(
+  'a %s proxy of an unrelated service holds back nothing of another',
+  (state) => {
+    const fleet = start(DISABLE, ['ledger', 'web', 'store']);
+    fleet.rollout.start(STRICT);
+    fleet.set('store', state);
+    fleet.set('ledger', 'synced');
+    fleet.set('store', state);
+    for (const node of ['ledger', 'web']) fleet.set(node, 'synced');
+    fleet.arrive();
+    expect(fleet.stand()).toBe(AFTER);
+    fleet.set('store', state);
+    for (const node of ['ledger', 'web']) fleet.set(node, 'synced');
+    expect([fleet.waitingFor(), fleet.settled], 'not yet on all').toEqual([['store'], []]);
+  },
+);
+
+it('a proxy that rejects what it is to serve stops the rollout, past the deadline too', () => {
+  const fleet = start(DISABLE, ['ledger-1', 'ledger-2']);
   fleet.rollout.start(STRICT);
-  fleet.set('a', 'synced');
-  fleet.set('b', 'nacked');
+  fleet.set('ledger-1', 'synced');
+  fleet.set('ledger-2', 'nacked');
   fleet.clock.advance(10 * STAGE_DEADLINE_MS);
-  expect([fleet.mode(), fleet.rollout.phase?.waitingFor]).toEqual(['permissive', ['b']]);
-  fleet.set('b', 'synced');
-  expect(fleet.mode()).toBe('strict');
+  expect([fleet.stand(), fleet.waitingFor()]).toEqual([WIDE, ['ledger-2']]);
+  fleet.set('ledger-2', 'synced');
+  expect(fleet.stand()).toBe(MOVED);
+});
+
+it('a caller that rejects it holds back what others want until the deadline', () => {
+  const fleet = start(DISABLE, ['ledger', 'web-1', 'web-2']);
+  fleet.rollout.start(STRICT);
+  fleet.set('ledger', 'synced');
+  for (const node of ['ledger', 'web-1']) fleet.set(node, 'synced');
+  fleet.set('web-2', 'nacked');
+  fleet.clock.advance(STAGE_DEADLINE_MS - 1);
+  expect([fleet.stand(), fleet.waitingFor()]).toEqual([MOVED, ['web-2']]);
+  fleet.clock.advance(1);
+  fleet.arrive();
+  expect(fleet.stand()).toBe(AFTER);
 });
 
 it('a second edit during the first phase refuses no caller that is still in plain text', () => {
-  const fleet = start(DISABLE, ['caller']);
+  const fleet = start(DISABLE, ['ledger', 'caller']);
   fleet.rollout.start(STRICT);
-  expect(fleet.mode()).toBe('permissive');
+  expect(fleet.stand()).toBe(WIDE);
   fleet.rollout.start(meshIn('strict', ', other: {}'));
   fleet.rollout.advance();
-  expect(fleet.mode()).toBe('permissive');
-  fleet.set('caller', 'synced');
-  expect(fleet.mode()).toBe('strict');
+  expect(fleet.stand()).toBe(WIDE);
+  fleet.set('ledger', 'synced');
+  expect(fleet.stand()).toBe(MOVED);
+  for (const node of ['ledger', 'caller']) fleet.set(node, 'synced');
+  fleet.arrive();
+  expect(fleet.stand()).toBe(AFTER);
 });
 
 it('DISABLE to PERMISSIVE to STRICT in quick edits waits all the same', () => {
-  const fleet = start(DISABLE, ['caller']);
+  const fleet = start(DISABLE, ['ledger', 'caller']);
   fleet.rollout.start(meshIn('permissive'));
   fleet.rollout.start(STRICT);
   fleet.rollout.advance();
-  expect(fleet.mode()).toBe('permissive');
-  fleet.set('caller', 'synced');
-  expect(fleet.mode()).toBe('strict');
+  expect(fleet.stand()).toBe(WIDE);
+  fleet.set('ledger', 'synced');
+  expect(fleet.stand()).toBe(MOVED);
+  for (const node of ['ledger', 'caller']) fleet.set(node, 'synced');
+  fleet.arrive();
+  expect(fleet.stand()).toBe(AFTER);
+});
+
+it('a caller that had not moved is still waited for when an edit overtakes its moving', () => {
+  const fleet = start(DISABLE, ['ledger', 'caller']);
+  fleet.rollout.start(STRICT);
+  fleet.set('ledger', 'synced');
+  expect(fleet.stand()).toBe(MOVED);
+  fleet.rollout.start(meshIn('strict', ', other: {}'));
+  fleet.rollout.advance();
+  fleet.set('ledger', 'synced');
+  expect(fleet.stand()).toBe(MOVED);
+  fleet.rollout.start(meshIn('strict', ', third: {}'));
+  fleet.rollout.advance();
+  expect(fleet.stand()).toBe(MOVED);
+  fleet.set('ledger', 'synced');
+  for (const node of ['ledger', 'caller']) fleet.set(node, 'synced');
+  fleet.arrive();
+  expect(fleet.stand()).toBe(AFTER);
 });
 
 it('what was settled before is no longer waited for', () => {
   const fleet = start(DISABLE, ['caller']);
   fleet.rollout.start(meshIn('permissive'));
   fleet.set('caller', 'synced');
+  fleet.set('caller', 'synced');
   fleet.rollout.start(STRICT);
-  expect(fleet.mode()).toBe('strict');
+  expect(fleet.stand()).toBe(AFTER);
 });
 
 it('stopping leaves no timer', () => {
@@ -167,7 +265,7 @@ it.each(['pending', 'nacked'] as const)(
 );
 
 it('what a mute proxy has is known however many edits came since', () => {
-  const fleet = start(DISABLE, ['mute']);
+  const fleet = start(DISABLE, ['ledger-mute']);
   for (let edit = 1; edit <= 40; edit++) {
     fleet.rollout.start(meshIn('disable', `, s${edit}: {}`));
     fleet.rollout.advance();

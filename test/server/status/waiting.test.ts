@@ -50,7 +50,7 @@ function setUp() {
   let meshState: MeshState = { mesh: MESH, loadedAtMs: 0, files: [], problems: [] };
   const rollout = new Rollout(MESH, {
     clock,
-    proxies: () => members.map(({ stream, state }) => ({ node: stream.auth.node, state })),
+    proxies: () => members.map(({ stream, state }) => ({ ...stream.auth, state })),
   });
   rollout.onSettled((mesh) => {
     settled = mesh;
