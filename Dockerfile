@@ -15,6 +15,7 @@ COPY . .
 RUN npm run build && npm pack --ignore-scripts --pack-destination /tmp \
   && mkdir -p /opt/countersign && tar -xzf /tmp/countersign-*.tgz -C /opt/countersign --strip-components=1 \
   && cp package-lock.json /opt/countersign/ && cd /opt/countersign && npm ci --ignore-scripts --omit=dev
+RUN node scripts/first-rules.mjs /opt/first-rules
 
 FROM debian:bookworm-slim AS runtime
 LABEL org.opencontainers.image.title="Countersign" \
@@ -31,9 +32,13 @@ STOPSIGNAL SIGTERM
 ENTRYPOINT ["countersign"]
 
 # Only root can set rules; `--sleep` gives that up as soon as they are set. Healthy: they are there.
+# Its entry point sets the strictest rules before Node starts: whoever joins is never open.
 FROM runtime AS capture
 USER 0:0
 RUN command -v nft || (apt-get update && apt-get install -y --no-install-recommends nftables && rm -rf /var/lib/apt/lists/*)
+COPY --from=build /opt/first-rules /opt/countersign/first-rules
+COPY --from=build /build/scripts/capture-entry.sh /usr/local/bin/countersign-capture
+ENTRYPOINT ["countersign-capture"]
 HEALTHCHECK --interval=2s --timeout=10s --start-period=60s --retries=5 \
   CMD ["nft", "list", "table", "inet", "countersign"]
 CMD ["capture", "--sleep"]

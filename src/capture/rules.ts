@@ -14,8 +14,8 @@ export interface CaptureRules {
   readonly outbound: boolean;
   /** Ports that are left alone, in both directions. */
   readonly exclude: readonly number[];
-  /** The user that runs the sidecar, whose calls go out as they are. */
-  readonly uid: number;
+  /** The user that runs the sidecar, whose calls go out as they are; undefined: nobody's do. */
+  readonly uid: number | undefined;
 }
 
 const TABLE = 'inet countersign';
@@ -54,7 +54,7 @@ function toArrived({ exclude }: CaptureRules): string {
 
 function toOutbound({ exclude, uid }: CaptureRules): string {
   return toChain('outbound', 'type nat hook output priority -100; policy accept;', [
-    `meta skuid ${uid} return`,
+    ...(uid === undefined ? [] : [`meta skuid ${uid} return`]),
     'oifname "lo" return',
     'fib daddr type local return',
     ...toExcluded(exclude),

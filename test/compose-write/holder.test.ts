@@ -103,7 +103,8 @@ test('keys that stand in the way of a borrowed network are taken back, and named
 
 test('mesh.yaml says that it is captured, and nothing of where the application is', () => {
   const { text } = toMeshYaml(held());
-  expect(text).toContain('  web:\n    capture: { inbound: transparent }\n    ports:\n');
+  const capture = 'capture: { inbound: transparent, undeclared: refuse }';
+  expect(text).toContain(`  web:\n    ${capture}\n    ports:\n`);
   expect(text).toContain('\n      8080: http\n');
 });
 
@@ -112,4 +113,18 @@ test('the image with nftables is the tag "capture" of our own', () => {
   const image = 'registry.example:5000/mesh/countersign:1.2';
   const text = textOf({ ...rest, plan: { ...planned, image } });
   expect(text).toContain('image: "registry.example:5000/mesh/countersign:capture"');
+});
+
+test('a sidecar beside an application that calls nobody listens for nobody', () => {
+  const services = containersOf(held({ calls: [] }));
+  expect(services['web-identity']?.['command']).toContain('--outbound=none');
+});
+
+test('a callee with a port of its own is called in plain text, and named', () => {
+  const wiring = held({ ports: [port(5432, 'tcp')] });
+  expect(containersOf(wiring)['web-holder']?.['extra_hosts']).toEqual(['legacy:127.64.0.1']);
+  expect(wiring.remarks).toContain(
+    'web calls db, cache around its sidecar, in plain text, which strict refuses, ' +
+      'since they have a port number that web listens at itself',
+  );
 });

@@ -1,7 +1,9 @@
 // The image that holds a network namespace and its rules, on a real engine: an application that
 // joins it can't be reached from outside, whatever is restarted, and the holder keeps no right.
-import { readFile } from 'node:fs/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../src/base/index.js';
 import { eventually } from '../../src/demo/wait.js';
 import { docker } from './docker.js';
@@ -81,6 +83,28 @@ test('it is closed again after either is restarted', async () => {
   await isHealthy();
   await docker('restart', '--time', '1', APPLICATION);
   expect(await stranger(HOLDER)).toBe('ECONNREFUSED');
+});
+
+/** A holder with a stand-in for Node, which tells what rules it finds. */
+async function runStandIn(...rights: readonly string[]): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'countersign-capture-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const path = join(folder, 'countersign');
+  await writeFile(path, '#!/bin/sh\nexec nft list ruleset\n');
+  await chmod(folder, 0o755);
+  await chmod(path, 0o755);
+  const mount = ['--volume', `${path}:/usr/local/bin/countersign:ro`];
+  return docker('run', '--rm', ...RIGHTS, ...rights, ...mount, IMAGE, 'capture', '--sleep');
+}
+
+test('its first rules are there before Node starts', async () => {
+  const rules = await runStandIn('--cap-add', 'NET_ADMIN');
+  expect(rules).toContain('redirect to :15006');
+  expect(rules).toContain('redirect to :15001');
+});
+
+test('without the right to set them it ends, and nothing is held', async () => {
+  await expect(runStandIn()).rejects.toThrow("the first rules can't be set, and nothing is held");
 });
 
 test('the holder is nobody, and may nothing', async () => {

@@ -10,7 +10,8 @@ import { eventually } from '../../src/demo/wait.js';
 import { type Capture, startCapture } from './capture.js';
 import { docker } from './docker.js';
 import { startEngine, stopEngine } from './engine.js';
-import { openShop, type Shop, startStranger, strangerSince } from './shop.js';
+import { openShop, type Shop, STRANGER, sendStranger } from './shop.js';
+import { isClosed, letIn } from './stranger.js';
 
 /** Where the engine is ours: its folder. */
 const OWN = process.env['COMPOSE_ENGINE'];
@@ -60,37 +61,13 @@ function now(): string {
   return new Date(systemClock.now()).toISOString();
 }
 
-/** The stranger has tried again, and nobody let it in since then. */
-async function isClosed(since: string): Promise<void> {
-  await eventually(async () => (await strangerSince(since)).length >= 2, {
-    what: 'the stranger to try again',
-    timeoutMs: 60_000,
-    intervalMs: 300,
-  });
-  const rounds = await strangerSince(since);
-  const open = rounds.flatMap((round) =>
-    Object.entries(round).filter(([, said]) => said === 'open'),
-  );
-  expect(open).toEqual([]);
-}
-
 const ADDRESSED = ['shop', 'catalog', 'db', 'queue'];
 
 /** It tries every service by its name, and its application where that is now. */
-async function sendStranger(): Promise<void> {
+async function sendToAll(): Promise<void> {
   const addresses = await Promise.all(ADDRESSED.map(applicationAddress));
   const own = NAMED.map((target, index) => target.replace(/\/\w+\//, `/${addresses[index]}/`));
-  await startStranger(shop, [...NAMED, ...own]);
-}
-
-/** What came of its last round. */
-async function lastRound(): Promise<readonly [string, string][]> {
-  const rounds = await strangerSince(new Date(systemClock.now() - 10_000).toISOString());
-  return Object.entries(rounds.at(-1) ?? { none: 'open' });
-}
-
-async function letIn(): Promise<readonly string[]> {
-  return (await lastRound()).filter(([, said]) => said === 'open').map(([target]) => target);
+  await sendStranger(shop, [...NAMED, ...own]);
 }
 
 async function startMesh(): Promise<void> {
@@ -106,7 +83,7 @@ async function startMesh(): Promise<void> {
   });
   await works();
   process.stdout.write(`meshed within ${systemClock.now() - beganMs} ms\n`);
-  await sendStranger();
+  await sendToAll();
 }
 
 async function makeStrict(): Promise<void> {
@@ -116,7 +93,7 @@ async function makeStrict(): Promise<void> {
       .replace(/^mtls: permissive/m, 'mtls: strict')
       .replaceAll(/(?<=protocol: http)(?=, target: "front\.)/g, ', mtls: permissive'),
   );
-  const isRefused = async (): Promise<void> => expect(await letIn()).toEqual([]);
+  const isRefused = async (): Promise<void> => expect(await letIn(STRANGER)).toEqual([]);
   await eventually(isRefused, {
     what: 'the stranger to be refused everywhere',
     timeoutMs: 60_000,
@@ -129,9 +106,9 @@ async function staysClosed(fault: () => Promise<unknown>): Promise<void> {
   const since = now();
   await fault();
   await works();
-  await isClosed(since);
-  await sendStranger();
-  await isClosed(now());
+  await isClosed(STRANGER, since);
+  await sendToAll();
+  await isClosed(STRANGER, now());
 }
 
 beforeAll(async () => {
@@ -183,7 +160,7 @@ describe('through `countersign compose`', () => {
   });
 
   test('a stranger reaches sidecars alone, by name, and no application', async () => {
-    const isSo = async (): Promise<void> => expect(await letIn()).toEqual(NAMED);
+    const isSo = async (): Promise<void> => expect(await letIn(STRANGER)).toEqual(NAMED);
     await eventually(isSo, { what: 'so', timeoutMs: 30_000, intervalMs: 300 });
   });
 
@@ -213,7 +190,7 @@ describe('through `countersign compose`', () => {
 });
 
 test('no plain text between meshed containers crosses a network', async () => {
-  await docker('stop', '--time', '1', 'shop-stranger');
+  await docker('stop', '--time', '1', STRANGER);
   const captures: Capture[] = [];
   try {
     for (const network of ['countersign', 'back']) {
@@ -230,7 +207,7 @@ test('no plain text between meshed containers crosses a network', async () => {
     }
   } finally {
     for (const capture of captures) await capture.stop();
-    await docker('start', 'shop-stranger');
+    await docker('start', STRANGER);
   }
 });
 

@@ -8,9 +8,10 @@ import { pathToFileURL } from 'node:url';
 import { httpCall } from '../../src/demo/http-client.js';
 import { docker, ROOT } from './docker.js';
 import { openProject, type Project } from './project.js';
+import { startStranger } from './stranger.js';
 
 const EXAMPLE = join(ROOT, 'envoy-examples/09-compose-file-meshed');
-const STRANGER = 'shop-stranger';
+export const STRANGER = 'shop-stranger';
 
 export interface Shop {
   readonly project: Project;
@@ -93,28 +94,13 @@ async function untilPacked(ask: Ask, name: string): Promise<string> {
   throw new Error(`${name} was not packed`);
 }
 
-/** A container on both networks of the shop, which tries these targets for ever. */
-export async function startStranger(shop: Shop, targets: readonly string[]): Promise<void> {
-  await docker('rm', '--force', STRANGER).catch(() => '');
-  const mounts = [
-    ...['--volume', `${join(shop.project.folder, 'app')}:/app:ro`],
-    ...['--volume', `${join(ROOT, 'test/compose/stranger.mjs')}:/stranger.mjs:ro`],
-  ];
-  const options = ['--name', STRANGER, '--init', '--restart', 'unless-stopped', ...mounts];
-  const command = ['node:20-slim', 'node', '/stranger.mjs', ...targets];
-  await docker('create', '--network', 'shop_back', ...options, ...command);
-  await docker('network', 'connect', 'shop_front', STRANGER);
-  await docker('start', STRANGER);
+/** On both networks of the shop. */
+export async function sendStranger(shop: Shop, targets: readonly string[]): Promise<void> {
+  const wire = join(shop.project.folder, 'app');
+  await startStranger({ name: STRANGER, networks: ['shop_back', 'shop_front'], wire }, targets);
 }
 
-/** What came of each round of its calls since then, by target. */
-export async function strangerSince(since: string): Promise<Readonly<Record<string, string>>[]> {
-  const log = await docker('logs', '--since', since, STRANGER);
-  const lines = log.split('\n').filter((line) => line.startsWith('{'));
-  return lines.map((line) => JSON.parse(line) as Record<string, string>);
-}
-
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.on('error', reject);

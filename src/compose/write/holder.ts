@@ -53,7 +53,8 @@ function toApplication({ service, holder, sidecar }: Held): string[] {
     ...indent(
       [
         ...linkedOrder(service),
-        `${word(holder)}: { condition: service_healthy }`,
+        // A holder that is restarted has another network: both join it anew.
+        `${word(holder)}: { condition: service_healthy, restart: true }`,
         `${word(sidecar)}: { condition: service_healthy }`,
       ],
       2,

@@ -114,7 +114,7 @@ export function serviceLines(entry: MeshEntry): string[] {
 export function settings({ isMeshed, isCaptured, endpoints }: MeshEntry): string[] {
   const where = endpoints.map(word).join(', ');
   if (!isMeshed) return ['sidecar: false', 'mtls: disable', `endpoints: [${where}]`];
-  return isCaptured ? ['capture: { inbound: transparent }'] : [];
+  return isCaptured ? ['capture: { inbound: transparent, undeclared: refuse }'] : [];
 }
 
 export function portLines(port: MeshEntryPort): string[] {

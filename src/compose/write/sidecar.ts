@@ -21,7 +21,7 @@ export function toIdentity(one: ServiceWiring, wiring: Wiring): string[] {
 }
 
 function bootstrapCommand(
-  { service, slots, loopback }: ServiceWiring,
+  { service, slots, loopback, holder }: ServiceWiring,
   { server }: Wiring,
 ): string[] {
   const outbound = [
@@ -30,6 +30,8 @@ function bootstrapCommand(
     ),
     ...loopback.map(({ address, callee }) => `${callee}=${address}`),
   ];
+  // It would listen for everybody, itself too, in the place of an application on all addresses.
+  if (outbound.length === 0 && holder !== undefined) outbound.push('none');
   return [
     'bootstrap',
     service.name,
@@ -47,7 +49,9 @@ export function sidecarParts(one: ServiceWiring, wiring: Wiring): string[] {
   const bootstrap = createHash('sha256').update(bootstrapCommand(one, wiring).join(' '));
   const waitsFor = [
     `${word(identity)}: { condition: service_completed_successfully }`,
-    ...(holder === undefined ? [] : [`${word(holder)}: { condition: service_healthy }`]),
+    ...(holder === undefined
+      ? []
+      : [`${word(holder)}: { condition: service_healthy, restart: true }`]),
   ];
   return [
     '<<: *sidecar',

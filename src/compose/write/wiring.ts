@@ -98,7 +98,12 @@ export function wire(plan: MeshPlan): Wiring {
       alias: toAlias(leftOut, services),
       reached: reach(leftOut.compose),
     })),
-    remarks: [...heldRemarks(plan), ...unplacedRemarks(drafts), ...directRemarks(drafts)],
+    remarks: [
+      ...heldRemarks(plan),
+      ...plainRemarks(drafts, plan),
+      ...unplacedRemarks(drafts),
+      ...directRemarks(drafts),
+    ],
   };
 }
 
@@ -135,8 +140,12 @@ function draft(
     }
   }
   if (service.shape === 'holder') {
-    // It keeps its networks, and reaches there whoever has no sidecar.
-    const loopback = candidates.map(({ callee }) => callee);
+    // It keeps its networks, and reaches there whoever has no sidecar. An application that listens
+    // on all addresses has its ports for itself, on loopback too.
+    const own = new Set(service.ports.map(({ number }) => number));
+    const loopback = candidates
+      .filter(({ ports }) => !ports.some((port) => own.has(port)))
+      .map(({ callee }) => callee);
     return { service, slots: [], loopback, direct: [], unplaced: [] };
   }
   const { slots, unplaced } = toSlots(candidates);
@@ -176,6 +185,24 @@ function heldRemarks({ services }: MeshPlan): string[] {
     .map((service) => {
       const keys = lostKeys(service).join(', ');
       return `${service.compose} loses ${keys}: set them at its holder in a file of your own`;
+    });
+}
+
+/** Of holders' services, whose callees have one of their own ports. */
+function plainRemarks(drafts: readonly Draft[], plan: MeshPlan): string[] {
+  return drafts
+    .filter(({ service }) => service.shape === 'holder')
+    .flatMap(({ service, loopback }) => {
+      const own = new Set(service.ports.map(({ number }) => number));
+      const isPlain = (callee: string): boolean =>
+        callee !== service.compose &&
+        !loopback.includes(callee) &&
+        (findCallee(plan, callee)?.ports ?? []).some(({ number }) => own.has(number));
+      const plain = service.calls.map(({ callee }) => callee).filter(isPlain);
+      if (plain.length === 0) return [];
+      const why = `since they have a port number that ${service.compose} listens at itself`;
+      const how = 'around its sidecar, in plain text, which strict refuses';
+      return [`${service.compose} calls ${toFew(plain)} ${how}, ${why}`];
     });
 }
 

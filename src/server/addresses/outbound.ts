@@ -17,8 +17,15 @@ export interface IndexedCallee {
   readonly index: number;
 }
 
-/** `127.65.3.0/24`, or `ledger=198.18.0.2,db=198.18.0.3`. @throws MeshError request-invalid */
+/** For a sidecar whose application calls nobody through it. */
+const NO_CALLEE = 'none';
+
+/**
+ * `127.65.3.0/24`, or `ledger=198.18.0.2,db=198.18.0.3`, or `none`.
+ * @throws MeshError request-invalid
+ */
 export function parseOutbound(text: string): Outbound {
+  if (text === NO_CALLEE) return { kind: 'list', addresses: new Map() };
   return text.includes('=') ? parseOutboundList(text) : parseOutboundPrefix(text);
 }
 
