@@ -177,7 +177,7 @@ export class RevocationMesh {
 
   /** `_` of the name stands for any character: versions differ in what they replace by it. */
   async stat(node: Node, name: string): Promise<number> {
-    const pattern = `^${name.replaceAll('.', '\\.').replaceAll('_', '.')}$`;
+    const pattern = `^${name.replaceAll('.', '\\.').replaceAll('_', '.').replaceAll('*', '.*')}$`;
     const found = (await this.#sidecars.get(node)?.admin.stats(pattern)) ?? new Map();
     return [...found.values()][0] ?? 0;
   }
