@@ -311,7 +311,7 @@ describe('the echo applications', () => {
     expect((await httpCall({ ...at, http2, path: '/status/418' })).status).toBe(418);
     expect((await httpCall({ ...at, http2, path: '/slow?ms=20' })).status).toBe(200);
     await expect(
-      httpCall({ ...at, http2, path: '/slow?ms=5000', timeoutMs: 50 }),
+      httpCall({ ...at, http2, path: '/slow?ms=5000', timeoutMs: 1_000 }),
     ).rejects.toMatchObject({ code: 'timeout' });
     expect(app.seen).toBe(4);
     await expect(startEchoHttp({ name: 'again', ...at })).rejects.toMatchObject({
