@@ -9,5 +9,7 @@ export default defineConfig({
     hookTimeout: 600_000,
     reporters: ['verbose'],
     maxWorkers: 1,
+    // An engine that a test started anew lives as long as the worker that did: one for all files.
+    isolate: false,
   },
 });

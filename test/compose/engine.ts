@@ -2,7 +2,7 @@
 // of its own below a temporary folder (needs root and dockerd), with Compose v2 from PyPI, and ends
 // it. Where no image can be pulled, stand-ins are made under the same tags (stand-ins.ts).
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Child, startChild } from '../../src/demo/child.js';
@@ -79,7 +79,10 @@ function keepForwarding(): () => void {
 
 /** Ends the engine of that folder, and its containers with it, and waits until it has ended. */
 export async function stopEngine(folder: string): Promise<void> {
-  const pid = Number(readFileSync(join(folder, 'pid'), 'utf8'));
+  const file = join(folder, 'pid');
+  // It ends in order with the worker whose test started it anew, and takes the file away.
+  if (!existsSync(file)) return;
+  const pid = Number(readFileSync(file, 'utf8'));
   const isGone = (): boolean => {
     try {
       process.kill(pid, 0);
@@ -88,6 +91,7 @@ export async function stopEngine(folder: string): Promise<void> {
       return true;
     }
   };
+  if (isGone()) return;
   process.kill(pid, 'SIGTERM');
   await eventually(isGone, { what: 'dockerd to end', timeoutMs: 60_000 });
 }
