@@ -1,8 +1,8 @@
 // Transparent capture as the kernel does it: pods of a network namespace each, with real rules, a
 // real Envoy and an application that listens on every address of either family.
 import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
+import { runInOwnNetwork } from '../harness/in-own-network.js';
 import { describeEnvoy, type Harness, useHarness } from '../harness/index.js';
 import { lackOfOwnNetwork, OWN_NETWORK } from '../harness/own-network.js';
 import { OUTSIDE, setUpBridge } from '../harness/pods.js';
@@ -27,20 +27,7 @@ function lack(env = process.env): string | undefined {
 }
 
 if (process.env[OWN_NETWORK] === undefined) {
-  const reason = lack();
-  test.skipIf(reason !== undefined)(
-    `in a network of its own${reason === undefined ? '' : ` (not here: ${reason})`}`,
-    () => {
-      const vitest = fileURLToPath(
-        new URL('../../node_modules/vitest/vitest.mjs', import.meta.url),
-      );
-      const args = ['--net', process.execPath, vitest, 'run', fileURLToPath(import.meta.url)];
-      const env = { ...process.env, [OWN_NETWORK]: '1', CI: '' };
-      const { status, stdout, stderr } = spawnSync('unshare', args, { env, encoding: 'utf8' });
-      expect(status, `${stdout}\n${stderr}`).toBe(0);
-    },
-    120_000,
-  );
+  runInOwnNetwork(import.meta.url, lack());
 } else {
   setUpBridge();
   await describeEnvoy('transparent capture', {}, ({ binary }) => {

@@ -1,12 +1,11 @@
-import { spawnSync } from 'node:child_process';
 import { createServer as createHttpServer } from 'node:http';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/base/index.js';
 import type { EnvoyProcess } from '../../src/demo/envoy-process.js';
 import { httpCall } from '../../src/demo/http-client.js';
 import { delay } from '../../src/demo/wait.js';
+import { runInOwnNetwork } from '../harness/in-own-network.js';
 import { describeEnvoy, type Harness, outcome, useHarness } from '../harness/index.js';
 import { lackOfOwnNetwork, OWN_NETWORK, setUpOwnNetwork, vanish } from '../harness/own-network.js';
 import { startMesh, type TestMesh, type TestService } from '../harness/start-mesh.js';
@@ -17,20 +16,7 @@ const PORTS = { http: 8080, fresh: 8081, remote: 8082, tcp: 6000 } as const;
 const LIMIT_MS = 16_000;
 
 if (process.env[OWN_NETWORK] === undefined) {
-  const lack = lackOfOwnNetwork();
-  test.skipIf(lack !== undefined)(
-    `in a network of its own${lack === undefined ? '' : ` (not here: ${lack})`}`,
-    () => {
-      const vitest = fileURLToPath(
-        new URL('../../node_modules/vitest/vitest.mjs', import.meta.url),
-      );
-      const args = ['--net', process.execPath, vitest, 'run', fileURLToPath(import.meta.url)];
-      const env = { ...process.env, [OWN_NETWORK]: '1', CI: '' };
-      const { status, stdout, stderr } = spawnSync('unshare', args, { env, encoding: 'utf8' });
-      expect(status, `${stdout}\n${stderr}`).toBe(0);
-    },
-    120_000,
-  );
+  runInOwnNetwork(import.meta.url, lackOfOwnNetwork());
 } else {
   setUpOwnNetwork();
   await describeEnvoy('a peer that vanishes', {}, ({ binary }) => {

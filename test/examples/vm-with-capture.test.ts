@@ -14,6 +14,7 @@ import {
   startMachine,
 } from '../documents/index.js';
 import { describeEnvoy, useHarness } from '../harness/index.js';
+import { analyze, lackOfAnalyze } from './systemd-analyze.js';
 import { bindAt, type } from './typed.js';
 
 const FOLDER = 'envoy-examples/10-vm-with-systemd-and-capture';
@@ -21,12 +22,7 @@ const FOLDER = 'envoy-examples/10-vm-with-systemd-and-capture';
 const THERE = /on the VM$/i;
 const AROUND = 'curl -sf -m 5 -o /dev/null http://10.0.0.2:8080/accounts';
 
-const analyze = (...args: readonly string[]) =>
-  spawnSync('systemd-analyze', args, { encoding: 'utf8' });
-const noAnalyze = analyze('--version').error === undefined ? undefined : 'no systemd-analyze';
-if (noAnalyze !== undefined && process.env['CI'] === 'true') throw new Error(noAnalyze);
-
-describe.skipIf(noAnalyze !== undefined)("the application's unit", () => {
+describe.skipIf(lackOfAnalyze() !== undefined)("the application's unit", () => {
   test('is taken by systemd without a word, beside that of the rules', () => {
     const units = [join(FOLDER, 'ledger.service'), 'docs/systemd/countersign-capture.service'];
     const { status, stdout, stderr } = analyze('verify', ...units.map((path) => join(ROOT, path)));

@@ -1,5 +1,4 @@
 // docs/vm.md to the letter, on two hosts; and what its units allow.
-import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -15,6 +14,7 @@ import {
   startMachine,
 } from '../documents/index.js';
 import { describeEnvoy, eventually, requirePostgres, useHarness } from '../harness/index.js';
+import { analyze, lackOfAnalyze } from './systemd-analyze.js';
 import { bindAt, type } from './typed.js';
 
 const PAGE = 'docs/vm.md';
@@ -24,14 +24,7 @@ const MOST_EXPOSED = 2;
 /** The headings of what is done on the caller's machine. */
 const THERE = ['On that machine', 'A new Envoy, or a new bootstrap', 'The token on that machine'];
 
-function analyze(...args: readonly string[]) {
-  return spawnSync('systemd-analyze', args, { encoding: 'utf8' });
-}
-
-const noAnalyze = analyze('--version').error === undefined ? undefined : 'no systemd-analyze';
-if (noAnalyze !== undefined && process.env['CI'] === 'true') throw new Error(noAnalyze);
-
-describe.skipIf(noAnalyze !== undefined)('the units', () => {
+describe.skipIf(lackOfAnalyze() !== undefined)('the units', () => {
   test('are all there', () => {
     expect(UNITS.sort()).toEqual([
       'countersign-capture.service',
