@@ -168,6 +168,7 @@ test('published ports and databases are remarked', async () => {
   const plan = await planServices({
     db: 'image: postgres, ports: ["127.0.0.1:5432:5432"]',
     web: 'image: x, ports: ["80:80", "81:81"]',
+    both: 'image: x, ports: ["80:80", "127.0.0.1:90:90", "[::1]:91:91"]',
   });
   expect(serviceOf(plan, 'db').remarks).toEqual([
     'Port 5432 is published on the host alone: who calls there does so in plain text.',
@@ -175,5 +176,9 @@ test('published ports and databases are remarked', async () => {
   ]);
   expect(serviceOf(plan, 'web').remarks).toEqual([
     'Ports 80 and 81 are published to the outside: who calls there does so in plain text.',
+  ]);
+  expect(serviceOf(plan, 'both').remarks).toEqual([
+    'Port 80 is published to the outside: who calls there does so in plain text.',
+    'Ports 90 and 91 are published on the host alone: who calls there does so in plain text.',
   ]);
 });

@@ -1,5 +1,5 @@
 // What whoever reads the result should know of a service, in whole sentences.
-import type { ComposeService } from '../project/index.js';
+import type { ComposePort, ComposeService } from '../project/index.js';
 import { isDatabase } from './callee-ports.js';
 import type { PlannedPort, Shape } from './mesh-plan.js';
 
@@ -14,15 +14,7 @@ interface RemarkContext {
 
 export function remarksOf(service: ComposeService, context: RemarkContext): string[] {
   const { ports, shape, job, isHolderRefused } = context;
-  const remarks: string[] = [];
-  const published = service.ports.filter(({ protocol }) => protocol === 'tcp');
-  if (published.length > 0) {
-    const numbers = [...new Set(published.map(({ target }) => target))];
-    const isLocal = published.every(({ hostIp }) => isLoopback(hostIp));
-    const where = isLocal ? 'on the host alone' : 'to the outside';
-    const what = numbers.length === 1 ? `Port ${numbers[0]} is` : `Ports ${listAnd(numbers)} are`;
-    remarks.push(`${what} published ${where}: who calls there does so in plain text.`);
-  }
+  const remarks = publishedRemarks(service);
   if (isDatabase(service) && ports.length > 0) {
     remarks.push(
       'Grants that name an address of a client no longer match: each call comes from the sidecar.',
@@ -42,6 +34,21 @@ export function remarksOf(service: ComposeService, context: RemarkContext): stri
     remarks.push('Its UDP ports go around the mesh, in plain text.');
   }
   return remarks;
+}
+
+/** Ports of each kind by themselves: one at a loopback address is open to nobody outside. */
+function publishedRemarks({ ports }: ComposeService): string[] {
+  const tcp = ports.filter(({ protocol }) => protocol === 'tcp');
+  const local = tcp.filter(({ hostIp }) => isLoopback(hostIp));
+  const outside = tcp.filter(({ hostIp }) => !isLoopback(hostIp));
+  return [...toPublished(outside, 'to the outside'), ...toPublished(local, 'on the host alone')];
+}
+
+function toPublished(ports: readonly ComposePort[], where: string): string[] {
+  const numbers = [...new Set(ports.map(({ target }) => target))];
+  if (numbers.length === 0) return [];
+  const what = numbers.length === 1 ? `Port ${numbers[0]} is` : `Ports ${listAnd(numbers)} are`;
+  return [`${what} published ${where}: who calls there does so in plain text.`];
 }
 
 function isLoopback(hostIp: string | undefined): boolean {
