@@ -69,8 +69,7 @@ async function tryComingMeshes(dataDir: DataDir): Promise<readonly Mesh[]> {
   try {
     const stored = await store.read();
     if (stored === undefined) return [];
-    const { mayBeInForce, phases } = toRolloutRecord(stored);
-    return [...mayBeInForce, ...phases.map(({ mesh }) => mesh)].reverse();
+    return [toRolloutRecord(stored).wanted];
   } catch (error) {
     if (error instanceof MeshError) return [];
     throw error;

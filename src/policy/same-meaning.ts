@@ -11,6 +11,9 @@ export function haveSameMeaning(a: unknown, b: unknown): boolean {
 function withoutPlaces(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutPlaces);
   if (typeof value !== 'object' || value === null) return value;
-  const kept = Object.entries(value).filter(([key]) => !PLACES.has(key));
+  // JSON, from which a restart has them, knows nothing of what is undefined.
+  const kept = Object.entries(value).filter(
+    ([key, inner]) => !PLACES.has(key) && inner !== undefined,
+  );
   return Object.fromEntries(kept.map(([key, inner]) => [key, withoutPlaces(inner)]));
 }

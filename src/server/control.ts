@@ -71,7 +71,7 @@ export function createControl(options: ControlOptions, closers: Closers): Contro
     clock,
     proxies: () => toProxies({ members, registry }),
     store: storeRollout,
-    onStoreError: (err) => logger.error({ err }, 'a phase could not be stored: it waits'),
+    onStoreError: (err) => logger.error({ err }, 'a step could not be stored: it waits'),
   });
   const settled = new SettledMesh({
     ...{ clock, logger, rollout },
@@ -189,7 +189,7 @@ function toProxies({
 }): Proxy[] {
   const connected = members.view().map(({ stream, state, leaf }) => {
     const { node, service } = stream.auth;
-    return { node, service, state, leaf, isConnected: true };
+    return { node, service, state, leaf, isConnected: true, connection: stream };
   });
   const missing = registry.missing().map((node) => {
     const service = serviceName(splitNodeText(node).service);
@@ -204,6 +204,7 @@ interface Proxy {
   readonly state: ProxyState;
   readonly leaf: Leaf | undefined;
   readonly isConnected: boolean;
+  readonly connection?: unknown;
 }
 
 function toInput(

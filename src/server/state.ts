@@ -67,6 +67,7 @@ import {
   rolloutSchema,
   STORED_MESH,
   type StoredRollout,
+  settledTracks,
   toRolloutRecord,
 } from './mesh/index.js';
 import { RevocationSource, ShutOut } from './revocation/index.js';
@@ -309,7 +310,10 @@ async function openTables(opening: Opening, source: MeshSource): Promise<TableSt
     ...{ name: ROLLOUT_FILE, schema: rolloutSchema, ...ROLLOUT_VERSION },
   });
   const stored = await rolloutStore.read();
-  const rollout = stored === undefined ? lostRollout(opening, source) : toRolloutRecord(stored);
+  const rollout =
+    stored === undefined
+      ? lostRollout(opening, source)
+      : toRolloutRecord(stored, opening.clock.now());
   const registry = await openRegistry(opening, mesh);
   const roster = await openRoster(opening);
   const drainStore = openStore(opening, { name: 'drains.json', schema: drainsSchema });
@@ -324,7 +328,7 @@ function lostRollout(
 ): RolloutRecord | undefined {
   if (!losses.has(ROLLOUT_FILE)) return undefined;
   const mesh = remembered ?? state.mesh;
-  return { mayBeInForce: [mesh], phases: [], marks: marksOfAll(mesh, clock.now()) };
+  return settledTracks(mesh, marksOfAll(mesh, clock.now()));
 }
 
 async function openRegistry(opening: Opening, mesh: Mesh): Promise<SidecarRegistry> {

@@ -1,12 +1,12 @@
+import { strict as assert } from 'node:assert';
 import type { Mesh } from '../../src/policy/index.js';
-import type { Phase } from '../../src/server/mesh/phases.js';
 import { ORDER } from '../../src/xds/index.js';
 import { isArrived } from './call-oracle.js';
 import type { NodeConfig } from './node-config.js';
 import { call, configOf, type Ending, type Ends, type Flow, formatFlow, works } from './world.js';
 
-// A change of the mesh as sidecars may see it: each has, or has not yet, what each phase brings,
-// and a phase is on its way into a sidecar type by type. Whatever they have, what every mesh of the
+// A change of the mesh as sidecars may see it: each has, or has not yet, what was published last,
+// and that is on its way into a sidecar type by type. Whatever they have, what every mesh of the
 // change lets in works, and what none lets in doesn't.
 
 /** What the callers' and the callee's sidecars have at one time. */
@@ -28,57 +28,43 @@ export function configIn(mesh: Mesh, name: string): NodeConfig {
   return config;
 }
 
-/** What sidecars may have. */
+/** Which of the meshes, that were published in this order, sidecars may have. */
 export interface Had {
-  readonly callers: readonly Mesh[];
-  readonly callees: readonly Mesh[];
+  readonly published: readonly Mesh[];
+  /** The first that the sidecar of a service may still have; it may have any later one. */
+  readonly first: (service: string) => number;
 }
 
-/** What sidecars may have while that phase is in force. */
-export function hadIn(starts: Had, phases: readonly Phase[], running: number): Had {
-  const had = (name: string, before: readonly Mesh[]): Mesh[] => {
-    const first = firstOf(phases, running, name);
-    const own = phases.slice(Math.max(first, 0), running + 1).map(({ mesh }) => mesh);
-    return first < 0 ? [...before, ...own] : own;
-  };
-  return { callers: had('web', starts.callers), callees: had('ledger', starts.callees) };
-}
-
-/** The first phase that a sidecar may still be in: it has those for which it was waited. */
-function firstOf(phases: readonly Phase[], running: number, name: string): number {
-  for (let index = running - 1; index >= 0; index--) {
-    const awaits = phases[index]?.awaits;
-    if (awaits === undefined || awaits.services.some((one) => one === name)) return index;
-  }
-  return -1;
-}
-
-/** Every moment on the way through these phases. */
-export function* momentsOf(starts: Had, phases: readonly Phase[]): Generator<Moment> {
-  for (let running = 0; running < phases.length; running++) {
-    const { callers, callees } = hadIn(starts, phases, running);
-    for (const callerMesh of callers) {
-      const caller = (name: string): NodeConfig => configIn(callerMesh, name);
-      for (const [index, calleeMesh] of callees.entries()) {
-        const callee = configIn(calleeMesh, 'ledger');
-        const ends = `callers ${callerMesh.version}, ledger ${calleeMesh.version}`;
-        const what = `phase ${running}: ${ends}`;
-        yield { what, caller, callee };
-        const before = callees[index - 1];
-        if (before === undefined) continue;
-        const old = configIn(before, 'ledger');
-        yield { what: `${what}, open`, caller, callee, accepted: old };
-        let last = old;
-        for (let taken = 1; taken < ORDER.length; taken++) {
-          const partly = old.towards(callee, taken);
-          if (partly.fingerprint === last.fingerprint) continue;
-          last = partly;
-          yield { what: `${what}, ${taken} types`, caller, callee: partly };
-          yield { what: `${what}, ${taken} types, open`, caller, callee: partly, accepted: old };
-        }
+/** Every moment while the last of these is published. */
+export function* momentsOf({ published, first }: Had): Generator<Moment> {
+  const last = published.length - 1;
+  const newest = configIn(at(published, last), 'ledger');
+  const oldest = Math.min(first('web'), first('batch'));
+  for (let callers = oldest; callers <= last; callers++) {
+    const caller = (name: string): NodeConfig =>
+      configIn(at(published, Math.max(callers, first(name))), name);
+    for (let callees = first('ledger'); callees <= last; callees++) {
+      const callee = configIn(at(published, callees), 'ledger');
+      const what = `mesh ${last}: callers have ${callers}, ledger ${callees}`;
+      yield { what, caller, callee };
+      if (callees === last) continue;
+      yield { what: `${what}, open`, caller, callee: newest, accepted: callee };
+      let before = callee;
+      for (let taken = 1; taken < ORDER.length; taken++) {
+        const partly = callee.towards(newest, taken);
+        if (partly.fingerprint === before.fingerprint) continue;
+        before = partly;
+        yield { what: `${what}, ${taken} types`, caller, callee: partly };
+        yield { what: `${what}, ${taken} types, open`, caller, callee: partly, accepted: callee };
       }
     }
   }
+}
+
+function at(published: readonly Mesh[], index: number): Mesh {
+  const mesh = published[index];
+  assert(mesh !== undefined, 'a mesh that was published');
+  return mesh;
 }
 
 /** Equal for calls that end alike. */
@@ -115,7 +101,7 @@ interface Changes {
   readonly moments: Iterable<Moment>;
 }
 
-/** What is wrong at some moment of the change; none of the meshes is one of its phases. */
+/** What is wrong at some moment of the change; none of the meshes stands in between. */
 export function faultsOf(meshes: readonly Mesh[], { flows, moments }: Changes): readonly string[] {
   const faults: string[] = [];
   const pure = pureVerdicts(meshes);

@@ -2,10 +2,9 @@ import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Mesh } from '../../src/policy/index.js';
-import { afterPhase, withNext } from '../../src/server/mesh/may-be-in-force.js';
-import { planPhases } from '../../src/server/mesh/phases.js';
-import { faultsOf, type Had, hadIn, momentsOf } from './change.js';
+import { faultsOf } from './change.js';
 import { type LedgerDoc, type PortDoc, type RuleDoc, tryMesh } from './meshes.js';
+import { momentsToTheEnd, Walk } from './walk.js';
 import { type Flow, flowsTo } from './world.js';
 
 // Every pair of small meshes, at every moment of the way between them, for every way in (DESIGN.md,
@@ -13,11 +12,11 @@ import { type Flow, flowsTo } from './world.js';
 // that sidecars have, by an oracle of its own.
 
 const METHODS = ['GET', 'POST'].map((method) => ({ method, path: '/' }));
-const startOf = (mesh: Mesh): Had => ({ callers: [mesh], callees: [mesh] });
 
 function faultsBetween(before: Mesh, after: Mesh, flows: readonly Flow[]): readonly string[] {
-  const phases = planPhases([before], after);
-  return faultsOf([before, after], { flows, moments: momentsOf(startOf(before), phases) });
+  const walk = new Walk(before);
+  walk.edit(after);
+  return faultsOf([before, after], { flows, moments: momentsToTheEnd(walk) });
 }
 
 const MODES = ['strict', 'permissive', 'disable'];
@@ -124,21 +123,18 @@ it('pairs of all that one edit of a port may change at once', () => {
   );
 }, 600_000);
 
-it('an edit that overtakes another at any of its phases', () => {
+it('an edit that overtakes another at any of its steps', () => {
   const triple = fc.tuple(ledger, ledger, ledger, fc.nat({ max: 2 }));
   fc.assert(
     fc.property(triple, ([one, two, three, at]) => {
       const [before, middle, after] = [toMesh(one), toMesh(two), toMesh(three)];
-      const first = planPhases([before], middle).slice(0, at + 1);
-      let mayBe: readonly Mesh[] = [before];
-      for (const [index, phase] of first.entries()) {
-        const done = first[index - 1];
-        mayBe = withNext(done === undefined ? mayBe : afterPhase(mayBe, done), phase.mesh);
-      }
-      const phases = planPhases(mayBe, after);
-      const had = hadIn(startOf(before), first, first.length - 1);
-      const moments = momentsOf(had, phases);
+      const walk = new Walk(before);
+      walk.edit(middle);
+      let steps = 0;
+      for (const _ of walk.toTheEnd()) if (steps++ === at) break;
+      walk.edit(after);
       const meshes = [before, middle, after];
+      const moments = momentsToTheEnd(walk);
       expect(faultsOf(meshes, { flows: FLOWS, moments }).slice(0, 3)).toEqual([]);
     }),
     { seed: SEED, numRuns: Math.ceil(PAIRS / 3) },

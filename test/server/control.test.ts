@@ -6,6 +6,7 @@ import { addRevocation, loadRevocations } from '../../src/revocation/index.js';
 import { createOutboundIndexes } from '../../src/server/addresses/index.js';
 import { authorityChanged, createControl, toCaProxies } from '../../src/server/control.js';
 import { type DrainRecord, SidecarRegistry } from '../../src/server/fleet/index.js';
+import { GONE_GRACE_MS } from '../../src/server/fleet/registry.js';
 import {
   type RolloutRecord,
   STAGE_DEADLINE_MS,
@@ -159,7 +160,8 @@ it('a phase advances on answers, is stored before it is entered, and settles', a
   take(ledger);
   await tick();
   await start(strict);
-  expect([mode(), records.value?.phases.length]).toEqual(['both, callers disable', 3]);
+  const track = records.value?.tracks.get('ledger:8080');
+  expect([mode(), track?.steps.length]).toEqual(['both, callers disable', 3]);
   take(ledger);
   expect(mode(), 'answers are gathered').toBe('both, callers disable');
   await tick();
@@ -172,21 +174,24 @@ it('a phase advances on answers, is stored before it is entered, and settles', a
   take(ledger);
   await tick();
   expect([control.settled.value, remembered.value]).toEqual([strict, strict]);
-  expect([records.value?.phases, control.rollout.phase]).toEqual([[], undefined]);
+  expect([records.value?.tracks.size, control.rollout.phase]).toEqual([0, undefined]);
   expect(messages()).toContain('mesh in force');
 });
 
-it('a mute sidecar holds a phase until its deadline', async () => {
-  const { open, tick, start, mode } = await setUp();
-  open('ledger', '10.0.1.1');
+it('a mute sidecar turns the track of its port back at the deadline', async () => {
+  const { open, tick, start, mode, control } = await setUp();
+  const ledger = open('ledger', '10.0.1.1');
   await tick();
   await start(meshIn('strict'));
   await tick(STAGE_DEADLINE_MS - 1);
   expect(mode()).toBe('both, callers disable');
   await tick(1);
-  expect(mode()).toBe('both, callers strict');
-  await tick(STAGE_DEADLINE_MS);
-  await tick(500);
+  expect(mode()).toBe('disable');
+  control.fleet.onDisconnect(ledger.stream);
+  await tick();
+  expect(mode(), 'it may come back').toBe('disable');
+  await tick(GONE_GRACE_MS);
+  await tick();
   expect(mode()).toBe('strict');
 });
 

@@ -86,7 +86,7 @@ export const LONG_TEST_FUNCTIONS: Readonly<Record<string, number>> = {
   'test/server/join/issuer-discovery.test.ts': 1,
   'test/server/join/issuers.test.ts': 2,
   'test/server/join/proof.test.ts': 1,
-  'test/server/mesh/phases.test.ts': 1,
+  'test/server/mesh/edits.test.ts': 1,
   'test/server/mesh/rollout-record.test.ts': 1,
   'test/server/revocation/revocation-source.test.ts': 2,
   'test/server/status/horizon-watch.test.ts': 1,

@@ -2,9 +2,9 @@
 // (decision 041).
 import { expect, it } from 'vitest';
 import type { Mesh } from '../../src/policy/index.js';
-import { planPhases } from '../../src/server/mesh/phases.js';
 import { assertNoLoop } from '../../src/translate/index.js';
 import { meshOf, serviceOf } from '../policy/helpers.js';
+import { afterEdits } from '../server/mesh/steps.js';
 import { at, type JsonObject, objectsIn, translate } from './translated.js';
 
 const meshWith = (capture: string, ledger: string): Mesh =>
@@ -13,11 +13,11 @@ services:
   web: { capture: { outbound: ${capture} } }
   ledger: ${ledger}`);
 
-/** The first phase: the sidecars of `ledger` widen, and its callers keep their way. */
+/** The first step: the sidecars of `ledger` widen, and its callers keep their way. */
 function widened(before: Mesh, after: Mesh): Mesh {
-  const [phase] = planPhases([before], after);
-  expect(phase?.awaits?.role).toBe('serving');
-  return phase?.mesh ?? after;
+  const { tracks, published } = afterEdits(before, after);
+  expect([...tracks.values()].map(({ steps }) => steps[0]?.name)).toEqual(['widen']);
+  return published;
 }
 
 it.each(['loopback', 'transparent'])(

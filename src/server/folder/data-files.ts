@@ -110,7 +110,7 @@ const STATE: readonly DataFile[] = [
   },
   {
     name: 'rollout.json',
-    holds: 'the running phase, and the open connections that edits were to end',
+    holds: 'the running steps, and the open connections that edits were to end',
     remedy: 'made again',
     without:
       'which connections an edit was to end is not known: those of every port are ended once, ' +

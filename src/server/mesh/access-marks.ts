@@ -2,8 +2,8 @@
 // connection; a WebSocket, a stream or a TCP connection that is open is asked nothing any more. So
 // where an edit takes something away from somebody, the port's filter chains get a new mark, and
 // Envoy drains those that differ (as for a revocation: revocation-marks.ts). A mark is stored with
-// the phase that it belongs to, before that is entered, and stays when the permission is given
-// back: else that would cut connections again, for nothing. Pure; `rollout.ts` keeps them.
+// the step that it belongs to, before that is entered, and stays when the permission is given back:
+// else that would cut connections again, for nothing. Pure; `tracks.ts` keeps them.
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { compareAccess, type Mesh, type Narrowing, type Port } from '../../policy/index.js';
@@ -11,6 +11,8 @@ import { toClusterName, toForms } from '../../translate/index.js';
 
 /** By a service's port. */
 const marksSchema = z.record(z.string(), z.string());
+
+type Marks = z.infer<typeof marksSchema>;
 
 export const accessMarksSchema = z.object({
   /** Of connections with an identity. */
@@ -23,31 +25,41 @@ export type AccessMarks = z.infer<typeof accessMarksSchema>;
 
 export const NO_ACCESS_MARKS: AccessMarks = { identities: {}, plain: {} };
 
-/**
- * The marks when `next` comes after meshes of which each may be in force on some sidecar; the same
- * object where nothing is taken away. Ports that no mesh has lose theirs.
- */
+/** A port that changes its form. */
+export interface FormChange {
+  /** `payments/ledger:8080` */
+  readonly name: string;
+  /** Forms of which each may be in force on some sidecar that serves it. */
+  readonly before: readonly Port[];
+  readonly next: Port;
+}
+
+/** The marks once that form comes after those; the same object where nothing is taken away. */
 export function nextAccessMarks(
   marks: AccessMarks,
-  { before, next }: { readonly before: readonly Mesh[]; readonly next: Mesh },
+  { name, before, next }: FormChange,
+  mesh: Pick<Mesh, 'trustDomain' | 'version'>,
 ): AccessMarks {
-  const olds = before.map(toPorts);
-  const identities: Record<string, string> = {};
-  const plain: Record<string, string> = {};
-  const carry = (to: Record<string, string>, name: string, mark: string | undefined): void => {
-    if (mark !== undefined) to[name] = mark;
+  const loss = toLoss(before, next, mesh.trustDomain);
+  if (!loss.identities && !loss.plain) return marks;
+  const add = (to: Marks, isLost: boolean): Marks =>
+    isLost ? { ...to, [name]: toMark(to[name], mesh) } : to;
+  return {
+    identities: add(marks.identities, loss.identities),
+    plain: add(marks.plain, loss.plain),
   };
-  for (const [name, port] of toPorts(next)) {
-    const loss = toLoss(
-      olds.flatMap((ports) => ports.get(name) ?? []),
-      port,
-      next.trustDomain,
-    );
-    const [old, oldPlain] = [marks.identities[name], marks.plain[name]];
-    carry(identities, name, loss.identities ? toMark(old, next) : old);
-    carry(plain, name, loss.plain ? toMark(oldPlain, next) : oldPlain);
-  }
-  return { identities, plain };
+}
+
+/** Without those of ports that the mesh doesn't have; the same object where it has all. */
+export function marksWithin(marks: AccessMarks, mesh: Mesh): AccessMarks {
+  const ports = toPorts(mesh);
+  const within = (all: Marks): Marks =>
+    Object.fromEntries(Object.entries(all).filter(([name]) => ports.has(name)));
+  const isAll = [marks.identities, marks.plain].every((all) =>
+    Object.keys(all).every((name) => ports.has(name)),
+  );
+  if (isAll) return marks;
+  return { identities: within(marks.identities), plain: within(marks.plain) };
 }
 
 function toPorts(mesh: Mesh): ReadonlyMap<string, Port> {
@@ -94,7 +106,7 @@ export function marksOfAll(mesh: Mesh, atMs: number): AccessMarks {
 const MARK_LENGTH = 16;
 
 /** Of all losses so far: the same edit a second time is another mark. */
-function toMark(old: string | undefined, { version }: Mesh): string {
+function toMark(old: string | undefined, { version }: Pick<Mesh, 'version'>): string {
   const text = `${old ?? ''}\n${version}`;
   return createHash('sha256').update(text).digest('hex').slice(0, MARK_LENGTH);
 }

@@ -1,10 +1,9 @@
-export { type AccessMarks, marksOfAll, NO_ACCESS_MARKS, nextAccessMarks } from './access-marks.js';
+export { type AccessMarks, marksOfAll, NO_ACCESS_MARKS } from './access-marks.js';
 export { MeshProblems, MeshSource, type MeshState, type PendingEdit } from './mesh-source.js';
-export { type ProxyState, Rollout } from './rollout.js';
+export { Rollout } from './rollout.js';
 export {
   ROLLOUT_FILE,
   ROLLOUT_VERSION,
-  type RolloutRecord,
   rolloutSchema,
   type StoredRollout,
   toRolloutRecord,
@@ -12,3 +11,5 @@ export {
 } from './rollout-record.js';
 export { STAGE_DEADLINE_MS, STORE_RETRY_MS, Staged } from './staged.js';
 export { meshFilesSchema, STORED_MESH } from './stored-mesh.js';
+export type { ProxyState } from './track.js';
+export { type RolloutRecord, settledTracks } from './tracks.js';

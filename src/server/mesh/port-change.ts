@@ -21,16 +21,22 @@ export interface PortChange {
   readonly callersForms: readonly Port[];
 }
 
-/**
- * @param olds Forms that it may have on some sidecar, the newest last. @param current The one that
- * is published. @returns undefined where one step does it all: callers come by the same way
- * throughout.
- */
+/** Forms that a port may have on some sidecar. */
+export interface PortBefore {
+  /** On those that serve it. */
+  readonly serving: readonly Port[];
+  /** On those that call it, the newest last. */
+  readonly calling: readonly Port[];
+  /** The one that is published. */
+  readonly current: Port;
+}
+
+/** @returns undefined where one step does it all: callers come by the same way throughout. */
 export function toPortChange(
-  { olds, current }: { readonly olds: readonly Port[]; readonly current: Port },
+  { serving, calling, current }: PortBefore,
   port: Port,
 ): PortChange | undefined {
-  const callersForms = olds.map((old) => toForms(old).callers);
+  const callersForms = calling.map((old) => toForms(old).callers);
   const all = [...callersForms, port];
   if (all.every((form) => areAlike(form, port))) return undefined;
   const served = toWidened(all, port);
@@ -38,7 +44,7 @@ export function toPortChange(
   return {
     widened: stand(toForms(current).callers),
     moved: serveAlike(served, toForms(port)) ? undefined : stand(port),
-    widens: !olds.every((old) => serveAlike(toForms(old), served)),
+    widens: !serving.every((old) => serveAlike(toForms(old), served)),
     callersForms,
   };
 }

@@ -1,79 +1,98 @@
-// Where a rollout stands, as the data folder has it: what may be in force on a sidecar, the phases
-// that are left, the running one first, and which open connections its edits were to end. It is
-// stored before a phase is entered, so that a server that is killed resumes that phase: it neither
-// opens again what the phase had closed, nor forgets that callers may still be on their way.
+// Where a rollout stands, as the data folder has it: what is wanted, the tracks of what doesn't
+// stand that way everywhere yet, and which open connections its edits were to end. It is stored
+// before a step is entered, so that a server that is killed resumes it: it neither opens again what
+// the step had closed, nor forgets that callers may still be on their way.
 import { z } from 'zod';
-import type { Mesh, Service, ServiceName } from '../../policy/index.js';
-import { type AccessMarks, accessMarksSchema, NO_ACCESS_MARKS } from './access-marks.js';
-import type { Phase } from './phases.js';
-
-export interface RolloutRecord {
-  readonly mayBeInForce: readonly Mesh[];
-  /** Empty: the only mesh in force is wholly so. */
-  readonly phases: readonly Phase[];
-  /** With those of the running phase. */
-  readonly marks: AccessMarks;
-}
+import type { Port, ServiceName } from '../../policy/index.js';
+import { accessMarksSchema } from './access-marks.js';
+import { toTrackId } from './kinds.js';
+import { fromPhases, phasesSchema } from './phases-record.js';
+import { meshSchema, toMesh, toStoredMesh } from './stored-shape.js';
+import { NO_PROGRESS, type PortTrack, type Track } from './track.js';
+import type { RolloutRecord } from './tracks.js';
 
 export const ROLLOUT_FILE = 'rollout.json';
 
 /** Changes with the shape of `Mesh`: a record of another version counts as none. */
 export const ROLLOUT_VERSION = {
-  version: 2,
+  version: 3,
+  alsoReads: [2],
   versionField: 'format',
   others: 'none',
 } as const;
 
-interface StoredMesh extends Omit<Mesh, 'services'> {
-  readonly services: readonly Service[];
-}
+const portSchema = z.custom<Port>((value) => {
+  const port = value as Partial<Port> | null;
+  return typeof port?.number === 'number' && typeof port.mode === 'string';
+});
+const serviceSchema = z.custom<ServiceName>((value) => typeof value === 'string');
+const services = z.array(serviceSchema).readonly();
+const ports = z.array(portSchema).readonly();
 
-const meshSchema = z.custom<StoredMesh>((value) => {
-  const mesh = value as Partial<StoredMesh> | null;
-  return typeof mesh?.trustDomain === 'string' && Array.isArray(mesh.services);
+const heldSchema = z.union([
+  z.object({
+    ...{ why: z.enum(['rejected', 'mute']), node: z.string() },
+    ...{ refused: portSchema, sinceMs: z.number() },
+  }),
+  z.object({ why: z.literal('aborted'), refused: portSchema, sinceMs: z.number() }),
+]);
+
+/** What isn't here is seen anew: who has the step, and when its deadline is. */
+const portTrackSchema = z.object({
+  kind: z.literal('port'),
+  ...{ service: serviceSchema, number: z.number(), sinceMs: z.number(), retries: z.number() },
+  steps: z
+    .array(
+      z.object({ name: z.enum(['widen', 'move', 'narrow']), form: portSchema, awaits: services }),
+    )
+    .readonly(),
+  ...{ base: portSchema, serving: ports, calling: ports, callers: services },
+  held: heldSchema.optional(),
 });
 
-/** Absent: everybody; a record of a version that always waited for all has none. */
-const awaitsSchema = z
-  .object({
-    role: z.enum(['serving', 'calling']),
-    services: z.array(z.custom<ServiceName>((value) => typeof value === 'string')).readonly(),
-  })
-  .optional();
-
-export const rolloutSchema = z.object({
-  mayBeInForce: z.array(meshSchema).min(1),
-  phases: z.array(z.object({ name: z.string(), mesh: meshSchema, awaits: awaitsSchema })),
-  /** Absent: stored by a version that made none. */
-  marks: accessMarksSchema.optional(),
+const tracksSchema = z.object({
+  wanted: meshSchema,
+  tracks: z.array(portTrackSchema).readonly(),
+  marks: accessMarksSchema,
 });
+
+export const rolloutSchema = z.union([tracksSchema, phasesSchema]);
 
 export type StoredRollout = z.infer<typeof rolloutSchema>;
+type StoredTrack = z.infer<typeof portTrackSchema>;
 
-export function toStoredRollout({ mayBeInForce, phases, marks }: RolloutRecord): StoredRollout {
-  return {
-    mayBeInForce: mayBeInForce.map(toStoredMesh),
-    phases: phases.map(({ mesh, ...phase }) => ({ ...phase, mesh: toStoredMesh(mesh) })),
-    marks,
-  };
+export function toStoredRollout({ wanted, tracks, marks }: RolloutRecord): StoredRollout {
+  return { wanted: toStoredMesh(wanted), tracks: [...tracks.values()].map(toStoredTrack), marks };
 }
 
-export function toRolloutRecord(stored: StoredRollout): RolloutRecord {
-  return {
-    mayBeInForce: stored.mayBeInForce.map(toMesh),
-    phases: stored.phases.map(({ name, mesh, awaits }) => ({
-      ...{ name, mesh: toMesh(mesh) },
-      ...(awaits === undefined ? {} : { awaits }),
-    })),
-    marks: stored.marks ?? NO_ACCESS_MARKS,
-  };
+/** @param nowMs When the steps of what an older version left begin. */
+export function toRolloutRecord(stored: StoredRollout, nowMs = 0): RolloutRecord {
+  if ('phases' in stored) return fromPhases(stored, nowMs);
+  const { marks } = stored;
+  const wanted = toMesh(stored.wanted);
+  const tracks = stored.tracks.map(toTrack);
+  return { wanted, tracks: new Map(tracks.map((track) => [toTrackId(track), track])), marks };
 }
 
-function toStoredMesh(mesh: Mesh): StoredMesh {
-  return { ...mesh, services: [...mesh.services.values()] };
+function toStoredTrack(track: Track): StoredTrack {
+  switch (track.kind) {
+    case 'port': {
+      const { kind, service, number, sinceMs, retries, steps, held } = track;
+      const { base, serving, calling, callers } = track;
+      const known = { kind, service, number, sinceMs, retries, steps: [...steps] };
+      const forms = { base, serving, calling, callers };
+      return { ...known, ...forms, ...(held && { held: toStoredHeld(held) }) };
+    }
+  }
 }
 
-function toMesh(stored: StoredMesh): Mesh {
-  const services = new Map(stored.services.map((service) => [service.name, service]));
-  return { ...stored, services };
+/** Connections don't outlive the server. */
+function toStoredHeld(held: NonNullable<PortTrack['held']>): NonNullable<StoredTrack['held']> {
+  if (held.why === 'aborted') return held;
+  const { why, node, refused, sinceMs } = held;
+  return { why, node, refused, sinceMs };
+}
+
+function toTrack({ held, ...stored }: StoredTrack): Track {
+  return { ...stored, ...NO_PROGRESS, ...(held && { held }) };
 }

@@ -1,122 +1,78 @@
-// Puts meshes in force phase by phase. One phase is in force at a time; the next begins when the
-// sidecars that it needs have the one before (phases.ts): others hold nothing back. One that serves
-// a changing port and rejects a phase stops the rollout there: `status` says why. Of the rest, who
-// is mute or rejects it past the deadline stops counting; it is brought up to date when it answers,
-// since it is always sent the newest. A phase is stored before it is entered (staged.ts,
-// rollout-record.ts).
-import assert from 'node:assert';
-import { type Cancel, type Clock, Listeners, SECOND_MS, Watch } from '../../base/index.js';
-import type { Mesh, ServiceName } from '../../policy/index.js';
-import { type AccessMarks, NO_ACCESS_MARKS, nextAccessMarks } from './access-marks.js';
-import { afterPhase, withNext } from './may-be-in-force.js';
-import { type Awaited, type Phase, planPhases } from './phases.js';
-import type { RolloutRecord } from './rollout-record.js';
-import { Staged } from './staged.js';
-
-/** What a sidecar has of what it is to have. */
-export type ProxyState =
-  | 'synced'
-  | 'pending'
-  /** Rejected something, or can't be given it: holds every rollout back. */
-  | 'nacked'
-  /**
-   * Lacks only listeners whose address it can't bind or hasn't got: that sidecar's own trouble, and
-   * nobody else's.
-   */
-  | 'unbound';
-
-/** A caller's sidecar that has said that it moved may have requests on their way still. */
-const ON_THEIR_WAY_MS = SECOND_MS / 2;
-
-export interface Proxy {
-  readonly node: string;
-  readonly service: ServiceName;
-  readonly state: ProxyState;
-}
+// Puts meshes in force, by the tracks of all that changes in steps (tracks.ts, look-tracks.ts). All
+// tracks that can move at one look move together: one record, which is made durable before anybody
+// sees what it says, then one mesh to publish. What comes meanwhile waits for that.
+import { type Cancel, type Clock, Listeners, Watch } from '../../base/index.js';
+import type { Mesh } from '../../policy/index.js';
+import type { AccessMarks } from './access-marks.js';
+import { isSettled, look, passed } from './look-tracks.js';
+import { type RunningPhase, type RunningStep, toPhase, toRunningSteps } from './rollout-view.js';
+import { STORE_RETRY_MS } from './staged.js';
+import { StepTimers } from './step-timers.js';
+import type { Sidecar } from './track.js';
+import { edit, openTracks, type RolloutRecord, settledTracks, type Tracks } from './tracks.js';
 
 export interface RolloutOptions {
   readonly clock: Clock;
   /** The connected sidecars and whether what is in force now is in force on them. */
-  readonly proxies: () => Iterable<Proxy>;
-  /** Makes the record durable. Without it phases are entered at once. */
+  readonly proxies: () => Iterable<Sidecar>;
+  /** Makes the record durable. Without it steps are entered at once. */
   readonly store?: (record: RolloutRecord) => Promise<void>;
   readonly onStoreError?: (error: unknown) => void;
 }
 
+type Change = (state: Tracks) => Tracks;
+
 export class Rollout {
   readonly #options: RolloutOptions;
-  readonly #staged: Staged<Phase>;
-  /** The one that is entered or being stored, and those after it. */
-  #phases: readonly Phase[];
-  /** Phases of before a restart are still as they were stored. */
-  #isStored: boolean;
-  /** The last mesh that every sidecar took, and what was put in force since. */
-  #mayBeInForce: readonly Mesh[];
-  /** With the running phase's, which is being stored or in force. */
-  #wantedMarks: AccessMarks;
-  #marks: AccessMarks;
+  readonly #timers: StepTimers;
+  /** As it is in force, and durable. */
+  #state: Tracks;
+  /** What has happened and isn't in force yet, in order. */
+  #changes: readonly Change[] = [];
+  /** The newest mesh, where it is still among the changes. */
+  #edit: Change | undefined;
+  /** The sidecars have changed since they were looked at. */
+  #isStale = false;
+  #isStoring = false;
+  #cancelRetry: Cancel | undefined;
+  #isStopped = false;
   /** The mesh in force now; sidecars are sent this. */
   readonly inForce: Watch<Mesh>;
   readonly #settled = new Listeners<[mesh: Mesh]>();
 
   /** @param before What is in force, or where a server that was killed stood. */
   constructor(before: Mesh | RolloutRecord, options: RolloutOptions) {
-    const { mayBeInForce, phases, marks } =
-      'phases' in before ? before : { mayBeInForce: [before], phases: [], marks: NO_ACCESS_MARKS };
-    const initial = mayBeInForce.at(-1);
-    assert(initial !== undefined, 'a rollout begins with a mesh');
-    this.inForce = new Watch(initial);
-    this.#mayBeInForce = mayBeInForce;
-    this.#phases = phases;
-    this.#isStored = true;
-    this.#wantedMarks = marks;
-    this.#marks = marks;
+    this.#state = openTracks('tracks' in before ? before : settledTracks(before));
+    this.inForce = new Watch(this.#state.published);
     this.#options = options;
-    this.#staged = new Staged({
-      clock: options.clock,
-      store: () => options.store?.(this.record),
-      onStoreError: (error) => options.onStoreError?.(error),
-      onEnter: (phase) => this.#put(phase),
-      isDone: (phase, isOverdue) => this.#waitingFor(phase, isOverdue).length === 0,
-      lingerMs: ({ awaits }) => (awaits?.role === 'calling' ? this.#lingerMs(awaits) : 0),
-      next: (done) => this.#next(done),
+    this.#timers = new StepTimers(options.clock, (due) => {
+      this.#change((state) => passed(state, due));
+      this.advance();
     });
   }
 
-  /**
-   * Begins the way to `wanted`, from what is in force now; an earlier way is given up. The one that
-   * a killed server was on is resumed where it leads to the same.
-   */
+  /** Begins the way to `wanted`, from what is in force now; an earlier way is given up. */
   start(wanted: Mesh): void {
-    const goal = this.#phases.at(-1)?.mesh;
-    if (this.#isStored && goal?.version === wanted.version) {
-      // The running phase's own mesh is the last that may be in force; `#toEnter` adds it.
-      this.#mayBeInForce = this.#mayBeInForce.slice(0, -1);
-      this.#phases = this.#phases.map((phase) =>
-        phase.mesh === goal ? { ...phase, mesh: wanted } : phase,
-      );
-      // What the running phase ends is among the marks that were stored with it.
-    } else {
-      this.#phases = planPhases(this.#mayBeInForce, wanted);
-      this.#mark();
-    }
-    this.#isStored = false;
-    const first = this.#toEnter();
-    if (first !== undefined) this.#staged.begin(first);
-  }
-
-  /** The running phase, while another comes after it or a sidecar hasn't answered. */
-  get phase(): { readonly name: string; readonly waitingFor: readonly string[] } | undefined {
-    const [current] = this.#phases;
-    const { state } = this.#staged;
-    if (current === undefined || state.kind === 'stopped') return undefined;
-    const isOverdue = state.kind === 'waiting' && state.isOverdue;
-    return { name: current.name, waitingFor: this.#waitingFor(current, isOverdue) };
+    const change: Change = (state) => edit(state, wanted, this.#nowMs);
+    this.#changes = this.#changes.filter((one) => one !== this.#edit);
+    this.#edit = change;
+    this.#change(change);
   }
 
   /** Call whenever a sidecar connected, answered or left. */
   advance(): void {
-    this.#staged.advance();
+    this.#isStale = true;
+    while (this.#isStale && this.#isFree) this.#turn();
+  }
+
+  /** What runs, in one sentence; undefined: nothing. */
+  get phase(): RunningPhase | undefined {
+    return this.#isStopped ? undefined : toPhase(this.#state, [...this.#options.proxies()]);
+  }
+
+  /** The same, thing by thing. */
+  get steps(): readonly RunningStep[] {
+    return this.#isStopped ? [] : toRunningSteps(this.#state, [...this.#options.proxies()]);
   }
 
   /** Calls back when a mesh is wholly in force: everything before it may be forgotten. */
@@ -126,60 +82,96 @@ export class Rollout {
 
   /** What to store when the rollout has settled. */
   get record(): RolloutRecord {
-    const marks = this.#wantedMarks;
-    return { mayBeInForce: this.#mayBeInForce, phases: this.#phases, marks };
+    return toRecord(this.#state);
   }
 
   /** Which open connections the mesh in force has ended: they change with `inForce`. */
   get marks(): AccessMarks {
-    return this.#marks;
+    return this.#state.marks;
   }
 
   stop(): void {
-    this.#staged.stop();
+    this.#isStopped = true;
+    this.#timers.stop();
+    this.#cancelRetry?.();
   }
 
-  #waitingFor({ awaits }: Phase, isOverdue: boolean): readonly string[] {
-    const holds = (state: ProxyState): boolean => {
-      if (state === 'nacked') return !isOverdue || awaits?.role !== 'calling';
-      return state === 'pending' && !isOverdue;
-    };
-    return [...this.#options.proxies()]
-      .filter(({ service }) => awaits === undefined || awaits.services.includes(service))
-      .filter(({ state }) => holds(state))
-      .map(({ node }) => node);
+  get #nowMs(): number {
+    return this.#options.clock.now();
   }
 
-  #lingerMs({ services }: Awaited): number {
-    const calls = [...this.#options.proxies()].some(({ service }) => services.includes(service));
-    return calls ? ON_THEIR_WAY_MS : 0;
+  get #isFree(): boolean {
+    return !this.#isStoring && this.#cancelRetry === undefined && !this.#isStopped;
   }
 
-  #next(done: Phase): Phase | undefined {
-    this.#phases = this.#phases.slice(1);
-    this.#mayBeInForce = afterPhase(this.#mayBeInForce, done);
-    if (this.#phases.length === 0) this.#settled.notify(done.mesh);
-    else this.#mark();
-    return this.#toEnter();
+  #change(change: Change): void {
+    this.#changes = [...this.#changes, change];
+    if (this.#isFree) this.#turn();
   }
 
-  /** What the first phase takes away from what may be in force is to be ended with it. */
-  #mark(): void {
-    const [first] = this.#phases;
-    if (first === undefined) return;
-    const change = { before: this.#mayBeInForce, next: first.mesh };
-    this.#wantedMarks = nextAccessMarks(this.#wantedMarks, change);
+  /** Everything that has happened is one change of what is in force. */
+  #turn(): void {
+    const before = this.#state;
+    const taken = this.#changes;
+    const changed = taken.reduce((state, change) => change(state), before);
+    // What sidecars have says nothing yet of what isn't published.
+    const isPublished = changed.edition === before.edition;
+    const next = isPublished && this.#isStale ? this.#look(changed) : changed;
+    const isLooked = isPublished && this.#isStale;
+    if (isLooked) this.#isStale = false;
+    const isSeen = next.edition !== before.edition;
+    const stored = isSeen ? this.#options.store?.(toRecord(next)) : undefined;
+    if (stored === undefined) this.#enter(next, taken);
+    else this.#enterStored(stored, { next, taken });
+    // What follows at once, for want of sidecars.
+    if (isLooked && isSeen) this.#isStale = true;
   }
 
-  #put({ mesh }: Phase): void {
-    this.#marks = this.#wantedMarks;
-    this.inForce.set(mesh);
+  #enterStored(
+    stored: Promise<void>,
+    { next, taken }: { readonly next: Tracks; readonly taken: readonly Change[] },
+  ): void {
+    this.#isStoring = true;
+    stored.then(
+      () => {
+        this.#isStoring = false;
+        if (this.#isStopped) return;
+        this.#enter(next, taken);
+        this.advance();
+      },
+      (error: unknown) => {
+        this.#isStoring = false;
+        if (this.#isStopped) return;
+        this.#retryLater();
+        this.#options.onStoreError?.(error);
+      },
+    );
   }
 
-  /** The first phase, of whose mesh it must be known from now on that it may be in force. */
-  #toEnter(): Phase | undefined {
-    const [first] = this.#phases;
-    if (first !== undefined) this.#mayBeInForce = withNext(this.#mayBeInForce, first.mesh);
-    return first;
+  /** Somebody may come meanwhile who hasn't got the step before: all is looked at again. */
+  #retryLater(): void {
+    this.#cancelRetry = this.#options.clock.after(STORE_RETRY_MS, () => {
+      this.#cancelRetry = undefined;
+      this.advance();
+    });
   }
+
+  #look(state: Tracks): Tracks {
+    return look(state, [...this.#options.proxies()], this.#nowMs);
+  }
+
+  /** The one place that changes what is in force. */
+  #enter(next: Tracks, taken: readonly Change[]): void {
+    const before = this.#state;
+    this.#changes = this.#changes.filter((change) => !taken.includes(change));
+    this.#state = next;
+    this.#timers.follow(next);
+    this.inForce.set(next.published);
+    const isChanged = before.arrival !== undefined || next.edition !== before.edition;
+    if (isChanged && isSettled(next)) this.#settled.notify(next.wanted);
+  }
+}
+
+function toRecord({ wanted, tracks, marks }: Tracks): RolloutRecord {
+  return { wanted, tracks, marks };
 }

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Mesh } from '../../../src/policy/index.js';
-import { NO_ACCESS_MARKS, nextAccessMarks } from '../../../src/server/mesh/index.js';
+import { type AccessMarks, NO_ACCESS_MARKS } from '../../../src/server/mesh/index.js';
+import { edit, openTracks, settledTracks } from '../../../src/server/mesh/tracks.js';
 import { meshOf } from '../../policy/helpers.js';
 
 const meshWith = (more: string): Mesh =>
@@ -11,9 +12,14 @@ const SERVICES = `
   batch: {}
   other: { ports: { 7000: { protocol: tcp, mtls: strict }, 7001: http } }`;
 
-const marksOf = (before: Mesh | readonly Mesh[], next: Mesh) => {
-  const list = 'version' in before ? [before] : before;
-  const { identities, plain } = nextAccessMarks(NO_ACCESS_MARKS, { before: list, next });
+/** After edits that no sidecar has answered. */
+const marksAfter = (marks: AccessMarks, before: Mesh, ...edits: readonly Mesh[]): AccessMarks => {
+  const state = openTracks(settledTracks(before, marks));
+  return edits.reduce((now, mesh) => edit(now, mesh, 0), state).marks;
+};
+
+const marksOf = (before: Mesh, ...edits: readonly Mesh[]) => {
+  const { identities, plain } = marksAfter(NO_ACCESS_MARKS, before, ...edits);
   return { identities: Object.keys(identities).sort(), plain: Object.keys(plain).sort() };
 };
 const NOBODY = { identities: [], plain: [] };
@@ -69,14 +75,17 @@ it('a change of mode, of a target or of a place in the file marks nothing', () =
 it('whatever of several may be in force counts', () => {
   const both = ledger('mtls: strict, allow: [ { from: [web, batch] } ]');
   const one = ledger('mtls: strict, allow: [ { from: [web] } ]');
-  expect(marksOf([both, one], one).identities).toEqual(['ledger:6000', 'ledger:8080']);
+  const first = marksAfter(NO_ACCESS_MARKS, both, one);
+  const again = marksAfter(NO_ACCESS_MARKS, both, one, both, one);
+  expect(Object.keys(again.identities)).toEqual(['ledger:6000', 'ledger:8080']);
+  expect(again.identities['ledger:8080']).not.toBe(first.identities['ledger:8080']);
 });
 
 it('the mark of a port that is gone goes', () => {
   const both = ledger('mtls: strict, allow: [ { from: [web, batch] } ]');
   const one = ledger('mtls: strict, allow: [ { from: [web] } ]');
-  const marks = nextAccessMarks(NO_ACCESS_MARKS, { before: [both], next: one });
-  const without = meshWith(`services: ${SERVICES}`);
-  const after = nextAccessMarks(marks, { before: [one], next: without });
+  const marks = marksAfter(NO_ACCESS_MARKS, both, one);
+  expect(marks).not.toEqual(NO_ACCESS_MARKS);
+  const after = marksAfter(marks, one, meshWith(`services: ${SERVICES}`));
   expect(after).toEqual(NO_ACCESS_MARKS);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createJsonStore } from '../../../src/data/index.js';
-import type { Mesh, ServiceName } from '../../../src/policy/index.js';
+import type { Mesh, Port, ServiceName } from '../../../src/policy/index.js';
 import {
   NO_ACCESS_MARKS,
   type ProxyState,
@@ -8,23 +8,26 @@ import {
   Rollout,
   type RolloutRecord,
   rolloutSchema,
+  STAGE_DEADLINE_MS,
   STORE_RETRY_MS,
+  settledTracks,
   toRolloutRecord,
   toStoredRollout,
 } from '../../../src/server/mesh/index.js';
+import { toStoredMesh } from '../../../src/server/mesh/stored-shape.js';
 import { ManualClock } from '../../fakes/manual-clock.js';
 import { meshOf, portOf } from '../../policy/helpers.js';
 import { MemoryDataDir } from '../../x509/tools.js';
+import { afterEdits, meshesOf } from './steps.js';
 
 const meshIn = (mode: string): Mesh =>
   meshOf(`trustDomain: shop.example
 services: { ledger: { ports: { 8080: { protocol: http, mtls: ${mode} } } } }`);
 
-/** Of `ledger:8080`; `both`: of either end of a change. */
-const modeOf = (mesh: Mesh): string => {
-  const { between, mode } = portOf(mesh, 'ledger:8080');
-  return between === undefined ? mode : `both, callers ${between.callers.mode}`;
-};
+/** `both`: of either end of a change. */
+const toMode = ({ between, mode }: Port): string =>
+  between === undefined ? mode : `both, callers ${between.callers.mode}`;
+const modeOf = (mesh: Mesh): string => toMode(portOf(mesh, 'ledger:8080'));
 
 /** As the data folder would give it back. */
 function reread(record: RolloutRecord): RolloutRecord {
@@ -57,6 +60,11 @@ function run(before: Mesh | RolloutRecord) {
     async settle() {
       for (let turn = 0; turn < 10; turn++) await Promise.resolve();
     },
+    async reject() {
+      state = 'nacked';
+      rollout.advance();
+      await this.settle();
+    },
     async take() {
       state = 'synced';
       rollout.advance();
@@ -84,21 +92,39 @@ const last = (records: readonly RolloutRecord[]): RolloutRecord => {
   return record;
 };
 
-it('a record gives back a mesh whose ports stand between two forms', async () => {
+it('a record gives back tracks whose ports stand between two forms', async () => {
   const server = run(meshIn('disable'));
   server.rollout.start(meshIn('strict'));
   await server.settle();
-  const { phases } = server.rollout.record;
-  expect(phases.map(({ mesh }) => modeOf(mesh))).toEqual([
+  const { record } = server.rollout;
+  expect(record.tracks.get('ledger:8080')?.steps.map(({ form }) => toMode(form))).toEqual([
     'both, callers disable',
     'both, callers strict',
     'strict',
   ]);
-  expect(reread(server.rollout.record)).toEqual(server.rollout.record);
+  expect(reread(record)).toEqual(record);
 });
 
-it('a record gives back the meshes as they were, outside issuers and CA with them', () => {
-  const mesh = meshOf(`trustDomain: shop.example
+it('a record gives back why a track went back', async () => {
+  const server = run(meshIn('disable'));
+  server.rollout.start(meshIn('strict'));
+  await server.settle();
+  await server.reject();
+  server.clock.advance(STAGE_DEADLINE_MS);
+  await server.settle();
+  expect(server.mode()).toBe('disable');
+  const again = run(last(server.records));
+  expect(again.mode()).toBe('disable');
+  again.rollout.start(meshIn('strict'));
+  await again.settle();
+  await again.takeMove();
+  expect(again.mode(), 'it is not tried again for a restart').toBe('disable');
+  const { held } = again.rollout.record.tracks.get('ledger:8080') ?? {};
+  expect(held).toMatchObject({ why: 'rejected', node: 'a', refused: { mode: 'strict' } });
+});
+
+it('a record gives back the mesh as it was, outside issuers and CA with it', () => {
+  const wanted = meshOf(`trustDomain: shop.example
 services: { web: {}, ledger: { ports: { 8080: http }, allow: [ { from: [web] } ] } }
 authority: { stepCa: { url: "https://ca", root: ./r.pem, provisioner: p, key: ./k.jwk } }
 nodeIssuers:
@@ -107,11 +133,51 @@ nodeIssuers:
     nodes: [ { service: web, claims: { sub: "repo:*" } } ]
 `);
   const marks = { identities: { 'ledger:8080': 'a1' }, plain: { 'ledger:8080': 'b2' } };
-  const record = { mayBeInForce: [mesh], phases: [{ name: 'phase', mesh }], marks };
+  const record = { wanted, tracks: new Map(), marks };
   expect(reread(record)).toEqual(record);
 });
 
-describe('a server killed in a phase', () => {
+/** As the version before stored it: meshes that may be in force, and the phases that are left. */
+const phasesRecord = (meshes: readonly Mesh[], phases: readonly Mesh[]) => ({
+  mayBeInForce: meshes.map(toStoredMesh),
+  phases: phases.map((mesh) => ({ name: 'a phase', mesh: toStoredMesh(mesh) })),
+});
+
+describe('the record of a version that had phases', () => {
+  const before = meshIn('disable');
+  const after = meshIn('strict');
+  const steps = meshesOf(afterEdits(before, after));
+  const resumed = (meshes: readonly Mesh[], phases: readonly Mesh[]) => {
+    const stored: unknown = JSON.parse(JSON.stringify(phasesRecord(meshes, phases)));
+    return run(toRolloutRecord(rolloutSchema.parse(stored)));
+  };
+
+  it.each([0, 1, 2])('is resumed where it was, in phase %i, and opens nothing', async (at) => {
+    const last = steps.slice(0, at + 1).at(-1) ?? before;
+    const stood = modeOf(last);
+    // Once callers had moved, what was before counted no longer.
+    const server = resumed(at < 2 ? [before, ...steps.slice(0, at + 1)] : steps.slice(1), [
+      ...steps.slice(at),
+    ]);
+    expect(server.mode()).toBe(stood);
+    const modes: string[] = [];
+    server.rollout.inForce.onChange((mesh) => modes.push(modeOf(mesh)));
+    server.rollout.start(after);
+    await server.settle();
+    await server.finish();
+    expect([server.mode(), server.rollout.record.tracks.size]).toEqual(['strict', 0]);
+    const stands = steps.map(modeOf);
+    expect(modes.filter((mode) => stands.indexOf(mode) < at)).toEqual([]);
+  });
+
+  it('that had settled has no tracks', () => {
+    const server = resumed([after], []);
+    expect([server.mode(), server.rollout.record.tracks.size]).toEqual(['strict', 0]);
+    expect(server.rollout.marks).toEqual(NO_ACCESS_MARKS);
+  });
+});
+
+describe('a server killed in a step', () => {
   it('is stored before it is in force', async () => {
     const server = run(meshIn('disable'));
     server.rollout.start(meshIn('strict'));
@@ -120,7 +186,7 @@ describe('a server killed in a phase', () => {
     expect(server.mode()).toBe('both, callers disable');
   });
 
-  it('resumes the first phase', async () => {
+  it('resumes the first step', async () => {
     const killed = run(meshIn('disable'));
     killed.rollout.start(meshIn('strict'));
     await killed.settle();
@@ -133,7 +199,7 @@ describe('a server killed in a phase', () => {
     expect(server.mode()).toBe('strict');
   });
 
-  it('in the last phase does not open again what was closed', async () => {
+  it('in the last step does not open again what was closed', async () => {
     const killed = run(meshIn('disable'));
     killed.rollout.start(meshIn('strict'));
     await killed.settle();
@@ -166,7 +232,7 @@ describe('a server killed in a phase', () => {
   });
 });
 
-it('a phase that cannot be stored is not entered, and tried again', async () => {
+it('a step that cannot be stored is not entered, and tried again', async () => {
   const server = run(meshIn('disable'));
   server.fail(new Error('disk full'));
   server.rollout.start(meshIn('strict'));
@@ -176,16 +242,6 @@ it('a phase that cannot be stored is not entered, and tried again', async () => 
   server.clock.advance(STORE_RETRY_MS);
   await server.settle();
   expect(server.mode()).toBe('both, callers disable');
-});
-
-it('the record of a version that made no marks is read', () => {
-  const mesh = meshIn('strict');
-  const { marks: _, ...old } = toStoredRollout({
-    mayBeInForce: [mesh],
-    phases: [],
-    marks: NO_ACCESS_MARKS,
-  });
-  expect(toRolloutRecord(rolloutSchema.parse(old))).toMatchObject({ marks: NO_ACCESS_MARKS });
 });
 
 describe('an edit that takes something away', () => {
@@ -273,15 +329,11 @@ it('the record of another format is not read', async () => {
   const dataDir = new MemoryDataDir();
   const options = { dataDir, name: 'rollout.json', schema: rolloutSchema, ...ROLLOUT_VERSION };
   const store = createJsonStore(options);
-  const stored = toStoredRollout({
-    mayBeInForce: [meshIn('strict')],
-    phases: [],
-    marks: NO_ACCESS_MARKS,
-  });
+  const stored = toStoredRollout(settledTracks(meshIn('strict')));
   await store.write(stored);
   const content = dataDir.files.get('rollout.json') ?? '';
-  expect(JSON.parse(content)).toMatchObject({ format: 2 });
+  expect(JSON.parse(content)).toMatchObject({ format: 3 });
   expect(await store.read()).toBeDefined();
-  dataDir.files.set('rollout.json', content.replace('"format": 2', '"format": 99'));
+  dataDir.files.set('rollout.json', content.replace('"format": 3', '"format": 99'));
   expect(await store.read()).toBeUndefined();
 });

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Mesh, ServiceName } from '../../../src/policy/index.js';
 import {
   type ProxyState,
@@ -28,10 +28,15 @@ const serviceOf = (node: string): ServiceName =>
 function start(initial: Mesh, nodes: readonly string[]) {
   const clock = new ManualClock();
   const states = new Map<string, ProxyState>(nodes.map((node) => [node, 'synced']));
+  const connections = new Map<string, number>();
   const settled: Mesh[] = [];
   const rollout = new Rollout(initial, {
     clock,
-    proxies: () => [...states].map(([node, state]) => ({ node, service: serviceOf(node), state })),
+    proxies: () =>
+      [...states].map(([node, state]) => {
+        const connection = connections.get(node) ?? 0;
+        return { node, service: serviceOf(node), state, connection };
+      }),
   });
   rollout.onSettled((mesh) => settled.push(mesh));
   rollout.inForce.onChange(() => {
@@ -49,6 +54,11 @@ function start(initial: Mesh, nodes: readonly string[]) {
       states.delete(node);
       rollout.advance();
     },
+    has: (node: string) => states.has(node),
+    reconnect(node: string) {
+      connections.set(node, (connections.get(node) ?? 0) + 1);
+      rollout.advance();
+    },
     /** Requests that are on their way when callers have moved. */
     arrive: () => clock.advance(500),
     /** Whether plain text is served, TLS is, and how callers come. */
@@ -56,6 +66,8 @@ function start(initial: Mesh, nodes: readonly string[]) {
     waitingFor: () => rollout.phase?.waitingFor,
   };
 }
+
+type Fleet = ReturnType<typeof start>;
 
 function standOf(mesh: Mesh): string {
   const port = portOf(mesh, 'ledger:8080');
@@ -117,23 +129,19 @@ it('a proxy that goes is not waited for', () => {
   expect(fleet.stand()).toBe(AFTER);
 });
 
-it('a mute proxy stops counting at the deadline, of each phase anew', () => {
-  const fleet = start(DISABLE, ['ledger-1', 'ledger-mute', 'web', 'web-mute']);
+it('a mute caller stops counting at the deadline', () => {
+  const fleet = start(DISABLE, ['ledger', 'web', 'web-mute']);
   fleet.rollout.start(STRICT);
-  fleet.set('ledger-1', 'synced');
+  fleet.set('ledger', 'synced');
+  for (const node of ['ledger', 'web']) fleet.set(node, 'synced');
   fleet.clock.advance(STAGE_DEADLINE_MS - 1);
-  expect(fleet.stand()).toBe(WIDE);
-  fleet.clock.advance(1);
-  expect([fleet.stand(), fleet.waitingFor()]).toEqual([
-    MOVED,
-    ['ledger-1', 'ledger-mute', 'web', 'web-mute'],
-  ]);
-  fleet.set('web', 'synced');
-  fleet.clock.advance(STAGE_DEADLINE_MS - 1);
-  expect(fleet.stand()).toBe(MOVED);
+  expect([fleet.stand(), fleet.waitingFor()]).toEqual([MOVED, ['web-mute']]);
   fleet.clock.advance(1);
   fleet.arrive();
   expect(fleet.stand()).toBe(AFTER);
+  for (const node of ['ledger', 'web']) fleet.set(node, 'synced');
+  fleet.clock.advance(STAGE_DEADLINE_MS);
+  expect([fleet.rollout.phase, fleet.settled]).toEqual([undefined, [STRICT]]);
 });
 
 it.each(['nacked', 'pending'] as const)(
@@ -153,15 +161,84 @@ it.each(['nacked', 'pending'] as const)(
   },
 );
 
-it('a proxy that rejects what it is to serve stops the rollout, past the deadline too', () => {
-  const fleet = start(DISABLE, ['ledger-1', 'ledger-2']);
+describe.each(['nacked', 'pending'] as const)(
+  'a serving sidecar that is %s at the deadline',
+  (state) => {
+    const BEFORE = 'plain, callers by plain';
+    const turnedBack = () => {
+      const fleet = start(DISABLE, ['ledger-1', 'ledger-2', 'web']);
+      fleet.rollout.start(STRICT);
+      fleet.set('ledger-1', 'synced');
+      fleet.set('ledger-2', state);
+      fleet.clock.advance(STAGE_DEADLINE_MS - 1);
+      expect([fleet.stand(), fleet.waitingFor()]).toEqual([WIDE, ['ledger-2']]);
+      fleet.clock.advance(1);
+      expect(fleet.stand()).toBe(BEFORE);
+      return fleet;
+    };
+
+    it('makes the track go back: it never rests in between', () => {
+      const fleet = turnedBack();
+      for (const node of ['ledger-1', 'web']) fleet.set(node, 'synced');
+      fleet.clock.advance(10 * STAGE_DEADLINE_MS);
+      expect([fleet.stand(), fleet.settled]).toEqual([BEFORE, []]);
+    });
+
+    it.each([
+      ['is gone', (fleet: Fleet) => fleet.leave('ledger-2')],
+      ['is another one', (fleet: Fleet) => fleet.reconnect('ledger-2')],
+    ])('and go on again once it %s', (_, mend) => {
+      const fleet = turnedBack();
+      for (const node of ['ledger-1', 'web']) fleet.set(node, 'synced');
+      mend(fleet);
+      expect(fleet.stand()).toBe(WIDE);
+      for (const node of ['ledger-1', 'ledger-2']) if (fleet.has(node)) fleet.set(node, 'synced');
+      expect(fleet.stand()).toBe(MOVED);
+    });
+
+    it('is asked again by another edit of the port, and by none of another', () => {
+      const fleet = turnedBack();
+      for (const node of ['ledger-1', 'ledger-2', 'web']) fleet.set(node, 'nacked');
+      fleet.rollout.start(meshIn('strict', ', other: {}'));
+      fleet.rollout.advance();
+      expect(fleet.stand()).toBe(BEFORE);
+      fleet.rollout.start(meshIn('permissive'));
+      fleet.rollout.advance();
+      expect(fleet.stand()).toBe(WIDE);
+    });
+  },
+);
+
+it('a sidecar that was only slow is believed, a few times', () => {
+  const fleet = start(DISABLE, ['ledger']);
   fleet.rollout.start(STRICT);
-  fleet.set('ledger-1', 'synced');
-  fleet.set('ledger-2', 'nacked');
-  fleet.clock.advance(10 * STAGE_DEADLINE_MS);
-  expect([fleet.stand(), fleet.waitingFor()]).toEqual([WIDE, ['ledger-2']]);
-  fleet.set('ledger-2', 'synced');
-  expect(fleet.stand()).toBe(MOVED);
+  const stands: string[] = [];
+  for (let turn = 0; turn < 6; turn++) {
+    fleet.clock.advance(STAGE_DEADLINE_MS);
+    fleet.set('ledger', 'synced');
+    fleet.set('ledger', 'synced');
+    stands.push(fleet.stand());
+  }
+  const BEFORE = 'plain, callers by plain';
+  expect(stands).toEqual([WIDE, WIDE, WIDE, BEFORE, BEFORE, BEFORE]);
+});
+
+it('a deadline that passes under one port leaves another alone', () => {
+  const two = (mode: string): Mesh =>
+    meshOf(`trustDomain: shop.example
+services:
+  web: {}
+  ledger: { ports: { 8080: { protocol: http, mtls: ${mode} } } }
+  store: { ports: { 6000: { protocol: tcp, mtls: ${mode} } } }`);
+  const fleet = start(two('disable'), ['ledger', 'store']);
+  fleet.rollout.start(two('strict'));
+  fleet.clock.advance(STAGE_DEADLINE_MS / 2);
+  fleet.set('store', 'synced');
+  const stepsNow = () => fleet.rollout.steps.map(({ of, step }) => `${of} ${step}`);
+  expect(stepsNow()).toEqual(['ledger:8080 widen', 'store:6000 move']);
+  fleet.clock.advance(STAGE_DEADLINE_MS / 2);
+  expect(stepsNow()).toEqual(['ledger:8080 narrow', 'store:6000 move']);
+  expect(fleet.stand()).toBe('plain, callers by plain');
 });
 
 it('a caller that rejects it holds back what others want until the deadline', () => {

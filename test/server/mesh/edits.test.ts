@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { Mesh, Port } from '../../../src/policy/index.js';
-import { planPhases } from '../../../src/server/mesh/phases.js';
+import type { Mesh, Port, ServiceName } from '../../../src/policy/index.js';
 import { toCallersForm, toServed } from '../../../src/translate/forms.js';
 import { meshOf, portOf } from '../../policy/helpers.js';
+import { afterEdits, meshesOf, stepsOf } from './steps.js';
 
 const ANYONE = 'allow: [ { from: [anyone] } ]';
 const WEB = 'allow: [ { from: [web] } ]';
@@ -32,8 +32,8 @@ function standIn(mesh: Mesh): string {
   return `${formOf(tls)} | ${formOf(plain)} | ${callers}`;
 }
 
-const standsOf = (phases: readonly { mesh: Mesh }[]): string[] =>
-  phases.map(({ mesh }) => standIn(mesh));
+const standsOf = (...meshes: readonly [Mesh, ...Mesh[]]): string[] =>
+  meshesOf(afterEdits(...meshes)).map(standIn);
 
 describe('a change of mode', () => {
   it.each<[string, string, string, string[]]>([
@@ -112,60 +112,62 @@ describe('a change of mode', () => {
       ['strict anyone | - | TLS'],
     ],
   ])('%s', (_, from, to, expected) => {
-    expect(standsOf(planPhases([meshWith(from)], meshWith(to)))).toEqual(expected);
+    expect(standsOf(meshWith(from), meshWith(to))).toEqual(expected);
   });
 
   it("one mesh's deny rules are never laid over the other's", () => {
     const from = meshWith(`mtls: disable, ${ANYONE}, deny: [ { paths: [/old] } ]`);
     const to = meshWith(`mtls: strict, ${WEB}, deny: [ { paths: [/new] } ]`);
-    const [first] = planPhases([from], to);
-    const { tls, plain } = toServed(portOf(first?.mesh ?? to, 'ledger:8080'));
+    const { published } = afterEdits(from, to);
+    const { tls, plain } = toServed(portOf(published, 'ledger:8080'));
     const denied = [tls, plain].map((form) => form?.access.deny.map(({ paths }) => paths?.[0]));
     expect(denied).toEqual([[{ kind: 'exact', text: '/new' }], [{ kind: 'exact', text: '/old' }]]);
   });
 
-  it('names the ports, and touches no other', () => {
+  it('is a track of its own, and touches no other port', () => {
     const other = '  store: { ports: { 6000: { protocol: tcp, mtls: strict } } }';
-    const phases = planPhases(
-      [meshWith(`mtls: disable, ${ANYONE}`, other)],
-      meshWith(`mtls: strict, ${WEB}`, other),
-    );
-    expect(phases.map(({ name }) => name)).toEqual([
-      'both old and new settings on ledger:8080',
-      'callers of ledger:8080 take the new settings',
-      'new settings of ledger:8080',
-    ]);
-    expect(phases.map(({ mesh }) => portOf(mesh, 'store:6000').between)).toEqual([
-      undefined,
-      undefined,
-      undefined,
-    ]);
+    const before = meshWith(`mtls: disable, ${ANYONE}`, other);
+    const wanted = meshWith(`mtls: strict, ${WEB}`, other);
+    const state = afterEdits(before, wanted);
+    expect([...state.tracks.keys()]).toEqual(['ledger:8080']);
+    expect(stepsOf(state).map(({ name }) => name)).toEqual(['widen', 'move', 'narrow']);
+    const store = wanted.services.get('store' as ServiceName);
+    expect(state.published.services.get('store' as ServiceName)).toBe(store);
   });
 
-  it('waits for those that serve the port, then for those that may call it', () => {
+  it('waits for those that serve the port, those that may call it, and both', () => {
     const more = '  batch: {}\n  store: { ports: { 6000: { protocol: tcp, mtls: strict } } }';
-    const phases = planPhases(
-      [meshWith(`mtls: strict, ${WEB}`, more)],
-      meshWith(`mtls: disable, ${ANYONE}`, more),
+    const state = afterEdits(
+      meshWith(`mtls: strict, ${WEB}`, more),
+      meshWith('mtls: disable, access: deny', more),
     );
-    expect(phases.map(({ awaits }) => awaits)).toEqual([
-      { role: 'serving', services: ['ledger'] },
-      { role: 'calling', services: ['web'] },
-      undefined,
+    expect(stepsOf(state).map(({ awaits }) => awaits)).toEqual([
+      ['ledger'],
+      ['web'],
+      ['ledger', 'web'],
     ]);
   });
 });
 
-describe('one step only', () => {
+describe('no track', () => {
   const wanted = meshWith('mtls: strict');
-
-  it('where no mesh was in force', () => {
-    expect(planPhases([], wanted)).toEqual([{ name: `mesh ${wanted.version}`, mesh: wanted }]);
-  });
 
   it('for a port that is new', () => {
     const before = meshOf('{ trustDomain: shop.example, services: { ledger: {}, web: {} } }');
-    expect(planPhases([before], wanted)).toHaveLength(1);
+    const { tracks, published } = afterEdits(before, wanted);
+    expect([tracks.size, published]).toEqual([0, wanted]);
+  });
+
+  it('for one that is gone, whatever it was about to become', () => {
+    const without = meshOf('{ trustDomain: shop.example, services: { ledger: {}, web: {} } }');
+    const { tracks } = afterEdits(meshWith('mtls: disable'), wanted, without);
+    expect(tracks.size).toBe(0);
+  });
+
+  it('for one that means the same, and what is published is the mesh as it was read', () => {
+    const again = meshWith('mtls: strict', '\n# a remark');
+    const { tracks, published } = afterEdits(wanted, again);
+    expect([tracks.size, published === again]).toEqual([0, true]);
   });
 });
 
@@ -173,17 +175,16 @@ describe('a change that overtakes another', () => {
   it('plain-text callers of before are still waited for when a second edit comes early', () => {
     const disable = meshWith(`mtls: disable, ${ANYONE}`);
     const strict = meshWith(`mtls: strict, ${WEB}`);
-    const [both] = planPhases([disable], strict);
     const again = meshWith(`mtls: strict, ${WEB}`, '  more: {}');
-    const phases = planPhases([disable, both?.mesh ?? disable], again);
-    expect(standsOf(phases)).toEqual([
+    const state = afterEdits(disable, strict, again);
+    expect(meshesOf(state).map(standIn)).toEqual([
       'strict web | disable anyone | plain text',
       'strict web | disable anyone | TLS',
       'strict web | - | TLS',
     ]);
-    expect(phases.every(({ mesh }) => [...mesh.services.keys()].includes('more' as never))).toBe(
-      true,
-    );
+    expect([...state.published.services.keys()]).toContain('more');
+    const [sinceMs] = [...state.tracks.values()].map((track) => track.sinceMs);
+    expect(sinceMs, 'the edit does not touch it').toBe(0);
   });
 
   it('the same for an edit in two steps: DISABLE, PERMISSIVE, STRICT', () => {
@@ -192,12 +193,17 @@ describe('a change that overtakes another', () => {
     );
     if (disable === undefined || permissive === undefined || strict === undefined)
       throw new Error();
-    const [widened] = planPhases([disable], permissive);
-    const phases = planPhases([disable, widened?.mesh ?? permissive], strict);
-    expect(standsOf(phases)).toEqual([
+    expect(standsOf(disable, permissive, strict)).toEqual([
       'strict anyone | disable anyone | plain text',
       'strict anyone | disable anyone | TLS',
       'strict anyone | - | TLS',
+    ]);
+  });
+
+  it('turned back before anybody took it, it is one step', () => {
+    const disable = meshWith(`mtls: disable, ${ANYONE}`);
+    expect(standsOf(disable, meshWith(`mtls: strict, ${WEB}`), disable)).toEqual([
+      '- | disable anyone | plain text',
     ]);
   });
 });
@@ -206,7 +212,7 @@ describe('a change of TLS settings', () => {
   const tls = (text: string): string => `mtls: strict, tls: { ${text} }`;
   /** Of the server and of its callers. */
   const settings = (from: string, to: string): string[] =>
-    planPhases([meshWith(tls(from))], meshWith(tls(to))).map(({ mesh }) => {
+    meshesOf(afterEdits(meshWith(tls(from)), meshWith(tls(to)))).map((mesh) => {
       const port = portOf(mesh, 'ledger:8080');
       const ends = [toServed(port).tls, toCallersForm(port)].map((form) => {
         const { minVersion, maxVersion, curves } = (form ?? port).tls;

@@ -1,0 +1,74 @@
+// What runs, as operators and commands are shown it.
+import { toAwaited, toLacking } from './look-tracks.js';
+import type { Sidecar, StepName } from './track.js';
+import type { Tracks } from './tracks.js';
+
+export interface RunningPhase {
+  readonly name: string;
+  readonly waitingFor: readonly string[];
+}
+
+export interface RunningStep {
+  readonly of: string;
+  readonly step: StepName;
+  readonly sinceMs: number;
+  readonly waitingFor: readonly string[];
+}
+
+/** Those that count: a step that is on all but mute sidecars runs no longer. */
+export function toRunningSteps(
+  { tracks }: Pick<Tracks, 'tracks'>,
+  proxies: readonly Sidecar[],
+): readonly RunningStep[] {
+  return [...tracks].flatMap(([of, track]): RunningStep[] => {
+    const [step] = track.steps;
+    if (step === undefined) return [];
+    const lacking = toLacking(track, proxies);
+    const isLast = track.steps.length === 1;
+    const counting = isLast && track.isOverdue ? lacking.filter(isRejecting) : lacking;
+    if (isLast && counting.length === 0) return [];
+    const waitingFor = counting.map(({ node }) => node);
+    return [{ of, step: step.name, sinceMs: track.sinceMs, waitingFor }];
+  });
+}
+
+function isRejecting({ state }: Sidecar): boolean {
+  return state === 'nacked';
+}
+
+/** All that runs as one thing; undefined: every sidecar that counts has what is published. */
+export function toPhase(state: Tracks, proxies: readonly Sidecar[]): RunningPhase | undefined {
+  const running = toRunningSteps(state, proxies);
+  const { arrival, wanted } = state;
+  const awaited = arrival === undefined ? [] : toAwaited(arrival, proxies);
+  if (running.length === 0 && arrival === undefined) return undefined;
+  const nodes =
+    running.length > 0
+      ? running.flatMap(({ waitingFor }) => waitingFor)
+      : awaited.map(({ node }) => node);
+  const waitingFor = [...new Set(nodes)];
+  const texts = [...groupBySteps(running)].map(([step, of]) => toText(step, of));
+  return { name: texts.length === 0 ? `mesh ${wanted.version}` : texts.join(', '), waitingFor };
+}
+
+function groupBySteps(running: readonly RunningStep[]): ReadonlyMap<StepName, readonly string[]> {
+  const groups = new Map<StepName, string[]>();
+  for (const { step, of } of running) groups.set(step, [...(groups.get(step) ?? []), of]);
+  return groups;
+}
+
+/** So many are named. */
+const NAMED = 3;
+
+function toText(step: StepName, all: readonly string[]): string {
+  const more = all.length > NAMED ? ` and ${all.length - NAMED} more` : '';
+  const of = `${all.slice(0, NAMED).join(', ')}${more}`;
+  switch (step) {
+    case 'widen':
+      return `both old and new settings on ${of}`;
+    case 'move':
+      return `callers of ${of} take the new settings`;
+    case 'narrow':
+      return `new settings of ${of}`;
+  }
+}
