@@ -2,8 +2,9 @@ import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Mesh } from '../../src/policy/index.js';
+import { ledgerWith, MODES, PAIRS, portDoc, SEED, WEB } from './arbitraries.js';
 import { faultsOf } from './change.js';
-import { type LedgerDoc, type PortDoc, type RuleDoc, tryMesh } from './meshes.js';
+import { type LedgerDoc, type RuleDoc, tryMesh } from './meshes.js';
 import { momentsToTheEnd, Walk } from './walk.js';
 import { type Flow, flowsTo } from './world.js';
 
@@ -19,8 +20,6 @@ function faultsBetween(before: Mesh, after: Mesh, flows: readonly Flow[]): reado
   return faultsOf([before, after], { flows, moments: momentsToTheEnd(walk) });
 }
 
-const MODES = ['strict', 'permissive', 'disable'];
-const WEB: RuleDoc = { from: ['web'] };
 const POST: RuleDoc = { methods: ['POST'] };
 const ANYONE: RuleDoc = { from: ['anyone'] };
 
@@ -48,53 +47,7 @@ it.each([false, true])(
   120_000,
 );
 
-const from = fc.constantFrom(['web'], ['batch'], ['*'], ['anyone']);
-const methods = fc.constantFrom(['GET'], ['POST']);
-const paths = fc.constantFrom(['/a'], ['/a/*']);
-const some = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined, freq: 1 });
-
-/** Absent keys are absent. */
-const compact = <T extends object>(value: T): T =>
-  Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as T;
-
-const rule = fc
-  .record({ from, methods: some(methods), paths: some(paths), not: some(fc.constant({ ...WEB })) })
-  .map((one) => compact(one) as RuleDoc);
-const rules = fc.array(rule, { minLength: 1, maxLength: 2 });
-
-const port = fc
-  .record({
-    protocol: fc.constantFrom('http', 'http', 'http', 'http2', 'tcp', 'tcp'),
-    mtls: fc.constantFrom(...MODES),
-    target: fc.constantFrom('127.0.0.1:9001', '127.0.0.1:9002', 'app.example:9001'),
-    tls: fc.constantFrom(
-      { minVersion: 'TLSv1_3' },
-      { minVersion: 'TLSv1_2' },
-      { minVersion: 'TLSv1_2', maxVersion: 'TLSv1_2' },
-    ),
-    allow: some(rules),
-    deny: some(rules),
-  })
-  .map((one) => withoutRequests(compact(one) as PortDoc));
-
-/** Rules of a tcp port's own know no requests. */
-function withoutRequests(doc: PortDoc): PortDoc {
-  if (doc.protocol !== 'tcp') return doc;
-  const strip = (list: readonly RuleDoc[] | undefined): RuleDoc[] | undefined =>
-    list?.map(({ methods: _, paths: __, ...one }) => one);
-  return compact({ ...doc, allow: strip(doc.allow), deny: strip(doc.deny) }) as PortDoc;
-}
-
-const ledger: fc.Arbitrary<LedgerDoc> = fc
-  .record({
-    ports: fc.record({ 8080: port }),
-    allow: some(rules),
-    meshDeny: some(rules),
-    namespaceDeny: some(rules),
-    namespaceAllow: some(rules),
-  })
-  .map((doc) => compact(doc) as LedgerDoc)
-  .filter((doc) => tryMesh(doc) !== undefined);
+const ledger = ledgerWith(fc.record({ 8080: portDoc }));
 
 function toMesh(doc: LedgerDoc): Mesh {
   const mesh = tryMesh(doc);
@@ -107,9 +60,6 @@ const REQUESTS = [
   { method: 'GET', path: '/b' },
 ];
 const FLOWS = flowsTo(8080, ['web', 'batch'], REQUESTS);
-/** `npm run soak` asks for more. */
-const PAIRS = Number(process.env['PHASE_PAIRS'] ?? 150);
-const SEED = Number(process.env['PHASE_SEED'] ?? 20_261_128);
 
 it('pairs of all that one edit of a port may change at once', () => {
   fc.assert(

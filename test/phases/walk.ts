@@ -8,14 +8,17 @@ import { type Had, type Moment, momentsOf } from './change.js';
 // The tracks of a change, driven as slowly as they allow: a sidecar has something new only when the
 // test says so, and is then known to have it.
 
-const NODES = ['web', 'batch', 'ledger'] as const;
-export type NodeName = (typeof NODES)[number];
+/** By node. */
+const SERVICES = { web: 'web', batch: 'batch', ledger: 'ledger', 'ledger-2': 'ledger' } as const;
+export type NodeName = keyof typeof SERVICES;
+const NODES = Object.keys(SERVICES) as NodeName[];
 
 export class Walk implements Had {
   #state: Tracks;
   readonly #published: Mesh[];
   readonly #first = new Map<string, number>(NODES.map((node) => [node, 0]));
   readonly #rejecting = new Set<string>();
+  readonly #stands = new Set<string>();
   #nowMs = 0;
 
   constructor(before: Mesh) {
@@ -31,7 +34,11 @@ export class Walk implements Had {
     return this.#state;
   }
 
-  readonly first = (node: string): number => this.#first.get(node) ?? 0;
+  /** Of whichever of its sidecars; a stranger has none. */
+  readonly first = (service: string): number => {
+    const own = NODES.filter((node) => SERVICES[node] === service);
+    return own.length === 0 ? 0 : Math.min(...own.map((node) => this.#firstOf(node)));
+  };
 
   edit(mesh: Mesh): void {
     this.#set(edit(this.#state, mesh, this.#tick()));
@@ -43,6 +50,11 @@ export class Walk implements Had {
       if (!this.#rejecting.has(node)) this.#first.set(node, this.#published.length - 1);
     }
     this.look();
+  }
+
+  /** Of several tracks at different steps: at which they have been. */
+  get stands(): ReadonlySet<string> {
+    return this.#stands;
   }
 
   /** From now on it rejects whatever is published. */
@@ -85,14 +97,19 @@ export class Walk implements Had {
   /** Track by track, step by step, until each is at its end; each time something is published. */
   *toTheEnd(): Generator<this> {
     yield this;
-    for (let turn = 0; this.#state.tracks.size > 0; turn++) {
+    for (let turn = 0; ; turn++) {
       assert(turn < 100, 'tracks come to an end');
       const before = this.#published.length;
-      const [id = ''] = this.#state.tracks.keys();
+      const [id] = [...this.#state.tracks].find(([, { steps }]) => steps.length > 0) ?? [];
+      if (id === undefined) return;
       this.take(...this.lacking(id));
       if (this.#state.tracks.get(id)?.linger === 'running') this.arrive();
       if (this.#published.length > before) yield this;
     }
+  }
+
+  #firstOf(node: NodeName): number {
+    return this.#first.get(node) ?? 0;
   }
 
   #tick(): number {
@@ -101,19 +118,20 @@ export class Walk implements Had {
 
   #set(state: Tracks): void {
     this.#state = state;
+    const steps = [...state.tracks.values()].map((track) => track.steps[0]?.name ?? 'rest');
+    if (new Set(steps).size > 1) this.#stands.add(steps.join(' '));
     if (state.published !== this.#published.at(-1)) this.#published.push(state.published);
   }
 
   #proxies(): readonly Sidecar[] {
-    return NODES.map((node) => ({
-      node,
-      service: node as string as ServiceName,
-      state: this.#stateOf(node),
-    }));
+    return NODES.map((node) => {
+      const service = SERVICES[node] as string as ServiceName;
+      return { node, service, state: this.#stateOf(node) };
+    });
   }
 
-  #stateOf(node: string): ProxyState {
-    if (this.first(node) === this.#published.length - 1) return 'synced';
+  #stateOf(node: NodeName): ProxyState {
+    if (this.#firstOf(node) === this.#published.length - 1) return 'synced';
     return this.#rejecting.has(node) ? 'nacked' : 'pending';
   }
 }
