@@ -28,6 +28,8 @@ import {
 } from '../../xds/index.js';
 import { type OutboundIndexes, tryCalleeAddress } from '../addresses/index.js';
 import type { Sidecar } from '../join/index.js';
+import { toAffected } from './affected.js';
+import { Editions } from './editions.js';
 import { type SidecarKey, toKey } from './held-table.js';
 
 export interface PublisherInput {
@@ -46,8 +48,8 @@ type Clashes = ReturnType<typeof translateNode>['clashes'];
 interface NodeSets {
   /** For whom: a node that joins again may have another address. */
   sidecar: Sidecar;
-  mesh: Mesh;
-  revoked: Revoked;
+  /** Of what its service is sent. */
+  edition: number;
   isClosed: boolean;
   capturedOutbound: Resource | undefined;
   listeners: ResourceSet;
@@ -78,31 +80,43 @@ export interface PublisherOptions {
 export class Publisher {
   readonly #options: PublisherOptions;
   #input: PublisherInput;
-  #services = new Map<ServiceName, ReadonlyMap<string, ResourceSet>>();
+  readonly #services = new Map<ServiceName, ReadonlyMap<string, ResourceSet>>();
   /** Those of the input before, for sets that didn't change. */
-  #servicesBefore: ReadonlyMap<ServiceName, ReadonlyMap<string, ResourceSet>> = new Map();
+  readonly #servicesBefore = new Map<ServiceName, ReadonlyMap<string, ResourceSet>>();
   /**
    * By service: the listener for what is captured, which names the addresses of all that the
    * service calls. It is made once for all of its nodes, and only where one of these has changed.
    */
-  readonly #captured = new Map<ServiceName, { input: PublisherInput; resource: Resource }>();
+  readonly #captured = new Map<ServiceName, { edition: number; resource: Resource }>();
   readonly #nodes = new Map<string, NodeSets>();
-  /** By service: whom its tcp ports take, by which mesh, and without whom. */
+  /** By service: whom its tcp ports take. */
   readonly #callers = new Map<
     ServiceName,
-    { readonly mesh: Mesh; readonly denied: string; readonly callers: readonly Callers[] }
+    { readonly edition: number; readonly callers: readonly Callers[] }
   >();
+  readonly #editions = new Editions();
+  #translations = 0;
 
   constructor(input: PublisherInput, options: PublisherOptions) {
     this.#input = input;
     this.#options = options;
   }
 
-  /** What is translated from now on. */
+  /** What is translated from now on: for whom it says something else. */
   update(input: PublisherInput): void {
+    const affected = toAffected(this.#input, input);
     this.#input = input;
-    this.#servicesBefore = new Map([...this.#servicesBefore, ...this.#services]);
-    this.#services = new Map();
+    this.#editions.next(affected);
+    for (const name of affected ?? this.#services.keys()) {
+      const shared = this.#services.get(name);
+      if (shared !== undefined) this.#servicesBefore.set(name, shared);
+      this.#services.delete(name);
+    }
+  }
+
+  /** How often something was translated for a service or a sidecar. */
+  get translations(): number {
+    return this.#translations;
   }
 
   /**
@@ -133,6 +147,7 @@ export class Publisher {
     if (found !== undefined) return found;
     const { mesh, endpoints, revoked = NOTHING_REVOKED } = this.#input;
     const before = this.#servicesBefore.get(name);
+    this.#translations++;
     const sets = translateService({ mesh, service, registry: endpoints, revoked });
     const shared = new Map([...sets].map(([url, set]) => [url, keep(before?.get(url), set)]));
     this.#services.set(name, shared);
@@ -143,11 +158,12 @@ export class Publisher {
   #toCapturedOutbound(service: Service | undefined): Resource | undefined {
     if (service?.capture.outbound !== 'transparent') return undefined;
     const old = this.#captured.get(service.name);
-    if (old?.input === this.#input) return old.resource;
+    const edition = this.#editions.of(service.name);
+    if (old?.edition === edition) return old.resource;
     const { mesh, endpoints, revoked = NOTHING_REVOKED } = this.#input;
     const next = toCapturedOutbound({ mesh, service, registry: endpoints, revoked });
     const resource = old?.resource.version === next.version ? old.resource : next;
-    this.#captured.set(service.name, { input: this.#input, resource });
+    this.#captured.set(service.name, { edition, resource });
     return resource;
   }
 
@@ -156,12 +172,12 @@ export class Publisher {
     const { mesh, revoked = NOTHING_REVOKED } = this.#input;
     const service = mesh.services.get(name);
     if (service === undefined) return [];
-    const denied = revoked.deniedIds.join(' ');
+    const edition = this.#editions.of(name);
     const old = this.#callers.get(name);
-    if (old?.mesh === mesh && old.denied === denied) return old.callers;
+    if (old?.edition === edition) return old.callers;
     const next = toCallers({ mesh, service, deniedIds: revoked.deniedIds });
     const callers = isDeepStrictEqual(old?.callers, next) ? (old?.callers ?? next) : next;
-    this.#callers.set(name, { mesh, denied, callers });
+    this.#callers.set(name, { edition, callers });
     return callers;
   }
 
@@ -177,13 +193,14 @@ export class Publisher {
     const callers = this.#toCallers(name);
     const capturedOutbound = this.#toCapturedOutbound(service);
     const unplaced = new Set<ServiceName>();
+    const edition = this.#editions.of(name);
     const isSame =
-      old?.mesh === mesh &&
-      old.revoked === revoked &&
+      old?.edition === edition &&
       old.sidecar === sidecar &&
       old.isClosed === isClosed &&
       old.capturedOutbound === capturedOutbound;
     const isKnown = isSame || service === undefined;
+    if (!isKnown) this.#translations++;
     const { listeners, clashes } = isKnown
       ? { listeners: old?.listeners, clashes: old?.clashes ?? [] }
       : translateNode({
@@ -210,8 +227,7 @@ export class Publisher {
         : createResourceSet(toSecrets({ ...leaf, anchorsPem, crlPem }, callers));
     const sets: NodeSets = {
       sidecar,
-      mesh,
-      revoked,
+      edition,
       isClosed,
       capturedOutbound,
       leaf,
