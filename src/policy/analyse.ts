@@ -62,6 +62,14 @@ function checkTls(chain: Chain, addProblem: AddProblem): void {
       hint: 'set both keys here',
     });
   }
+  const { curves = [] } = own;
+  const twice = curves.findIndex((curve, index) => curves.indexOf(curve) < index);
+  if (twice !== -1) {
+    addProblem([...path, 'tls', 'curves', twice], {
+      message: `expected each curve once but got ${curves[twice]} again`,
+      hint: 'Envoy rejects every listener and cluster with such a list',
+    });
+  }
   if ((own.cipherSuites?.length ?? 0) > 0 && minVersion === 'TLSv1_3') {
     addProblem([...path, 'tls', 'cipherSuites'], {
       message: 'expected cipherSuites only with minVersion TLSv1_2 but got minVersion TLSv1_3',

@@ -256,6 +256,12 @@ const rejected: [name: string, text: string, ...problems: string[]][] = [
     ),
   ],
   [
+    'a curve twice, for which Envoy rejects the list',
+    `${TOP}tls: { curves: [P-256, X25519, P-256] }`,
+    'mesh.yaml:2:32 tls.curves[2]: expected each curve once but got P-256 again\n' +
+      '  hint: Envoy rejects every listener and cluster with such a list',
+  ],
+  [
     'an unknown curve',
     `${TOP}tls: { curves: [P-265] }`,
     'mesh.yaml:2:17 tls.curves[0]: expected X25519MLKEM768, X25519, P-256 or P-384 but got ' +
