@@ -8,6 +8,7 @@ import type {
   ServerStatus,
 } from '../server/status/index.js';
 import { toTable } from '../terminal/index.js';
+import { toHeldLines } from './held-text.js';
 import { toHorizonLines } from './horizon-text.js';
 import { count, formatProblemJson } from './problems.js';
 import { toRefusedLines } from './refused-text.js';
@@ -37,6 +38,7 @@ export function toStatusLines(status: ServerStatus, ownNowMs: number): string[] 
   return [
     ...lines,
     ...toDrainLines(status, nowMs),
+    ...toHeldLines(status.proxies),
     ...toMissingLines(status),
     ...toProxyLines(status, nowMs),
     ...toGoneLines(status.gone, nowMs),

@@ -22,7 +22,7 @@ import {
   type PublisherInput,
   type SidecarRegistry,
 } from './fleet/index.js';
-import { type ProxyState, Rollout, type RolloutRecord } from './mesh/index.js';
+import { type MeshInForce, type ProxyState, Rollout, type RolloutRecord } from './mesh/index.js';
 import { Pacing } from './pacing.js';
 import { Publishing } from './publishing.js';
 import { type RevocationState, type ShutOut, toApplicant, toRevoked } from './revocation/index.js';
@@ -93,6 +93,7 @@ export function createControl(options: ControlOptions, closers: Closers): Contro
     ...{ clock, logger, members, leaves, registry, publisher, drains },
     findHolder: createFindHolder(),
     mesh: () => rollout.inForce.value,
+    inForce: () => toMeshInForce(rollout),
     maxInstances: options.maxInstances,
     assertAdmitted: (sidecar) => shutOut.assertAdmitted(toApplicant(sidecar)),
   });
@@ -109,6 +110,7 @@ export function createControl(options: ControlOptions, closers: Closers): Contro
     pacing.stop();
     settled.stop();
     drains.stop();
+    fleet.stop();
   });
   const control = { members, rollout, fleet, applications, publishing, pacing, settled, drains };
   connect(control, options);
@@ -171,8 +173,9 @@ export function toCaProxies(
   },
 ): readonly CaProxy[] {
   const times = timesOf(clock);
-  return toProxies({ members, registry }).map(({ leaf, isConnected, node, state }) => ({
-    ...{ node, state },
+  return toProxies({ members, registry }).map(({ leaf, isConnected, node, ownState }) => ({
+    // Secrets wait for nobody else's word.
+    ...{ node, state: ownState },
     isCurrent: leaves.isCurrent(node),
     // One that is to come back may have one.
     hasLeaf: isConnected ? leaf !== undefined && mayBeInForce(leaf, times) : true,
@@ -187,13 +190,15 @@ function toProxies({
   readonly members: Members;
   readonly registry: SidecarRegistry;
 }): Proxy[] {
-  const connected = members.view().map(({ stream, state, leaf }) => {
+  const connected = members.view().map(({ stream, state, ownState, leaf }) => {
     const { node, service } = stream.auth;
-    return { node, service, state, leaf, isConnected: true, connection: stream };
+    const states = { state, ownState };
+    return { node, service, ...states, leaf, isConnected: true, connection: stream };
   });
   const missing = registry.missing().map((node) => {
     const service = serviceName(splitNodeText(node).service);
-    return { node, service, state: 'pending' as const, leaf: undefined, isConnected: false };
+    const state = 'pending' as const;
+    return { node, service, state, ownState: state, leaf: undefined, isConnected: false };
   });
   return [...connected, ...missing];
 }
@@ -202,6 +207,7 @@ interface Proxy {
   readonly node: NodeId;
   readonly service: ServiceName;
   readonly state: ProxyState;
+  readonly ownState: ProxyState;
   readonly leaf: Leaf | undefined;
   readonly isConnected: boolean;
   readonly connection?: unknown;
@@ -213,10 +219,18 @@ function toInput(
   drains: Pick<Drains, 'isClosed'>,
 ): PublisherInput {
   const { crls, ...marked } = revocations.value;
-  const mesh = rollout.inForce.value;
-  const revoked = toRevoked(mesh, { ...marked, accessMarks: rollout.marks });
-  const isClosed: PublisherInput['isClosed'] = (sidecar) => drains.isClosed(sidecar);
-  return { mesh, endpoints: registry.endpoints.value, revoked, crlPem: crls?.pem, isClosed };
+  const { mesh, marks } = toMeshInForce(rollout);
+  const revokedIn = (one: MeshInForce) =>
+    toRevoked(one.mesh, { ...marked, accessMarks: one.marks });
+  return {
+    ...{ mesh, endpoints: registry.endpoints.value, crlPem: crls?.pem },
+    ...{ revoked: revokedIn({ mesh, marks }), revokedIn },
+    isClosed: (sidecar) => drains.isClosed(sidecar),
+  };
+}
+
+function toMeshInForce(rollout: Rollout): MeshInForce {
+  return { mesh: rollout.inForce.value, marks: rollout.marks };
 }
 
 /** Who is shut out is no endpoint. */

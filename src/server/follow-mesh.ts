@@ -27,7 +27,7 @@ const LAST_RETRY_MS = 60 * SECOND_MS;
 /** Begins to put the mesh in force, as it is and as it changes; the result ends that. */
 export function followMesh(options: FollowMeshOptions): Cancel {
   const { source, rollout, logger } = options;
-  const retry = { cancel: (): void => undefined, isStopped: false };
+  const retry = { cancel: (): void => undefined, isStopped: false, taken: source.state.mesh };
   logProblems(source.state, logger);
   source.onChange((state) => takeMesh(state, { ...options, retry }));
   source.pendingChanges.add(options.onChange);
@@ -41,6 +41,7 @@ export function followMesh(options: FollowMeshOptions): Cancel {
 }
 
 interface Retry {
+  taken: Mesh;
   cancel: Cancel;
   isStopped: boolean;
 }
@@ -50,7 +51,9 @@ type Taking = FollowMeshOptions & { readonly retry: Retry };
 function takeMesh({ mesh, problems }: MeshState, options: Taking): void {
   const { logger, onChange, retry } = options;
   onChange();
-  if (logProblems({ problems }, logger)) return;
+  logProblems({ problems }, logger);
+  if (mesh === retry.taken) return;
+  retry.taken = mesh;
   // One that can't be read leaves the one before waiting.
   retry.cancel();
   logger.info({ mesh: mesh.version }, 'mesh changed');
@@ -90,10 +93,8 @@ function warnUndeclared(mesh: Mesh, { sidecars, logger }: FollowMeshOptions): vo
   }
 }
 
-/** Whether the file has errors, which are logged. */
-function logProblems({ problems }: Pick<MeshState, 'problems'>, logger: Logger): boolean {
+function logProblems({ problems }: Pick<MeshState, 'problems'>, logger: Logger): void {
   const errors = problems.filter(({ severity }) => severity === 'error');
-  if (errors.length === 0) return false;
+  if (errors.length === 0) return;
   logger.error({ problems: errors }, 'the mesh has problems: the last good one stays in force');
-  return true;
 }

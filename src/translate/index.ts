@@ -21,4 +21,5 @@ export {
   toCallers,
   toSecrets,
 } from './secrets.js';
+export { assertTranslatable } from './translatable.js';
 export { translateNode, translateService } from './workload.js';

@@ -51,6 +51,7 @@ export function fakeProxy(node: string, changes: Partial<ProxyStatus> = {}): Pro
     state: 'synced',
     types: { lds: SYNCED, cds: SYNCED, eds: SYNCED, rds: UNASKED, ecds: UNASKED, sds: SYNCED },
     unbound: [],
+    heldBy: null,
     unwell: [],
     certificate: {
       serial: '0a',

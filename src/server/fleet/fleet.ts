@@ -2,12 +2,13 @@
 // the registry. A stream gets its first snapshot when its leaf is there: all of its secrets, or
 // nothing that needs them.
 import { isDeepStrictEqual } from 'node:util';
-import { type Clock, type Logger, MeshError, toPlace } from '../../base/index.js';
+import { type Clock, type Logger, toPlace } from '../../base/index.js';
 import type { DiscoveryHooks, StreamUpdate } from '../../grpc/index.js';
 import type { LeafManager } from '../../leaves/index.js';
 import type { Mesh } from '../../policy/index.js';
-import { type Request, type Snapshot, TYPE_URLS } from '../../xds/index.js';
+import { type Request, TYPE_URLS } from '../../xds/index.js';
 import { describeCredential, type Sidecar, toLeafSettings } from '../join/index.js';
+import type { MeshInForce } from '../mesh/index.js';
 import { Admission } from './admission.js';
 import { judgeRejection } from './bind-failure.js';
 import { BindRetries } from './bind-retries.js';
@@ -18,8 +19,8 @@ import type { Members } from './members.js';
 import type { FindHolder } from './port-holder.js';
 import type { Publisher } from './publisher.js';
 import type { SidecarRegistry } from './registry.js';
+import { Sender } from './sender.js';
 import { type SidecarStream, toMeshError } from './sidecar-stream.js';
-import { toUnplaced } from './unplaced.js';
 
 export interface FleetOptions {
   readonly clock: Clock;
@@ -29,6 +30,8 @@ export interface FleetOptions {
   readonly registry: SidecarRegistry;
   readonly publisher: Pick<Publisher, 'toPublication' | 'forget'>;
   readonly mesh: () => Mesh;
+  /** That mesh, with what belongs to it. */
+  readonly inForce: () => MeshInForce;
   /** How many sidecars there may be at once. */
   readonly maxInstances?: InstanceLimits | undefined;
   /** @throws MeshError where this sidecar is shut out. */
@@ -45,6 +48,7 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
   readonly #options: FleetOptions;
   readonly #bindRetries: BindRetries;
   readonly #admission: Admission;
+  readonly #sender: Sender;
 
   constructor(options: FleetOptions) {
     this.#options = options;
@@ -54,6 +58,7 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
     this.#admission = new Admission({ ...options, onAdmitted });
     const onChange = (): void => members.changes.notify();
     this.#bindRetries = new BindRetries({ clock, logger, findHolder, onChange });
+    this.#sender = new Sender(options);
   }
 
   onConnect(stream: SidecarStream): void {
@@ -64,6 +69,7 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
   #join(stream: SidecarStream, first: Request | undefined): void {
     const { logger, members } = this.#options;
     const member = members.add(stream);
+    this.#sender.add(member);
     const userAgent = `${stream.node.userAgentName} ${stream.node.userAgentVersion}`.trim();
     const { node, address, addressProof, credential: shown } = stream.auth;
     const credential = describeCredential(shown);
@@ -105,6 +111,7 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
     if (update.kind === 'nacked') logNack(logger, stream, update);
     const member = members.of(stream);
     member?.noteAnswer();
+    if (member !== undefined) this.#sender.answered(member);
     if (member !== undefined && update.kind !== 'request') this.#takeAnswer(member, update);
     members.changes.notify();
   }
@@ -120,7 +127,9 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
   onDisconnect(stream: SidecarStream): void {
     const { logger, members, registry, leaves, publisher, drains } = this.#options;
     this.#admission.forget(stream);
-    if (!members.delete(stream)) return;
+    const member = members.of(stream);
+    if (member === undefined || !members.delete(stream)) return;
+    this.#sender.delete(member);
     this.#admission.left(stream);
     this.#bindRetries.forget(stream);
     const { node } = stream.auth;
@@ -134,7 +143,11 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
 
   /** Sends every sidecar what it is to have now. */
   publish(): void {
-    for (const member of this.#options.members) this.#publishTo(member);
+    this.#sender.publish();
+  }
+
+  stop(): void {
+    this.#sender.stop();
   }
 
   /** Ends the streams of sidecars that are shut out. */
@@ -159,7 +172,7 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
   publishLeaf(node: string): void {
     const { members } = this.#options;
     for (const member of members) {
-      if (member.stream.auth.node === node) this.#publishTo(member);
+      if (member.stream.auth.node === node) this.#sender.publishTo(member);
     }
     // A sidecar that had none that would do held others up.
     members.changes.notify();
@@ -210,34 +223,8 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
   #endPreparation(member: Member): void {
     const { members } = this.#options;
     if (members.of(member.stream) !== member) return;
-    this.#publishTo(member);
+    this.#sender.publishTo(member);
     members.changes.notify();
-  }
-
-  #publishTo(member: Member): void {
-    const { publisher, leaves, logger } = this.#options;
-    const { stream, sent } = member;
-    const { node } = stream.auth;
-    const leaf = leaves.get(node);
-    if (leaf === undefined) return;
-    try {
-      const { snapshot, ...lacks } = publisher.toPublication(stream.auth, leaf);
-      const unplaced = toUnplaced(lacks);
-      if (unplaced !== undefined && unplaced !== sent?.unplaced) {
-        logger.error({ node, reason: unplaced }, 'a sidecar cannot call some services');
-      }
-      const isNew = !isSame(sent?.snapshot, snapshot);
-      const kept = isNew ? snapshot : (sent?.snapshot ?? snapshot);
-      if (isNew || member.configuration.kind !== 'sent' || unplaced !== sent?.unplaced) {
-        member.set({ configuration: { kind: 'sent', snapshot: kept, unplaced } });
-      }
-      if (isNew) stream.setSnapshot(snapshot);
-    } catch (error) {
-      const why = error instanceof MeshError ? error.message : 'internal error';
-      const reason = `${why}: it keeps its last configuration`;
-      member.set({ configuration: { kind: 'stuck', reason, last: sent } });
-      logger.error({ node, err: error }, 'a sidecar keeps its last configuration');
-    }
   }
 }
 
@@ -262,11 +249,6 @@ function logNack(
   const resources = rejection.resources.map(({ name }) => name);
   const fields = { node: stream.auth.node, typeUrl, resources, sources };
   logger.error({ ...fields, reason: rejection.message }, 'a sidecar rejected its configuration');
-}
-
-function isSame(old: Snapshot | undefined, next: Snapshot): boolean {
-  if (old === undefined || old.size !== next.size) return false;
-  return [...next].every(([typeUrl, set]) => old.get(typeUrl) === set);
 }
 
 /** By what the stream was proved. */

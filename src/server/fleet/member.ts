@@ -8,6 +8,7 @@ import { isInboundListener, isServingListener, toAskedSecrets } from '../../tran
 import { isUnderWay, rejectionOf, type Snapshot, TYPE_URLS } from '../../xds/index.js';
 import type { ProxyState } from '../mesh/index.js';
 import { type BindFailure, type Judged, judgeRejection, type Unbound } from './bind-failure.js';
+import type { Hold } from './hold.js';
 import type { SidecarStream } from './sidecar-stream.js';
 
 export type CertificateState =
@@ -41,6 +42,8 @@ export class Member {
   readonly stream: SidecarStream;
   /** Listeners that can't bind their address; `BindRetries` keeps it. */
   unbound: readonly Unbound[] = [];
+  /** Whether it waits for another to try the newest mesh; `Canaries` decides. */
+  holdOf: () => Hold | undefined = () => undefined;
   /** Its first request was looked at. */
   hasAsked = false;
   #states: MemberStates = { certificate: { kind: 'none' }, configuration: { kind: 'none' } };
@@ -73,7 +76,16 @@ export class Member {
     this.#judged = undefined;
   }
 
+  /** Whether it has the newest of what it is to have by the mesh. */
   get state(): ProxyState {
+    const { ownState } = this;
+    const hold = this.holdOf();
+    if (hold === undefined || ownState === 'nacked') return ownState;
+    return hold.isRejected ? 'held' : 'pending';
+  }
+
+  /** Whether it has what it was sent. */
+  get ownState(): ProxyState {
     if (this.configuration.kind === 'stuck' || this.#lacksLeaf !== undefined) return 'nacked';
     this.#judged ??= toState(this);
     return this.#judged;

@@ -8,6 +8,7 @@ import type { Snapshot } from '../../xds/index.js';
 import type { ProxyState } from '../mesh/index.js';
 import type { Unbound } from './bind-failure.js';
 import { type SidecarKey, toKey } from './held-table.js';
+import type { Hold } from './hold.js';
 import { Member } from './member.js';
 import type { SidecarStream } from './sidecar-stream.js';
 
@@ -18,6 +19,10 @@ export interface MemberView {
   /** What the sidecar is to have; undefined before its certificate is there. */
   readonly snapshot: Snapshot | undefined;
   readonly state: ProxyState;
+  /** The same of what it was sent, which may be less than the newest mesh. */
+  readonly ownState: ProxyState;
+  /** Why it doesn't have the newest mesh; undefined: it has, or lacks it for another reason. */
+  readonly hold: Hold | undefined;
   /** Why it doesn't have all of that, beside what Envoy itself rejected. */
   readonly troubles: readonly string[];
   /** Listeners that can't bind their address, by themselves. */
@@ -119,12 +124,14 @@ export class Members implements Iterable<Member> {
     return [...newest.values()].map((member) => this.#toView(member));
   }
 
-  #toView({ stream, sent, troubles, state, unbound }: Member): MemberView {
+  #toView(member: Member): MemberView {
+    const { stream, sent, troubles, state, ownState, unbound } = member;
     const leaf = this.#options.leaves.get(stream.auth.node);
-    const view = { stream, snapshot: sent?.snapshot, leaf, state, troubles, unbound };
+    const states = { state, ownState, hold: member.holdOf() };
+    const view = { stream, snapshot: sent?.snapshot, leaf, ...states, troubles, unbound };
     const trouble = leaf && toPeriodTrouble(leaf, this.#options.clock.now());
     if (trouble === undefined) return view;
-    return { ...view, state: 'nacked', troubles: [...troubles, trouble] };
+    return { ...view, state: 'nacked', ownState: 'nacked', troubles: [...troubles, trouble] };
   }
 }
 

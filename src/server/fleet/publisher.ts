@@ -28,6 +28,7 @@ import {
 } from '../../xds/index.js';
 import { type OutboundIndexes, tryCalleeAddress } from '../addresses/index.js';
 import type { Sidecar } from '../join/index.js';
+import type { MeshInForce } from '../mesh/index.js';
 import { toAffected } from './affected.js';
 import { Editions } from './editions.js';
 import { type SidecarKey, toKey } from './held-table.js';
@@ -37,6 +38,8 @@ export interface PublisherInput {
   readonly endpoints: Registry;
   /** Default: nothing. */
   readonly revoked?: Revoked;
+  /** The same for a mesh of before, which some sidecars are still to have. */
+  readonly revokedIn?: (older: MeshInForce) => Revoked;
   /** Revocation lists, PEM; absent: none. */
   readonly crlPem?: string | undefined;
   /** Whether this one is to take no new connections. Default: none is. */
@@ -45,11 +48,32 @@ export interface PublisherInput {
 
 type Clashes = ReturnType<typeof translateNode>['clashes'];
 
+/**
+ * What is made for one edition of a service still holds for the same. Of the newest mesh that is a
+ * number; of an older one it is the input, with that mesh in it.
+ */
+type Edition = number | PublisherInput;
+
+/** A mesh to translate, and what else is. */
+interface Translating {
+  readonly input: PublisherInput;
+  readonly edition: Edition;
+}
+
+/** What is the same for every node of a service. */
+interface SharedSets {
+  readonly edition: Edition;
+  readonly sets: ReadonlyMap<string, ResourceSet>;
+}
+
+/** Of one service at once: what its sidecars last took, the newest, and what lies between. */
+const MOST_EDITIONS = 4;
+
 interface NodeSets {
   /** For whom: a node that joins again may have another address. */
   sidecar: Sidecar;
   /** Of what its service is sent. */
-  edition: number;
+  edition: Edition;
   isClosed: boolean;
   capturedOutbound: Resource | undefined;
   listeners: ResourceSet;
@@ -80,19 +104,20 @@ export interface PublisherOptions {
 export class Publisher {
   readonly #options: PublisherOptions;
   #input: PublisherInput;
-  readonly #services = new Map<ServiceName, ReadonlyMap<string, ResourceSet>>();
-  /** Those of the input before, for sets that didn't change. */
-  readonly #servicesBefore = new Map<ServiceName, ReadonlyMap<string, ResourceSet>>();
+  /** The input as it is for a mesh of before. */
+  #older = new WeakMap<Mesh, PublisherInput>();
+  /** The newest last; those of before are for sets that don't change. */
+  readonly #services = new Map<ServiceName, readonly SharedSets[]>();
   /**
    * By service: the listener for what is captured, which names the addresses of all that the
    * service calls. It is made once for all of its nodes, and only where one of these has changed.
    */
-  readonly #captured = new Map<ServiceName, { edition: number; resource: Resource }>();
+  readonly #captured = new Map<ServiceName, { edition: Edition; resource: Resource }>();
   readonly #nodes = new Map<string, NodeSets>();
   /** By service: whom its tcp ports take. */
   readonly #callers = new Map<
     ServiceName,
-    { readonly edition: number; readonly callers: readonly Callers[] }
+    { readonly edition: Edition; readonly callers: readonly Callers[] }
   >();
   readonly #editions = new Editions();
   #translations = 0;
@@ -106,12 +131,8 @@ export class Publisher {
   update(input: PublisherInput): void {
     const affected = toAffected(this.#input, input);
     this.#input = input;
+    this.#older = new WeakMap();
     this.#editions.next(affected);
-    for (const name of affected ?? this.#services.keys()) {
-      const shared = this.#services.get(name);
-      if (shared !== undefined) this.#servicesBefore.set(name, shared);
-      this.#services.delete(name);
-    }
   }
 
   /** How often something was translated for a service or a sidecar. */
@@ -121,14 +142,16 @@ export class Publisher {
 
   /**
    * What this sidecar is to have: nothing where its service is no longer declared.
+   * @param older The mesh that it is to have, where that isn't the newest.
    * @throws MeshError address-in-use where the mesh now has its application where it listens
    */
-  toPublication(sidecar: Sidecar, leaf: Leaf): Publication {
-    const service = this.#input.mesh.services.get(sidecar.service);
+  toPublication(sidecar: Sidecar, leaf: Leaf, older?: MeshInForce): Publication {
+    const of = this.#toTranslating(sidecar.service, older);
+    const service = of.input.mesh.services.get(sidecar.service);
     if (service === undefined) return { snapshot: NOTHING, unplaced: [], clashes: [] };
     assertNoLoop(service, sidecar);
-    const shared = this.#toShared(service);
-    const { listeners, secrets, unplaced, clashes } = this.#toNodeSets(sidecar, leaf);
+    const shared = this.#toShared(service, of);
+    const { listeners, secrets, unplaced, clashes } = this.#toNodeSets(sidecar, leaf, of);
     const own = [
       [TYPE_URLS.listener, listeners],
       [TYPE_URLS.secret, secrets],
@@ -141,26 +164,41 @@ export class Publisher {
     this.#nodes.delete(toKey(sidecar));
   }
 
-  #toShared(service: Service): ReadonlyMap<string, ResourceSet> {
+  #toTranslating(name: ServiceName, older: MeshInForce | undefined): Translating {
+    const input = this.#input;
+    if (older === undefined || older.mesh === input.mesh) {
+      return { input, edition: this.#editions.of(name) };
+    }
+    const { mesh } = older;
+    const found = this.#older.get(mesh);
+    const revoked = input.revokedIn?.(older) ?? NOTHING_REVOKED;
+    const made = found ?? { ...input, mesh, revoked };
+    this.#older.set(mesh, made);
+    return { input: made, edition: made };
+  }
+
+  #toShared(service: Service, { input, edition }: Translating): ReadonlyMap<string, ResourceSet> {
     const { name } = service;
-    const found = this.#services.get(name);
-    if (found !== undefined) return found;
-    const { mesh, endpoints, revoked = NOTHING_REVOKED } = this.#input;
-    const before = this.#servicesBefore.get(name);
+    const known = this.#services.get(name) ?? [];
+    const found = known.find((one) => one.edition === edition);
+    if (found !== undefined) return found.sets;
+    const { mesh, endpoints, revoked = NOTHING_REVOKED } = input;
     this.#translations++;
-    const sets = translateService({ mesh, service, registry: endpoints, revoked });
-    const shared = new Map([...sets].map(([url, set]) => [url, keep(before?.get(url), set)]));
-    this.#services.set(name, shared);
-    return shared;
+    const made = translateService({ mesh, service, registry: endpoints, revoked });
+    const sets = new Map([...made].map(([url, set]) => [url, keepAny(known, url, set)]));
+    this.#services.set(name, [...known.slice(1 - MOST_EDITIONS), { edition, sets }]);
+    return sets;
   }
 
   /** The same for every node of a service, and the same object while it says the same. */
-  #toCapturedOutbound(service: Service | undefined): Resource | undefined {
+  #toCapturedOutbound(
+    service: Service | undefined,
+    { input, edition }: Translating,
+  ): Resource | undefined {
     if (service?.capture.outbound !== 'transparent') return undefined;
     const old = this.#captured.get(service.name);
-    const edition = this.#editions.of(service.name);
     if (old?.edition === edition) return old.resource;
-    const { mesh, endpoints, revoked = NOTHING_REVOKED } = this.#input;
+    const { mesh, endpoints, revoked = NOTHING_REVOKED } = input;
     const next = toCapturedOutbound({ mesh, service, registry: endpoints, revoked });
     const resource = old?.resource.version === next.version ? old.resource : next;
     this.#captured.set(service.name, { edition, resource });
@@ -168,11 +206,10 @@ export class Publisher {
   }
 
   /** The same for every node of a service, and the same object while it says the same. */
-  #toCallers(name: ServiceName): readonly Callers[] {
-    const { mesh, revoked = NOTHING_REVOKED } = this.#input;
+  #toCallers(name: ServiceName, { input, edition }: Translating): readonly Callers[] {
+    const { mesh, revoked = NOTHING_REVOKED } = input;
     const service = mesh.services.get(name);
     if (service === undefined) return [];
-    const edition = this.#editions.of(name);
     const old = this.#callers.get(name);
     if (old?.edition === edition) return old.callers;
     const next = toCallers({ mesh, service, deniedIds: revoked.deniedIds });
@@ -181,19 +218,19 @@ export class Publisher {
     return callers;
   }
 
-  #toNodeSets(sidecar: Sidecar, leaf: Leaf): NodeSets {
+  #toNodeSets(sidecar: Sidecar, leaf: Leaf, of: Translating): NodeSets {
+    const { input, edition } = of;
     const { service: name, address, listen, outbound } = sidecar;
     const key = toKey(sidecar);
-    const { mesh, revoked = NOTHING_REVOKED, crlPem } = this.#input;
-    const isClosed = this.#input.isClosed?.(sidecar) ?? false;
+    const { mesh, revoked = NOTHING_REVOKED, crlPem } = input;
+    const isClosed = input.isClosed?.(sidecar) ?? false;
     const { indexes } = this.#options;
     const anchorsPem = this.#options.anchorsPem();
     const old = this.#nodes.get(key);
     const service = mesh.services.get(name);
-    const callers = this.#toCallers(name);
-    const capturedOutbound = this.#toCapturedOutbound(service);
+    const callers = this.#toCallers(name, of);
+    const capturedOutbound = this.#toCapturedOutbound(service, of);
     const unplaced = new Set<ServiceName>();
-    const edition = this.#editions.of(name);
     const isSame =
       old?.edition === edition &&
       old.sidecar === sidecar &&
@@ -242,6 +279,12 @@ export class Publisher {
     this.#nodes.set(key, sets);
     return sets;
   }
+}
+
+/** A set of before that says the same. */
+function keepAny(known: readonly SharedSets[], typeUrl: string, next: ResourceSet): ResourceSet {
+  const olds = known.map(({ sets }) => sets.get(typeUrl));
+  return olds.find((old) => old?.version === next.version) ?? next;
 }
 
 function keep(old: ResourceSet | undefined, next: ResourceSet): ResourceSet {

@@ -1,4 +1,5 @@
 export { type AccessMarks, marksOfAll, NO_ACCESS_MARKS } from './access-marks.js';
+export type { MeshInForce } from './mesh-in-force.js';
 export { MeshProblems, MeshSource, type MeshState, type PendingEdit } from './mesh-source.js';
 export { Rollout } from './rollout.js';
 export {

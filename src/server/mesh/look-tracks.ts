@@ -102,8 +102,10 @@ function turn(track: Track, seen: Seen, moment: Moment): Track | undefined {
     if (!track.isOverdue) return track;
     const late = whenLate(step.name);
     if (late === 'stays') return track;
+    // Those that are held would lose their way for another's fault.
+    const isBack = late === 'back' || lacking.some(({ state }) => state === 'held');
     // Who doesn't take what it had before takes nothing: the others go back without it.
-    if (late === 'back' && held === undefined) {
+    if (isBack && held === undefined) {
       return goBack(track, toReason(lacking, moment), moment);
     }
   }
@@ -149,7 +151,8 @@ export function toAwaited(
 ): readonly Sidecar[] {
   return proxies.filter(
     ({ node, state }) =>
-      !have.has(node) && (state === 'nacked' || (state === 'pending' && !isOverdue)),
+      !have.has(node) &&
+      (state === 'nacked' || state === 'held' || (state === 'pending' && !isOverdue)),
   );
 }
 

@@ -5,9 +5,17 @@ import { type FSWatcher, statSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import { type Cancel, type Clock, Listeners, MeshError } from '../../base/index.js';
 import type { JsonStore } from '../../data/index.js';
-import { type Mesh, type Problem, parseMesh } from '../../policy/index.js';
+import {
+  type Mesh,
+  type Problem,
+  parseMesh,
+  type Service,
+  type ServiceName,
+} from '../../policy/index.js';
+import { assertTranslatable } from '../../translate/index.js';
 import { arrivedWhole, type Marks, toStillMs, WrittenNames } from './arrival.js';
 import { identityProblems } from './fixed-identities.js';
+import { isolate } from './isolate.js';
 import { isSameLook, type Look, lookAt, lookWhenStill, type Read, toRead } from './look.js';
 import type { MeshFiles } from './stored-mesh.js';
 
@@ -17,14 +25,19 @@ const POLL_MS = 2_000;
 const NOTICE_MS = 50;
 
 export interface MeshState {
-  /** The newest good mesh. */
+  /** The newest good mesh; without what can't be made of the file's (isolate.ts). */
   readonly mesh: Mesh;
   /** Milliseconds since the epoch at which it was read. */
   readonly loadedAtMs: number;
   /** What it was read from. */
   readonly files: MeshFiles;
-  /** Of the file as it stands now; errors among them mean that `mesh` is an earlier one. */
+  /**
+   * Of the file as it stands now; errors among them mean that `mesh` is an earlier one, or what
+   * could be made of the file's.
+   */
   readonly problems: readonly Problem[];
+  /** Services of whose newest form nothing can be made. Absent: none. */
+  readonly held?: readonly ServiceName[];
   /** Absent where the files are as they were taken. */
   readonly pendingEdit?: PendingEdit;
 }
@@ -41,6 +54,8 @@ export interface MeshSourceOptions {
   readonly path: string;
   readonly clock: Clock;
   readonly store: JsonStore<MeshFiles>;
+  /** Default: `assertTranslatable`. @throws where something of the service can't be made */
+  readonly assertTranslatable?: (mesh: Mesh, service: Service) => void;
 }
 
 export class MeshSource {
@@ -75,11 +90,11 @@ export class MeshSource {
     const stored = await options.store.read();
     const remembered = stored === undefined ? undefined : parseMesh(stored).mesh;
     const { look, read } = await lookWhenStill(options, remembered);
-    const { mesh, problems, files } = read;
+    const { mesh, problems, files, held } = withoutPoison(read, { ...options, before: remembered });
     const { seen, marks } = look;
     const loadedAtMs = options.clock.now();
     if (mesh !== undefined) {
-      const state = { mesh, loadedAtMs, problems, files };
+      const state = { mesh, loadedAtMs, problems, files, held };
       return new MeshSource(options, { state, seen, marks, remembered });
     }
     if (remembered === undefined || stored === undefined) throw new MeshProblems(problems);
@@ -172,7 +187,8 @@ export class MeshSource {
     this.#pending = undefined;
     this.#marks = marks;
     this.#seen = seen;
-    const read = this.#keepIdentities(found);
+    const before = this.#state.mesh;
+    const read = withoutPoison(this.#keepIdentities(found), { ...this.#options, before });
     this.#state =
       read.mesh === undefined
         ? { ...this.#state, problems: read.problems }
@@ -182,8 +198,10 @@ export class MeshSource {
 
   /** Stores the files of a mesh that is wholly in force, for the next start. */
   async remember(mesh: Mesh): Promise<void> {
-    const { mesh: newest, files } = this.#state;
-    if (newest.version === mesh.version) await this.#options.store.write(files);
+    const { mesh: newest, files, held = [] } = this.#state;
+    // What can't be made of them is not in force: the next start begins with what was before.
+    if (newest.version === mesh.version && held.length === 0)
+      await this.#options.store.write(files);
   }
 
   /** What can't change while the server runs is a problem of the file: the last good mesh stays. */
@@ -201,6 +219,15 @@ export class MeshSource {
       this.#poll();
     });
   }
+}
+
+function withoutPoison(
+  read: Read,
+  options: Pick<MeshSourceOptions, 'assertTranslatable'> & { readonly before: Mesh | undefined },
+): Read & { readonly held: readonly ServiceName[] } {
+  if (read.mesh === undefined) return { ...read, held: [] };
+  const { mesh, problems, held } = isolate(read.mesh, { assertTranslatable, ...options });
+  return { ...read, mesh, held, problems: [...problems, ...read.problems] };
 }
 
 /** A mesh that can't be started from; every problem in one error. */

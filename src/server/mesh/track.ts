@@ -12,6 +12,8 @@ export type ProxyState =
   | 'pending'
   /** Rejected something, or can't be given it. */
   | 'nacked'
+  /** Is not sent the newest mesh, which the first one of its kind rejected. */
+  | 'held'
   /**
    * Lacks only listeners whose address it can't bind or hasn't got: that sidecar's own trouble, and
    * nobody else's.

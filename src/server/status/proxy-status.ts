@@ -37,8 +37,13 @@ export interface ProxyStatus {
   readonly address: string;
   /** RFC 3339. */
   readonly connectedAt: string;
-  /** `unbound`: it lacks only listeners that it can't bind. */
+  /**
+   * `unbound`: it lacks only listeners that it can't bind. `held`: it keeps the mesh that its kind
+   * last took, since another of its kind rejected the newest.
+   */
   readonly state: ProxyState;
+  /** The node that rejected what this one is not sent therefore; null: none did. */
+  readonly heldBy: string | null;
   readonly types: Readonly<Record<TypeName, TypeStatus>>;
   /** Listeners whose address it can't bind; its others serve. */
   readonly unbound: readonly UnboundStatus[];
@@ -80,6 +85,7 @@ export function toProxyStatus(
     address,
     connectedAt: toRfc3339(stream.connectedAtMs),
     state,
+    heldBy: member.hold?.isRejected === true ? member.hold.canary : null,
     types: toTypes(member),
     unbound: toUnboundStatuses(member),
     unwell: toUnwellStatuses(unwellOf(stream.auth)),

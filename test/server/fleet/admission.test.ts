@@ -10,6 +10,7 @@ import {
 } from '../../../src/server/fleet/index.js';
 import { GONE_GRACE_MS } from '../../../src/server/fleet/registry.js';
 import type { Sidecar } from '../../../src/server/join/index.js';
+import { NO_ACCESS_MARKS } from '../../../src/server/mesh/index.js';
 import { createResourceSet, type Request, TYPE_URLS } from '../../../src/xds/index.js';
 import { FakeLeaves } from '../../fakes/fake-leaves.js';
 import { FakeStream, fakeSidecar } from '../../fakes/fake-stream.js';
@@ -57,6 +58,7 @@ function setUp(maxInstances?: InstanceLimits) {
       departures: NO_DEPARTURES,
     },
     mesh: () => world.mesh,
+    inForce: () => ({ mesh: world.mesh, marks: NO_ACCESS_MARKS }),
     maxInstances,
     assertAdmitted: ({ node }) => {
       if (shutOut.has(node)) throw SHUT_OUT;

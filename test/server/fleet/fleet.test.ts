@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { MeshError } from '../../../src/base/index.js';
 import type { Mesh } from '../../../src/policy/index.js';
 import { Fleet, Members, SidecarRegistry } from '../../../src/server/fleet/index.js';
+import { NO_ACCESS_MARKS } from '../../../src/server/mesh/index.js';
 import { createResourceSet, type Snapshot, TYPE_URLS } from '../../../src/xds/index.js';
 import { FakeLeaves } from '../../fakes/fake-leaves.js';
 import { FakeStream, fakeSidecar } from '../../fakes/fake-stream.js';
@@ -88,6 +89,7 @@ function createFleet() {
     findHolder: async () => undefined,
     drains: { has: () => false, end: async () => false, departures: NO_DEPARTURES },
     mesh: () => world.mesh,
+    inForce: () => ({ mesh: world.mesh, marks: NO_ACCESS_MARKS }),
     assertAdmitted: () => {
       if (world.isShutOut) throw SHUT_OUT;
     },

@@ -146,3 +146,31 @@ it('another CA is refused while the server runs', async () => {
   ]);
   expect(source.state.mesh.authority?.url).toBe('https://ca.example');
 });
+
+it('a service of which nothing can be made is held, over a restart too', async () => {
+  const { path, clock, store, write } = setUp(
+    '{ trustDomain: shop.example, services: { web: { ports: { 80: http } } } }',
+  );
+  const fails = { web: false };
+  const assertTranslatable = (_mesh: unknown, { name }: { readonly name: string }): void => {
+    if (fails.web && name === 'web') throw new Error('a fault');
+  };
+  const open = () => MeshSource.open({ path, clock, store, assertTranslatable });
+  const source = await open();
+  await source.remember(source.state.mesh);
+  fails.web = true;
+  clock.advance(5_000);
+  write('{ trustDomain: shop.example, services: { web: { ports: { 81: http } }, other: {} } }');
+  source.check();
+  clock.advance(2_000);
+  const portsOf = ({ mesh }: MeshState) =>
+    [...mesh.services.values()].flatMap(({ ports }) => ports.map(({ number }) => number));
+  const isHeld = ({ state }: MeshSource) => {
+    expect(servicesOf(state)).toEqual(['other', 'web']);
+    expect(portsOf(state)).toEqual([80]);
+    expect(messagesOf(state).join()).toContain('no configuration can be made of service "web"');
+  };
+  isHeld(source);
+  await source.remember(source.state.mesh);
+  isHeld(await open());
+});

@@ -254,6 +254,19 @@ it('a caller that rejects it holds back what others want until the deadline', ()
   expect(fleet.stand()).toBe(AFTER);
 });
 
+it('callers that are held for the first of their kind are not cut off: the port goes back', () => {
+  const fleet = start(DISABLE, ['ledger', 'web-1', 'web-2']);
+  fleet.rollout.start(STRICT);
+  fleet.set('ledger', 'synced');
+  fleet.set('ledger', 'synced');
+  fleet.set('web-1', 'nacked');
+  fleet.set('web-2', 'held');
+  expect(fleet.stand()).toBe(MOVED);
+  fleet.clock.advance(STAGE_DEADLINE_MS);
+  expect(fleet.stand()).toBe('TLS+plain, callers by plain');
+  expect(fleet.rollout.steps.map(({ step }) => step)).not.toEqual([]);
+});
+
 it('a second edit during the first phase refuses no caller that is still in plain text', () => {
   const fleet = start(DISABLE, ['ledger', 'caller']);
   fleet.rollout.start(STRICT);
