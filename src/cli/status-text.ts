@@ -12,6 +12,7 @@ import { toHeldLines } from './held-text.js';
 import { toHorizonLines } from './horizon-text.js';
 import { count, formatProblemJson } from './problems.js';
 import { toRefusedLines } from './refused-text.js';
+import { toStepLines } from './step-text.js';
 import { toAge, toTimeLeft } from './time-text.js';
 import { toUnboundLines } from './unbound-text.js';
 import { toUnwellLines } from './unwell-text.js';
@@ -23,13 +24,10 @@ const SHOWN = 20;
 
 /** `ownNowMs`: by this machine's clock; ages and times left are by the server's. */
 export function toStatusLines(status: ServerStatus, ownNowMs: number): string[] {
-  const { phase, revocations } = status;
+  const { revocations } = status;
   const nowMs = Date.parse(status.now);
   const lines = toMeshLines(status, nowMs);
-  if (phase !== null) {
-    const who = phase.waitingFor.length === 0 ? '' : `, waits for ${phase.waitingFor.join(', ')}`;
-    lines.push(`phase ${phase.name}${who}`);
-  }
+  lines.push(...toStepLines(status, nowMs));
   lines.push(...toClockLines(nowMs, ownNowMs), ...toHorizonLines(status, nowMs));
   for (const { kind, subject, revokedAt, proxies: done } of revocations) {
     const where = `in force on ${done.inForce} of ${count(done.of, 'proxy')}`;

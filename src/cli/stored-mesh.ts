@@ -4,9 +4,7 @@ import { createJsonStore, type DataDir } from '../data/index.js';
 import { type Mesh, parseMesh, type Service, type ServiceName } from '../policy/index.js';
 import {
   meshFilesSchema,
-  ROLLOUT_FILE,
-  ROLLOUT_VERSION,
-  rolloutSchema,
+  ROLLOUT_DOCUMENT,
   STORED_MESH,
   toRolloutRecord,
 } from '../server/mesh/index.js';
@@ -64,7 +62,7 @@ export async function warnUndeclared(
 /** Those that a server is putting in force, the newest first. */
 async function tryComingMeshes(dataDir: DataDir): Promise<readonly Mesh[]> {
   const store = createJsonStore({
-    ...{ dataDir, name: ROLLOUT_FILE, schema: rolloutSchema, ...ROLLOUT_VERSION },
+    ...{ dataDir, ...ROLLOUT_DOCUMENT },
   });
   try {
     const stored = await store.read();

@@ -22,11 +22,18 @@ import {
   type PublisherInput,
   type SidecarRegistry,
 } from './fleet/index.js';
-import { type MeshInForce, type ProxyState, Rollout, type RolloutRecord } from './mesh/index.js';
+import {
+  type MeshInForce,
+  type ProxyState,
+  Rollout,
+  type RolloutRecord,
+  StepLog,
+} from './mesh/index.js';
 import { Pacing } from './pacing.js';
 import { Publishing } from './publishing.js';
 import { type RevocationState, type ShutOut, toApplicant, toRevoked } from './revocation/index.js';
 import { SettledMesh } from './settled-mesh.js';
+import { toRejectionText } from './status/index.js';
 
 export interface ControlOptions {
   readonly clock: Clock;
@@ -46,6 +53,8 @@ export interface ControlOptions {
   readonly indexes: OutboundIndexes;
   readonly shutOut: Pick<ShutOut, 'assertAdmitted'>;
   readonly revocations: Watch<RevocationState>;
+  /** Edits of the mesh file are put in force when an operator says so. */
+  readonly isManual?: boolean;
   /** Makes durable where the rollout stands. */
   readonly storeRollout: (record: RolloutRecord) => Promise<void>;
   /** Makes the mesh durable that the next start begins with. */
@@ -55,6 +64,7 @@ export interface ControlOptions {
 export interface Control {
   readonly members: Members;
   readonly rollout: Rollout;
+  readonly stepLog: StepLog;
   readonly fleet: Fleet;
   readonly applications: Applications;
   readonly publishing: Publishing;
@@ -67,10 +77,12 @@ export function createControl(options: ControlOptions, closers: Closers): Contro
   const { clock, logger, leaves, registry, indexes, authority, shutOut } = options;
   const { storeRollout, remember } = options;
   const members = new Members({ clock, leaves });
+  const stepLog = new StepLog(logger);
   const rollout = new Rollout(options.before, {
     clock,
     proxies: () => toProxies({ members, registry }),
-    store: storeRollout,
+    onChange: (old, now) => stepLog.note(old, now),
+    ...{ store: storeRollout, isManual: options.isManual ?? false },
     onStoreError: (err) => logger.error({ err }, 'a step could not be stored: it waits'),
   });
   const settled = new SettledMesh({
@@ -112,7 +124,17 @@ export function createControl(options: ControlOptions, closers: Closers): Contro
     drains.stop();
     fleet.stop();
   });
-  const control = { members, rollout, fleet, applications, publishing, pacing, settled, drains };
+  const control = {
+    stepLog,
+    members,
+    rollout,
+    fleet,
+    applications,
+    publishing,
+    pacing,
+    settled,
+    drains,
+  };
   connect(control, options);
   return control;
 }
@@ -190,10 +212,12 @@ function toProxies({
   readonly members: Members;
   readonly registry: SidecarRegistry;
 }): Proxy[] {
-  const connected = members.view().map(({ stream, state, ownState, leaf }) => {
+  const connected = members.view().map((view) => {
+    const { stream, state, ownState, leaf } = view;
     const { node, service } = stream.auth;
     const states = { state, ownState };
-    return { node, service, ...states, leaf, isConnected: true, connection: stream };
+    const said = (): string | undefined => toRejectionText(view);
+    return { node, service, ...states, leaf, isConnected: true, connection: stream, said };
   });
   const missing = registry.missing().map((node) => {
     const service = serviceName(splitNodeText(node).service);
@@ -211,6 +235,7 @@ interface Proxy {
   readonly leaf: Leaf | undefined;
   readonly isConnected: boolean;
   readonly connection?: unknown;
+  readonly said?: () => string | undefined;
 }
 
 function toInput(

@@ -33,6 +33,8 @@ export function followMesh(options: FollowMeshOptions): Cancel {
   source.pendingChanges.add(options.onChange);
   rollout.start(source.state.mesh);
   rollout.advance();
+  logHeldEdit(options);
+  if (rollout.isPaused) logger.warn({}, 'the rollout is paused, since before this start');
   source.start();
   return () => {
     retry.isStopped = true;
@@ -69,6 +71,7 @@ function putInForce(mesh: Mesh, options: Taking, failures = 0): void {
       if (source.state.mesh !== mesh) return;
       rollout.start(mesh);
       rollout.advance();
+      logHeldEdit(options);
       warnUndeclared(mesh, options);
       onChange();
     })
@@ -78,6 +81,13 @@ function putInForce(mesh: Mesh, options: Taking, failures = 0): void {
       const pauseMs = Math.min(FIRST_RETRY_MS * 2 ** failures, LAST_RETRY_MS);
       retry.cancel = clock.after(pauseMs, () => putInForce(mesh, options, failures + 1));
     });
+}
+
+function logHeldEdit({ rollout, logger }: FollowMeshOptions): void {
+  const { heldEdit } = rollout;
+  if (heldEdit === undefined) return;
+  const { version: mesh, why } = heldEdit;
+  logger.warn({ mesh, why }, 'an edit of the mesh is held back: what was stays in force');
 }
 
 /** A service renamed or removed while its sidecars run is an outage that looks like an edit. */

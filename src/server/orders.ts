@@ -8,6 +8,7 @@ import { TAKE_TOKEN_KEYS } from '../tokens/index.js';
 import { type CaChange, takeRenewalOrders } from './ca/index.js';
 import type { Control } from './control.js';
 import { takeDrainOrders } from './fleet/index.js';
+import { takeRolloutOrders } from './mesh/index.js';
 import type { State } from './state.js';
 
 export interface OrdersOptions {
@@ -36,6 +37,7 @@ export async function takeOrders(options: OrdersOptions, closers: Closers): Prom
     ...{ drains: control.drains, members: control.members, registry },
     mesh: () => control.rollout.inForce.value,
   });
+  takeRolloutOrders(desk, { rollout: control.rollout, source: state.source, logger });
   desk.register(TAKE_REVOCATIONS, async () => {
     await revocations.check();
     return { state: 'done', report: { proxies: control.members.view().length } };

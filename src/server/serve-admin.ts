@@ -25,6 +25,7 @@ export async function serveAdmin(
           nowMs: clock.now(),
           meshState: state.source.state,
           rollout,
+          steps: control.stepLog,
           members: view,
           keptOut: members.keptOut(),
           unwellOf: (sidecar) => control.applications.unwellOf(sidecar),

@@ -50,6 +50,8 @@ export interface ServerOptions {
   readonly connectionsOfAddress?: number;
   /** The operator goes on without these, where they are lost. */
   readonly anew?: readonly Renewable[];
+  /** Edits of the mesh file are put in force when an operator says so: `countersign apply`. */
+  readonly isManual?: boolean;
   /** Opens the CA's keys, and encrypts what is stored of them; undefined: they lie open. */
   readonly caPassphrase?: string;
 }
@@ -94,7 +96,8 @@ async function compose(options: ServerOptions, closers: Closers): Promise<Runnin
   const bounds = { allowed, maxInstances, anew: new Set(options.anew) };
   const state = await openState({ ...places, ...time, ...bounds, logger, random }, closers);
   const { clock } = state;
-  const control = openControl(state, { clock, logger, closers, maxInstances });
+  const { isManual = false } = options;
+  const control = openControl(state, { clock, logger, closers, maxInstances, isManual });
   const basics = { state, control, clock, logger, closers };
   const horizon = openHorizon(basics);
   const caChange = openCaChange(basics, caPassphrase);
@@ -142,8 +145,12 @@ function openControl(
   state: State,
   {
     maxInstances,
+    isManual,
     ...basics
-  }: Omit<Basics, 'state' | 'control'> & { readonly maxInstances: InstanceLimits },
+  }: Omit<Basics, 'state' | 'control'> & {
+    readonly maxInstances: InstanceLimits;
+    readonly isManual: boolean;
+  },
 ): Control {
   const { clock, logger, closers } = basics;
   const { source, rolloutStore, revocations, ownAuthority } = state;
@@ -151,7 +158,7 @@ function openControl(
   const control = createControl(
     {
       ...{ clock, logger, authority, leaves, registry, indexes, shutOut, maxInstances },
-      ...{ drainStore: state.drainStore, drained: state.drained },
+      ...{ isManual, drainStore: state.drainStore, drained: state.drained },
       before: state.rollout ?? source.remembered ?? source.state.mesh,
       revocations: revocations.inForce,
       storeRollout: (record) => rolloutStore.write(toStoredRollout(record)),

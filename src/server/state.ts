@@ -61,10 +61,8 @@ import {
   MeshSource,
   marksOfAll,
   meshFilesSchema,
-  ROLLOUT_FILE,
-  ROLLOUT_VERSION,
+  ROLLOUT_DOCUMENT,
   type RolloutRecord,
-  rolloutSchema,
   STORED_MESH,
   type StoredRollout,
   settledTracks,
@@ -307,7 +305,7 @@ async function openTables(opening: Opening, source: MeshSource): Promise<TableSt
   const indexes = await createOutboundIndexes(indexStore);
   await indexes.ensure(mesh.services.keys());
   const rolloutStore = openStore<StoredRollout>(opening, {
-    ...{ name: ROLLOUT_FILE, schema: rolloutSchema, ...ROLLOUT_VERSION },
+    ...ROLLOUT_DOCUMENT,
   });
   const stored = await rolloutStore.read();
   const rollout =
@@ -326,7 +324,7 @@ function lostRollout(
   { losses, clock }: Opening,
   { remembered, state }: MeshSource,
 ): RolloutRecord | undefined {
-  if (!losses.has(ROLLOUT_FILE)) return undefined;
+  if (!losses.has(ROLLOUT_DOCUMENT.name)) return undefined;
   const mesh = remembered ?? state.mesh;
   return settledTracks(mesh, marksOfAll(mesh, clock.now()));
 }

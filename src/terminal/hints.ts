@@ -119,6 +119,7 @@ export const HINTS: Readonly<Partial<Record<ErrorCode | `${ErrorCode}/${string}`
   'instance-limit':
     'see who they are in `countersign status`; where so many are right, raise the limit: ' +
     '`countersign serve --max-instances`, or --max-instances-per-token',
+  'mesh-invalid/apply': 'see them by `countersign check`; the last good mesh stays in force',
   'passphrase-missing': 'give it with --passphrase-file, or in COUNTERSIGN_PASSPHRASE',
   'passphrase-missing/offered-ca': OFFERED_CA,
   'passphrase-missing/ca': 'give it with --ca-passphrase-file, or in COUNTERSIGN_CA_PASSPHRASE',
@@ -131,6 +132,7 @@ export const HINTS: Readonly<Partial<Record<ErrorCode | `${ErrorCode}/${string}`
     'start another one first, or drain it all the same by --yes: calls to it then fail',
   'request-invalid/not-drained':
     'it was taken back, or a new Envoy of it has connected: see `countersign status`',
+  'request-invalid/paused': 'go on with `countersign resume`, then give the order again',
   'request-invalid/other-root': 'see `countersign ca show`',
   'request-invalid/root-change':
     'see `countersign ca show`; `countersign ca rotate --finish` ends it',

@@ -1,4 +1,4 @@
-export { type Registry, type SidecarEndpoint, toCallees } from './callees.js';
+export type { Registry, SidecarEndpoint } from './callees.js';
 export { toCapturedOutbound } from './capture-outbound.js';
 export { toForms } from './forms.js';
 export { checkedPorts, toCheckName, toHealthSpecifier } from './health-specifier.js';

@@ -10,7 +10,10 @@ export function fakeStatus(changes: Partial<ServerStatus> = {}): ServerStatus {
   return {
     now: '2026-01-01T00:00:00.000Z',
     mesh: { version: '3f2a9c01d4e5', loadedAt: '2025-12-31T23:58:30.000Z', problems: [] },
+    paused: false,
     phase: null,
+    steps: [],
+    held: [],
     rootChange: null,
     summary: {
       proxies: proxies.length,

@@ -51,6 +51,26 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./wait.js'),
   },
   {
+    name: 'apply',
+    summary: 'put the mesh file in force, where `serve` runs with --apply manual',
+    load: () => import('./apply.js'),
+  },
+  {
+    name: 'pause',
+    summary: 'hold back every change of the mesh where it is',
+    load: () => import('./pause.js'),
+  },
+  {
+    name: 'resume',
+    summary: 'go on with what was paused',
+    load: () => import('./resume.js'),
+  },
+  {
+    name: 'abort',
+    summary: 'take every running change of the mesh back to what was',
+    load: () => import('./abort.js'),
+  },
+  {
     name: 'hosts',
     summary: 'print names and loopback addresses for /etc/hosts',
     load: () => import('./hosts.js'),

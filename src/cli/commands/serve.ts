@@ -19,7 +19,6 @@ import {
   reader,
   textReader,
   toExample,
-  usage,
 } from '../options.js';
 import { caPassphraseOption, tryCaPassphrase } from '../passphrase.js';
 import { count } from '../problems.js';
@@ -29,6 +28,7 @@ interface ServeOptions {
   readonly data?: string;
   readonly xds: HostPort;
   readonly admin: HostPort;
+  readonly apply: 'auto' | 'manual';
   readonly logLevel: LogLevel;
   readonly caPassphraseFile?: string;
   readonly clockOk?: boolean;
@@ -118,16 +118,15 @@ function countOption(name: string, description: string, fallback: number): Optio
 function applyOption(): Option {
   const read = reader({
     name: '--apply',
-    expected: 'auto',
-    read: (text) => (text === 'auto' ? text : undefined),
+    expected: 'auto or manual',
+    read: (text) => (text === 'auto' || text === 'manual' ? text : undefined),
   });
-  return new Option('--apply <how>', 'auto: a changed mesh is put in force at once')
+  const description =
+    'auto: a changed mesh is put in force at once; manual: on `countersign apply`';
+  return new Option('--apply <how>', description)
     .env('COUNTERSIGN_APPLY')
     .default('auto')
-    .argParser((text: string) => {
-      if (text === 'manual') throw usage('--apply: "manual" is not supported yet');
-      return read(text);
-    });
+    .argParser(read);
 }
 
 async function serve(options: ServeOptions, context: Context): Promise<void> {
@@ -148,6 +147,7 @@ async function serve(options: ServeOptions, context: Context): Promise<void> {
       xds: options.xds,
       admin: options.admin,
       logger: createLogger(stderr, options.logLevel),
+      isManual: options.apply === 'manual',
       isClockRight: options.clockOk === true,
       allowedAddresses: options.allowAddress ?? [],
       maxInstances: {

@@ -2,8 +2,8 @@
 // one, by what was or by what is. All that a sidecar is sent follows from these, but for what the
 // whole mesh shares. So an edit of one port is translated for those who serve or call it.
 import { isDeepStrictEqual } from 'node:util';
-import { haveSameMeaning, type Mesh, type ServiceName } from '../../policy/index.js';
-import { NOTHING_REVOKED, type Registry, type Revoked, toCallees } from '../../translate/index.js';
+import { haveSameMeaning, type Mesh, mayCall, type ServiceName } from '../../policy/index.js';
+import { NOTHING_REVOKED, type Registry, type Revoked, toForms } from '../../translate/index.js';
 
 export interface Translated {
   readonly mesh: Mesh;
@@ -19,11 +19,13 @@ export function toAffected(
   const changed = toChanged(before, next);
   if (changed === undefined || changed.size === 0) return changed;
   const callers = [before, next].flatMap(({ mesh }) => {
-    const only = {
-      ...mesh,
-      services: new Map([...mesh.services].filter(([one]) => changed.has(one))),
-    };
-    return [...mesh.services.values()].filter((caller) => toCallees(only, caller).length > 0);
+    const ports = [...changed].flatMap((name) => {
+      const callee = mesh.services.get(name);
+      return callee?.ports.map((port) => ({ callee, port: toForms(port).callers })) ?? [];
+    });
+    return [...mesh.services.values()].filter((caller) =>
+      ports.some((one) => mayCall(mesh, { caller, ...one })),
+    );
   });
   return new Set([...changed, ...callers.map(({ name }) => name)]);
 }

@@ -1,4 +1,5 @@
 // One look at the sidecars: every track that can take its next step takes it (decision 044).
+import { toShortText } from '../../base/index.js';
 import type { ServiceName } from '../../policy/index.js';
 import type { Planned } from './edit-ports.js';
 import { goBack, goForth, lingers, nextStep, whenLate } from './kinds.js';
@@ -34,7 +35,8 @@ export function look(state: Tracks, proxies: readonly Sidecar[], nowMs: number):
   const moved: Planned[] = [];
   const moment = { nowMs, meshes: [state.published] };
   for (const [id, old] of state.tracks) {
-    const next = turn(noteThose(old, seen), seen, moment);
+    const noted = noteThose(old, seen);
+    const next = state.isPaused === true && !mayMove(old) ? noted : turn(noted, seen, moment);
     if (next === undefined) continue;
     tracks.set(id, next);
     const [step] = next.steps;
@@ -61,6 +63,11 @@ function toSeen(proxies: readonly Sidecar[]): Seen {
 /** Those whom the running step concerns. */
 function toConcerned({ steps }: Track, seen: Seen): readonly Sidecar[] {
   return steps[0]?.awaits.flatMap((service) => seen.get(service) ?? []) ?? [];
+}
+
+/** While all is paused: back, and to its end, but not on. */
+function mayMove({ steps, held }: Track): boolean {
+  return held === undefined ? steps.length === 1 : steps.length > 0;
 }
 
 function noteThose<T extends Track>(track: T, seen: Seen): T {
@@ -115,11 +122,16 @@ function turn(track: Track, seen: Seen, moment: Moment): Track | undefined {
   return nextStep(track, first === undefined, moment);
 }
 
+/** Characters that are kept of what a sidecar rejects. */
+const MOST_SAID = 500;
+
 /** One that says no says more than one that says nothing. */
 function toReason(lacking: readonly Sidecar[], { nowMs }: Moment): Reason {
   const rejecting = lacking.find(({ state }) => state === 'nacked');
-  const { node, connection } = rejecting ?? (lacking[0] as Sidecar);
-  return { sinceMs: nowMs, why: rejecting === undefined ? 'mute' : 'rejected', node, connection };
+  const { node, connection, said } = rejecting ?? (lacking[0] as Sidecar);
+  const who = { sinceMs: nowMs, node, connection };
+  if (rejecting === undefined) return { ...who, why: 'mute' };
+  return { ...who, why: 'rejected', said: toShortText(said?.() ?? '', MOST_SAID) || undefined };
 }
 
 /** How often a sidecar that has answered after all is believed. */

@@ -9,17 +9,7 @@ import { toTrackId } from './kinds.js';
 import { fromPhases, phasesSchema } from './phases-record.js';
 import { meshSchema, toMesh, toStoredMesh } from './stored-shape.js';
 import { NO_PROGRESS, type PortTrack, type Track } from './track.js';
-import type { RolloutRecord } from './tracks.js';
-
-export const ROLLOUT_FILE = 'rollout.json';
-
-/** Changes with the shape of `Mesh`: a record of another version counts as none. */
-export const ROLLOUT_VERSION = {
-  version: 3,
-  alsoReads: [2],
-  versionField: 'format',
-  others: 'none',
-} as const;
+import { type RolloutRecord, toRecord } from './tracks.js';
 
 const portSchema = z.custom<Port>((value) => {
   const port = value as Partial<Port> | null;
@@ -31,7 +21,7 @@ const ports = z.array(portSchema).readonly();
 
 const heldSchema = z.union([
   z.object({
-    ...{ why: z.enum(['rejected', 'mute']), node: z.string() },
+    ...{ why: z.enum(['rejected', 'mute']), node: z.string(), said: z.string().optional() },
     ...{ refused: portSchema, sinceMs: z.number() },
   }),
   z.object({ why: z.literal('aborted'), refused: portSchema, sinceMs: z.number() }),
@@ -54,24 +44,37 @@ const tracksSchema = z.object({
   wanted: meshSchema,
   tracks: z.array(portTrackSchema).readonly(),
   marks: accessMarksSchema,
+  isPaused: z.literal(true).optional(),
+  declined: z.string().optional(),
 });
 
-export const rolloutSchema = z.union([tracksSchema, phasesSchema]);
+const rolloutSchema = z.union([tracksSchema, phasesSchema]);
+
+/** Changes with the shape of `Mesh`: a record of another version counts as none. */
+export const ROLLOUT_DOCUMENT = {
+  name: 'rollout.json',
+  schema: rolloutSchema,
+  version: 3,
+  alsoReads: [2],
+  versionField: 'format',
+  others: 'none',
+} as const;
 
 export type StoredRollout = z.infer<typeof rolloutSchema>;
 type StoredTrack = z.infer<typeof portTrackSchema>;
 
-export function toStoredRollout({ wanted, tracks, marks }: RolloutRecord): StoredRollout {
-  return { wanted: toStoredMesh(wanted), tracks: [...tracks.values()].map(toStoredTrack), marks };
+export function toStoredRollout({ wanted, tracks, ...rest }: RolloutRecord): StoredRollout {
+  const stored = [...tracks.values()].map(toStoredTrack);
+  return { wanted: toStoredMesh(wanted), tracks: stored, ...rest };
 }
 
 /** @param nowMs When the steps of what an older version left begin. */
 export function toRolloutRecord(stored: StoredRollout, nowMs = 0): RolloutRecord {
   if ('phases' in stored) return fromPhases(stored, nowMs);
-  const { marks } = stored;
+  const { marks, isPaused, declined } = stored;
   const wanted = toMesh(stored.wanted);
-  const tracks = stored.tracks.map(toTrack);
-  return { wanted, tracks: new Map(tracks.map((track) => [toTrackId(track), track])), marks };
+  const tracks = new Map(stored.tracks.map(toTrack).map((track) => [toTrackId(track), track]));
+  return toRecord({ wanted, tracks, marks, isPaused, declined });
 }
 
 function toStoredTrack(track: Track): StoredTrack {
@@ -89,8 +92,8 @@ function toStoredTrack(track: Track): StoredTrack {
 /** Connections don't outlive the server. */
 function toStoredHeld(held: NonNullable<PortTrack['held']>): NonNullable<StoredTrack['held']> {
   if (held.why === 'aborted') return held;
-  const { why, node, refused, sinceMs } = held;
-  return { why, node, refused, sinceMs };
+  const { connection: _, ...stored } = held;
+  return stored;
 }
 
 function toTrack({ held, ...stored }: StoredTrack): Track {

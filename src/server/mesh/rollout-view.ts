@@ -1,4 +1,5 @@
 // What runs, as operators and commands are shown it.
+import type { SourceRef } from '../../base/index.js';
 import { toAwaited, toLacking } from './look-tracks.js';
 import type { Sidecar, StepName } from './track.js';
 import type { Tracks } from './tracks.js';
@@ -13,6 +14,28 @@ export interface RunningStep {
   readonly step: StepName;
   readonly sinceMs: number;
   readonly waitingFor: readonly string[];
+}
+
+/** What is in force as it was, though something else is wanted. */
+export interface HeldStep {
+  readonly of: string;
+  readonly why: 'rejected' | 'mute' | 'aborted';
+  readonly sinceMs: number;
+  /** The sidecar that didn't take it. */
+  readonly node?: string;
+  /** Envoy's words. */
+  readonly said?: string | undefined;
+  /** Of what isn't in force. */
+  readonly source: SourceRef;
+}
+
+export function toHeldSteps({ tracks }: Pick<Tracks, 'tracks'>): readonly HeldStep[] {
+  return [...tracks].flatMap(([of, { held }]): HeldStep[] => {
+    if (held === undefined) return [];
+    const { why, sinceMs, refused } = held;
+    const known = { of, why, sinceMs, source: refused.source };
+    return [why === 'aborted' ? known : { ...known, node: held.node, said: held.said }];
+  });
 }
 
 /** Those that count: a step that is on all but mute sidecars runs no longer. */

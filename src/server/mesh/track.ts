@@ -25,6 +25,8 @@ export interface Sidecar {
   readonly node: string;
   readonly service: ServiceName;
   readonly state: ProxyState;
+  /** What it rejects, in Envoy's words; absent: it isn't known. */
+  readonly said?: () => string | undefined;
   /** Tells one connection of it from the next, which may be another Envoy's; absent: never. */
   readonly connection?: unknown;
 }
@@ -44,6 +46,8 @@ export type Reason = { readonly sinceMs: number } & (
       /** That sidecar serves the thing and didn't take the first step within the deadline. */
       readonly why: 'rejected' | 'mute';
       readonly node: string;
+      /** What it rejected, in Envoy's words. */
+      readonly said?: string | undefined;
       /** Undefined: not seen since the server started. */
       readonly connection?: unknown;
     }

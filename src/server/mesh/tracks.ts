@@ -23,11 +23,17 @@ export interface RolloutRecord {
   readonly tracks: ReadonlyMap<TrackId, Track>;
   /** With those of the running steps. */
   readonly marks: AccessMarks;
+  /** By an operator: no step but back is taken, and no edit. Absent: it isn't. */
+  readonly isPaused?: true | undefined;
+  /** The version of an edit that was aborted before it was taken. */
+  readonly declined?: string | undefined;
 }
 
 export interface Tracks extends RolloutRecord {
   /** What is in force or about to be: `wanted`, with each track's thing as it stands. */
   readonly published: Mesh;
+  /** What the file says, where an operator holds that back. */
+  readonly offered?: Mesh;
   /** Undefined: every sidecar that counts has it. */
   readonly arrival: Arrival | undefined;
   /** Another number where there is something to store and to publish. */
@@ -40,9 +46,23 @@ export function settledTracks(mesh: Mesh, marks: AccessMarks = NO_ACCESS_MARKS):
 }
 
 /** As they were stored: nobody has been looked at yet. */
-export function openTracks({ wanted, tracks, marks }: RolloutRecord): Tracks {
-  const published = toPublished(wanted, tracks.values());
-  return { wanted, tracks, marks, published, arrival: undefined, edition: 0 };
+export function openTracks(record: RolloutRecord): Tracks {
+  const published = toPublished(record.wanted, record.tracks.values());
+  return { ...toRecord(record), published, arrival: undefined, edition: 0 };
+}
+
+export function toRecord({
+  wanted,
+  tracks,
+  marks,
+  isPaused,
+  declined,
+}: RolloutRecord): RolloutRecord {
+  return {
+    ...{ wanted, tracks, marks },
+    ...(isPaused === undefined ? {} : { isPaused }),
+    ...(declined === undefined ? {} : { declined }),
+  };
 }
 
 /**
@@ -54,7 +74,8 @@ export function edit(state: Tracks, wanted: Mesh, nowMs: number): Tracks {
   const isOther = wanted.version !== state.wanted.version;
   const moment = { nowMs, meshes: [published, wanted] };
   const planned = editPorts({ published, tracks, wanted, isOther }, moment);
-  return withPlanned({ ...state, wanted, tracks: new Map() }, { planned, before: tracks, nowMs });
+  const { offered: _, declined: __, ...rest } = state;
+  return withPlanned({ ...rest, wanted, tracks: new Map() }, { planned, before: tracks, nowMs });
 }
 
 interface Planning {
@@ -74,7 +95,7 @@ export function withPlanned(state: Tracks, { planned, before, nowMs }: Planning)
     if (isBegun) marks = marksOf(marks, { ...(old && { before: old }), next: track, mesh: wanted });
   }
   return {
-    ...{ wanted, tracks, marks, published: toPublished(wanted, tracks.values()) },
+    ...{ ...state, tracks, marks, published: toPublished(wanted, tracks.values()) },
     arrival: { sinceMs: nowMs, have: new Set(), isOverdue: false },
     edition: state.edition + 1,
   };

@@ -25,10 +25,14 @@ export interface ApiOptions {
   readonly onChange: (listener: () => void) => () => void;
 }
 
+/** Ready all the same: sidecars are served. */
+const PAUSED = 'ok\npaused: no step of a change is taken, and no edit of the mesh file\n';
+
 export function createApi(options: ApiOptions): ReadonlyMap<string, AdminHandler> {
+  const { wait } = options;
   return new Map<string, AdminHandler>([
     ['/healthz', () => ({ body: 'ok\n' })],
-    ['/readyz', () => ({ body: 'ok\n' })],
+    ['/readyz', () => ({ body: wait.rollout.isPaused ? PAUSED : 'ok\n' })],
     [
       '/metrics',
       () => ({ contentType: 'text/plain; version=0.0.4', body: toMetrics(options.status()) }),

@@ -7,6 +7,7 @@ import { toHorizonFamilies } from './horizon-report.js';
 import { toLoadFamilies } from './load.js';
 import { type Family, toExposition } from './prometheus.js';
 import type { StatusInput } from './status.js';
+import { toStepFamilies } from './step-status.js';
 import { TROUBLE_KINDS, type Trouble } from './trouble.js';
 import { toUnwellFamily } from './unwell.js';
 
@@ -69,6 +70,7 @@ export function toMetrics(input: StatusInput): string {
   return toExposition([
     ...gauges.map(toFamily),
     toUnwellFamily({ ...input, mesh: rollout.inForce.value }),
+    ...toStepFamilies(input),
     ...toHorizonFamilies(horizon),
     toRefusedFamily(refusals),
     toTroubleFamily(input.troubles),

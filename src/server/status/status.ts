@@ -4,7 +4,7 @@ import { ORDERS_FOLDER } from '../../data/orders/index.js';
 import { type ProblemJson, toProblemJson } from '../../policy/index.js';
 import type { CaPhase } from '../ca/index.js';
 import type { DrainView, GoneSidecar, KeptOut, MemberView } from '../fleet/index.js';
-import type { Refusal, RefusalView } from '../join/index.js';
+import type { RefusalView } from '../join/index.js';
 import type { MeshState, PendingEdit, Rollout } from '../mesh/index.js';
 import type { RevocationState } from '../revocation/index.js';
 import { type RevocationStatus, toRevocationStatuses } from '../revocation/index.js';
@@ -19,6 +19,14 @@ import {
 import { toKeptOutText } from './kept-out.js';
 import { type LoadStatus, type LoadView, toLoadStatus } from './load.js';
 import { type ProxyStatus, toProxyStatus } from './proxy-status.js';
+import { type RefusalStatus, toRefusalStatus } from './refusal-status.js';
+import {
+  type HeldStatus,
+  type StepStatus,
+  type StepsInput,
+  toHeldStatus,
+  toStepStatus,
+} from './step-status.js';
 import type { Trouble } from './trouble.js';
 import type { UnwellOf } from './unwell.js';
 
@@ -31,29 +39,6 @@ export interface GoneStatus {
   readonly since: string;
   /** It went some time before: it has not been back since the server started then. */
   readonly missedAtStart: boolean;
-}
-
-/** A caller of the xDS port that was refused within the last hour. */
-export interface RefusalStatus {
-  /** IP address. */
-  readonly peer: string;
-  readonly code: string;
-  readonly reason: string;
-  readonly hint?: string;
-  /** How often, since it was first refused for this. */
-  readonly count: number;
-  /** RFC 3339. */
-  readonly lastAt: string;
-  /** What a signature proves of it; absent: nothing. */
-  readonly service?: string;
-  readonly instance?: string;
-  readonly tokenId?: string;
-  readonly certificateSerial?: string;
-  /** Who it says it is, whatever it has proved. */
-  readonly claim?: string;
-  /** The address that it wanted, and the sidecar that has it. */
-  readonly address?: string;
-  readonly holder?: string;
 }
 
 /** An instance that is about to be stopped. */
@@ -93,8 +78,17 @@ export interface ServerStatus {
     readonly problems: readonly ProblemJson[];
     /** An edit of the mesh file that isn't taken yet, for it may be half written. */
     readonly pendingEdit?: PendingEditStatus;
+    /** One that an operator holds back. */
+    readonly heldEdit?: NonNullable<Rollout['heldEdit']>;
   };
+  /** An operator has paused the rollout: no step is taken but back, and no edit. */
+  readonly paused: boolean;
+  /** All that runs as one thing. */
   readonly phase: { readonly name: string; readonly waitingFor: readonly string[] } | null;
+  /** What changes in steps, thing by thing. */
+  readonly steps: readonly StepStatus[];
+  /** What went back and stays as it was, though the mesh wants something else. */
+  readonly held: readonly HeldStatus[];
   /** A change of root that is under way. */
   readonly rootChange: CaPhase | null;
   readonly summary: SummaryStatus;
@@ -123,6 +117,7 @@ export interface StatusInput {
   readonly nowMs: number;
   readonly meshState: MeshState;
   readonly rollout: Rollout;
+  readonly steps: StepsInput['steps'];
   readonly members: readonly MemberView[];
   readonly keptOut: readonly KeptOut[];
   readonly unwellOf: UnwellOf;
@@ -152,6 +147,7 @@ export interface StatusInput {
 export function toServerStatus(input: StatusInput): ServerStatus {
   const { meshState, rollout, members, horizon, caPhase, refusals, troubles } = input;
   const { pendingEdit } = meshState;
+  const { heldEdit } = rollout;
   const mesh = rollout.inForce.value;
   const attendance = toAttendance({ ...input, mesh, revocations: input.revocations.list });
   const { services, gone, undeclared, missing } = attendance;
@@ -164,8 +160,12 @@ export function toServerStatus(input: StatusInput): ServerStatus {
       loadedAt: toRfc3339(meshState.loadedAtMs),
       problems: meshState.problems.map(toProblemJson),
       ...(pendingEdit === undefined ? {} : { pendingEdit: toPendingEditStatus(pendingEdit) }),
+      ...(heldEdit === undefined ? {} : { heldEdit }),
     },
+    paused: rollout.isPaused,
     phase: rollout.phase ?? caPhase ?? null,
+    steps: rollout.steps.map(toStepStatus),
+    held: rollout.held.map(toHeldStatus),
     rootChange: caPhase ?? null,
     summary: {
       proxies: members.length,
@@ -230,15 +230,4 @@ function toGoneStatus({
 }: GoneSidecar): GoneStatus {
   const since = toRfc3339(goneAtMs);
   return { node, service, address, since, missedAtStart: missedAtStart === true };
-}
-
-function toRefusalStatus(refusal: Refusal): RefusalStatus {
-  const { peer, code, reason, hint, count, lastAtMs, party = {}, claim, address, holder } = refusal;
-  const { certificateSerialHex: certificateSerial, ...proved } = party;
-  const known = { hint, ...proved, certificateSerial, claim, address, holder };
-  const given = Object.entries(known).filter(([, value]) => value !== undefined);
-  return {
-    ...{ peer, code, reason, count, lastAt: toRfc3339(lastAtMs) },
-    ...(Object.fromEntries(given) as Partial<RefusalStatus>),
-  };
 }

@@ -11,21 +11,10 @@ import {
 import type { KeptOut, MemberView } from '../fleet/index.js';
 import type { MeshState, Rollout } from '../mesh/index.js';
 import { type KeptOutStatus, toKeptOut } from './kept-out.js';
-import { toSources, toTypeName } from './rejected.js';
+import { type Nack, toNacks } from './nacks.js';
 import { type PendingEditStatus, toPendingEditStatus } from './status.js';
+import { type HeldStatus, toHeldEditText, toHeldStatus } from './step-status.js';
 import type { Trouble } from './trouble.js';
-import { toUnboundStatuses, type UnboundStatus } from './unbound.js';
-
-export interface Nack {
-  readonly node: string;
-  readonly type: string;
-  /** Envoy's own words. */
-  readonly error: string;
-  /** `file:line:column`s of what was rejected, where known. */
-  readonly source?: string;
-  /** What it rejects for nothing but an address that it can't bind. */
-  readonly unbound?: readonly UnboundStatus[];
-}
 
 /** Fewer sidecars have the mesh than were asked for. */
 export interface Lack {
@@ -46,8 +35,10 @@ export type WaitAnswer =
     }
   | {
       readonly inForce: false;
-      readonly reason: 'nacked' | 'problems' | 'timeout';
+      readonly reason: 'nacked' | 'problems' | 'held' | 'timeout';
       readonly nacks: readonly Nack[];
+      /** What went back, where there is such. */
+      readonly held?: readonly HeldStatus[];
       readonly problems: readonly ProblemJson[];
       /** Connected ones that lack something, and those that are expected back. */
       readonly waitingFor: readonly string[];
@@ -135,6 +126,8 @@ function tryAnswer(input: WaitInput, demand: Demand): WaitAnswer | undefined {
   const all = input.members();
   const nacks = all.flatMap(toNacks);
   if (nacks.length > 0) return { ...NOT_YET, reason: 'nacked', nacks };
+  const held = rollout.held.map(toHeldStatus);
+  if (held.length > 0) return { ...NOT_YET, reason: 'held', held };
   const isInForce = rollout.phase === undefined && settled() === mesh;
   if (!isInForce || !all.every(({ state }) => state === 'synced')) return undefined;
   if (toKeptOut(input.keptOut(), mesh).length > 0) return undefined;
@@ -169,7 +162,8 @@ function toTimeout(input: WaitInput, demand: Demand): WaitAnswer {
   const keptOut = toKeptOut(input.keptOut(), mesh);
   const known = waitingFor.length + lacking.length + keptOut.length;
   const isOther = known === 0 && edit === undefined;
-  const server = isOther ? toServerWork(input) : null;
+  const isHeld = rollout.heldEdit !== undefined || rollout.isPaused;
+  const server = isOther || isHeld ? toServerWork(input) : null;
   const troubles = input.troubles().map(({ text }) => text);
   const found = {
     waitingFor,
@@ -184,6 +178,9 @@ function toTimeout(input: WaitInput, demand: Demand): WaitAnswer {
 
 /** No sidecar is waited for: what is still to happen in the server itself. */
 function toServerWork({ rollout, meshState }: WaitInput): string {
+  const { heldEdit } = rollout;
+  if (heldEdit !== undefined) return toHeldEditText(heldEdit);
+  if (rollout.isPaused && rollout.steps.length > 0) return 'the rollout is paused';
   if (rollout.phase !== undefined) return `the phase "${rollout.phase.name}" has yet to end`;
   const isBegun = rollout.inForce.value.version === meshState().mesh.version;
   return isBegun ? 'the mesh has yet to be stored' : 'the mesh has yet to be put in force';
@@ -206,21 +203,4 @@ function toLacks(
 
 function isDeclared({ stream }: MemberView, mesh: Mesh): boolean {
   return mesh.services.has(stream.auth.service);
-}
-
-function toNacks(member: MemberView): Nack[] {
-  const { stream, troubles, state } = member;
-  const { node } = stream.auth;
-  const own = troubles.map((error) => ({ node, type: 'lds', error }));
-  const rejected = stream.state().flatMap(({ typeUrl, standing }) => {
-    // Something newer is under way: what was rejected before it says nothing of it.
-    if (standing.state !== 'nacked' || standing.retrying) return [];
-    const { message, resources } = standing.rejection;
-    const unbound = state === 'unbound' ? toUnboundStatuses(member) : [];
-    const known = { node, type: toTypeName(typeUrl), error: message };
-    const nack = unbound.length === 0 ? known : { ...known, unbound };
-    const sources = toSources(resources);
-    return [sources === '' ? nack : { ...nack, source: sources }];
-  });
-  return [...own, ...rejected];
 }

@@ -49,7 +49,7 @@ const toSidecar = (service: ServiceName, index: number): Sidecar => ({
 });
 const LEAF = { keyPem: 'key', chainPem: 'chain' } as Leaf;
 
-/** A change of mode among so many services: what was translated, and what was stored beside the mesh. */
+/** Of a change of mode among so many services: what was translated, and stored but the mesh. */
 async function costOf(others: number): Promise<{ translations: number; records: number[] }> {
   const [before, after] = [
     meshWith({ others, mode: 'strict' }),

@@ -4,10 +4,9 @@ import type { Mesh, Port, ServiceName } from '../../../src/policy/index.js';
 import {
   NO_ACCESS_MARKS,
   type ProxyState,
-  ROLLOUT_VERSION,
+  ROLLOUT_DOCUMENT,
   Rollout,
   type RolloutRecord,
-  rolloutSchema,
   STAGE_DEADLINE_MS,
   STORE_RETRY_MS,
   settledTracks,
@@ -32,7 +31,7 @@ const modeOf = (mesh: Mesh): string => toMode(portOf(mesh, 'ledger:8080'));
 /** As the data folder would give it back. */
 function reread(record: RolloutRecord): RolloutRecord {
   const json: unknown = JSON.parse(JSON.stringify(toStoredRollout(record)));
-  return toRolloutRecord(rolloutSchema.parse(json));
+  return toRolloutRecord(ROLLOUT_DOCUMENT.schema.parse(json));
 }
 
 /** A server that is killed, by no longer looking at it, and the records it left. */
@@ -149,7 +148,7 @@ describe('the record of a version that had phases', () => {
   const steps = meshesOf(afterEdits(before, after));
   const resumed = (meshes: readonly Mesh[], phases: readonly Mesh[]) => {
     const stored: unknown = JSON.parse(JSON.stringify(phasesRecord(meshes, phases)));
-    return run(toRolloutRecord(rolloutSchema.parse(stored)));
+    return run(toRolloutRecord(ROLLOUT_DOCUMENT.schema.parse(stored)));
   };
 
   it.each([0, 1, 2])('is resumed where it was, in phase %i, and opens nothing', async (at) => {
@@ -327,7 +326,7 @@ services:
 
 it('the record of another format is not read', async () => {
   const dataDir = new MemoryDataDir();
-  const options = { dataDir, name: 'rollout.json', schema: rolloutSchema, ...ROLLOUT_VERSION };
+  const options = { dataDir, ...ROLLOUT_DOCUMENT };
   const store = createJsonStore(options);
   const stored = toStoredRollout(settledTracks(meshIn('strict')));
   await store.write(stored);
