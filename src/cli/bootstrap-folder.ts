@@ -37,6 +37,7 @@ const SCRIPT_MODE = 0o755;
 const SCRIPT = 'run.sh';
 const SUPERVISOR = 'supervise.sh';
 const CONFIG = 'envoy.json';
+const STATIC_PART = 'node.json';
 
 export function folderOptions(): readonly Option[] {
   const out = 'a folder with the bootstrap, its token and a run.sh, to be copied anywhere';
@@ -59,6 +60,20 @@ export function toFolder({ out, installDir }: FolderGiven): BootstrapFolder | un
   const path = resolve(out);
   const base = installDir === undefined ? '.' : resolve(installDir);
   return { path, toFile: (name) => ({ path: join(path, name), named: `${base}/${name}` }) };
+}
+
+/**
+ * Writes what is added to an Envoy of somebody's own; its path. @throws MeshError file-unwritable
+ */
+export async function writeStaticPart(
+  folder: BootstrapFolder,
+  { json, xdsAnchorPem, random }: FolderContent,
+): Promise<string> {
+  const { path } = folder.toFile(STATIC_PART);
+  const anchor = folder.toFile('xds.pem').path;
+  await writeOutput({ path, content: json, mode: PUBLIC_MODE, random });
+  await writeOutput({ path: anchor, content: xdsAnchorPem, mode: PUBLIC_MODE, random });
+  return path;
 }
 
 /**

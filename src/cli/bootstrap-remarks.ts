@@ -15,21 +15,27 @@ export interface RemarksRequest {
   readonly tokenFile?: string;
   readonly cert?: string | undefined;
   readonly folder: BootstrapFolder | undefined;
-  /** That starts the folder's Envoy. */
+  /** What starts the folder's Envoy, or is added to another one. */
   readonly script: string | undefined;
+  readonly secretsOnly?: boolean;
 }
 
 export function toRemarks(request: RemarksRequest): readonly string[] {
-  const { tokenFile, cert, folder, script } = request;
+  const { tokenFile, cert, folder, script, secretsOnly = false } = request;
   if (folder === undefined || script === undefined) {
     return [
-      `run: ${toEnvoyCommand('<file>')}`,
+      secretsOnly ? toAddition('<file>') : `run: ${toEnvoyCommand('<file>')}`,
       ...(tokenFile === undefined ? [] : toTokenRemarks(resolve(tokenFile), request)),
       ...(cert === undefined ? [] : toCertificateRemarks(resolve(cert), request)),
     ];
   }
   const own = cert === undefined ? toFolderToken(folder, request) : toFolderPair(folder, request);
-  return [`run: ${quote(script)}`, ...own];
+  return [secretsOnly ? toAddition(quote(script)) : `run: ${quote(script)}`, ...own];
+}
+
+/** `part` is a word of a shell's command line. */
+function toAddition(part: string): string {
+  return `run: envoy -c <yours> --config-yaml "$(cat ${part})"`;
 }
 
 function toTokenRemarks(path: string, request: RemarksRequest): readonly string[] {

@@ -116,7 +116,9 @@ function toRow(proxy: ProxyStatus, nowMs: number): string[] {
 }
 
 function toState(proxy: ProxyStatus, type: (typeof TYPES)[number]): string {
-  const { state, subscribed } = proxy.types[type];
+  const found = proxy.types[type];
+  if (found === undefined) return '-';
+  const { state, subscribed } = found;
   if (state === 'synced' && !subscribed) return '-';
   if (state !== 'nacked') return state;
   return type === 'lds' && isUnbound(proxy) ? 'unbound' : 'NACKED';
@@ -131,13 +133,15 @@ function toRejections(proxies: readonly ProxyStatus[], nowMs: number): string[] 
   const lines = proxies.flatMap((proxy) => {
     const { node, types, unbound, unwell } = proxy;
     const rejected = TYPES.flatMap((type) => {
-      const { error, source } = types[type];
+      const { error, source } = types[type] ?? {};
       // What it can't bind has lines of its own.
       if (error === undefined || (type === 'lds' && isUnbound(proxy))) return [];
       const place = source === undefined ? '' : `${source} `;
       return [`${place}${node} rejects ${type}: ${error}`];
     });
     return [
+      // A server of an earlier version knows of none.
+      ...(proxy.secretsOnly ? [`${node} takes secrets only`] : []),
       ...rejected,
       ...toUnboundLines(node, unbound, nowMs),
       ...toUnwellLines(node, unwell, nowMs),

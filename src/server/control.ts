@@ -1,15 +1,14 @@
 // The control loop, as a list of parts and of what follows from what. Whatever changes is
 // translated and published (publishing.ts); whatever a sidecar answers may finish a phase
 // (pacing.ts).
-import { type Clock, type Closers, type Logger, timesOf, type Watch } from '../base/index.js';
-import type { Authority, Leaf } from '../ca/index.js';
+import type { Clock, Closers, Logger, Watch } from '../base/index.js';
+import type { Authority } from '../ca/index.js';
 import type { JsonStore } from '../data/index.js';
-import { type LeafManager, mayBeInForce } from '../leaves/index.js';
-import { type Mesh, type ServiceName, serviceName } from '../policy/index.js';
+import type { LeafManager } from '../leaves/index.js';
+import type { Mesh, ServiceName } from '../policy/index.js';
 import { findRevocation } from '../revocation/index.js';
-import { type NodeId, splitNodeText } from '../spiffe/index.js';
+import type { NodeId } from '../spiffe/index.js';
 import type { OutboundIndexes } from './addresses/index.js';
-import type { CaProxy } from './ca/index.js';
 import {
   Applications,
   createFindHolder,
@@ -21,19 +20,14 @@ import {
   Publisher,
   type PublisherInput,
   type SidecarRegistry,
+  type StaticEnvoys,
 } from './fleet/index.js';
-import {
-  type MeshInForce,
-  type ProxyState,
-  Rollout,
-  type RolloutRecord,
-  StepLog,
-} from './mesh/index.js';
+import { type MeshInForce, Rollout, type RolloutRecord, StepLog } from './mesh/index.js';
 import { Pacing } from './pacing.js';
+import { toFollowers } from './proxies.js';
 import { Publishing } from './publishing.js';
 import { type RevocationState, type ShutOut, toApplicant, toRevoked } from './revocation/index.js';
 import { SettledMesh } from './settled-mesh.js';
-import { toRejectionText } from './status/index.js';
 
 export interface ControlOptions {
   readonly clock: Clock;
@@ -46,6 +40,7 @@ export interface ControlOptions {
     'ensure' | 'get' | 'troubleOf' | 'release' | 'isCurrent' | 'reconsider' | 'onRenewed'
   >;
   readonly registry: SidecarRegistry;
+  readonly staticEnvoys: StaticEnvoys;
   readonly maxInstances?: InstanceLimits | undefined;
   readonly drainStore: JsonStore<readonly DrainRecord[]>;
   /** Instances that were being drained when the server stopped. */
@@ -74,13 +69,14 @@ export interface Control {
 }
 
 export function createControl(options: ControlOptions, closers: Closers): Control {
-  const { clock, logger, leaves, registry, indexes, authority, shutOut } = options;
+  const { clock, logger, leaves, registry, staticEnvoys } = options;
+  const { indexes, authority, shutOut } = options;
   const { storeRollout, remember } = options;
   const members = new Members({ clock, leaves });
   const stepLog = new StepLog(logger);
   const rollout = new Rollout(options.before, {
     clock,
-    proxies: () => toProxies({ members, registry }),
+    proxies: () => toFollowers({ members, registry, mesh: rollout.inForce.value }),
     onChange: (old, now) => stepLog.note(old, now),
     ...{ store: storeRollout, isManual: options.isManual ?? false },
     onStoreError: (err) => logger.error({ err }, 'a step could not be stored: it waits'),
@@ -102,7 +98,7 @@ export function createControl(options: ControlOptions, closers: Closers): Contro
     anchorsPem: () => authority.trustAnchorsPem,
   });
   const fleet = new Fleet({
-    ...{ clock, logger, members, leaves, registry, publisher, drains },
+    ...{ clock, logger, members, leaves, registry, staticEnvoys, publisher, drains },
     findHolder: createFindHolder(),
     mesh: () => rollout.inForce.value,
     inForce: () => toMeshInForce(rollout),
@@ -140,7 +136,8 @@ export function createControl(options: ControlOptions, closers: Closers): Contro
 }
 
 /** What follows from what. */
-function connect(control: Control, { leaves, registry, revocations }: ControlOptions): void {
+function connect(control: Control, options: ControlOptions): void {
+  const { leaves, registry, staticEnvoys, revocations } = options;
   const { members, rollout, fleet, applications, publishing, pacing, settled, drains } = control;
   rollout.inForce.onChange(() => {
     publishing.publish();
@@ -152,6 +149,7 @@ function connect(control: Control, { leaves, registry, revocations }: ControlOpt
     pacing.lookSoon();
   });
   registry.departed.onChange(() => pacing.lookSoon());
+  staticEnvoys.departed.onChange(() => pacing.lookSoon());
   members.changes.add(() => pacing.lookSoon());
   settled.changes.add(() => pacing.changes.notify());
   drains.changes.add(() => {
@@ -162,10 +160,10 @@ function connect(control: Control, { leaves, registry, revocations }: ControlOpt
     if (!publishing.isStale) drains.advance();
   });
   leaves.onRenewed((node) => fleet.publishLeaf(node));
-  evict(registry, revocations.value);
+  evict(options, revocations.value);
   // In force everywhere at once, whatever phase runs.
   revocations.onChange((state) => {
-    evict(registry, state);
+    evict(options, state);
     publishing.publish();
     fleet.shutOut();
     applications.shutOut();
@@ -181,61 +179,6 @@ export function authorityChanged(
   publishing.publish();
   leaves.reconsider();
   pacing.changes.notify();
-}
-
-/** The sidecars that a change of the trust anchors waits for. */
-export function toCaProxies(
-  { members }: Pick<Control, 'members'>,
-  {
-    registry,
-    leaves,
-    clock,
-  }: Pick<ControlOptions, 'registry' | 'clock'> & {
-    readonly leaves: Pick<LeafManager, 'isCurrent'>;
-  },
-): readonly CaProxy[] {
-  const times = timesOf(clock);
-  return toProxies({ members, registry }).map(({ leaf, isConnected, node, ownState }) => ({
-    // Secrets wait for nobody else's word.
-    ...{ node, state: ownState },
-    isCurrent: leaves.isCurrent(node),
-    // One that is to come back may have one.
-    hasLeaf: isConnected ? leaf !== undefined && mayBeInForce(leaf, times) : true,
-  }));
-}
-
-/** The connected sidecars, and those that may come back within their grace. */
-function toProxies({
-  members,
-  registry,
-}: {
-  readonly members: Members;
-  readonly registry: SidecarRegistry;
-}): Proxy[] {
-  const connected = members.view().map((view) => {
-    const { stream, state, ownState, leaf } = view;
-    const { node, service } = stream.auth;
-    const states = { state, ownState };
-    const said = (): string | undefined => toRejectionText(view);
-    return { node, service, ...states, leaf, isConnected: true, connection: stream, said };
-  });
-  const missing = registry.missing().map((node) => {
-    const service = serviceName(splitNodeText(node).service);
-    const state = 'pending' as const;
-    return { node, service, state, ownState: state, leaf: undefined, isConnected: false };
-  });
-  return [...connected, ...missing];
-}
-
-interface Proxy {
-  readonly node: NodeId;
-  readonly service: ServiceName;
-  readonly state: ProxyState;
-  readonly ownState: ProxyState;
-  readonly leaf: Leaf | undefined;
-  readonly isConnected: boolean;
-  readonly connection?: unknown;
-  readonly said?: () => string | undefined;
 }
 
 function toInput(
@@ -258,7 +201,13 @@ function toMeshInForce(rollout: Rollout): MeshInForce {
   return { mesh: rollout.inForce.value, marks: rollout.marks };
 }
 
-/** Who is shut out is no endpoint. */
-function evict(registry: SidecarRegistry, { list }: RevocationState): void {
-  registry.evict(({ service, node }) => findRevocation(list, { service, node }) !== undefined);
+/** Who is shut out is no endpoint, and nobody waits for it. */
+function evict(
+  { registry, staticEnvoys }: Pick<ControlOptions, 'registry' | 'staticEnvoys'>,
+  { list }: RevocationState,
+): void {
+  const isOut = ({ service, node }: { readonly service: ServiceName; readonly node: NodeId }) =>
+    findRevocation(list, { service, node }) !== undefined;
+  registry.evict(isOut);
+  staticEnvoys.evict(isOut);
 }

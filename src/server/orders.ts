@@ -24,14 +24,14 @@ export interface OrdersOptions {
 /** Takes orders whenever the data folder is looked at, or what they wait for may have come. */
 export async function takeOrders(options: OrdersOptions, closers: Closers): Promise<OrderDesk> {
   const { state, control, caChange, clock, logger, random } = options;
-  const { dataDir, dataWatch, leaves, registry, revocations, tokens } = state;
+  const { dataDir, dataWatch, leaves, registry, staticEnvoys, revocations, tokens } = state;
   const store = createOrderStore(dataDir);
   const desk = new OrderDesk({ store, clock, logger });
   caChange?.takeOrders(desk);
   takeRenewalOrders(desk, {
     ...{ leaves, logger },
     nodes: () => control.members.view().map(({ stream }) => stream.auth),
-    missing: () => registry.missing(),
+    missing: () => [...registry.missing(), ...staticEnvoys.missing()],
   });
   takeDrainOrders(desk, {
     ...{ drains: control.drains, members: control.members, registry },

@@ -40,7 +40,7 @@ export async function serveAdmin(
           strayOrders: orders.strays,
           revocations: state.revocations.inForce.value,
           drains: drains.view(),
-          missing: state.registry.missing().length,
+          missing: toMissing(state).length,
           load: { budget: guards.budgets.view, connections: guards.connections.view },
         };
       },
@@ -48,7 +48,7 @@ export async function serveAdmin(
         meshState: () => state.source.state,
         members: () => members.view(),
         keptOut: () => members.keptOut(),
-        missing: () => state.registry.missing(),
+        missing: () => toMissing(state),
         rollout,
         troubles: () => toTroubles(parts),
         // Not while endpoints are about to be published.
@@ -65,6 +65,11 @@ export async function serveAdmin(
   });
   closers.defer(() => stopListening(server));
   return listen(server, address);
+}
+
+/** Those that may come back within their grace. */
+function toMissing({ registry, staticEnvoys }: State): readonly string[] {
+  return [...new Set([...registry.missing(), ...staticEnvoys.missing()])];
 }
 
 function toTroubles({ state }: Parts): readonly Trouble[] {

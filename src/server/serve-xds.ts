@@ -8,7 +8,7 @@ import {
 } from '../grpc/certificates/index.js';
 import { attachHealthDiscovery, HEALTH_DISCOVERY_SERVICE } from '../grpc/health-discovery/index.js';
 import {
-  AGGREGATED_SERVICE,
+  ALL_SERVICES,
   attachClientStatus,
   attachDiscovery,
   attachHealth,
@@ -38,6 +38,10 @@ import { verifyAdmin } from './serve-admin.js';
 
 /** `shutdown` drains by address: the xDS port has one. */
 const XDS_ADDRESS = 'xds';
+/** ADS for sidecars, and SDS for Envoys that take secrets alone. */
+const DISCOVERY_SERVICES = ALL_SERVICES.filter(
+  ({ typeUrl }) => typeUrl === undefined || typeUrl === DISCOVERY_TYPES.sds,
+);
 /** How long streams may take to end on a stop. */
 const STOP_GRACE_MS = 2_000;
 
@@ -58,6 +62,7 @@ export async function serveXds(
     clock,
     logger: refusalLog,
     authenticate: (peer) => authenticator.sidecar(peer),
+    services: DISCOVERY_SERVICES,
     types: Object.values(DISCOVERY_TYPES),
     account: (stream) => budgets.open(stream),
     hooks: control.fleet,
@@ -75,7 +80,8 @@ export async function serveXds(
     hooks: control.applications,
   });
   const services = [
-    ...[AGGREGATED_SERVICE.name, HEALTH_DISCOVERY_SERVICE, CERTIFICATE_SERVICE],
+    ...DISCOVERY_SERVICES.map(({ name }) => name),
+    ...[HEALTH_DISCOVERY_SERVICE, CERTIFICATE_SERVICE],
     ...[ANCHORS_SERVICE, CLIENT_STATUS_SERVICE],
   ];
   const health = attachHealth(server, { services });
@@ -106,7 +112,8 @@ function createAuthenticator(parts: Parts): Authenticator {
   return new Authenticator({
     ...{ clock, refusals, site },
     onProved: (caller) => parts.guards.connections.proved(caller),
-    isKnown: (sidecar) => state.registry.has(sidecar),
+    isKnown: (sidecar) =>
+      sidecar.isStatic ? state.staticEnvoys.has(sidecar) : state.registry.has(sidecar),
     tokens: state.tokens,
     issuers,
     ownerOf: async (serialHex) => {

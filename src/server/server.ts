@@ -14,7 +14,7 @@ import { lastHandedOutEndMs } from '../leaves/index.js';
 import { type ProblemJson, toProblemJson } from '../policy/index.js';
 import { type AddressRange, createOwnAddresses, toAddressSet } from './addresses/index.js';
 import { CaChange, IssuerRenewal } from './ca/index.js';
-import { authorityChanged, type Control, createControl, toCaProxies } from './control.js';
+import { authorityChanged, type Control, createControl } from './control.js';
 import { DEFAULT_INSTANCE_LIMITS, type InstanceLimits } from './fleet/index.js';
 import type { Renewable } from './folder/start-check.js';
 import { followMembers } from './follow-members.js';
@@ -24,6 +24,7 @@ import { DEFAULT_OF_ADDRESS } from './join/bounds/index.js';
 import { type HostPort, Refusals } from './join/index.js';
 import { toStoredRollout } from './mesh/index.js';
 import { takeOrders } from './orders.js';
+import { toCaProxies } from './proxies.js';
 import { passIssuerGate } from './revocation/index.js';
 import { serveAdmin } from './serve-admin.js';
 import { serveXds } from './serve-xds.js';
@@ -154,11 +155,11 @@ function openControl(
 ): Control {
   const { clock, logger, closers } = basics;
   const { source, rolloutStore, revocations, ownAuthority } = state;
-  const { authority, leaves, registry, indexes, shutOut } = state;
+  const { authority, leaves, registry, staticEnvoys, indexes, shutOut } = state;
   const control = createControl(
     {
-      ...{ clock, logger, authority, leaves, registry, indexes, shutOut, maxInstances },
-      ...{ isManual, drainStore: state.drainStore, drained: state.drained },
+      ...{ clock, logger, authority, leaves, registry, staticEnvoys, indexes, shutOut },
+      ...{ maxInstances, isManual, drainStore: state.drainStore, drained: state.drained },
       before: state.rollout ?? source.remembered ?? source.state.mesh,
       revocations: revocations.inForce,
       storeRollout: (record) => rolloutStore.write(toStoredRollout(record)),

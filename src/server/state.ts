@@ -53,6 +53,7 @@ import {
   Roster,
   registrySchema,
   SidecarRegistry,
+  StaticEnvoys,
 } from './fleet/index.js';
 import { FileWatch } from './folder/file-watch.js';
 import { checkAtStart, RENEWABLE, type Renewable } from './folder/start-check.js';
@@ -77,6 +78,7 @@ export interface State extends OpenedAuthority {
   readonly credential: ServerCredential;
   readonly indexes: OutboundIndexes;
   readonly registry: SidecarRegistry;
+  readonly staticEnvoys: StaticEnvoys;
   /** Who is connected, and who was. */
   readonly roster: Roster;
   /** Where the rollout stood; undefined before the first. */
@@ -278,7 +280,14 @@ async function openRevocations(
 
 type TableState = Pick<
   State,
-  'indexes' | 'registry' | 'roster' | 'rollout' | 'rolloutStore' | 'drained' | 'drainStore'
+  | 'indexes'
+  | 'registry'
+  | 'staticEnvoys'
+  | 'roster'
+  | 'rollout'
+  | 'rolloutStore'
+  | 'drained'
+  | 'drainStore'
 >;
 
 /**
@@ -313,10 +322,11 @@ async function openTables(opening: Opening, source: MeshSource): Promise<TableSt
       ? lostRollout(opening, source)
       : toRolloutRecord(stored, opening.clock.now());
   const registry = await openRegistry(opening, mesh);
+  const staticEnvoys = await openStaticEnvoys(opening);
   const roster = await openRoster(opening);
   const drainStore = openStore(opening, { name: 'drains.json', schema: drainsSchema });
   const drained = (await drainStore.read()) ?? [];
-  return { indexes, registry, roster, rollout, rolloutStore, drained, drainStore };
+  return { indexes, registry, staticEnvoys, roster, rollout, rolloutStore, drained, drainStore };
 }
 
 /** Undefined where there was none to lose. */
@@ -357,6 +367,20 @@ async function openRegistry(opening: Opening, mesh: Mesh): Promise<SidecarRegist
   return registry;
 }
 
+async function openStaticEnvoys(opening: Opening): Promise<StaticEnvoys> {
+  const { clock, logger, closers, maxInstances } = opening;
+  const what = { name: 'static-envoys.json', schema: StaticEnvoys.schema };
+  const store = new PersistentStore(openStore(opening, what), clock);
+  closers.defer(() => store.stop());
+  const staticEnvoys = new StaticEnvoys({
+    ...{ clock, store, maxPerService: maxInstances.perService },
+    onStoreError: (err) => logger.error({ err }, 'static Envoys could not be stored'),
+  });
+  await staticEnvoys.restore();
+  closers.defer(() => staticEnvoys.stop());
+  return staticEnvoys;
+}
+
 /** Who was connected when the server stopped: whoever was called was among them. */
 async function connectedBefore(
   { dataDir }: Opening,
@@ -365,7 +389,9 @@ async function connectedBefore(
   const seen = await openSidecarsFile(dataDir)
     .read()
     .catch(() => undefined);
-  const connected = (seen?.sidecars ?? []).filter(({ goneAtMs }) => goneAtMs === undefined);
+  const connected = (seen?.sidecars ?? []).filter(
+    ({ goneAtMs, isStatic }) => goneAtMs === undefined && isStatic === undefined,
+  );
   return connected.map(({ node, address, ...one }) => {
     const service = one.service as ServiceName;
     const serves = (mesh.services.get(service)?.ports.length ?? 0) > 0;

@@ -12,6 +12,8 @@ const sidecar = z.strictObject({
   node: z.string().refine(isNodeId),
   service: z.string(),
   address: z.string(),
+  /** A static Envoy, which takes secrets alone. */
+  isStatic: z.literal(true).optional(),
   /** Absent: it joined by something else. */
   token: token.optional(),
   /** Absent: it was connected. */

@@ -107,6 +107,30 @@ $ countersign status wep --server <server>
   );
 });
 
+test('status of a static Envoy: it takes secrets only, and asks for one in vain', async () => {
+  const sds = { ...SYNCED, state: 'nacked', error: 'there is no secret "mine" for it' } as const;
+  const secretsOnly = { secretsOnly: true, types: { sds: SYNCED } } as const;
+  const proxies = [
+    fakeProxy('web~127.0.0.2', secretsOnly),
+    fakeProxy('web~127.0.0.3', { ...secretsOnly, types: { sds }, state: 'unbound' }),
+  ];
+  await expectStatus(
+    fakeStatus({ proxies }),
+    `
+$ countersign status --server <server>
+mesh 3f2a9c01d4e5, read 90s ago; 1 of 2 proxies synced
+
+PROXY          ADDRESS    LDS  CDS  EDS  RDS  ECDS  SDS     CERTIFICATE  TOKEN
+web~127.0.0.2  127.0.0.2  -    -    -    -    -     synced  ends in 24h  ends in 3d
+web~127.0.0.3  127.0.0.3  -    -    -    -    -     NACKED  ends in 24h  ends in 3d
+
+web~127.0.0.2 takes secrets only
+web~127.0.0.3 takes secrets only
+web~127.0.0.3 rejects sds: there is no secret "mine" for it
+`,
+  );
+});
+
 test('status after a reconnect nothing is a dash that the proxy has asked for', async () => {
   const empty = { state: 'synced', subscribed: true, version: '' } as const;
   const proxy = fakeProxy('web~127.0.0.2', { types: { ...types, lds: empty, ecds: empty } });

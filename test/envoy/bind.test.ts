@@ -120,7 +120,7 @@ services:
         async () => (await outcome(httpCall({ address: own, port: TAKEN }))) === '200',
         { what: 'the port bound', timeoutMs: 70_000 },
       );
-      await eventually(async () => (await proxyOf(one.instance))?.types.lds.state === 'synced', {
+      await eventually(async () => (await proxyOf(one.instance))?.types.lds?.state === 'synced', {
         what: 'synced',
         timeoutMs: 5_000,
       });

@@ -21,6 +21,7 @@ const EXAMPLES = [
   'envoy-examples/04-access-rules',
   'envoy-examples/05-client-without-sidecar',
   'envoy-examples/06-plugged-in-ca-and-root-rotation',
+  'envoy-examples/07-static-envoy-with-sds-only',
   'envoy-examples/08-xds-library',
 ] as const;
 /** Of other tests: one needs Docker (test/compose), one is about two machines. */

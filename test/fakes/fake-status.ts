@@ -52,6 +52,7 @@ export function fakeProxy(node: string, changes: Partial<ProxyStatus> = {}): Pro
     address,
     connectedAt: '2025-12-31T23:59:00.000Z',
     state: 'synced',
+    secretsOnly: false,
     types: { lds: SYNCED, cds: SYNCED, eds: SYNCED, rds: UNASKED, ecds: UNASKED, sds: SYNCED },
     unbound: [],
     heldBy: null,

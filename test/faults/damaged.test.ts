@@ -62,6 +62,7 @@ async function fill(place: Place, earlier: string): Promise<void> {
   // What a sidecar that connects leaves, and an order to drain it.
   await dataDir.write('registry.json', '[]');
   await dataDir.write('drains.json', '[]');
+  await dataDir.write('static-envoys.json', '[]');
   await dataDir.write('sidecars.json', JSON.stringify({ version: 1, sidecars: [] }));
   const options = { dataDir, clock: systemClock, random: systemRandom };
   const { authority } = await loadOrCreateAuthority({ ...options, trustDomain: 'shop.example' });

@@ -76,6 +76,7 @@ export const EXPECTED: Readonly<Record<string, Row>> = {
   'mesh.json': AGAIN,
   'rollout.json': AGAIN,
   'registry.json': AGAIN,
+  'static-envoys.json': AGAIN,
   'sidecars.json': AGAIN,
   'drains.json': AGAIN,
   'outbound-indexes.json': AGAIN,

@@ -4,14 +4,15 @@ import { Closers, Watch } from '../../src/base/index.js';
 import type { Mesh } from '../../src/policy/index.js';
 import { addRevocation, loadRevocations } from '../../src/revocation/index.js';
 import { createOutboundIndexes } from '../../src/server/addresses/index.js';
-import { authorityChanged, createControl, toCaProxies } from '../../src/server/control.js';
-import { type DrainRecord, SidecarRegistry } from '../../src/server/fleet/index.js';
+import { authorityChanged, createControl } from '../../src/server/control.js';
+import { type DrainRecord, SidecarRegistry, StaticEnvoys } from '../../src/server/fleet/index.js';
 import { GONE_GRACE_MS } from '../../src/server/fleet/registry.js';
 import {
   type RolloutRecord,
   STAGE_DEADLINE_MS,
   STORE_RETRY_MS,
 } from '../../src/server/mesh/index.js';
+import { toCaProxies } from '../../src/server/proxies.js';
 import { GATHER_MS } from '../../src/server/publishing.js';
 import { type RevocationState, ShutOut } from '../../src/server/revocation/index.js';
 import { TYPE_URLS } from '../../src/xds/index.js';
@@ -20,6 +21,7 @@ import { FakeStream, fakeSidecar } from '../fakes/fake-stream.js';
 import { ManualClock } from '../fakes/manual-clock.js';
 import { MemoryStore } from '../fakes/memory-store.js';
 import { recordingLogger } from '../fakes/recording-logger.js';
+import { SecretStream } from '../fakes/secret-stream.js';
 import { settle } from '../fakes/settle.js';
 import { meshOf, portOf } from '../policy/helpers.js';
 import { MemoryDataDir } from '../x509/tools.js';
@@ -47,12 +49,19 @@ async function createParts(before: Mesh) {
     store: new MemoryStore(),
     onStoreError: () => undefined,
   });
+  const staticEnvoys = new StaticEnvoys({
+    ...{ clock, store: new MemoryStore() },
+    onStoreError: () => undefined,
+  });
   const indexes = await createOutboundIndexes(new MemoryStore());
   await indexes.ensure(before.services.keys());
   const shutOut = new ShutOut();
   const revocations = new Watch<RevocationState>(NOTHING_REVOKED);
   const authority = { trustAnchorsPem: 'anchors' };
-  return { before, clock, logger, leaves, registry, indexes, shutOut, revocations, authority };
+  return {
+    ...{ before, clock, logger, leaves, registry, staticEnvoys, indexes },
+    ...{ shutOut, revocations, authority },
+  };
 }
 
 async function setUp(before = meshIn('disable')) {
@@ -273,17 +282,86 @@ it('a renewed leaf, and other trust anchors, reach whom they concern', async () 
 });
 
 it('a change of the trust anchors waits for those that may come back too', async () => {
-  const { open, take, tick, control, registry, leaves, clock } = await setUp();
+  const { open, take, tick, control, ...parts } = await setUp();
   const [web, ledger] = [open('web', '10.0.0.1'), open('ledger', '10.0.1.1')];
   await tick();
   take(web, ledger);
   control.fleet.onDisconnect(ledger.stream);
   await tick();
   take(web);
-  expect(toCaProxies(control, { registry, leaves, clock })).toEqual([
+  expect(toCaProxies(control, parts)).toEqual([
     { node: 'web~10.0.0.1', state: 'synced', isCurrent: true, hasLeaf: true },
     { node: 'ledger~10.0.1.1', state: 'pending', isCurrent: true, hasLeaf: true },
   ]);
+});
+
+/** A static Envoy of the callee's service, with both of its secrets. */
+async function joinStatic(
+  { control: { fleet }, tick }: Awaited<ReturnType<typeof setUp>>,
+  names: readonly string[] = ['default', 'ROOTCA'],
+): Promise<readonly SecretStream[]> {
+  const peers = names.map(() => new SecretStream(fleet, { service: 'ledger' }));
+  for (const peer of peers) fleet.onConnect(peer.stream);
+  await tick();
+  for (const [i, peer] of peers.entries()) peer.ask([names[i] ?? '']);
+  return peers;
+}
+
+it('a phase does not wait for a static Envoy, whatever that lacks', async () => {
+  const world = await setUp();
+  const [web, ledger] = [world.open('web', '10.0.0.1'), world.open('ledger', '10.0.1.1')];
+  const [leaf] = await joinStatic(world);
+  leaf?.nack('no');
+  await world.tick();
+  world.take(web, ledger);
+  await world.start(meshIn('strict'));
+  const { rollout } = world.control;
+  expect(rollout.phase?.waitingFor).toEqual(['ledger~10.0.1.1']);
+  world.take(web, ledger);
+  await world.tick();
+  world.take(web, ledger);
+  await world.tick(500);
+  await world.tick();
+  world.take(web, ledger);
+  await world.tick();
+  expect([rollout.phase, world.mode()]).toEqual([undefined, 'strict']);
+});
+
+it('one that asks whom a tcp port takes is waited for as the sidecars are', async () => {
+  const tcpIn = (mode: string): Mesh =>
+    meshOf(`trustDomain: shop.example
+services: { ledger: { ports: { 8080: { protocol: tcp, mtls: ${mode} } } } }`);
+  const world = await setUp(tcpIn('permissive'));
+  await joinStatic(world, ['callers:8080']);
+  await world.start(tcpIn('strict'));
+  expect(world.control.rollout.phase?.waitingFor).toEqual(['ledger~10.0.0.9']);
+});
+
+it('a change of the trust anchors waits for every secret of a static Envoy', async () => {
+  const world = await setUp();
+  const [leaf, roots] = await joinStatic(world);
+  const proxies = (): readonly unknown[] =>
+    toCaProxies(world.control, world).map(({ node, state }) => `${node} ${state}`);
+  leaf?.ack();
+  expect(proxies()).toEqual(['ledger~10.0.0.9 pending']);
+  roots?.ack();
+  expect(proxies()).toEqual(['ledger~10.0.0.9 synced']);
+  if (roots !== undefined) world.control.fleet.onDisconnect(roots.stream);
+  expect(proxies()).toEqual(['ledger~10.0.0.9 synced', 'ledger~10.0.0.9 pending']);
+});
+
+it('a static Envoy is no endpoint, and nobody waits for one that is revoked', async () => {
+  const world = await setUp();
+  const peers = await joinStatic(world);
+  for (const peer of peers) peer.ack();
+  await world.tick();
+  expect([...world.registry.endpoints.value]).toEqual([]);
+  const { revocations, staticEnvoys, control } = world;
+  for (const { stream } of peers) control.fleet.onDisconnect(stream);
+  expect(staticEnvoys.missing()).toEqual(['ledger~10.0.0.9']);
+  const revocation = { kind: 'service', subject: 'ledger', revokedAtMs: 0 } as const;
+  revocations.set({ ...NOTHING_REVOKED, list: new Map([['service ledger', revocation]]) });
+  expect(staticEnvoys.missing()).toEqual([]);
 });
 
 it('closing leaves no timer', async () => {

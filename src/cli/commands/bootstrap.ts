@@ -8,7 +8,11 @@ import { envoy } from '../../gen/bootstrap.js';
 import type { ServiceName } from '../../policy/index.js';
 import { type AddressRange, DEFAULT_OUTBOUND } from '../../server/addresses/index.js';
 import { type Context, type Output, writeLine } from '../../terminal/index.js';
-import { type BootstrapOptions, toBootstrap } from '../../translate/bootstrap/index.js';
+import {
+  type BootstrapOptions,
+  toBootstrap,
+  toStaticPart,
+} from '../../translate/bootstrap/index.js';
 import { assertNoLoop, checkedPorts } from '../../translate/index.js';
 import {
   addressOption,
@@ -23,6 +27,7 @@ import {
   type NamedFile,
   toFolder,
   writeFolder,
+  writeStaticPart,
 } from '../bootstrap-folder.js';
 import { toRemarks } from '../bootstrap-remarks.js';
 import { provideCertificate } from '../certificate-source.js';
@@ -42,6 +47,7 @@ import {
 } from '../options.js';
 import { checkListed, outboundOption } from '../outbound-option.js';
 import { toProtoJson } from '../proto-json.js';
+import { checkSecretsOnly, secretsOnlyOption } from '../secrets-only-option.js';
 import { serviceArgument } from '../service-argument.js';
 import { tryStoredMesh, warnUndeclared } from '../stored-mesh.js';
 import { provideToken } from '../token-source.js';
@@ -56,6 +62,7 @@ interface Options extends FolderGiven {
   readonly cert?: string;
   readonly xds: HostPort;
   readonly envoyAdminPort?: number;
+  readonly secretsOnly?: boolean;
   readonly data: string;
 }
 
@@ -99,6 +106,7 @@ export function define(command: Command, context: Context): void {
         reader({ name: '--envoy-admin-port', expected: 'a port from 1 to 65535', read: tryPort }),
       ),
     )
+    .addOption(secretsOnlyOption())
     .addOption(dataOption());
   for (const option of folderOptions()) command.addOption(option);
   command
@@ -109,6 +117,7 @@ export function define(command: Command, context: Context): void {
         'countersign bootstrap payments/ledger --out ledger && ledger/run.sh',
         'countersign bootstrap payments/ledger --token-file ledger.token > ledger.json',
         'countersign bootstrap payments/ledger --cert ./tls > ledger.json',
+        'countersign bootstrap gateway --secrets-only --out gateway',
       ),
     )
     .action((service: ServiceName, options: Options) => print(service, options, context));
@@ -116,17 +125,18 @@ export function define(command: Command, context: Context): void {
 
 async function print(service: ServiceName, options: Options, context: Context): Promise<void> {
   const { clock, random, stdout, stderr } = context;
-  const { tokenFile, cert, data, address, allowAddress } = options;
+  const { tokenFile, cert, data, address, allowAddress, secretsOnly = false } = options;
   const folder = toFolder(options);
   if (folder !== undefined && tokenFile !== undefined) {
     throw usage('expected --out or --token-file but got both', 'the folder of --out has its own');
   }
+  checkSecretsOnly(options);
   if (address !== undefined) checkAddresses([address], allowAddress);
   const dataDir = await openDataDir({ path: data, lock: false, create: false, random });
   await warnUndeclared(dataDir, service, stderr);
-  await checkPlaces(service, dataDir, { options, stderr });
+  if (!secretsOnly) await checkPlaces(service, dataDir, { options, stderr });
   const xdsAnchorPem = await loadOrCreateAnchorPem({ dataDir, clock, random });
-  const bootstrap = toBootstrap({
+  const bootstrap = (secretsOnly ? toStaticPart : toBootstrap)({
     ...chosen(options),
     service,
     xds: options.xds,
@@ -142,7 +152,9 @@ async function print(service: ServiceName, options: Options, context: Context): 
   const script =
     folder === undefined
       ? undefined
-      : await writeFolder(folder, { json: text, xdsAnchorPem, random });
+      : await (secretsOnly ? writeStaticPart : writeFolder)(folder, {
+          ...{ json: text, xdsAnchorPem, random },
+        });
   if (folder !== undefined) writeLine(stdout, `wrote ${folder.path}, which may be copied anywhere`);
   for (const remark of toRemarks({ ...options, service, cert, folder, script })) {
     writeLine(stderr, remark);

@@ -226,7 +226,7 @@ export class CaChange {
   #waitingNodes(isOverdue: boolean): readonly string[] {
     const { authority, proxies } = this.#options;
     const isSigning = authority.change?.stage === 'sign';
-    return [...proxies()]
+    const nodes = [...proxies()]
       .filter(({ state, isCurrent, hasLeaf }) => {
         if (!hasLeaf) return false;
         if (isSigning && !isCurrent) return true;
@@ -234,6 +234,7 @@ export class CaChange {
         return state === 'nacked';
       })
       .map(({ node }) => node);
+    return [...new Set(nodes)];
   }
 
   #onEnter(stage: Stage): void {

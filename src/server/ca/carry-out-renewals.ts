@@ -32,7 +32,8 @@ export function takeRenewalOrders(desk: OrderDesk, options: RenewalOrdersOptions
     const connected = nodes()
       .filter(({ service }) => service === payload.service)
       .map(({ node }) => node);
-    const meant = connected.filter((node) => isMeant(payload, node));
+    // Two Envoys may share a node: a sidecar, and one that takes secrets alone.
+    const meant = [...new Set(connected)].filter((node) => isMeant(payload, node));
     // One that went and came back is asked for again.
     const tried = new Set(meant.filter((node) => asked.get(id)?.has(node)));
     const isNew = (node: NodeId): boolean => (leaves.get(node)?.issuedAtMs ?? 0) >= givenAtMs;

@@ -12,12 +12,14 @@ import type { Members } from './members.js';
 import { Places } from './places.js';
 import type { RegistryEntry, SidecarRegistry } from './registry.js';
 import { type SidecarStream, toMeshError } from './sidecar-stream.js';
+import type { StaticEnvoys } from './static-envoys.js';
 
 export interface AdmissionOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly members: Members;
   readonly registry: SidecarRegistry;
+  readonly staticEnvoys: Pick<StaticEnvoys, 'open'>;
   readonly mesh: () => Mesh;
   readonly maxInstances?: InstanceLimits | undefined;
   /** @throws MeshError where this sidecar is shut out. */
@@ -101,6 +103,7 @@ export class Admission {
   meshChanged(): void {
     const { members, registry } = this.#options;
     for (const { stream } of members) {
+      if (stream.auth.isStatic) continue;
       try {
         const displaced = registry.serve(toEntry(stream), this.#serves(stream));
         for (const sidecar of displaced) this.#displace(sidecar, stream.auth);
@@ -140,8 +143,13 @@ export class Admission {
 
   /** @throws MeshError address-in-use, instance-limit */
   #enter(stream: SidecarStream): void {
+    const { registry, staticEnvoys } = this.#options;
     this.#places.assertRoom(stream.auth);
-    const displaced = this.#options.registry.open(toEntry(stream), this.#serves(stream));
+    // It owns no address, so that nobody can be in its way.
+    if (stream.auth.isStatic) staticEnvoys.open(stream);
+    const displaced = stream.auth.isStatic
+      ? []
+      : registry.open(toEntry(stream), this.#serves(stream));
     this.#places.take(stream.auth);
     for (const sidecar of displaced) this.#displace(sidecar, stream.auth);
   }

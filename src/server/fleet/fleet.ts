@@ -2,25 +2,27 @@
 // the registry. A stream gets its first snapshot when its leaf is there: all of its secrets, or
 // nothing that needs them.
 import { isDeepStrictEqual } from 'node:util';
-import { type Clock, type Logger, toPlace } from '../../base/index.js';
+import type { Clock, Logger } from '../../base/index.js';
 import type { DiscoveryHooks, StreamUpdate } from '../../grpc/index.js';
 import type { LeafManager } from '../../leaves/index.js';
 import type { Mesh } from '../../policy/index.js';
 import { type Request, TYPE_URLS } from '../../xds/index.js';
-import { describeCredential, type Sidecar, toLeafSettings } from '../join/index.js';
+import { type Sidecar, toLeafSettings } from '../join/index.js';
 import type { MeshInForce } from '../mesh/index.js';
 import { Admission } from './admission.js';
-import { judgeRejection } from './bind-failure.js';
 import { BindRetries } from './bind-retries.js';
 import type { Drains } from './drains.js';
 import type { InstanceLimits } from './instance-limits.js';
 import type { Member } from './member.js';
 import type { Members } from './members.js';
+import { noteSecrets } from './note-secrets.js';
 import type { FindHolder } from './port-holder.js';
 import type { Publisher } from './publisher.js';
 import type { SidecarRegistry } from './registry.js';
 import { Sender } from './sender.js';
 import { type SidecarStream, toMeshError } from './sidecar-stream.js';
+import type { StaticEnvoys } from './static-envoys.js';
+import { logConnected, logDisconnected, logNack } from './stream-log.js';
 
 export interface FleetOptions {
   readonly clock: Clock;
@@ -28,6 +30,7 @@ export interface FleetOptions {
   readonly members: Members;
   readonly leaves: Pick<LeafManager, 'ensure' | 'get' | 'release'>;
   readonly registry: SidecarRegistry;
+  readonly staticEnvoys: StaticEnvoys;
   readonly publisher: Pick<Publisher, 'toPublication' | 'forget'>;
   readonly mesh: () => Mesh;
   /** That mesh, with what belongs to it. */
@@ -68,14 +71,10 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
   /** @param first Its first request, where that has come already. */
   #join(stream: SidecarStream, first: Request | undefined): void {
     const { logger, members } = this.#options;
+    const isFirst = !stream.auth.isStatic || !members.hasSidecar(stream.auth);
     const member = members.add(stream);
     this.#sender.add(member);
-    const userAgent = `${stream.node.userAgentName} ${stream.node.userAgentVersion}`.trim();
-    const { node, address, addressProof, credential: shown } = stream.auth;
-    const credential = describeCredential(shown);
-    const { variant } = stream;
-    const fields = { node, address, addressProof, variant, userAgent, credential };
-    logger.info(fields, 'sidecar connected');
+    if (isFirst) logConnected(logger, stream);
     this.#warnOfUndeclared(stream.auth);
     if (first !== undefined) this.onRequest(stream, first);
     this.#prepare(member);
@@ -98,7 +97,7 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
     if (member !== undefined) drains.departures.look(stream, request);
     if (member === undefined || member.hasAsked) return;
     member.hasAsked = true;
-    if (!drains.has(node) || !isAfresh(request)) return;
+    if (stream.auth.isStatic || !drains.has(node) || !isAfresh(request)) return;
     // A new Envoy, which is there to serve: the one that was drained is gone.
     registry.unready((sidecar) => sidecar.node === node);
     drains.end(node, 'a new Envoy of it has connected').catch((err: unknown) => {
@@ -111,6 +110,7 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
     if (update.kind === 'nacked') logNack(logger, stream, update);
     const member = members.of(stream);
     member?.noteAnswer();
+    if (member !== undefined) noteSecrets(member, this.#options);
     if (member !== undefined) this.#sender.answered(member);
     if (member !== undefined && update.kind !== 'request') this.#takeAnswer(member, update);
     members.changes.notify();
@@ -125,18 +125,21 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
   }
 
   onDisconnect(stream: SidecarStream): void {
-    const { logger, members, registry, leaves, publisher, drains } = this.#options;
+    const { logger, members, registry, staticEnvoys, leaves } = this.#options;
+    const { publisher, drains } = this.#options;
     this.#admission.forget(stream);
     const member = members.of(stream);
     if (member === undefined || !members.delete(stream)) return;
     this.#sender.delete(member);
     this.#admission.left(stream);
     this.#bindRetries.forget(stream);
-    const { node } = stream.auth;
-    logger.info({ node }, 'sidecar disconnected');
-    registry.close(stream.auth);
+    const { node, isStatic } = stream.auth;
+    const isLast = !members.hasSidecar(stream.auth);
+    if (isLast || !isStatic) logDisconnected(logger, stream);
+    if (isStatic) staticEnvoys.close(stream);
+    else registry.close(stream.auth);
     drains.departures.end(stream);
-    if (!members.hasSidecar(stream.auth)) publisher.forget(stream.auth);
+    if (isLast) publisher.forget(stream.auth);
     if (!members.hasNode(node)) leaves.release(node);
     members.changes.notify();
   }
@@ -232,23 +235,6 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
 function isAfresh({ interest }: Request): boolean {
   if (interest.variant === 'sotw') return interest.versionInfo === '';
   return interest.initialVersions.size === 0;
-}
-
-function logNack(
-  logger: Logger,
-  stream: SidecarStream,
-  { rejection, typeUrl }: StreamUpdate & { kind: 'nacked' },
-): void {
-  // What is at fault is still being looked for: the last rejection names it.
-  if (rejection.searching === true) return;
-  // Those have words of their own, and are tried again and again (bind-retries.ts).
-  if (typeUrl === TYPE_URLS.listener && !judgeRejection(rejection).isOther) return;
-  const sources = rejection.resources.flatMap(({ source }) =>
-    source === undefined ? [] : [toPlace(source)],
-  );
-  const resources = rejection.resources.map(({ name }) => name);
-  const fields = { node: stream.auth.node, typeUrl, resources, sources };
-  logger.error({ ...fields, reason: rejection.message }, 'a sidecar rejected its configuration');
 }
 
 /** By what the stream was proved. */

@@ -8,10 +8,12 @@ import type { AddressProof } from '../addresses/index.js';
 export interface SidecarKey {
   readonly node: NodeId;
   readonly address: string;
+  /** One that takes secrets alone is another than a sidecar of the same node. */
+  readonly isStatic?: true | undefined;
 }
 
-export function toKey({ node, address }: SidecarKey): string {
-  return `${node}@${address}`;
+export function toKey({ node, address, isStatic }: SidecarKey): string {
+  return `${node}@${address}${isStatic ? ' static' : ''}`;
 }
 
 export interface Held extends SidecarKey {

@@ -9,6 +9,6 @@ export { createFindHolder } from './port-holder.js';
 export { Publisher, type PublisherInput } from './publisher.js';
 export { type RegistryEntry, registrySchema, SidecarRegistry } from './registry.js';
 export { type GoneSidecar, Roster } from './roster.js';
-export type { SidecarStream } from './sidecar-stream.js';
+export { StaticEnvoys } from './static-envoys.js';
 export { takeDrainOrders } from './take-drain-orders.js';
 export type { DrainView } from './waiting-callers.js';

@@ -2,11 +2,12 @@
 // certificate and the configuration have a state each; whatever changes one goes through `set`.
 // Whether there is a certificate that will do is not among them: the leaves say so whenever they
 // are asked, since they are renewed without us.
-import { MeshError } from '../../base/index.js';
+import { MeshError, toShortText } from '../../base/index.js';
 import type { LeafSettings } from '../../leaves/index.js';
 import { isInboundListener, isServingListener, toAskedSecrets } from '../../translate/index.js';
 import { isUnderWay, rejectionOf, type Snapshot, TYPE_URLS } from '../../xds/index.js';
 import type { ProxyState } from '../mesh/index.js';
+import { judgeSecrets, toUnknownSecrets } from './asked-secrets.js';
 import { type BindFailure, type Judged, judgeRejection, type Unbound } from './bind-failure.js';
 import type { Hold } from './hold.js';
 import type { SidecarStream } from './sidecar-stream.js';
@@ -42,6 +43,8 @@ export class Member {
   readonly stream: SidecarStream;
   /** Listeners that can't bind their address; `BindRetries` keeps it. */
   unbound: readonly Unbound[] = [];
+  /** Of `unknownSecrets`, what was logged. */
+  loggedUnknown: readonly string[] = [];
   /** Whether it waits for another to try the newest mesh; `Canaries` decides. */
   holdOf: () => Hold | undefined = () => undefined;
   /** Its first request was looked at. */
@@ -87,7 +90,7 @@ export class Member {
   /** Whether it has what it was sent. */
   get ownState(): ProxyState {
     if (this.configuration.kind === 'stuck' || this.#lacksLeaf !== undefined) return 'nacked';
-    this.#judged ??= toState(this);
+    this.#judged ??= this.stream.auth.isStatic ? toSecretsState(this) : toState(this);
     return this.#judged;
   }
 
@@ -106,7 +109,15 @@ export class Member {
       ...(configuration.kind === 'stuck' ? [configuration.reason] : []),
       ...(lacksLeaf === undefined ? [] : [lacksLeaf]),
       ...(sent?.unplaced === undefined ? [] : [sent.unplaced]),
+      ...toUnknownTexts(this.unknownSecrets, sent?.snapshot),
     ];
+  }
+
+  /** What a static Envoy asks for though there is no such secret for it. */
+  get unknownSecrets(): readonly string[] {
+    const { stream, sent } = this;
+    if (stream.auth.isStatic === undefined || sent === undefined) return [];
+    return toUnknownSecrets(stream, sent.snapshot);
   }
 
   get #lacksLeaf(): string | undefined {
@@ -179,6 +190,24 @@ function toState({ stream, sent, certificate }: Member): ProxyState {
   }
   if (judged.length > 0 || unplaced !== undefined) return 'unbound';
   return stream.isSynced() ? 'synced' : 'pending';
+}
+
+/** Of one stream of a static Envoy, which takes neither listeners nor clusters. */
+function toSecretsState({ stream, sent, certificate }: Member): ProxyState {
+  if (sent === undefined || certificate.kind !== 'asked') return 'pending';
+  return judgeSecrets(stream, sent.snapshot);
+}
+
+/** So many are named, each by so many characters. */
+const NAMED = 5;
+const MAX_NAME = 100;
+
+function toUnknownTexts(names: readonly string[], snapshot: Snapshot | undefined): string[] {
+  if (names.length === 0) return [];
+  const named = names.slice(0, NAMED).map((name) => JSON.stringify(toShortText(name, MAX_NAME)));
+  const more = names.length > NAMED ? `, and ${names.length - NAMED} more` : '';
+  const all = [...(snapshot?.get(TYPE_URLS.secret)?.resources.keys() ?? [])].join(', ');
+  return [`there is no secret ${named.join(', ')}${more} for it, but ${all}`];
 }
 
 const INBOUND_TYPES: ReadonlySet<string> = new Set([TYPE_URLS.route, TYPE_URLS.extension]);

@@ -1,24 +1,31 @@
 // Who is connected, and in what state each is. It does nothing by itself: `Fleet` writes it, and
 // whoever paces a change or shows the fleet reads it.
+import assert from 'node:assert';
 import { type Clock, Listeners, toRfc3339 } from '../../base/index.js';
 import type { Leaf } from '../../ca/index.js';
 import type { LeafManager } from '../../leaves/index.js';
 import type { ServiceName } from '../../policy/index.js';
-import type { Snapshot } from '../../xds/index.js';
+import type { Snapshot, TypeReport } from '../../xds/index.js';
 import type { ProxyState } from '../mesh/index.js';
+import { takesCallers, worstOf } from './asked-secrets.js';
 import type { Unbound } from './bind-failure.js';
 import { type SidecarKey, toKey } from './held-table.js';
 import type { Hold } from './hold.js';
 import { Member } from './member.js';
 import type { SidecarStream } from './sidecar-stream.js';
 
-/** What an operator is shown of one stream. */
+/** What an operator is shown of one sidecar, or of one static Envoy. */
 export interface MemberView {
+  /** Its newest. */
   readonly stream: SidecarStream;
+  /** How it stands with each type that it has asked for; a static Envoy on each of its streams. */
+  readonly reports: readonly TypeReport[];
   readonly leaf: Leaf | undefined;
   /** What the sidecar is to have; undefined before its certificate is there. */
   readonly snapshot: Snapshot | undefined;
   readonly state: ProxyState;
+  /** It takes what edits of the mesh change; of static Envoys few do. */
+  readonly followsMesh: boolean;
   /** The same of what it was sent, which may be less than the newest mesh. */
   readonly ownState: ProxyState;
   /** Why it doesn't have the newest mesh; undefined: it has, or lacks it for another reason. */
@@ -117,22 +124,45 @@ export class Members implements Iterable<Member> {
     return [...this.#members.keys()].some(({ auth }) => toKey(auth) === key);
   }
 
-  /** Each connected sidecar once: of several streams of one, the newest. */
+  /**
+   * Each connected sidecar once: of several streams of one, the newest. A static Envoy has a stream
+   * for each of its secrets, and all of them count.
+   */
   view(): readonly MemberView[] {
-    const newest = new Map<string, Member>();
-    for (const member of this.#members.values()) newest.set(toKey(member.stream.auth), member);
-    return [...newest.values()].map((member) => this.#toView(member));
+    const byKey = new Map<string, Member[]>();
+    for (const member of this.#members.values()) {
+      const { auth } = member.stream;
+      const key = toKey(auth);
+      const others = auth.isStatic ? (byKey.get(key) ?? []) : [];
+      byKey.set(key, [...others, member]);
+    }
+    return [...byKey.values()].map((members) => this.#toView(members));
   }
 
-  #toView(member: Member): MemberView {
-    const { stream, sent, troubles, state, ownState, unbound } = member;
+  #toView(members: readonly Member[]): MemberView {
+    const newest = members.at(-1);
+    assert(newest !== undefined, 'a sidecar that is connected has a stream');
+    const { stream, sent, unbound } = newest;
     const leaf = this.#options.leaves.get(stream.auth.node);
-    const states = { state, ownState, hold: member.holdOf() };
-    const view = { stream, snapshot: sent?.snapshot, leaf, ...states, troubles, unbound };
     const trouble = leaf && toPeriodTrouble(leaf, this.#options.clock.now());
-    if (trouble === undefined) return view;
-    return { ...view, state: 'nacked', ownState: 'nacked', troubles: [...troubles, trouble] };
+    const troubles = new Set(members.flatMap((member) => member.troubles));
+    const isOut = trouble !== undefined;
+    return {
+      ...{ stream, snapshot: sent?.snapshot, leaf, unbound, hold: newest.holdOf() },
+      // Only who shows a sidecar asks for them, and a fleet is looked at often.
+      get reports() {
+        return members.flatMap((member) => member.stream.state());
+      },
+      state: isOut ? 'nacked' : worstOf(members.map((one) => one.state)),
+      ownState: isOut ? 'nacked' : worstOf(members.map((one) => one.ownState)),
+      followsMesh: members.some(isFollower),
+      troubles: [...troubles, ...(trouble === undefined ? [] : [trouble])],
+    };
   }
+}
+
+function isFollower({ stream, sent }: Member): boolean {
+  return !stream.auth.isStatic || (sent !== undefined && takesCallers(stream, sent.snapshot));
 }
 
 function toPeriodTrouble({ notBeforeMs, notAfterMs }: Leaf, nowMs: number): string | undefined {

@@ -149,6 +149,7 @@ export class Publisher {
     const of = this.#toTranslating(sidecar.service, older);
     const service = of.input.mesh.services.get(sidecar.service);
     if (service === undefined) return { snapshot: NOTHING, unplaced: [], clashes: [] };
+    if (sidecar.isStatic) return this.#toSecretsAlone(sidecar, leaf, of);
     assertNoLoop(service, sidecar);
     const shared = this.#toShared(service, of);
     const { listeners, secrets, unplaced, clashes } = this.#toNodeSets(sidecar, leaf, of);
@@ -157,6 +158,12 @@ export class Publisher {
       [TYPE_URLS.secret, secrets],
     ] as const;
     return { snapshot: new Map([...shared, ...own]), unplaced, clashes };
+  }
+
+  /** Listeners and clusters of a static Envoy are its own. */
+  #toSecretsAlone(sidecar: Sidecar, leaf: Leaf, of: Translating): Publication {
+    const { secrets } = this.#toNodeSets(sidecar, leaf, of);
+    return { snapshot: new Map([[TYPE_URLS.secret, secrets]]), unplaced: [], clashes: [] };
   }
 
   /** The node is gone. */
@@ -229,14 +236,14 @@ export class Publisher {
     const old = this.#nodes.get(key);
     const service = mesh.services.get(name);
     const callers = this.#toCallers(name, of);
-    const capturedOutbound = this.#toCapturedOutbound(service, of);
+    const capturedOutbound = sidecar.isStatic ? undefined : this.#toCapturedOutbound(service, of);
     const unplaced = new Set<ServiceName>();
     const isSame =
       old?.edition === edition &&
       old.sidecar === sidecar &&
       old.isClosed === isClosed &&
       old.capturedOutbound === capturedOutbound;
-    const isKnown = isSame || service === undefined;
+    const isKnown = isSame || service === undefined || sidecar.isStatic === true;
     if (!isKnown) this.#translations++;
     const { listeners, clashes } = isKnown
       ? { listeners: old?.listeners, clashes: old?.clashes ?? [] }

@@ -21,7 +21,7 @@ export const GONE_GRACE_MS = 10_000;
 /** The same after a start of the server: Envoy's reconnect backs off to 30 s. */
 export const START_GRACE_MS = MINUTE_MS;
 
-export interface RegistryEntry extends SidecarKey {
+export interface RegistryEntry extends Omit<SidecarKey, 'isStatic'> {
   readonly service: ServiceName;
   /** What vouches for the address; absent: its own word. */
   readonly proof?: AddressProof | undefined;

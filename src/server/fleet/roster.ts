@@ -54,16 +54,18 @@ export class Roster {
     this.#forget();
   }
 
-  joined({ node, service, address, credential }: Sidecar): void {
+  joined({ node, service, address, isStatic, credential }: Sidecar): void {
     for (const [key, other] of this.#gone) {
+      if (other.isStatic !== isStatic) continue;
       // It has moved, or has another name now: that is no other sidecar which is missing.
       const isSame = other.address === address && other.service === service;
       if (other.node === node || isSame) this.#gone.delete(key);
     }
-    const key = toKey({ node, address });
+    const key = toKey({ node, address, isStatic });
+    const kind = isStatic === undefined ? {} : { isStatic };
     const joinedBy = credential.kind === 'token' ? { token: toToken(credential) } : {};
     const streams = (this.#present.get(key)?.streams ?? 0) + 1;
-    this.#present.set(key, { sidecar: { node, service, address, ...joinedBy }, streams });
+    this.#present.set(key, { sidecar: { node, service, address, ...kind, ...joinedBy }, streams });
     this.#storeSoon();
   }
 

@@ -6,7 +6,9 @@ import type { MeshInForce } from '../mesh/index.js';
 import { Canaries } from './canaries.js';
 import type { Member } from './member.js';
 import type { Members } from './members.js';
+import { noteSecrets } from './note-secrets.js';
 import type { Publisher } from './publisher.js';
+import type { StaticEnvoys } from './static-envoys.js';
 import { toUnplaced } from './unplaced.js';
 
 export interface SenderOptions {
@@ -15,6 +17,7 @@ export interface SenderOptions {
   readonly members: Members;
   readonly leaves: Pick<LeafManager, 'get'>;
   readonly publisher: Pick<Publisher, 'toPublication'>;
+  readonly staticEnvoys: StaticEnvoys;
   /** The mesh that all are to have, with what belongs to it. */
   readonly inForce: () => MeshInForce;
 }
@@ -33,7 +36,8 @@ export class Sender {
   }
 
   add(member: Member): void {
-    this.#canaries.add(member);
+    // A static Envoy takes nothing that the others of its service do: it tries nothing for them.
+    if (!member.stream.auth.isStatic) this.#canaries.add(member);
     member.holdOf = () => this.#canaries.holdOf(member);
   }
 
@@ -90,6 +94,7 @@ export class Sender {
         member.set({ configuration: { kind: 'sent', snapshot: kept, unplaced } });
       }
       if (isNew) stream.setSnapshot(snapshot);
+      noteSecrets(member, this.#options);
       this.#canaries.noteSent(member, { before: { snapshot: sent?.snapshot, state }, after: kept });
     } catch (error) {
       const why = error instanceof MeshError ? error.message : 'internal error';

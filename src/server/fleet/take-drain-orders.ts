@@ -60,7 +60,8 @@ const INSTANCES_NAMED = 10;
 
 function refuseUnknown({ service, instance }: Instance, options: DrainOrdersOptions): void {
   const { members, registry } = options;
-  const connected = [...members].map(({ stream }) => stream.auth.node);
+  const sidecars = [...members].filter(({ stream }) => !stream.auth.isStatic);
+  const connected = sidecars.map(({ stream }) => stream.auth.node);
   const known = [...new Set([...connected, ...registry.missing()])]
     .map(splitNodeId)
     .filter((one) => one.service === service)

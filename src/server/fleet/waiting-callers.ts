@@ -37,6 +37,7 @@ export function toWaitingCallers(
   const declared = mesh().services.get(service);
   const clusters = declared?.ports.map((port) => toClusterName(declared, port)) ?? [];
   const connected = [...members]
+    .filter(({ stream }) => !stream.auth.isStatic)
     .filter((member) => !hasEndpoints(member, clusters))
     .map(({ stream }) => stream.auth.node);
   const missing = registry.missing().filter((one) => one !== node);
@@ -59,6 +60,8 @@ function hasEndpoints({ sent, stream }: Member, clusters: readonly string[]): bo
 
 /** Whether the sidecar has no listener any more through which it is called. */
 export function hasClosed({ stream }: Member): boolean {
+  // A static Envoy has none of ours.
+  if (stream.auth.isStatic) return true;
   const listeners = stream.state().find(({ typeUrl }) => typeUrl === TYPE_URLS.listener);
   return listeners !== undefined && ![...listeners.acked.keys()].some(isInboundListener);
 }

@@ -125,6 +125,12 @@ const STATE: readonly DataFile[] = [
       'its sidecars are back',
   },
   {
+    name: 'static-envoys.json',
+    holds: 'which secrets static Envoys take',
+    remedy: 'made again',
+    without: 'a change of root does not wait for a static Envoy that is not back yet',
+  },
+  {
     name: 'sidecars.json',
     holds: 'who is connected, and who was',
     remedy: 'made again',

@@ -5,7 +5,7 @@ import { MeshError } from '../../base/index.js';
 import type { Peer } from '../../grpc/index.js';
 import { type ServiceName, tryServiceName } from '../../policy/index.js';
 import { type NodeId, splitNodeText, toNodeId, tryInstance } from '../../spiffe/index.js';
-import { assertNoLoop, type Listen } from '../../translate/index.js';
+import { assertNoLoop, DISCOVERY_TYPES, type Listen } from '../../translate/index.js';
 import { isJsonObject, type Node } from '../../xds/index.js';
 import {
   type AddressProof,
@@ -21,8 +21,8 @@ import {
 import { assertNotOurs } from './not-ours.js';
 import { authenticateCaller, type Credential, type Proof, type ProofOptions } from './proof.js';
 
-/** A caller that says which node it is. */
-export type Claimant = Omit<Peer, 'variant' | 'typeUrl'>;
+/** A caller that says which node it is; on a discovery stream, of one type or of all. */
+export type Claimant = Omit<Peer, 'variant'>;
 
 /** A connected sidecar, as proved and, within that, as it says. */
 export interface Sidecar {
@@ -35,6 +35,8 @@ export interface Sidecar {
   /** Of `node.metadata.countersign.listen`. */
   readonly listen: Listen;
   readonly outbound: Outbound;
+  /** A static Envoy: it takes secrets alone, and owns no address. */
+  readonly isStatic?: true;
   /** What it joined by is good for these addresses, and ranges of them, alone. */
   readonly addresses?: readonly string[];
   /** What it joined by is good for one instance. */
@@ -63,12 +65,16 @@ export async function authenticateSidecar(
   refuseFalseClaims(claims, proof);
   const { address, listen, outbound } = claims;
   const declared = options.mesh.services.get(service);
-  if (declared !== undefined) assertNoLoop(declared, { address, listen });
-  if (declared !== undefined && site !== undefined) assertNotOurs(declared, address, site);
+  const isStatic = takesSecretsAlone(peer);
+  if (declared !== undefined && !isStatic) {
+    assertNoLoop(declared, { address, listen });
+    if (site !== undefined) assertNotOurs(declared, address, site);
+  }
   const instance = claims.instance ?? address;
   const node = toNodeId({ service, instance });
   const addressProof = toAddressProof(address, { proof, peer });
   const bound = {
+    ...(isStatic ? ({ isStatic } as const) : {}),
     ...(proof.instance === undefined ? {} : ({ isOneInstance: true } as const)),
     ...(proof.addresses === undefined ? {} : { addresses: proof.addresses }),
   };
@@ -114,7 +120,12 @@ function refuseFalseClaims(claims: Claims, { service, instance, credential }: Pr
   }
 }
 
-export type ClaimedSidecar = Pick<Sidecar, 'node' | 'address'>;
+/** By the service that it calls: on such a stream nothing else can be asked for. */
+function takesSecretsAlone({ typeUrl }: Claimant): boolean {
+  return typeUrl === DISCOVERY_TYPES.sds;
+}
+
+export type ClaimedSidecar = Pick<Sidecar, 'node' | 'address' | 'isStatic'>;
 
 /** Which sidecar it says it is; undefined where that is none. */
 export function tryClaimed(peer: Peer): ClaimedSidecar | undefined {
@@ -125,7 +136,9 @@ export function tryClaimed(peer: Peer): ClaimedSidecar | undefined {
   const address = tryIpAddress(given ?? peer.address);
   if (service === undefined || address === undefined) return undefined;
   const name = tryInstance(instance ?? address);
-  return name === undefined ? undefined : { node: toNodeId({ service, instance: name }), address };
+  if (name === undefined) return undefined;
+  const claimed = { node: toNodeId({ service, instance: name }), address };
+  return takesSecretsAlone(peer) ? { ...claimed, isStatic: true } : claimed;
 }
 
 /** Which service the node says it is, before its claims are held against what it proved. */
@@ -142,7 +155,8 @@ interface Claims {
 }
 
 /** What the node says of itself: `node.id` is `service` or `service~instance`. */
-function toClaims({ node, address: peer }: Claimant, site: SidecarSite | undefined): Claims {
+function toClaims(claimant: Claimant, site: SidecarSite | undefined): Claims {
+  const { node, address: peer } = claimant;
   const { service: id, instance } = splitNodeText(node.id);
   if (instance !== undefined && tryInstance(instance) === undefined) {
     throw new MeshError(
@@ -159,7 +173,10 @@ function toClaims({ node, address: peer }: Claimant, site: SidecarSite | undefin
   }
   const metadata = node.metadata['countersign'];
   const fields = isJsonObject(metadata) ? metadata : {};
-  const address = toSidecarAddress(fields['address'] ?? peer, { ...site, peer });
+  const given = fields['address'] ?? peer;
+  const own = takesSecretsAlone(claimant) ? tryIpAddress(given) : undefined;
+  // Nobody is sent the address of one that takes secrets alone: any will do.
+  const address = own ?? toSidecarAddress(given, { ...site, peer });
   const listen = toListen(fields['listen']);
   const outbound = fields['outbound'] ?? DEFAULT_OUTBOUND;
   if (typeof outbound !== 'string') {

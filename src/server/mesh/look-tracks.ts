@@ -66,8 +66,8 @@ function toConcerned({ steps }: Track, seen: Seen): readonly Sidecar[] {
 }
 
 /** While all is paused: back, and to its end, but not on. */
-function mayMove({ steps, held }: Track): boolean {
-  return held === undefined ? steps.length === 1 : steps.length > 0;
+function mayMove({ steps, onward, held }: Track): boolean {
+  return held === undefined ? steps.length === 1 && onward === undefined : steps.length > 0;
 }
 
 function noteThose<T extends Track>(track: T, seen: Seen): T {
@@ -173,6 +173,8 @@ export function isSettled({ wanted, published, tracks, arrival }: Tracks): boole
   return (
     arrival === undefined &&
     published === wanted &&
-    [...tracks.values()].every(({ held, steps }) => held === undefined && steps.length === 1)
+    [...tracks.values()].every(
+      ({ held, onward, steps }) => held === undefined && onward === undefined && steps.length === 1,
+    )
   );
 }

@@ -36,6 +36,7 @@ const portTrackSchema = z.object({
       z.object({ name: z.enum(['widen', 'move', 'narrow']), form: portSchema, awaits: services }),
     )
     .readonly(),
+  onward: portSchema.optional(),
   ...{ base: portSchema, serving: ports, calling: ports, callers: services },
   held: heldSchema.optional(),
 });
@@ -81,9 +82,9 @@ function toStoredTrack(track: Track): StoredTrack {
   switch (track.kind) {
     case 'port': {
       const { kind, service, number, sinceMs, retries, steps, held } = track;
-      const { base, serving, calling, callers } = track;
+      const { onward, base, serving, calling, callers } = track;
       const known = { kind, service, number, sinceMs, retries, steps: [...steps] };
-      const forms = { base, serving, calling, callers };
+      const forms = { ...(onward && { onward }), base, serving, calling, callers };
       return { ...known, ...forms, ...(held && { held: toStoredHeld(held) }) };
     }
   }
@@ -96,6 +97,6 @@ function toStoredHeld(held: NonNullable<PortTrack['held']>): NonNullable<StoredT
   return stored;
 }
 
-function toTrack({ held, ...stored }: StoredTrack): Track {
-  return { ...stored, ...NO_PROGRESS, ...(held && { held }) };
+function toTrack({ held, onward, ...stored }: StoredTrack): Track {
+  return { ...stored, ...NO_PROGRESS, ...(onward && { onward }), ...(held && { held }) };
 }

@@ -15,10 +15,10 @@ export interface Nack {
 }
 
 export function toNacks(member: MemberView): Nack[] {
-  const { stream, troubles, state } = member;
-  const { node } = stream.auth;
-  const own = troubles.map((error) => ({ node, type: 'lds', error }));
-  const rejected = stream.state().flatMap(({ typeUrl, standing }) => {
+  const { stream, reports, troubles, state } = member;
+  const { node, isStatic } = stream.auth;
+  const own = troubles.map((error) => ({ node, type: isStatic ? 'sds' : 'lds', error }));
+  const rejected = reports.flatMap(({ typeUrl, standing }) => {
     // Something newer is under way: what was rejected before it says nothing of it.
     if (standing.state !== 'nacked' || standing.retrying) return [];
     const { message, resources } = standing.rejection;

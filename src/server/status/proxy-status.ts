@@ -44,7 +44,10 @@ export interface ProxyStatus {
   readonly state: ProxyState;
   /** The node that rejected what this one is not sent therefore; null: none did. */
   readonly heldBy: string | null;
-  readonly types: Readonly<Record<TypeName, TypeStatus>>;
+  /** A static Envoy takes secrets alone: its listeners and clusters are its own. */
+  readonly secretsOnly: boolean;
+  /** Of a static Envoy only `sds`, of all its streams. */
+  readonly types: Readonly<Partial<Record<TypeName, TypeStatus>>>;
   /** Listeners whose address it can't bind; its others serve. */
   readonly unbound: readonly UnboundStatus[];
   /** Ports whose application its checks find unwell, as it reports. */
@@ -86,7 +89,8 @@ export function toProxyStatus(
     connectedAt: toRfc3339(stream.connectedAtMs),
     state,
     heldBy: member.hold?.isRejected === true ? member.hold.canary : null,
-    types: toTypes(member),
+    secretsOnly: stream.auth.isStatic === true,
+    types: stream.auth.isStatic ? { sds: toSecretsStatus(member) } : toTypes(member),
     unbound: toUnboundStatuses(member),
     unwell: toUnwellStatuses(unwellOf(stream.auth)),
     certificate:
@@ -105,8 +109,8 @@ export function toProxyStatus(
   };
 }
 
-function toTypes({ stream, snapshot, state, troubles }: MemberView): ProxyStatus['types'] {
-  const standings = new Map(stream.state().map((report) => [report.typeUrl, report.standing]));
+function toTypes({ reports, snapshot, state, troubles }: MemberView): ProxyStatus['types'] {
+  const standings = new Map(reports.map((report) => [report.typeUrl, report.standing]));
   const names = Object.keys(DISCOVERY_TYPES) as TypeName[];
   const types = Object.fromEntries(
     names.map((name) => {
@@ -120,6 +124,17 @@ function toTypes({ stream, snapshot, state, troubles }: MemberView): ProxyStatus
     types.lds = { ...types.lds, state: 'nacked', error: troubles.join('; ') };
   }
   return types;
+}
+
+/** What Envoy rejected, and what it asks for in vain or can't be given. */
+function toSecretsStatus({ reports, state, troubles }: MemberView): TypeStatus {
+  const all = reports.map(({ standing }) => toTypeStatus(standing, false));
+  const nacked = all.find((one) => one.state === 'nacked');
+  const versions = new Set(all.map(({ version }) => version).filter((text) => text !== ''));
+  const joined = { subscribed: all.length > 0, version: [...versions].sort().join(',') };
+  if (nacked !== undefined) return { ...nacked, ...joined };
+  if (troubles.length > 0) return { ...joined, state: 'nacked', error: troubles.join('; ') };
+  return { ...joined, state: state === 'synced' ? 'synced' : 'pending' };
 }
 
 /** @param lacks There is something of this type that the sidecar needs and hasn't asked for yet. */

@@ -47,11 +47,19 @@ export interface BootstrapOptions {
 }
 
 /** The cluster of the management server, and the secrets that hold token and certificate. */
-const XDS_CLUSTER = 'countersign-xds';
+export const XDS_CLUSTER = 'countersign-xds';
 export const TOKEN_SECRET = 'countersign-token';
 export const CERTIFICATE_SECRET = 'countersign-certificate';
 const V3 = envoy.config.core.v3.ApiVersion.V3;
 const { ApiType } = envoy.config.core.v3.ApiConfigSource;
+
+/**
+ * What an Envoy whose configuration is its operator's own needs beside that, to take its secrets
+ * from the server: who it is, and where the server is.
+ */
+export function toStaticPart(options: BootstrapOptions): Bootstrap {
+  return { node: toNode(options), staticResources: { clusters: [toXdsCluster(options)] } };
+}
 
 export function toBootstrap(options: BootstrapOptions): Bootstrap {
   return {

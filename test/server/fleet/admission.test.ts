@@ -19,6 +19,7 @@ import { MemoryStore } from '../../fakes/memory-store.js';
 import { NO_DEPARTURES } from '../../fakes/no-departures.js';
 import { recordingLogger } from '../../fakes/recording-logger.js';
 import { settle } from '../../fakes/settle.js';
+import { createStaticEnvoys } from '../../fakes/static-envoys.js';
 import { meshOf } from '../../policy/helpers.js';
 
 const MESH = meshOf(`trustDomain: shop.example
@@ -42,6 +43,7 @@ function setUp(maxInstances?: InstanceLimits) {
       throw error;
     },
   });
+  const staticEnvoys = createStaticEnvoys(clock, maxInstances?.perService);
   const members = new Members({ clock, leaves });
   const refused: RefusedStream[] = [];
   members.refused.add((one) => void refused.push(one));
@@ -49,7 +51,7 @@ function setUp(maxInstances?: InstanceLimits) {
   const drained: string[] = [];
   const world = { mesh: MESH };
   const fleet = new Fleet({
-    ...{ clock, logger: recordingLogger(), members, leaves, registry },
+    ...{ clock, logger: recordingLogger(), members, leaves, registry, staticEnvoys },
     publisher: PUBLISHER,
     findHolder: async () => undefined,
     drains: {

@@ -12,7 +12,9 @@ import { ManualClock } from '../../fakes/manual-clock.js';
 import { MemoryStore } from '../../fakes/memory-store.js';
 import { NO_DEPARTURES } from '../../fakes/no-departures.js';
 import { recordingLogger } from '../../fakes/recording-logger.js';
+import { SecretStream } from '../../fakes/secret-stream.js';
 import { settle } from '../../fakes/settle.js';
+import { createStaticEnvoys } from '../../fakes/static-envoys.js';
 import { meshOf } from '../../policy/helpers.js';
 
 const meshIn = (mode: string, services = 'ledger: { ports: { 8080: http } }'): Mesh =>
@@ -28,6 +30,8 @@ const THREE = meshIn('disable');
 const setOf = (name: string, version: string) =>
   createResourceSet([{ name, value: Buffer.from(version), version }]);
 
+const SECRETS: Snapshot = new Map([[TYPE_URLS.secret, setOf('default', 'v')]]);
+
 /** A listener of the mesh, and an endpoint and a secret of other things. */
 function createPublisher() {
   const world = { endpoint: 'a', listenerOf: ({ version }: Mesh) => version, fails: '' };
@@ -38,7 +42,8 @@ function createPublisher() {
     sets.set(key, set);
     return set;
   };
-  const toPublication = ({ node }: Sidecar, _leaf: unknown, of?: MeshInForce) => {
+  const toPublication = ({ node, isStatic }: Sidecar, _leaf: unknown, of?: MeshInForce) => {
+    if (isStatic) return { snapshot: SECRETS, unplaced: [], clashes: [] };
     if (of === undefined) throw new Error('expected a mesh');
     if (world.fails === node && of.mesh === TWO) throw new Error('nothing can be made of it');
     const snapshot: Snapshot = new Map([
@@ -60,9 +65,10 @@ function createFleet() {
     throw error;
   };
   const registry = new SidecarRegistry({ clock, store: new MemoryStore(), onStoreError });
+  const staticEnvoys = createStaticEnvoys(clock);
   const members = new Members({ clock, leaves });
   const fleet = new Fleet({
-    ...{ clock, logger, members, leaves, registry, publisher },
+    ...{ clock, logger, members, leaves, registry, staticEnvoys, publisher },
     findHolder: async () => undefined,
     drains: { has: () => false, end: async () => false, departures: NO_DEPARTURES },
     mesh: () => world.mesh,
@@ -143,6 +149,21 @@ it('where the first rejects it the others keep the last good mesh, as does who j
   expect(view).toMatchObject({ ownState: 'synced', hold });
   const log = logger.lines.map(({ message }) => message).join('\n');
   expect(log).toContain('the others keep theirs');
+});
+
+it('a static Envoy of the service tries nothing for its sidecars, and is not held', async () => {
+  const { fleet, edit, join, answer, stateOf } = setUp();
+  const own = new SecretStream(fleet, { service: 'ledger', address: '10.0.0.9' });
+  fleet.onConnect(own.stream);
+  await settle();
+  own.ask(['default']);
+  own.ack();
+  const [a, b] = [await join('ledger', '10.0.0.1'), await join('ledger', '10.0.0.2')];
+  for (const peer of [a, b]) answer(peer);
+  edit(TWO);
+  expect(versions(a, b)).toEqual([TWO.version, ONE.version]);
+  answer(a, 'no such cipher');
+  expect([own, a, b].map(stateOf)).toEqual(['synced', 'nacked', 'held']);
 });
 
 it('endpoints reach those that keep an older mesh', async () => {

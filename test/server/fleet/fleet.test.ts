@@ -13,6 +13,7 @@ import { MemoryStore } from '../../fakes/memory-store.js';
 import { NO_DEPARTURES } from '../../fakes/no-departures.js';
 import { recordingLogger } from '../../fakes/recording-logger.js';
 import { settle } from '../../fakes/settle.js';
+import { createStaticEnvoys } from '../../fakes/static-envoys.js';
 import { meshOf } from '../../policy/helpers.js';
 
 const meshIn = (ttl: string): Mesh =>
@@ -83,9 +84,11 @@ function createFleet() {
       throw error;
     },
   });
+  const staticEnvoys = createStaticEnvoys(clock);
   const members = new Members({ clock, leaves });
   const fleet = new Fleet({
-    ...{ clock, logger, members, leaves, registry, publisher: createPublisher(world) },
+    ...{ clock, logger, members, leaves, registry, staticEnvoys },
+    publisher: createPublisher(world),
     findHolder: async () => undefined,
     drains: { has: () => false, end: async () => false, departures: NO_DEPARTURES },
     mesh: () => world.mesh,

@@ -99,6 +99,21 @@ describe('sets that did not change keep their identity', () => {
   });
 });
 
+it('a static Envoy takes neither listeners nor clusters, whatever the mesh says', async () => {
+  const mesh = meshOf(`trustDomain: shop.example
+services: { web: {}, ledger: { ports: { 8080: http, 6000: tcp } } }`);
+  const publisher = await create(mesh);
+  const own = { ...sidecar(LEDGER, '127.0.0.1'), isStatic: true } as const;
+  const { snapshot, unplaced, clashes } = publisher.toPublication(own, LEAF);
+  expect([...snapshot.keys()]).toEqual([TYPE_URLS.secret]);
+  expect([...(snapshot.get(TYPE_URLS.secret)?.resources.keys() ?? [])]).toEqual([
+    ...['default', 'ROOTCA', 'callers:6000'],
+  ]);
+  expect([unplaced, clashes]).toEqual([[], []]);
+  // A sidecar there would call itself.
+  expect(() => publisher.toPublication(sidecar(LEDGER, '127.0.0.1'), LEAF)).toThrow('127.0.0.1');
+});
+
 describe('whom a tcp port takes', () => {
   const meshFor = (from: string): Mesh =>
     meshOf(`trustDomain: shop.example

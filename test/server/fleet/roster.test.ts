@@ -118,3 +118,22 @@ it('what could not be stored is stored when it can be, though nobody comes or go
   await settle();
   expect(store.value?.sidecars).toMatchObject([{ node: 'web~10.0.0.1' }]);
 });
+
+it('a static Envoy is another one than the sidecar of its node, over a restart too', async () => {
+  const { clock, roster, store } = setUp();
+  const own = fakeSidecar('web', '10.0.0.1', { isStatic: true });
+  roster.joined(one);
+  roster.joined(own);
+  roster.left(own);
+  roster.joined(two);
+  expect(roster.gone()).toMatchObject([{ node: 'web~10.0.0.1', isStatic: true }]);
+  roster.joined(own);
+  await roster.stop();
+  const again = setUp(clock, store);
+  await again.roster.restore();
+  again.roster.joined(one);
+  expect(again.roster.gone().map(({ node, isStatic }) => [node, isStatic])).toEqual([
+    ['web~10.0.0.1', true],
+    ['web~10.0.0.2', undefined],
+  ]);
+});

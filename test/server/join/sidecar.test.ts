@@ -6,6 +6,7 @@ import { toAddressSet } from '../../../src/server/addresses/index.js';
 import type { Sidecar } from '../../../src/server/join/index.js';
 import { authenticateSidecar, tryClaimed } from '../../../src/server/join/sidecar.js';
 import { createTokenKeys } from '../../../src/tokens/index.js';
+import { TYPE_URLS } from '../../../src/xds/index.js';
 import { ManualClock } from '../../fakes/manual-clock.js';
 import { seededRandom } from '../../fakes/seeded-random.js';
 import { meshOf } from '../../policy/helpers.js';
@@ -32,6 +33,8 @@ interface Claims {
   readonly cluster?: string;
   readonly countersign?: Readonly<Record<string, string | number>>;
   readonly authorization?: string | undefined;
+  /** Of a stream of one type. */
+  readonly typeUrl?: string;
 }
 
 const LEDGER = `Bearer ${tokenFor('payments/ledger')}`;
@@ -55,6 +58,7 @@ async function join(
     address: '10.9.9.9',
     node: { id, cluster: cluster ?? '', metadata, userAgentName: '', userAgentVersion: '' },
     variant: 'delta',
+    typeUrl: rest.typeUrl,
     authorization: 'authorization' in rest ? rest.authorization : LEDGER,
     certificate: undefined,
   };
@@ -100,6 +104,61 @@ describe('accepted', () => {
     ['lower case scheme', { authorization: LEDGER.replace('Bearer', 'bearer') }, {}],
   ])('%s', async (_, claims, expected) => {
     expect(await join(claims)).toMatchObject(expected);
+  });
+});
+
+describe('a static Envoy, which takes secrets alone', () => {
+  const typeUrl = TYPE_URLS.secret;
+
+  it.each<[string, Claims, Partial<Sidecar>]>([
+    ['is told from a sidecar', {}, { node: 'payments/ledger~10.9.9.9', isStatic: true }],
+    [
+      'owns no address, so that any will do',
+      { countersign: { address: '169.254.169.254' } },
+      { address: '169.254.169.254', isStatic: true },
+    ],
+  ])('%s', async (_, claims, expected) => {
+    expect(await join({ ...claims, typeUrl })).toMatchObject(expected);
+  });
+
+  it.each<[string, Claims, string]>([
+    ['no token', { authorization: undefined }, 'token-missing'],
+    [
+      "another service's token",
+      { authorization: `Bearer ${tokenFor('web')}` },
+      'token-wrong-service',
+    ],
+    [
+      'the token of one instance for another',
+      { id: 'payments/ledger~2', authorization: LEDGER_1 },
+      'token-wrong-service',
+    ],
+    ['an address that a token is not for', AT_7, 'address-refused'],
+    ['an address that is none', { countersign: { address: 'localhost' } }, 'request-invalid'],
+  ])('is refused as a sidecar is: %s', async (_, claims, code) => {
+    await expect(join({ ...claims, typeUrl })).rejects.toThrow(expect.objectContaining({ code }));
+  });
+
+  it('may be where a sidecar would call itself', async () => {
+    const peer: Peer = {
+      ...{ address: '127.0.0.9', authorization: LEDGER, certificate: undefined },
+      variant: 'delta',
+      node: {
+        id: 'payments/ledger',
+        cluster: '',
+        metadata: {},
+        userAgentName: '',
+        userAgentVersion: '',
+      },
+    };
+    const options = { tokens, mesh: LOOPED, nowMs: clock.now(), ownerOf: async () => undefined };
+    await expect(authenticateSidecar(peer, options)).rejects.toThrow('127.0.0.9');
+    const proved = await authenticateSidecar({ ...peer, typeUrl }, options);
+    expect(proved).toMatchObject({ isStatic: true, address: '127.0.0.9' });
+    expect(tryClaimed({ ...peer, typeUrl })).toEqual({
+      ...{ node: 'payments/ledger~127.0.0.9', address: '127.0.0.9', isStatic: true },
+    });
+    expect(tryClaimed(peer)).not.toHaveProperty('isStatic');
   });
 });
 

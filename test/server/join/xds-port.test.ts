@@ -9,9 +9,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { systemClock, systemRandom } from '../../../src/base/index.js';
 import { loadOrCreateAnchorPem } from '../../../src/ca/xds/index.js';
 import { openDataDir } from '../../../src/data/index.js';
+import { countersign } from '../../../src/gen/wire.js';
 import { type RunningServer, startServer } from '../../../src/server/index.js';
 import type { ServerStatus } from '../../../src/server/status/index.js';
 import { createTokenKeys, type TokenKeys } from '../../../src/tokens/index.js';
+import { TYPE_URLS } from '../../../src/xds/index.js';
 
 // What the xDS port serves beside ADS: health to everybody, the state of clients to administrators.
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
@@ -100,4 +102,32 @@ test.each<[string, () => string | undefined, status]>([
   ],
 ])('the state of clients with %s', async (_name, token, wanted) => {
   expect(await call(CSDS, token())).toBe(wanted);
+});
+
+const SDS = '/envoy.service.secret.v3.SecretDiscoveryService';
+const ASKS = { node: { id: 'web' }, typeUrl: TYPE_URLS.secret };
+const { DiscoveryRequest, DeltaDiscoveryRequest } = countersign.wire;
+
+test.each([
+  ['StreamSecrets', DiscoveryRequest.encode({ ...ASKS, resourceNames: ['default'] })],
+  ['DeltaSecrets', DeltaDiscoveryRequest.encode({ ...ASKS, resourceNamesSubscribe: ['default'] })],
+])('secrets by %s are for who has proved whose they are', async (method, request) => {
+  const ended = (token?: string): Promise<number> => {
+    const metadata = new Metadata();
+    if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);
+    const stream = client.makeBidiStreamRequest(`${SDS}/${method}`, raw, raw, metadata);
+    // It was sent something, and goes.
+    stream.on('data', () => stream.cancel());
+    stream.write(Buffer.from(request.finish()));
+    return new Promise((resolve) => {
+      stream.on('error', (error) => resolve((error as ServiceError).code));
+    });
+  };
+  const audience = 'countersign-xds';
+  const { token } = tokens.sign({ audience, subject: 'web', ttlMs: 60_000 });
+  expect([await ended(), await ended(token)]).toEqual([status.UNAUTHENTICATED, status.CANCELLED]);
+});
+
+test('nothing is served by FetchSecrets', async () => {
+  expect(await call(`${SDS}/FetchSecrets`)).toBe(status.UNIMPLEMENTED);
 });

@@ -13,9 +13,17 @@ services:
   const addresses = ['10.0.0.1', '10.0.0.2', '10.0.0.3'];
   const members = addresses.map((address) => {
     const { stream } = new FakeStream(fakeSidecar('app', address));
-    const nothing = { leaf: undefined, snapshot: undefined, hold: undefined };
+    const nothing = { leaf: undefined, snapshot: undefined, hold: undefined, reports: [] };
     const state = 'synced' as const;
-    return { stream, state, ownState: state, ...nothing, troubles: [], unbound: [] };
+    return {
+      stream,
+      state,
+      followsMesh: true,
+      ownState: state,
+      ...nothing,
+      troubles: [],
+      unbound: [],
+    };
   });
   const unwellOf = ({ address }: { readonly address: string }) =>
     address === '10.0.0.3' ? [] : [{ port: 8080, sinceMs: 0 }];

@@ -34,11 +34,9 @@ function member(node: string, state: ProxyState): MemberView {
     state === 'nacked'
       ? { state, version: undefined, rejection: REJECTION, retrying: false }
       : { state: 'synced', version: 'v1' };
-  const stream = {
-    auth: { node, service: node.split('~')[0] },
-    state: () => [{ typeUrl: TYPE_URLS.listener, standing }],
-  };
-  return { stream, leaf: undefined, state, troubles: [] } as unknown as MemberView;
+  const stream = { auth: { node, service: node.split('~')[0] } };
+  const reports = [{ typeUrl: TYPE_URLS.listener, standing }];
+  return { stream, reports, leaf: undefined, state, troubles: [] } as unknown as MemberView;
 }
 
 function setUp() {
@@ -279,4 +277,16 @@ it('connected sidecars of an undeclared service are named in the answer', async 
   set([member('web~a', 'synced'), member('back~b', 'synced')]);
   expect(await answer()).toEqual(inForce(2, ['back~b']));
   expect(await answer(demand('proxies=2'))).toMatchObject(lacking(null, 2, 1));
+});
+
+it('a secret that a static Envoy asks for in vain is the answer', async () => {
+  const { answer, set } = setUp();
+  const { stream, ...asking } = member('web~1', 'unbound');
+  const auth = { ...stream.auth, isStatic: true } as const;
+  const troubles = ['there is no secret "mine" for it'];
+  set([{ ...asking, stream: { ...stream, auth }, reports: [], troubles }]);
+  expect(await answer()).toMatchObject({
+    reason: 'nacked',
+    nacks: [{ node: 'web~1', type: 'sds', error: 'there is no secret "mine" for it' }],
+  });
 });

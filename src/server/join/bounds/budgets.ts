@@ -14,6 +14,8 @@ const MIB = 1_048_576;
 
 /** Streams of one node: one, and those that it left behind when its network broke. */
 export const MAX_NODE_STREAMS = 8;
+/** The same of a static Envoy, which has one for each of its secrets. */
+export const MAX_STATIC_STREAMS = 32;
 /** A mesh of 6,000 services costs a sidecar that calls them all about 5 MiB. */
 const MAX_NODE_BYTES = 8 * MIB;
 /** Parts of the heap, and of what all sidecars may cost. */
@@ -72,13 +74,15 @@ export class Budgets {
 
   /** @throws MeshError resource-limit where the node has too many streams */
   open(stream: SidecarStream): { set(bytes: number): void; close(): void } {
-    const { service, node, credential } = stream.auth;
+    const { service, node, credential, isStatic } = stream.auth;
     const shown = describeCredential(credential);
     const account = this.#all
       .child(service, { name: `service "${service}"`, maxBytes: this.#service })
       .child(shown, { name: shown, maxBytes: this.#credential })
-      .child(node, { name: `node "${node}"`, maxBytes: this.#node });
-    if (account.size >= MAX_NODE_STREAMS) throw this.#refuse(stream, tooMany(node));
+      .child(node, { name: `node "${node}"`, maxBytes: this.#node })
+      .child(isStatic ? 'secrets' : 'all', { name: `node "${node}"`, maxBytes: this.#node });
+    const most = isStatic ? MAX_STATIC_STREAMS : MAX_NODE_STREAMS;
+    if (account.size >= most) throw this.#refuse(stream, tooMany(node, most));
     return account.open(String(stream.id), {
       end: (of) => stream.close(this.#refuse(stream, tooMuch(of))),
     });
@@ -119,8 +123,8 @@ function tooLittleWhole({ maxBytes }: Account): MeshError {
   return new MeshError('resource-limit', message);
 }
 
-function tooMany(node: string): MeshError {
-  const message = `expected at most ${MAX_NODE_STREAMS} streams of node "${node}"`;
+function tooMany(node: string, most: number): MeshError {
+  const message = `expected at most ${most} streams of node "${node}"`;
   const hint = 'sidecars of one service need instance names, or addresses, of their own';
   return new MeshError('resource-limit', message, { hint });
 }

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { Budgets } from '../../../../src/server/join/bounds/index.js';
+import type { Sidecar } from '../../../../src/server/join/index.js';
 import { FakeStream, fakeSidecar } from '../../../fakes/fake-stream.js';
 
 // What sidecars may cost together, by who they proved to be.
@@ -14,8 +15,12 @@ function setUp(heapMib: number) {
     onRefused: (address) => void refused.push(address),
   });
   let last = 0;
-  const open = (service: string, address: string, { tokenId = service } = {}) => {
-    const sidecar = fakeSidecar(service, address);
+  const open = (
+    service: string,
+    address: string,
+    { tokenId = service, ...changes }: Partial<Sidecar> & { readonly tokenId?: string } = {},
+  ) => {
+    const sidecar = fakeSidecar(service, address, changes);
     const credential = { kind: 'token', id: tokenId, keyId: 'key', expiresAtMs: 0 } as const;
     const fake = new FakeStream({ ...sidecar, credential });
     last += 1;
@@ -50,6 +55,20 @@ it('a node has few streams: one more is refused, and those that it has stay', ()
   streams[0]?.account.close();
   open('web', '10.0.0.1');
   expect(streams.map(({ fake }) => fake.closed)).toEqual(streams.map(() => undefined));
+});
+
+it('a static Envoy has a stream for each secret, beside the streams of its node’s sidecar', () => {
+  const { open } = setUp(2_048);
+  const own = { isStatic: true } as const;
+  const streams = Array.from({ length: 32 }, () => open('web', '10.0.0.1', own));
+  expect(() => open('web', '10.0.0.1', own)).toThrow(
+    'expected at most 32 streams of node "web~10.0.0.1"',
+  );
+  open('web', '10.0.0.1').account.set(MIB);
+  streams[0]?.account.set(8 * MIB);
+  expect(streams[0]?.fake.closed, 'the node pays for both').toMatchObject({
+    code: 'resource-limit',
+  });
 });
 
 it('one token with a thousand names of instances pays for itself', () => {
