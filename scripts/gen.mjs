@@ -144,7 +144,7 @@ await emitModule({
 const descriptor = loadRoot(DESCRIBED_PROTOS, includes).toJSON({ keepComments: false });
 writeFileSync(join(out, 'descriptor.json'), JSON.stringify(descriptor));
 const ownServices = ownProtos.filter((file) =>
-  /(health|istio-ca|reflection(-alpha)?)\.proto$/.test(file),
+  /(health|istio-ca|otlp-export|reflection(-alpha)?)\.proto$/.test(file),
 );
 const reflectedFiles = [...REFLECTED_PROTOS, ...ownServices];
 const paths = [...includes, ownRoot];

@@ -88,10 +88,42 @@ enum UpstreamConnectMode {
 `,
     types: '',
   },
+  {
+    file: 'envoy/extensions/stat_sinks/open_telemetry/v3/open_telemetry.proto',
+    message: 'SinkConfig',
+    // The first two in all that we support; DropAction since 1.37.
+    fields: `
+  repeated config.core.v3.TypedExtensionConfig resource_detectors = 7;
+  .xds.type.matcher.v3.Matcher custom_metric_conversions = 8;
+  message ConversionAction {
+    string metric_name = 2;
+  }
+  message DropAction {
+  }
+`,
+    types: '',
+    imports: ['envoy/config/core/v3/extension.proto', 'xds/type/matcher/v3/matcher.proto'],
+  },
 ];
+
+/** Files that the package doesn't ship. */
+const WHOLE = new Map([
+  [
+    'envoy/extensions/matching/common_inputs/stats/v3/stats.proto',
+    `syntax = "proto3";
+package envoy.extensions.matching.common_inputs.stats.v3;
+message StatFullNameMatchInput {
+}
+`,
+  ],
+]);
 
 /** Writes the package's files with those fields to `folder`, which is to be searched first. */
 export function writeNewerProtos(folder, packageFolder) {
+  for (const [file, text] of WHOLE) {
+    mkdirSync(dirname(join(folder, file)), { recursive: true });
+    writeFileSync(join(folder, file), text);
+  }
   for (const { file, message, fields, types, imports = [] } of NEWER) {
     const path = join(folder, file);
     const source = existsSync(path) ? path : join(packageFolder, file);

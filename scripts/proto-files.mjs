@@ -64,6 +64,9 @@ export const BOOTSTRAP_PROTOS = [
   v3('extensions/filters/http/credential_injector', 'credential_injector'),
   v3('extensions/http/injected_credentials/generic', 'generic'),
   v3('extensions/filters/http/upstream_codec', 'upstream_codec'),
+  v3('extensions/stat_sinks/open_telemetry', 'open_telemetry'),
+  v3('extensions/matching/common_inputs/stats', 'stats'),
+  v3('extensions/tracers/opentelemetry/resource_detectors', 'static_config_resource_detector'),
 ];
 
 /** Everything that `render` and `bootstrap` print and tests read. */

@@ -12,6 +12,7 @@ import { toHeldLines } from './held-text.js';
 import { toHorizonLines } from './horizon-text.js';
 import { count, formatProblemJson } from './problems.js';
 import { toRefusedLines } from './refused-text.js';
+import { toSilentLines, toStatisticsLines } from './statistics-text.js';
 import { toStepLines } from './step-text.js';
 import { toAge, toTimeLeft } from './time-text.js';
 import { toUnboundLines } from './unbound-text.js';
@@ -38,6 +39,7 @@ export function toStatusLines(status: ServerStatus, ownNowMs: number): string[] 
     ...toDrainLines(status, nowMs),
     ...toHeldLines(status.proxies),
     ...toMissingLines(status),
+    ...toSilentLines(status.proxies, nowMs),
     ...toProxyLines(status, nowMs),
     ...toGoneLines(status.gone, nowMs),
     ...toRefusedLines(status.refused, nowMs),
@@ -145,6 +147,7 @@ function toRejections(proxies: readonly ProxyStatus[], nowMs: number): string[] 
       ...rejected,
       ...toUnboundLines(node, unbound, nowMs),
       ...toUnwellLines(node, unwell, nowMs),
+      ...toStatisticsLines(proxy, nowMs),
     ];
   });
   return lines.length === 0 ? [] : ['', ...lines];

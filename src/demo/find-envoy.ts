@@ -89,6 +89,12 @@ export async function envoyVersion(binary: string): Promise<string | undefined> 
   }
 }
 
+/** Whether it can filter what it reports (decision 043); else it is started without statistics. */
+export async function hasStatistics(binary: string): Promise<boolean> {
+  const [major = 0, minor = 0] = (await envoyVersion(binary))?.split('.').map(Number) ?? [];
+  return major > 1 || minor >= 37;
+}
+
 /**
  * In a clone its own `.cache`; in an installed package, which may be read-only, the user's cache.
  */

@@ -10,6 +10,7 @@ import type { CleanupStack } from './cleanup.js';
 import { type EchoApp, startEchoHttp } from './echo-app.js';
 import { startEchoTcp } from './echo-tcp.js';
 import { type EnvoyProcess, startEnvoy } from './envoy-process.js';
+import { hasStatistics } from './find-envoy.js';
 import { removeOnExit } from './reaper.js';
 import { replaceFile } from './replace-file.js';
 import { countersign, startServe } from './run-demo-cli.js';
@@ -172,10 +173,11 @@ async function startSidecar(place: Place, options: SidecarOptions): Promise<Envo
   // One of them with its token in a file, as sidecars that run for long should have it.
   const tokenFile =
     name === 'payments/ledger' ? ['--token-file', join(folder, 'ledger.token')] : [];
+  const statistics = (await hasStatistics(options.envoyBinary)) ? [] : ['--no-statistics'];
   const text = await countersign([
     ...['bootstrap', name, '--data', dataPath, '--xds', xds],
     ...['--address', address, '--outbound', outbound],
-    ...['--envoy-admin-port', String(ENVOY_ADMIN_PORT), ...tokenFile],
+    ...['--envoy-admin-port', String(ENVOY_ADMIN_PORT), ...tokenFile, ...statistics],
   ]);
   const envoy = await startEnvoy({
     binary: options.envoyBinary,

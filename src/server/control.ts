@@ -28,6 +28,7 @@ import { toFollowers } from './proxies.js';
 import { Publishing } from './publishing.js';
 import { type RevocationState, type ShutOut, toApplicant, toRevoked } from './revocation/index.js';
 import { SettledMesh } from './settled-mesh.js';
+import { Statistics } from './telemetry/index.js';
 
 export interface ControlOptions {
   readonly clock: Clock;
@@ -62,6 +63,7 @@ export interface Control {
   readonly stepLog: StepLog;
   readonly fleet: Fleet;
   readonly applications: Applications;
+  readonly statistics: Statistics;
   readonly publishing: Publishing;
   readonly pacing: Pacing;
   readonly settled: SettledMesh;
@@ -72,7 +74,8 @@ export function createControl(options: ControlOptions, closers: Closers): Contro
   const { clock, logger, leaves, registry, staticEnvoys } = options;
   const { indexes, authority, shutOut } = options;
   const { storeRollout, remember } = options;
-  const members = new Members({ clock, leaves });
+  const statistics = new Statistics({ clock, onChange: () => members.changes.notify() });
+  const members: Members = new Members({ clock, leaves, statistics });
   const stepLog = new StepLog(logger);
   const rollout = new Rollout(options.before, {
     clock,
@@ -120,17 +123,9 @@ export function createControl(options: ControlOptions, closers: Closers): Contro
     drains.stop();
     fleet.stop();
   });
-  const control = {
-    stepLog,
-    members,
-    rollout,
-    fleet,
-    applications,
-    publishing,
-    pacing,
-    settled,
-    drains,
-  };
+  const told = { fleet, applications, statistics };
+  const paced = { rollout, stepLog, publishing, pacing, settled, drains };
+  const control = { members, ...told, ...paced };
   connect(control, options);
   return control;
 }

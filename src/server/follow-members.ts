@@ -1,7 +1,7 @@
 // What is remembered of sidecars that come, go and are refused: for whoever asks who is missing.
 import type { Closers } from '../base/index.js';
 import type { Members, RefusedStream, Roster } from './fleet/index.js';
-import type { Credential, Party, Refusals } from './join/index.js';
+import { partyOf, type Refusals } from './join/index.js';
 
 export interface FollowMembersOptions {
   readonly members: Members;
@@ -23,19 +23,6 @@ export function followMembers(options: FollowMembersOptions, closers: Closers): 
 
 function noteRefused({ stream, error, holder }: RefusedStream, refusals: Refusals): void {
   const { auth, peerAddress: peer } = stream;
-  const party: Party = { service: auth.service, ...toShown(auth.credential) };
   const conflict = holder === undefined ? {} : { address: auth.address, holder };
-  refusals.note({ peer, party, claim: auth.node, ...conflict }, error);
-}
-
-/** By what it proved its service. */
-function toShown(credential: Credential): Party {
-  switch (credential.kind) {
-    case 'token':
-      return { tokenId: credential.id };
-    case 'certificate':
-      return { certificateSerialHex: credential.serialHex };
-    case 'issuer-token':
-      return {};
-  }
+  refusals.note({ peer, party: partyOf(auth), claim: auth.node, ...conflict }, error);
 }

@@ -87,7 +87,9 @@ function logHeldEdit({ rollout, logger }: FollowMeshOptions): void {
   const { heldEdit } = rollout;
   if (heldEdit === undefined) return;
   const { version: mesh, why } = heldEdit;
-  logger.warn({ mesh, why }, 'an edit of the mesh is held back: what was stays in force');
+  const text = 'an edit of the mesh is held back: what was stays in force';
+  if (why === 'manual') logger.info({ mesh, why }, text);
+  else logger.warn({ mesh, why }, text);
 }
 
 /** A service renamed or removed while its sidecars run is an outage that looks like an edit. */

@@ -18,6 +18,7 @@ import {
   type ServiceRegistry,
   shutdown,
 } from '../grpc/index.js';
+import { attachStatistics, METRICS_SERVICE } from '../grpc/statistics/index.js';
 import { CertificateOwners } from '../leaves/index.js';
 import { hintOf } from '../terminal/index.js';
 import { DISCOVERY_TYPES } from '../translate/index.js';
@@ -35,6 +36,7 @@ import {
 import type { Parts } from './parts.js';
 import { toApplicant } from './revocation/index.js';
 import { verifyAdmin } from './serve-admin.js';
+import { Intake } from './telemetry/index.js';
 
 /** `shutdown` drains by address: the xDS port has one. */
 const XDS_ADDRESS = 'xds';
@@ -65,7 +67,7 @@ export async function serveXds(
     services: DISCOVERY_SERVICES,
     types: Object.values(DISCOVERY_TYPES),
     account: (stream) => budgets.open(stream),
-    hooks: control.fleet,
+    hooks: [control.fleet, control.statistics],
   });
   attachCertificateService(server, authenticator, { parts, closers });
   const endAnchors = attachAnchors(server, {
@@ -79,10 +81,15 @@ export async function serveXds(
     authenticate: (claimant) => authenticator.companion(claimant),
     hooks: control.applications,
   });
+  const intake = new Intake({
+    ...{ clock, authenticator },
+    ...{ statistics: control.statistics, refusals: parts.refusals },
+  });
+  attachStatistics(server, { logger: refusalLog, take: (call) => intake.take(call) });
   const services = [
     ...DISCOVERY_SERVICES.map(({ name }) => name),
     ...[HEALTH_DISCOVERY_SERVICE, CERTIFICATE_SERVICE],
-    ...[ANCHORS_SERVICE, CLIENT_STATUS_SERVICE],
+    ...[ANCHORS_SERVICE, CLIENT_STATUS_SERVICE, METRICS_SERVICE],
   ];
   const health = attachHealth(server, { services });
   attachReflection(server, { services: [...services, HEALTH_SERVICE] });

@@ -119,7 +119,6 @@ export const HINTS: Readonly<Partial<Record<ErrorCode | `${ErrorCode}/${string}`
   'instance-limit':
     'see who they are in `countersign status`; where so many are right, raise the limit: ' +
     '`countersign serve --max-instances`, or --max-instances-per-token',
-  'mesh-invalid/apply': 'see them by `countersign check`; the last good mesh stays in force',
   'passphrase-missing': 'give it with --passphrase-file, or in COUNTERSIGN_PASSPHRASE',
   'passphrase-missing/offered-ca': OFFERED_CA,
   'passphrase-missing/ca': 'give it with --ca-passphrase-file, or in COUNTERSIGN_CA_PASSPHRASE',
@@ -130,6 +129,8 @@ export const HINTS: Readonly<Partial<Record<ErrorCode | `${ErrorCode}/${string}`
   'port-in-use/EACCES': 'choose a port from 1024 up with --xds or --admin',
   'request-invalid/last-instance':
     'start another one first, or drain it all the same by --yes: calls to it then fail',
+  'request-invalid/mesh-errors':
+    'see them by `countersign check`; the last good mesh stays in force',
   'request-invalid/not-drained':
     'it was taken back, or a new Envoy of it has connected: see `countersign status`',
   'request-invalid/paused': 'go on with `countersign resume`, then give the order again',

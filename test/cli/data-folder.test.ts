@@ -149,6 +149,9 @@ describe('bootstrap', () => {
     const metadata = json.dynamic_resources.ads_config.grpc_services[0].initial_metadata;
     expect(metadata).toEqual([{ key: 'authorization', value: expect.stringMatching(/^Bearer /) }]);
     expect(json).not.toHaveProperty('hds_config');
+    expect(json).toHaveProperty('stats_sinks');
+    const older = await cli.run(...argv, '--no-statistics');
+    expect(JSON.parse(older.stdout)).not.toHaveProperty('stats_sinks');
     const token = metadata[0].value.slice('Bearer '.length);
     const { id } = await verify(token, 'countersign-xds');
     expect(stderr).toBe(

@@ -193,6 +193,37 @@ web~127.0.0.2  127.0.0.2  synced  synced  synced  -    -     synced  ends in 24h
     expect(asked).toEqual(['/v1/status']);
   });
 
+  test('text of what changes: steps, who is awaited, and what is held', async () => {
+    const body = fakeStatus({
+      paused: true,
+      phase: { name: 'both old and new settings on payments/ledger:8080', waitingFor: [] },
+      steps: [
+        {
+          ...{ of: 'payments/ledger:8080', step: 'widen', since: '2025-12-31T23:59:48.000Z' },
+          waitingFor: ['payments/ledger~10.0.0.1', 'payments/ledger~10.0.0.2'],
+        },
+        { of: 'web:80', step: 'narrow', since: '2025-12-31T23:59:58.000Z', waitingFor: [] },
+      ],
+      held: [
+        {
+          ...{ of: 'store:6000', why: 'rejected', since: '2025-12-31T23:59:00.000Z' },
+          ...{ node: 'store~10.0.0.9', error: 'no such filter', source: 'mesh.yaml:12:5' },
+        },
+      ],
+    });
+    const { address } = await startFakeAdmin(() => ({ body }));
+    const transcript = `
+$ countersign status --server <server>
+mesh 3f2a9c01d4e5, read 90s ago; no proxy is connected
+paused: no step is taken and no edit of the mesh file; see \`resume\`
+step widen of payments/ledger:8080, since 12s: its sidecars take the old way and the new, \
+waits for payments/ledger~10.0.0.1, payments/ledger~10.0.0.2
+step narrow of web:80, since 2s: the new settings
+mesh.yaml:12:5 held store:6000 as it was: store~10.0.0.9 rejects the change: no such filter
+`;
+    await expectTranscript(new Cli(), transcript, { server: address });
+  });
+
   test('text of a mesh in trouble: problems, phase, rejections with their places', async () => {
     const { address } = await startFakeAdmin(() => ({ body: NACKED }));
     const transcript = `
@@ -253,6 +284,40 @@ web~127.0.0.2  127.0.0.2  synced  synced  synced  -    -     synced  ends in 24h
 web~127.0.0.3  127.0.0.3  synced  synced  synced  -    -     synced  ends in 24h  ends in 3d
 
 the application of web~127.0.0.2 at port 8080 is unwell since 12s
+`;
+    await expectTranscript(new Cli(), transcript, { server: address });
+  });
+
+  test('what sidecars report of themselves, and who reports nothing', async () => {
+    const since = '2025-12-31T23:59:48.000Z';
+    const connectedAt = '2025-12-31T23:59:50.000Z';
+    const silent = { reports: false, inForce: 'unknown', draining: null } as const;
+    const chains = { chains: 2, listeners: 0, since };
+    const both = { chains: 1, listeners: 1, since };
+    const proxies = [
+      fakeProxy('web~1', { statistics: { reports: true, inForce: 'in-force', draining: chains } }),
+      fakeProxy('web~2', { statistics: { reports: true, inForce: 'warming', draining: both } }),
+      fakeProxy('web~3', { statistics: silent }),
+      fakeProxy('web~4', { statistics: silent }),
+      // It may just not have come to it.
+      fakeProxy('web~5', { statistics: silent, connectedAt }),
+    ];
+    const { address } = await startFakeAdmin(() => ({ body: fakeStatus({ proxies }) }));
+    const transcript = `
+$ countersign status --server <server>
+mesh 3f2a9c01d4e5, read 90s ago; 5 of 5 proxies synced
+no statistics of web~3, web~4: in force there by acknowledgement
+
+PROXY  ADDRESS  LDS     CDS     EDS     RDS  ECDS  SDS     CERTIFICATE  TOKEN
+web~1  1        synced  synced  synced  -    -     synced  ends in 24h  ends in 3d
+web~2  2        synced  synced  synced  -    -     synced  ends in 24h  ends in 3d
+web~3  3        synced  synced  synced  -    -     synced  ends in 24h  ends in 3d
+web~4  4        synced  synced  synced  -    -     synced  ends in 24h  ends in 3d
+web~5  5        synced  synced  synced  -    -     synced  ends in 24h  ends in 3d
+
+web~1 draining 12s: 2 replaced filter chains
+web~2 took its listeners, and they are not in force yet
+web~2 draining 12s: 1 replaced filter chain, 1 replaced listener
 `;
     await expectTranscript(new Cli(), transcript, { server: address });
   });

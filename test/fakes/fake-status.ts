@@ -57,6 +57,7 @@ export function fakeProxy(node: string, changes: Partial<ProxyStatus> = {}): Pro
     unbound: [],
     heldBy: null,
     unwell: [],
+    statistics: { reports: true, inForce: 'in-force', draining: null },
     certificate: {
       serial: '0a',
       spiffeId: `spiffe://shop.example/ns/default/sa/${service}`,

@@ -50,7 +50,7 @@ describe('proto-loader and the generated code', () => {
   /** Of any scalar type something that isn't its default. */
   const SCALARS: Readonly<Record<string, unknown>> = {
     ...{ string: 'text', bytes: Buffer.from([0, 1, 255]), bool: true, double: -1.5 },
-    ...{ int32: -300, uint32: 300, int64: 2 ** 40 + 1 },
+    ...{ int32: -300, uint32: 300, int64: 2 ** 40 + 1, fixed64: 2 ** 40 + 1 },
   };
 
   function sampleOf(field: protobuf.Field, depth: number): unknown {

@@ -7,6 +7,7 @@ import { toProtoJson } from '../../src/cli/proto-json.js';
 import { openDataDir } from '../../src/data/index.js';
 import type { EchoApp } from '../../src/demo/echo-app.js';
 import type { EnvoyProcess } from '../../src/demo/envoy-process.js';
+import { hasStatistics } from '../../src/demo/find-envoy.js';
 import { replaceFile } from '../../src/demo/replace-file.js';
 import { envoy as proto } from '../../src/gen/bootstrap.js';
 import { type RunningServer, startServer } from '../../src/server/index.js';
@@ -181,7 +182,13 @@ export async function startMesh(harness: Harness, options: TestMeshOptions): Pro
   };
   const bootstrap: TestMesh['bootstrap'] = async (name, given = {}) => {
     const { address, outbound } = service(name);
-    const { binary: _b, drainTimeS: _d, drainStrategy: _s, admin: at, ...more } = given;
+    const {
+      binary = options.binary,
+      drainTimeS: _d,
+      drainStrategy: _s,
+      admin: at,
+      ...more
+    } = given;
     const { sotw, application, ...rest } = more;
     const message = toBootstrap({
       service: name,
@@ -190,6 +197,7 @@ export async function startMesh(harness: Harness, options: TestMeshOptions): Pro
       xds,
       xdsAnchorPem: await loadOrCreateAnchorPem(await identity()),
       xdsServerName: XDS_SERVER_NAME,
+      reportsStatistics: await hasStatistics(binary),
       reportsHealth: options.mesh(service).includes('health:'),
       ...(rest.certificate === undefined
         ? { token: { kind: 'inline', token: await token(name) } }

@@ -15,6 +15,7 @@ import {
 import { toCaProxies } from '../../src/server/proxies.js';
 import { GATHER_MS } from '../../src/server/publishing.js';
 import { type RevocationState, ShutOut } from '../../src/server/revocation/index.js';
+import type { Sample } from '../../src/server/telemetry/sample.js';
 import { TYPE_URLS } from '../../src/xds/index.js';
 import { FakeLeaves } from '../fakes/fake-leaves.js';
 import { FakeStream, fakeSidecar } from '../fakes/fake-stream.js';
@@ -185,6 +186,52 @@ it('a phase advances on answers, is stored before it is entered, and settles', a
   expect([control.settled.value, remembered.value]).toEqual([strict, strict]);
   expect([records.value?.tracks.size, control.rollout.phase]).toEqual([0, undefined]);
   expect(messages()).toContain('mesh in force');
+});
+
+/** Of a sidecar that reports, and has so many listeners that warm. */
+const reportOf = (warming: number): Sample => ({
+  ...{ listeners: undefined, warming, isStarting: false },
+  draining: { chains: 0, listeners: 0 },
+});
+
+it('a step waits for a sidecar that says that its listeners warm', async () => {
+  const { open, take, tick, start, mode, control } = await setUp();
+  const { statistics } = control;
+  const ledger = open('ledger', '10.0.1.1');
+  statistics.onConnect(ledger.stream);
+  await tick();
+  take(ledger);
+  await tick();
+  const report = (warming: number): void =>
+    statistics.take(ledger.stream.auth, reportOf(warming), statistics.mark);
+  report(0);
+  await start(meshIn('strict'));
+  report(1);
+  take(ledger);
+  await tick();
+  expect(mode()).toBe('both, callers disable');
+  report(0);
+  await tick();
+  expect(mode()).toBe('both, callers strict');
+  control.statistics.onDisconnect(ledger.stream);
+});
+
+it('a sidecar that says for ever that it warms is a mute one: until the deadline', async () => {
+  const { open, take, tick, start, mode, control } = await setUp();
+  const { statistics } = control;
+  const ledger = open('ledger', '10.0.1.1');
+  statistics.onConnect(ledger.stream);
+  await tick();
+  take(ledger);
+  await start(meshIn('strict'));
+  take(ledger);
+  for (let waitedMs = 0; waitedMs < STAGE_DEADLINE_MS; waitedMs += 1_000) {
+    statistics.take(ledger.stream.auth, reportOf(1), statistics.mark);
+    expect(mode()).toBe('both, callers disable');
+    await tick(1_000);
+  }
+  expect(mode()).toBe('disable');
+  statistics.onDisconnect(ledger.stream);
 });
 
 it('a mute sidecar turns the track of its port back at the deadline', async () => {

@@ -108,7 +108,12 @@ export const LONG_TEST_FUNCTIONS: Readonly<Record<string, number>> = {
 };
 
 /** What only tests import, `file: name`, and why that is right. */
-export const FOR_TESTS: ReadonlyMap<string, string> = new Map([]);
+export const FOR_TESTS: ReadonlyMap<string, string> = new Map([
+  [
+    'src/translate/bootstrap/statistics-sink.ts: toStatistics',
+    'used by the face of its folder, which has a body',
+  ],
+]);
 
 /** Files that import one another, in the order of their paths. */
 export const CIRCLES: readonly string[] = [];

@@ -63,6 +63,7 @@ interface Options extends FolderGiven {
   readonly xds: HostPort;
   readonly envoyAdminPort?: number;
   readonly secretsOnly?: boolean;
+  readonly statistics: boolean;
   readonly data: string;
 }
 
@@ -107,6 +108,9 @@ export function define(command: Command, context: Context): void {
       ),
     )
     .addOption(secretsOnlyOption())
+    .addOption(
+      new Option('--no-statistics', 'without its own word on what is in force (Envoy before 1.37)'),
+    )
     .addOption(dataOption());
   for (const option of folderOptions()) command.addOption(option);
   command
@@ -143,6 +147,7 @@ async function print(service: ServiceName, options: Options, context: Context): 
     xdsAnchorPem,
     xdsServerName: XDS_SERVER_NAME,
     reportsHealth: await hasHealth(dataDir, service),
+    reportsStatistics: options.statistics,
     ...(await provideProof({ service, dataDir, options, folder, context })),
   });
   const bytes = envoy.config.bootstrap.v3.Bootstrap.encode(bootstrap).finish();

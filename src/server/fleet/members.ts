@@ -7,6 +7,7 @@ import type { LeafManager } from '../../leaves/index.js';
 import type { ServiceName } from '../../policy/index.js';
 import type { Snapshot, TypeReport } from '../../xds/index.js';
 import type { ProxyState } from '../mesh/index.js';
+import type { Statistics, StatisticsView } from '../telemetry/index.js';
 import { takesCallers, worstOf } from './asked-secrets.js';
 import type { Unbound } from './bind-failure.js';
 import { type SidecarKey, toKey } from './held-table.js';
@@ -26,6 +27,8 @@ export interface MemberView {
   readonly state: ProxyState;
   /** It takes what edits of the mesh change; of static Envoys few do. */
   readonly followsMesh: boolean;
+  /** What it reports of itself. */
+  readonly statistics: StatisticsView;
   /** The same of what it was sent, which may be less than the newest mesh. */
   readonly ownState: ProxyState;
   /** Why it doesn't have the newest mesh; undefined: it has, or lacks it for another reason. */
@@ -56,6 +59,7 @@ export interface RefusedStream {
 export interface MembersOptions {
   readonly clock: Pick<Clock, 'now'>;
   readonly leaves: Pick<LeafManager, 'get' | 'troubleOf'>;
+  readonly statistics: Pick<Statistics, 'viewOf'>;
 }
 
 export class Members implements Iterable<Member> {
@@ -144,17 +148,21 @@ export class Members implements Iterable<Member> {
     assert(newest !== undefined, 'a sidecar that is connected has a stream');
     const { stream, sent, unbound } = newest;
     const leaf = this.#options.leaves.get(stream.auth.node);
+    const statistics = this.#options.statistics.viewOf(stream);
+    // It took all of it, and says itself that it isn't in force yet.
+    const toJudged = (one: ProxyState): ProxyState =>
+      one === 'synced' && statistics.verdict === 'warming' ? 'pending' : one;
     const trouble = leaf && toPeriodTrouble(leaf, this.#options.clock.now());
     const troubles = new Set(members.flatMap((member) => member.troubles));
     const isOut = trouble !== undefined;
     return {
-      ...{ stream, snapshot: sent?.snapshot, leaf, unbound, hold: newest.holdOf() },
+      ...{ stream, snapshot: sent?.snapshot, leaf, unbound, statistics, hold: newest.holdOf() },
       // Only who shows a sidecar asks for them, and a fleet is looked at often.
       get reports() {
         return members.flatMap((member) => member.stream.state());
       },
-      state: isOut ? 'nacked' : worstOf(members.map((one) => one.state)),
-      ownState: isOut ? 'nacked' : worstOf(members.map((one) => one.ownState)),
+      state: isOut ? 'nacked' : toJudged(worstOf(members.map((one) => one.state))),
+      ownState: isOut ? 'nacked' : toJudged(worstOf(members.map((one) => one.ownState))),
       followsMesh: members.some(isFollower),
       troubles: [...troubles, ...(trouble === undefined ? [] : [trouble])],
     };

@@ -13,5 +13,5 @@ export { STAGE_DEADLINE_MS, STORE_RETRY_MS, Staged } from './staged.js';
 export { StepLog } from './step-log.js';
 export { meshFilesSchema, STORED_MESH } from './stored-mesh.js';
 export { takeRolloutOrders } from './take-rollout-orders.js';
-export type { ProxyState, StepName } from './track.js';
+export type { ProxyState } from './track.js';
 export { type RolloutRecord, settledTracks } from './tracks.js';

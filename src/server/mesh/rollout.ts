@@ -159,7 +159,6 @@ export class Rollout {
     this.#timers.follow(now);
     this.inForce.set(now.published);
     this.#options.onChange?.(before, now);
-    const isChanged = before.arrival !== undefined || now.edition !== before.edition;
-    if (isChanged && isSettled(now)) this.#settled.notify(now.wanted);
+    if (before.arrival !== undefined && isSettled(now)) this.#settled.notify(now.wanted);
   }
 }

@@ -57,8 +57,8 @@ async function applyMesh({
   if (pendingEdit !== undefined) return { state: 'waiting', report: toReport(rollout, false) };
   const errors = problems.filter(({ severity }) => severity === 'error').length;
   if (errors > 0) {
-    throw new MeshError('mesh-invalid', `expected a good mesh but got errors (${errors})`, {
-      variant: 'apply',
+    throw new MeshError('request-invalid', `expected a good mesh but got errors (${errors})`, {
+      variant: 'mesh-errors',
     });
   }
   const { heldEdit } = rollout;

@@ -7,6 +7,7 @@ export { HorizonWatch } from './horizon-watch.js';
 export { toRejectionText } from './nacks.js';
 export type { ProxyStatus, TypeStatus } from './proxy-status.js';
 export type { RefusalStatus } from './refusal-status.js';
+export type { StatisticsStatus } from './statistics-status.js';
 export type { GoneStatus, PendingEditStatus, ServerStatus } from './status.js';
 export { type HeldStatus, type StepStatus, toHeldEditText } from './step-status.js';
 export type { Trouble } from './trouble.js';

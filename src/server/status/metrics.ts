@@ -6,6 +6,7 @@ import { toAttendance } from './attendance.js';
 import { toHorizonFamilies } from './horizon-report.js';
 import { toLoadFamilies } from './load.js';
 import { type Family, toExposition } from './prometheus.js';
+import { toStatisticsGauges } from './statistics-status.js';
 import type { StatusInput } from './status.js';
 import { toStepFamilies } from './step-status.js';
 import { TROUBLE_KINDS, type Trouble } from './trouble.js';
@@ -31,6 +32,7 @@ export function toMetrics(input: StatusInput): string {
       help: 'Proxies that rejected something.',
       value: count('nacked') + count('unbound'),
     },
+    ...toStatisticsGauges(members),
     {
       name: 'mesh_errors',
       help: 'Errors of the mesh file; an earlier one is in force.',

@@ -8,6 +8,7 @@ import type { ProxyState } from '../mesh/index.js';
 import type { Horizon } from './horizon.js';
 import { type HorizonStatus, toProxyHorizon } from './horizon-report.js';
 import { toSources } from './rejected.js';
+import { type StatisticsStatus, toStatisticsStatus } from './statistics-status.js';
 import { toTokenEndMs } from './token-end.js';
 import { toUnboundStatuses, type UnboundStatus } from './unbound.js';
 import { toUnwellStatuses, type UnwellOf, type UnwellStatus } from './unwell.js';
@@ -52,6 +53,8 @@ export interface ProxyStatus {
   readonly unbound: readonly UnboundStatus[];
   /** Ports whose application its checks find unwell, as it reports. */
   readonly unwell: readonly UnwellStatus[];
+  /** What it reports of itself. */
+  readonly statistics: StatisticsStatus;
   readonly certificate: {
     readonly serial: string;
     readonly spiffeId: string;
@@ -93,6 +96,7 @@ export function toProxyStatus(
     types: stream.auth.isStatic ? { sds: toSecretsStatus(member) } : toTypes(member),
     unbound: toUnboundStatuses(member),
     unwell: toUnwellStatuses(unwellOf(stream.auth)),
+    statistics: toStatisticsStatus(member.statistics),
     certificate:
       leaf === undefined
         ? null

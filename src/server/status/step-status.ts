@@ -1,9 +1,10 @@
 // What changes in steps, as `status` and the metrics show it.
 import { toPlace, toRfc3339 } from '../../base/index.js';
-import type { Rollout, StepName } from '../mesh/index.js';
+import type { Rollout } from '../mesh/index.js';
 import type { Family } from './prometheus.js';
 
 type RunningStep = Rollout['steps'][number];
+type StepName = RunningStep['step'];
 type HeldStep = Rollout['held'][number];
 type HeldEdit = NonNullable<Rollout['heldEdit']>;
 

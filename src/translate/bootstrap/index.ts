@@ -5,6 +5,8 @@
 import { isIP } from 'node:net';
 import { envoy, type google } from '../../gen/bootstrap.js';
 import { toNodeId } from '../../spiffe/index.js';
+import { toAny } from './any.js';
+import { toStatistics } from './statistics-sink.js';
 
 type Bootstrap = envoy.config.bootstrap.v3.Bootstrap;
 type Cluster = envoy.config.cluster.v3.Cluster;
@@ -44,6 +46,8 @@ export interface BootstrapOptions {
   readonly envoyAdminPort?: number;
   /** Whether it says how its application is, where a port has `health`. */
   readonly reportsHealth?: boolean;
+  /** Whether it reports its statistics. Default: it does; an Envoy before 1.37 can't. */
+  readonly reportsStatistics?: boolean;
 }
 
 /** The cluster of the management server, and the secrets that hold token and certificate. */
@@ -75,38 +79,50 @@ export function toBootstrap(options: BootstrapOptions): Bootstrap {
     // By which it reports what its checks find of its own application. Only where there are any:
     // Envoy asks a server that is away for this stream twice a second, without growing pauses.
     ...(options.reportsHealth === true ? { hdsConfig: toApiConfig(ApiType.GRPC, options) } : {}),
+    ...(options.reportsStatistics === false ? {} : toStatistics(toReporter(options))),
     staticResources: { clusters: [toXdsCluster(options)] },
   };
 }
 
+function toReporter(options: BootstrapOptions): Parameters<typeof toStatistics>[0] {
+  const { address, listen } = options;
+  return { grpcService: toGrpcService(options), node: toId(options), address, listen };
+}
+
 function toApiConfig(
   apiType: envoy.config.core.v3.ApiConfigSource.ApiType,
-  { token }: BootstrapOptions,
+  options: BootstrapOptions,
 ): envoy.config.core.v3.ApiConfigSource {
   return {
     apiType,
     transportApiVersion: V3,
     setNodeOnFirstMessageOnly: true,
-    grpcServices: [
-      {
-        envoyGrpc: { clusterName: XDS_CLUSTER },
-        initialMetadata: token?.kind === 'inline' ? [toHeader(token.token)] : [],
-      },
-    ],
+    grpcServices: [toGrpcService(options)],
+  };
+}
+
+function toGrpcService({ token }: BootstrapOptions): envoy.config.core.v3.GrpcService {
+  return {
+    envoyGrpc: { clusterName: XDS_CLUSTER },
+    initialMetadata: token?.kind === 'inline' ? [toHeader(token.token)] : [],
   };
 }
 
 function toNode(options: BootstrapOptions): Bootstrap['node'] {
-  const { service, instance, address, listen, outbound } = options;
+  const { service, address, listen, outbound } = options;
   const fields: { [name: string]: google.protobuf.Value } = {};
   if (address !== undefined) fields['address'] = { stringValue: address };
   if (listen !== undefined) fields['listen'] = { stringValue: listen };
   if (outbound !== undefined) fields['outbound'] = { stringValue: outbound };
   return {
-    id: instance === undefined ? service : toNodeId({ service, instance }),
+    id: toId(options),
     cluster: service,
     metadata: { fields: { countersign: { structValue: { fields } } } },
   };
+}
+
+function toId({ service, instance }: BootstrapOptions): string {
+  return instance === undefined ? service : toNodeId({ service, instance });
 }
 
 function toHeader(token: string): HeaderValue {
@@ -227,8 +243,4 @@ function toFileConfig(path: string): envoy.config.core.v3.ConfigSource {
 
 function toAddress(address: string, port: number): envoy.config.core.v3.Address {
   return { socketAddress: { address, portValue: port } };
-}
-
-function toAny(typeName: string, message: { finish(): Uint8Array }): Any {
-  return { type_url: `type.googleapis.com/${typeName}`, value: message.finish() };
 }

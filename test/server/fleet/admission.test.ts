@@ -17,6 +17,7 @@ import { FakeStream, fakeSidecar } from '../../fakes/fake-stream.js';
 import { ManualClock } from '../../fakes/manual-clock.js';
 import { MemoryStore } from '../../fakes/memory-store.js';
 import { NO_DEPARTURES } from '../../fakes/no-departures.js';
+import { NO_STATISTICS } from '../../fakes/no-statistics.js';
 import { recordingLogger } from '../../fakes/recording-logger.js';
 import { settle } from '../../fakes/settle.js';
 import { createStaticEnvoys } from '../../fakes/static-envoys.js';
@@ -44,7 +45,7 @@ function setUp(maxInstances?: InstanceLimits) {
     },
   });
   const staticEnvoys = createStaticEnvoys(clock, maxInstances?.perService);
-  const members = new Members({ clock, leaves });
+  const members = new Members({ clock, leaves, statistics: NO_STATISTICS });
   const refused: RefusedStream[] = [];
   members.refused.add((one) => void refused.push(one));
   const shutOut = new Set<string>();

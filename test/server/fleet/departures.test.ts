@@ -17,6 +17,7 @@ import { FakeLeaves } from '../../fakes/fake-leaves.js';
 import { FakeStream, fakeSidecar } from '../../fakes/fake-stream.js';
 import { ManualClock } from '../../fakes/manual-clock.js';
 import { MemoryStore } from '../../fakes/memory-store.js';
+import { NO_STATISTICS } from '../../fakes/no-statistics.js';
 import { recordingLogger } from '../../fakes/recording-logger.js';
 import { meshOf } from '../../policy/helpers.js';
 
@@ -47,7 +48,7 @@ function setUp() {
     ...{ clock, store: new MemoryStore() },
     onStoreError: () => undefined,
   });
-  const members = new Members({ clock, leaves: new FakeLeaves() });
+  const members = new Members({ statistics: NO_STATISTICS, clock, leaves: new FakeLeaves() });
   const options = { clock, members, registry, logger: recordingLogger() };
   const published: (readonly string[])[] = [];
   const departures: Departures = new Departures({ ...options, mesh: () => MESH }, () =>

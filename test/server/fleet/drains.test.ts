@@ -13,6 +13,7 @@ import { FakeLeaves } from '../../fakes/fake-leaves.js';
 import { FakeStream, fakeSidecar } from '../../fakes/fake-stream.js';
 import { ManualClock } from '../../fakes/manual-clock.js';
 import { MemoryStore } from '../../fakes/memory-store.js';
+import { NO_STATISTICS } from '../../fakes/no-statistics.js';
 import { recordingLogger } from '../../fakes/recording-logger.js';
 import { settle } from '../../fakes/settle.js';
 import { meshOf } from '../../policy/helpers.js';
@@ -39,7 +40,7 @@ function setUp(records: readonly DrainRecord[] = []) {
     ...{ clock, store: new MemoryStore() },
     onStoreError: () => undefined,
   });
-  const members = new Members({ clock, leaves: new FakeLeaves() });
+  const members = new Members({ statistics: NO_STATISTICS, clock, leaves: new FakeLeaves() });
   const store = new MemoryStore<readonly DrainRecord[]>(records);
   const options = { clock, members, registry, store, logger: recordingLogger() };
   const drains = new Drains({ ...options, records, mesh: () => MESH });

@@ -11,6 +11,7 @@ import { FakeStream, fakeSidecar } from '../../fakes/fake-stream.js';
 import { ManualClock } from '../../fakes/manual-clock.js';
 import { MemoryStore } from '../../fakes/memory-store.js';
 import { NO_DEPARTURES } from '../../fakes/no-departures.js';
+import { NO_STATISTICS } from '../../fakes/no-statistics.js';
 import { recordingLogger } from '../../fakes/recording-logger.js';
 import { settle } from '../../fakes/settle.js';
 import { createStaticEnvoys } from '../../fakes/static-envoys.js';
@@ -85,7 +86,7 @@ function createFleet() {
     },
   });
   const staticEnvoys = createStaticEnvoys(clock);
-  const members = new Members({ clock, leaves });
+  const members = new Members({ clock, leaves, statistics: NO_STATISTICS });
   const fleet = new Fleet({
     ...{ clock, logger, members, leaves, registry, staticEnvoys },
     publisher: createPublisher(world),

@@ -14,6 +14,7 @@ import { FakeStream, fakeSidecar } from '../../fakes/fake-stream.js';
 import { ManualClock } from '../../fakes/manual-clock.js';
 import { MemoryStore } from '../../fakes/memory-store.js';
 import { NO_DEPARTURES } from '../../fakes/no-departures.js';
+import { NO_STATISTICS } from '../../fakes/no-statistics.js';
 import { recordingLogger } from '../../fakes/recording-logger.js';
 import { SecretStream, type SecretStreamOptions } from '../../fakes/secret-stream.js';
 import { settle } from '../../fakes/settle.js';
@@ -47,7 +48,7 @@ function setUp() {
     ensure: async (node: string, settings: { ttlMs: number }): Promise<Leaf> =>
       fakeLeaves.get(node as never) ?? fakeLeaves.ensure(node as never, settings as never),
   } as unknown as FakeLeaves;
-  const members = new Members({ clock, leaves });
+  const members = new Members({ clock, leaves, statistics: NO_STATISTICS });
   const toSet = (leaf: Leaf) =>
     createResourceSet(
       world.isDeclared

@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import { toUnwellFamily } from '../../../src/server/status/unwell.js';
 import { FakeStream, fakeSidecar } from '../../fakes/fake-stream.js';
+import { SILENT } from '../../fakes/no-statistics.js';
 import { meshOf } from '../../policy/helpers.js';
 
 it('each port with health has a sample: how many sidecars find its application unwell', () => {
@@ -17,9 +18,10 @@ services:
     const state = 'synced' as const;
     return {
       stream,
+      statistics: SILENT,
       state,
-      followsMesh: true,
       ownState: state,
+      followsMesh: true,
       ...nothing,
       troubles: [],
       unbound: [],

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { type Mesh, parseMesh, serviceName } from '../../../src/policy/index.js';
 import type { KeptOut, MemberView } from '../../../src/server/fleet/index.js';
 import type { MeshState } from '../../../src/server/mesh/index.js';
-import { type ProxyState, Rollout } from '../../../src/server/mesh/index.js';
+import { type ProxyState, Rollout, STAGE_DEADLINE_MS } from '../../../src/server/mesh/index.js';
 import type { Trouble, WaitAnswer } from '../../../src/server/status/index.js';
 import {
   type Demand,
@@ -133,6 +133,30 @@ it('not in force while a phase runs', async () => {
   expect(await answer()).toMatchObject({ reason: 'timeout', waitingFor: ['a'] });
   set([member('web~a', 'synced')]);
   expect(await answer()).toEqual({ ...inForce(1), version: next.version });
+});
+
+it('a change that went back is the answer, with the place of what is not in force', async () => {
+  const { answer, rollout, set, setMesh, clock } = setUp();
+  const ledger = (mode: string): Mesh =>
+    meshOf(`trustDomain: shop.example
+services: { web: {}, ledger: { ports: { 8080: { protocol: http, mtls: ${mode} } } } }`);
+  for (const mode of ['disable', 'strict']) {
+    setMesh({ mesh: ledger(mode) });
+    set([member('ledger~a', 'synced')]);
+    rollout.start(ledger(mode));
+    set([member('ledger~a', mode === 'disable' ? 'synced' : 'nacked')]);
+  }
+  clock.advance(STAGE_DEADLINE_MS);
+  set([member('ledger~a', 'synced')]);
+  expect(await answer()).toMatchObject({
+    ...{ inForce: false, reason: 'held', waitingFor: [] },
+    held: [
+      {
+        ...{ of: 'ledger:8080', why: 'rejected', node: 'ledger~a' },
+        source: expect.stringMatching(/^mesh\.yaml:2:\d+$/),
+      },
+    ],
+  });
 });
 
 it('a NACK is the answer, with the words of Envoy and each place once', async () => {

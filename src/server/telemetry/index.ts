@@ -1,0 +1,2 @@
+export { Intake } from './intake.js';
+export { Statistics, type StatisticsView } from './statistics.js';
