@@ -5,6 +5,7 @@ import type { Issued } from '../x509/issue/index.js';
 import { sha256Hex } from '../x509/keys/index.js';
 import type { CertificateFacts } from '../x509/read/index.js';
 import { isSignedBy, readCertificate, splitPem } from '../x509/read/index.js';
+import type { CaChange } from './authority-material.js';
 
 /** One certificate of an authority, for people. */
 export interface AuthorityInfo {
@@ -20,16 +21,15 @@ export interface AuthorityInfo {
 }
 
 /** How a change of root stands. */
-export interface RootChange {
-  readonly stage: 'trust' | 'sign';
+export interface RootChange extends Steps {
   /** SHA-256 of the roots' certificates, lower-case hex. */
   readonly oldRootSha256: string;
   readonly newRootSha256: string;
-  /** When the stage began, ms since the epoch. */
-  readonly sinceMs: number;
-  /** When the change began: from then on both roots are in every bundle. */
-  readonly beganAtMs: number;
+  /** The one of the two that goes at the end. */
+  readonly goingRootSha256: string;
 }
+
+type Steps = Omit<CaChange, 'other'>;
 
 /** Of a CA chain, what its certificates say. */
 export interface PublicChain {
@@ -40,9 +40,9 @@ export interface PublicChain {
 export interface PublicMaterial {
   readonly trustDomain: string;
   readonly current: PublicChain;
-  readonly change:
-    | (Pick<RootChange, 'stage' | 'sinceMs' | 'beganAtMs'> & { readonly other: PublicChain })
-    | undefined;
+  /** CAs that issued before. */
+  readonly retired: readonly { readonly issuer: Issued }[];
+  readonly change: (Steps & { readonly other: PublicChain }) | undefined;
 }
 
 /** Leaf, issuing CA, what is between it and the root, a root signed by an older one. */
@@ -70,11 +70,28 @@ export class AuthorityFacts {
   get change(): RootChange | undefined {
     const { current, change } = this.#material;
     if (change === undefined) return undefined;
-    const { stage, sinceMs, beganAtMs, other } = change;
-    const [own, others] = [current, other].map(({ root }) => sha256Hex(root.facts.der));
-    const [oldRootSha256 = '', newRootSha256 = ''] =
-      stage === 'trust' ? [own, others] : [others, own];
-    return { stage, sinceMs, beganAtMs, oldRootSha256, newRootSha256 };
+    const { other, ...steps } = change;
+    const { stage, isBack } = steps;
+    const [signing = '', second = ''] = [current, other].map(({ root }) => {
+      return sha256Hex(root.facts.der);
+    });
+    const isOldSigning = stage === 'trust' || isBack;
+    const [oldRootSha256, newRootSha256] = isOldSigning ? [signing, second] : [second, signing];
+    return {
+      ...steps,
+      ...{ oldRootSha256, newRootSha256 },
+      goingRootSha256: isBack ? newRootSha256 : oldRootSha256,
+    };
+  }
+
+  /**
+   * SHA-256 of the CAs below the root that signs now whose leaves may be in force: what one of them
+   * issued is of that root, whenever that was.
+   */
+  get currentIssuers(): readonly string[] {
+    const { current, retired } = this.#material;
+    const older = retired.filter(({ issuer }) => isSignedBy(issuer.facts, current.root.facts));
+    return [current, ...older].map(({ issuer }) => sha256Hex(issuer.facts.der));
   }
 
   /** Root first. */

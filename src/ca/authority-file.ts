@@ -28,9 +28,15 @@ export const authoritySchema = z.strictObject({
     .strictObject({
       stage: z.enum(['trust', 'sign']),
       ...chain,
-      crossPem: z.string(),
+      /** In files of version 2, in place of `hasCross`. */
+      crossPem: z.string().optional(),
+      hasCross: z.boolean().optional(),
       sinceMs: z.number(),
       beganAtMs: z.number(),
+      /** Absent, as in files of version 2: to the end. */
+      until: z.enum(['trust', 'sign', 'end']).optional(),
+      isBack: z.boolean().optional(),
+      isTainted: z.boolean().optional(),
     })
     .optional(),
 });
@@ -59,12 +65,14 @@ export function toMaterial(stored: StoredAuthority, passphrase?: string): Author
 export function toPublicMaterial({
   trustDomain,
   change,
+  retired = [],
   ...current
 }: StoredAuthority): PublicMaterial {
   return {
     trustDomain,
     current: toPublicChain(current),
-    change: change === undefined ? undefined : { ...change, other: toPublicChain(change) },
+    retired: retired.map(({ certificatePem }) => ({ issuer: toIssued(certificatePem) })),
+    change: change === undefined ? undefined : { ...toSteps(change), other: toPublicChain(change) },
   };
 }
 
@@ -91,10 +99,19 @@ export function toCaChain(stored: StoredCaChain, passphrase?: string): CaChain {
 }
 
 function toChange(
-  { stage, crossPem, sinceMs, beganAtMs, ...other }: NonNullable<StoredAuthority['change']>,
+  change: NonNullable<StoredAuthority['change']>,
   passphrase: string | undefined,
 ): CaChange {
-  return { stage, crossPem, sinceMs, beganAtMs, other: toCaChain(other, passphrase) };
+  const { root, intermediate, upperPem } = change;
+  const chain = { root, intermediate, ...(upperPem === undefined ? {} : { upperPem }) };
+  return { ...toSteps(change), other: toCaChain(chain, passphrase) };
+}
+
+/** How far it is and goes. */
+function toSteps(change: NonNullable<StoredAuthority['change']>): Omit<CaChange, 'other'> {
+  const { stage, crossPem = '', sinceMs, beganAtMs } = change;
+  const { until = 'end', isBack = false, isTainted = false, hasCross = crossPem !== '' } = change;
+  return { stage, hasCross, sinceMs, beganAtMs, until, isBack, isTainted };
 }
 
 function toIssued(pem: string): Issued {
@@ -128,10 +145,10 @@ export function toStoredAuthority(
 }
 
 function fromChange(
-  { stage, other, crossPem, sinceMs, beganAtMs }: CaChange,
+  { other, ...steps }: CaChange,
   passphrase: string | undefined,
 ): NonNullable<StoredAuthority['change']> {
-  return { stage, ...fromCaChain(other, passphrase), crossPem, sinceMs, beganAtMs };
+  return { ...fromCaChain(other, passphrase), ...steps };
 }
 
 /** A CA as it is stored; its keys are encrypted where there is a passphrase. */

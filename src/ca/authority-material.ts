@@ -2,33 +2,21 @@
 // that issued before, and, while the root is being changed, a second CA chain. Plain data, made and
 // changed here by pure steps, and judged here when it comes back from the disk; who stores and uses
 // it is not this file's matter.
-//
-// A change of root has two stages (DESIGN.md "Phases"): `trust`: everybody trusts both roots, and
-// the old CA chain signs; `sign`: everybody trusts both, the new one signs, and its leaves come
-// with the new root as signed by the old one, for clients that know only that. At its end the old
-// root is gone.
+// How a root is changed is in authority-change.ts.
 
 import { createPublicKey } from 'node:crypto';
 import { type Clock, DAY_MS, type Random, type Times, timesOf } from '../base/index.js';
-import { type KeyType, toTrustDomainId } from '../spiffe/index.js';
+import type { KeyType } from '../spiffe/index.js';
 import { caProblems } from '../x509/check/index.js';
 import {
   type Issued,
   type Issuer,
-  issueCertificate,
   issueIssuingCa,
   issueRoot,
   toIssuer,
-  toSerialHex,
 } from '../x509/issue/index.js';
 import type { KeySource } from '../x509/keys/index.js';
-import {
-  type CertificateFacts,
-  isSignedBy,
-  readCertificate,
-  splitPem,
-  toPem,
-} from '../x509/read/index.js';
+import { type CertificateFacts, readCertificate, splitPem } from '../x509/read/index.js';
 
 export interface AuthorityTools {
   readonly clock: Clock;
@@ -56,13 +44,22 @@ export interface CaChange {
   readonly stage: 'trust' | 'sign';
   /** The chain that will sign (`trust`), or that signed (`sign`). */
   readonly other: CaChain;
-  /** The new root as signed by the old one, PEM; empty where the old root can't. */
-  readonly crossPem: string;
+  /** Leaves of the new chain come with the new root as signed by the old one. */
+  readonly hasCross: boolean;
   /** When the stage began. */
   readonly sinceMs: number;
   /** When the change began. */
   readonly beganAtMs: number;
+  /** How far it goes by itself; from there on it waits for the operator's word. */
+  readonly until: ChangeGoal;
+  /** The operator went back: the chain that was new goes, and the one before signs again. */
+  readonly isBack: boolean;
+  /** The operator says that the root which goes is bad: nobody but sidecars is waited for. */
+  readonly isTainted: boolean;
 }
+
+/** `trust`: the new root is prepared; `sign`: it is activated; `end`: the old one goes. */
+export type ChangeGoal = 'trust' | 'sign' | 'end';
 
 /** What an authority consists of. */
 export interface AuthorityMaterial {
@@ -75,10 +72,6 @@ export interface AuthorityMaterial {
 /** What mesh.yaml may ask for at most. */
 const LONGEST_LEAF_MS = 90 * DAY_MS;
 const AUTHORITY_KEY: KeyType = 'ecdsa-p256';
-const ALWAYS = {
-  earliestBeginMs: Number.NEGATIVE_INFINITY,
-  latestEndMs: Number.POSITIVE_INFINITY,
-} as const;
 
 /** A new root and issuing CA; nothing is stored. */
 export async function createMaterial(
@@ -128,61 +121,10 @@ export async function renewIssuer(
   };
 }
 
-/**
- * The first stage of a change to another chain; with the root that is in force already only the
- * issuing CA is another, which needs no stages.
- */
-export function beginChange(
-  material: AuthorityMaterial,
-  next: CaChain,
-  tools: Pick<AuthorityTools, 'clock' | 'random'>,
-): AuthorityMaterial {
-  const nowMs = tools.clock.now();
-  const { current } = material;
-  if (current.root.facts.der.equals(next.root.facts.der)) {
-    const rootKeyPem = next.rootKeyPem ?? current.rootKeyPem;
-    return {
-      ...material,
-      current: { ...next, rootKeyPem },
-      retired: withRetired(material, current.issuer, timesOf(tools.clock)),
-    };
-  }
-  const { trustDomain } = material;
-  const { random } = tools;
-  const crossPem = toCrossPem({ trustDomain, old: current, next, nowMs, random });
-  const times = { sinceMs: nowMs, beganAtMs: nowMs };
-  return { ...material, change: { stage: 'trust', other: next, crossPem, ...times } };
-}
-
-/** The second stage: the new chain signs. */
-export function signByOther(material: AuthorityMaterial, nowMs: number): AuthorityMaterial {
-  const { current, change } = material;
-  if (change?.stage !== 'trust') return material;
-  return {
-    ...material,
-    current: change.other,
-    change: { ...change, stage: 'sign', other: current, sinceMs: nowMs },
-  };
-}
-
-/** The end of a change: the old root, and what issued below it, is gone. */
-export function endChange(material: AuthorityMaterial): AuthorityMaterial {
-  if (material.change?.stage !== 'sign') return material;
-  const { root } = material.current;
-  const isOfRoot = ({ issuer }: RetiredIssuer): boolean => isSignedBy(issuer.facts, root.facts);
-  return { ...material, retired: material.retired.filter(isOfRoot), change: undefined };
-}
-
 /** The CAs whose leaves may be in force, the one that signs now first. */
 export function toIssuers({ current, retired, change }: AuthorityMaterial): readonly Issuer[] {
   const other = change === undefined ? [] : [change.other.issuer];
   return [current.issuer, ...other, ...retired.map(({ issuer }) => issuer)];
-}
-
-/** What follows a leaf in its chain. */
-export function toChainPem({ current, change }: AuthorityMaterial): string {
-  const crossPem = change?.stage === 'sign' ? change.crossPem : '';
-  return current.issuer.pem + current.upperPem + crossPem;
 }
 
 /**
@@ -240,7 +182,8 @@ function keyProblems(facts: CertificateFacts, keyPem: string | undefined): reado
   return ['expected the private key of this certificate but got another'];
 }
 
-function withRetired(
+/** The retired ones with one more, without those of which no leaf can be in force. */
+export function withRetired(
   { retired }: AuthorityMaterial,
   issuer: Issuer,
   { earliestMs, latestMs }: Times,
@@ -248,49 +191,4 @@ function withRetired(
   const mayHaveLeaves = ({ retiredAtMs, issuer: old }: RetiredIssuer): boolean =>
     retiredAtMs + LONGEST_LEAF_MS > earliestMs && old.facts.notAfterMs > earliestMs;
   return [{ issuer, retiredAtMs: latestMs }, ...retired].filter(mayHaveLeaves);
-}
-
-/**
- * The new root as a CA below the old one, so that who trusts only the old one can follow a new
- * chain up to it. Not where the old root's key is elsewhere, or its path length allows too few.
- */
-function toCrossPem(options: {
-  readonly trustDomain: string;
-  readonly old: CaChain;
-  readonly next: CaChain;
-  readonly nowMs: number;
-  readonly random: Random;
-}): string {
-  const { trustDomain, old, next, nowMs, random } = options;
-  const below = next.upperPem === '' ? 1 : 2;
-  const allowed = old.root.facts.pathLength;
-  if (old.rootKeyPem === undefined || (allowed !== undefined && allowed <= below)) return '';
-  const { facts } = next.root;
-  const notBeforeMs = Math.max(facts.notBeforeMs, old.root.facts.notBeforeMs);
-  const notAfterMs = Math.min(facts.notAfterMs, old.root.facts.notAfterMs);
-  // An old root that has ended leads nobody anywhere.
-  if (notAfterMs <= Math.max(nowMs, notBeforeMs)) return '';
-  const spiffeId = toTrustDomainId(trustDomain);
-  const issued = issueCertificate({
-    template: {
-      serialHex: toSerialHex(random),
-      subject: [],
-      subjectDer: facts.subjectDer,
-      notBeforeMs,
-      notAfterMs,
-      publicKeyDer: facts.publicKeyDer,
-      ...(facts.keyIdHex === undefined ? {} : { keyIdHex: facts.keyIdHex }),
-      isCa: true,
-      pathLength: below,
-      keyUsage: ['keyCertSign', 'cRLSign'],
-      extendedKeyUsage: [],
-      uris: [spiffeId],
-      dnsNames: [],
-      ips: [],
-    },
-    keys: undefined,
-    issuer: toIssuer(old.root, old.rootKeyPem),
-    expected: { kind: 'authority', spiffeId, pathLength: below, ...ALWAYS },
-  });
-  return toPem(issued.facts.der);
 }

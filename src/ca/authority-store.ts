@@ -117,10 +117,13 @@ export async function readAuthority(dataDir: DataDir): Promise<AuthorityFacts> {
   }
 }
 
-/** A file of version 1 has a root and an issuing CA, and nothing else. */
+/**
+ * A file of version 1 has a root and an issuing CA, and nothing else; a change of version 2 goes to
+ * its end by itself.
+ */
 function openStore(dataDir: DataDir): DurableStore<StoredAuthority> {
   const schema = authoritySchema;
-  return createJsonStore({ dataDir, name: FILE, schema, version: 2, alsoReads: [1] });
+  return createJsonStore({ dataDir, name: FILE, schema, version: 3, alsoReads: [1, 2] });
 }
 
 interface Found {

@@ -6,7 +6,7 @@
 // issuing is asynchronous. The root itself is changed in stages, which the server paces
 // (authority-material.ts).
 
-import { type Cancel, MeshError, timesOf } from '../base/index.js';
+import { type Cancel, timesOf } from '../base/index.js';
 import type { KeyType, SpiffeId } from '../spiffe/index.js';
 import {
   type CaRenewal,
@@ -20,18 +20,23 @@ import {
   toSerialHex,
 } from '../x509/issue/index.js';
 import { type KeyPair, sha256Hex } from '../x509/keys/index.js';
+import {
+  beginChange,
+  type CaStep,
+  endChange,
+  signByOther,
+  steerChange,
+} from './authority-change.js';
 import { AuthorityFacts, type AuthorityInfo, type RootChange } from './authority-facts.js';
 import {
   type AuthorityMaterial,
   type AuthorityTools,
-  beginChange,
   type CaChain,
-  endChange,
+  type ChangeGoal,
   renewIssuer,
-  signByOther,
-  toChainPem,
   toIssuers,
 } from './authority-material.js';
+import { CrossCertificate } from './cross-certificate.js';
 import { mayBeInForce, requireInForce } from './in-force.js';
 
 /** What a leaf shall say. */
@@ -115,6 +120,7 @@ export class LocalAuthority implements Authority {
   readonly #tools: LocalAuthorityTools;
   #material: AuthorityMaterial;
   #facts: AuthorityFacts;
+  readonly #cross: CrossCertificate;
   /** Stored, and about to be used. */
   #next: AuthorityMaterial | undefined;
   #changing: Promise<void> = Promise.resolve();
@@ -125,6 +131,7 @@ export class LocalAuthority implements Authority {
     this.#material = material;
     this.#facts = new AuthorityFacts(material);
     this.#tools = tools;
+    this.#cross = new CrossCertificate(tools.random);
   }
 
   get trustAnchorsPem(): string {
@@ -176,6 +183,11 @@ export class LocalAuthority implements Authority {
     return this.#facts.change;
   }
 
+  /** See `AuthorityFacts`. */
+  get currentIssuers(): readonly string[] {
+    return this.#facts.currentIssuers;
+  }
+
   /** Whether that chain is in force, or on its way. */
   has(chain: CaChain): boolean {
     return toCaChains(this.#material).some(({ issuer, root }) => {
@@ -187,25 +199,28 @@ export class LocalAuthority implements Authority {
   /**
    * Begins the change to another chain: its root is trusted from now on. Where that is the root in
    * force, only the issuing CA changes, at once.
-   * @throws MeshError request-invalid where a change is under way; data-unwritable
+   * @throws MeshError request-invalid where a change is under way, or nothing is to be prepared;
+   * data-unwritable
    */
-  async beginChange(next: CaChain): Promise<void> {
-    await this.#update((material) => {
-      if (material.change === undefined) return beginChange(material, next, this.#tools);
-      throw new MeshError('request-invalid', 'expected no change of root to be under way', {
-        variant: 'root-change',
-      });
-    });
+  async beginChange(next: CaChain, until: ChangeGoal = 'end'): Promise<void> {
+    const { clock } = this.#tools;
+    await this.#update((material) => beginChange(material, next, { clock, until }));
   }
 
-  /** From `trust` to `sign`: the new chain signs. @throws MeshError data-unwritable */
-  async signByNew(): Promise<void> {
-    await this.#update((material) => signByOther(material, this.#tools.clock.now()));
+  /** From `trust` to `sign`: that new root's chain signs. @throws MeshError data-unwritable */
+  async signByNew(newRootSha256 = this.change?.newRootSha256 ?? ''): Promise<void> {
+    const nowMs = this.#tools.clock.now();
+    await this.#update((material) => signByOther(material, { newRootSha256, nowMs }));
   }
 
-  /** From `sign` to the end: the old root goes. @throws MeshError data-unwritable */
-  async endChange(): Promise<void> {
-    await this.#update(endChange);
+  /** From `sign` to the end: that root goes. @throws MeshError data-unwritable */
+  async endChange(goingRootSha256 = this.change?.goingRootSha256 ?? ''): Promise<void> {
+    await this.#update((material) => endChange(material, { goingRootSha256 }));
+  }
+
+  /** The operator's word on the change. @throws MeshError as `steerChange`; data-unwritable */
+  async steer(step: CaStep): Promise<void> {
+    await this.#update((material) => steerChange(material, step, this.#tools));
   }
 
   /**
@@ -213,7 +228,7 @@ export class LocalAuthority implements Authority {
    * otherwise, also where this fails. @throws MeshError data-unwritable, data-unreadable
    */
   async renewIssuer(): Promise<boolean> {
-    return this.#planIssuer() !== 'keep' && this.#renewIssuer();
+    return planIssuer(this.#material, this.#tools) !== 'keep' && this.#renewIssuer();
   }
 
   async #certify(
@@ -221,9 +236,9 @@ export class LocalAuthority implements Authority {
     publicKeyDer: Buffer,
     keys: KeyPair | undefined,
   ): Promise<LeafCertificate> {
-    if (this.#planIssuer() === 'needed') await this.#tryRenewIssuer();
+    if (planIssuer(this.#material, this.#tools) === 'needed') await this.#tryRenewIssuer();
     const { clock, random } = this.#tools;
-    const { issuer } = this.#material.current;
+    const { issuer, upperPem } = this.#material.current;
     const times = timesOf(clock);
     requireInForce(this.#material.current, times);
     const template = leafTemplate({
@@ -241,27 +256,12 @@ export class LocalAuthority implements Authority {
       issuer,
       expected: { kind: 'workload', spiffeId, dnsNames, ...periodFrom(times, ttlMs) },
     });
+    const { serialHex, notBeforeMs, notAfterMs } = facts;
     return {
-      spiffeId,
-      dnsNames,
-      serialHex: facts.serialHex,
-      notBeforeMs: facts.notBeforeMs,
-      notAfterMs: facts.notAfterMs,
+      ...{ spiffeId, dnsNames, serialHex, notBeforeMs, notAfterMs },
       issuedAtMs: times.latestMs,
-      chainPem: pem + toChainPem(this.#material),
+      chainPem: pem + issuer.pem + upperPem + this.#cross.pemFor(this.#material, notAfterMs),
     };
-  }
-
-  #planIssuer(): CaRenewal {
-    const { issuer, root, rootKeyPem } = this.#material.current;
-    // A brought issuing CA is replaced by whoever has its root.
-    if (!this.#tools.renews || rootKeyPem === undefined) return 'keep';
-    return planCaRenewal({
-      present: issuer.facts,
-      issuer: root.facts,
-      times: timesOf(this.#tools.clock),
-      lifetimeMs: INTERMEDIATE_LIFETIME_MS,
-    });
   }
 
   /** The present one may do, though not at each time that it may be. */
@@ -278,7 +278,9 @@ export class LocalAuthority implements Authority {
   async #renewIssuer(): Promise<boolean> {
     const before = this.#material.current.issuer;
     await this.#update(async (material) =>
-      this.#planIssuer() === 'keep' ? material : renewIssuer(material, this.#tools),
+      planIssuer(this.#material, this.#tools) === 'keep'
+        ? material
+        : renewIssuer(material, this.#tools),
     );
     return this.#material.current.issuer !== before;
   }
@@ -307,6 +309,20 @@ export class LocalAuthority implements Authority {
   async #prepareNewIssuer(): Promise<void> {
     await Promise.all([...this.#preparations].map((prepare) => prepare()));
   }
+}
+
+function planIssuer(
+  { current: { issuer, root, rootKeyPem } }: AuthorityMaterial,
+  { renews, clock }: Pick<LocalAuthorityTools, 'renews' | 'clock'>,
+): CaRenewal {
+  // A brought issuing CA is replaced by whoever has its root.
+  if (!renews || rootKeyPem === undefined) return 'keep';
+  return planCaRenewal({
+    present: issuer.facts,
+    issuer: root.facts,
+    times: timesOf(clock),
+    lifetimeMs: INTERMEDIATE_LIFETIME_MS,
+  });
 }
 
 function hasNewIssuer(old: AuthorityMaterial, next: AuthorityMaterial): boolean {

@@ -7,8 +7,22 @@ export {
   type LeafRequest,
   LocalAuthority,
 } from './authority.js';
-export { type AuthorityInfo, toInfo } from './authority-facts.js';
-export { type CaChain, createCaChain } from './authority-material.js';
+export type { CaStep } from './authority-change.js';
+export { type AuthorityInfo, type RootChange, toInfo } from './authority-facts.js';
+export {
+  caChainSchema,
+  fromCaChain,
+  isPassphraseError,
+  type StoredCaChain,
+  toCaChain,
+} from './authority-file.js';
+export {
+  type AuthorityTools,
+  type CaChain,
+  type ChangeGoal,
+  caChainProblems,
+  createCaChain,
+} from './authority-material.js';
 export {
   type AuthorityOptions,
   createAuthority,
@@ -16,15 +30,4 @@ export {
   loadOrCreateAuthority,
   readAuthority,
 } from './authority-store.js';
-export { bundleNotedAtMs, noteBundle } from './bundle-note.js';
 export { importCaChain, trustDomainOfCa } from './ca-import.js';
-export {
-  adoptCaFiles,
-  askFinish,
-  type CaProgress,
-  FINISH_CA,
-  offerCaChain,
-  openOffer,
-  ROOT_ALONE,
-  TAKE_CA,
-} from './ca-orders.js';

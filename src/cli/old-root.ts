@@ -1,7 +1,8 @@
-// Who still depends on the old root of a change: whom its end cuts off. What the data folder knows,
-// and what its server says of connected sidecars.
+// Who still depends on the root of a change that goes: whom its end cuts off. What the data folder
+// knows, and what its server says of connected sidecars.
 import { toRfc3339 } from '../base/index.js';
-import { bundleNotedAtMs, type CaProgress, ROOT_ALONE, type readAuthority } from '../ca/index.js';
+import { type CaProgress, staleBundleAtMs, WATCH_ROOT } from '../ca/change/index.js';
+import type { readAuthority } from '../ca/index.js';
 import type { DataDir } from '../data/index.js';
 import { createOrderStore, giveOrder } from '../data/orders/index.js';
 import { LeafStore, listUnreplaced } from '../leaves/index.js';
@@ -32,15 +33,14 @@ export async function findDependents(
       return certificates.length > 0 && !authority.isCurrent(chainPem);
     })
     .map(({ node }) => toSidecar(node, 'its leaf is of the old root'));
-  const issuer = authority.describe().find(({ kind }) => kind === 'intermediate');
   const certificates = await listUnreplaced(dataDir, {
-    ...{ issuerSha256: issuer?.fingerprintSha256, beforeMs: change.sinceMs, nowMs },
+    ...{ exceptBy: authority.currentIssuers, beforeMs: change.sinceMs, nowMs },
   });
-  const notedAtMs = await bundleNotedAtMs(dataDir);
+  const bundleAtMs = await staleBundleAtMs(dataDir, change);
   return [
     ...sidecars.toSorted((a, b) => a.text.localeCompare(b.text)),
     ...certificates.map(toClient),
-    ...(notedAtMs !== undefined && notedAtMs < change.beganAtMs ? [toBundle(notedAtMs)] : []),
+    ...(bundleAtMs === undefined ? [] : [toBundle(bundleAtMs)]),
   ];
 }
 
@@ -53,26 +53,27 @@ export async function askDependents(
   const { change } = authority;
   const known = await findDependents(authority, dataDir, tools);
   if (change === undefined) return known;
-  const { waitingFor, holders } = await askProgress(change.newRootSha256, dataDir, tools);
-  // Where something else holds it up, no sidecar does.
-  const nodes = holders === undefined ? waitingFor : [];
+  const { nodes: waits = [] } = (await askProgress(authority, dataDir, tools)) ?? {};
+  const nodes = waits.map(({ node }) => node);
   const isNamed = (node: string): boolean => known.some(({ text }) => text.startsWith(`${node}:`));
   const others = nodes.filter((node) => !isNamed(node));
   return [...others.map((node) => toSidecar(node, 'it has not taken the new root')), ...known];
 }
 
-async function askProgress(
-  rootSha256: string,
+/** How far the change is by the folder's server; undefined: none answers, or no change is there. */
+export async function askProgress(
+  { change }: Pick<OwnAuthority, 'change'>,
   dataDir: DataDir,
   { clock, random, onStop }: Tools,
-): Promise<CaProgress> {
+): Promise<CaProgress | undefined> {
   const store = createOrderStore(dataDir);
-  if (!(await store.isServed())) return { waitingFor: [] };
-  const order = { payload: { rootSha256 }, deadlineMs: clock.now() + ASKING_MS };
-  const { id } = await giveOrder(ROOT_ALONE, order, { store, clock, random });
-  const answer = await hearAnswer(ROOT_ALONE, { id, dataDir }, { clock, onStop });
+  if (change === undefined || !(await store.isServed())) return undefined;
+  const payload = { rootSha256: change.goingRootSha256, point: 'gone' } as const;
+  const order = { payload, deadlineMs: clock.now() + ASKING_MS };
+  const { id } = await giveOrder(WATCH_ROOT, order, { store, clock, random });
+  const answer = await hearAnswer(WATCH_ROOT, { id, dataDir }, { clock, onStop });
   await store.withdraw(id);
-  return answer?.report ?? { waitingFor: [] };
+  return answer?.report;
 }
 
 const ASKING_MS = 60_000;

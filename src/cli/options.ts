@@ -133,6 +133,17 @@ export function durationOption(options: DurationOptions): Option {
   );
 }
 
+/** `--timeout` of commands that `--wait` for a change of root. */
+export function waitTimeoutOption(): Option {
+  return durationOption({
+    flags: '--timeout <duration>',
+    name: '--timeout',
+    description: 'how long to --wait',
+    fallback: '5m',
+    range: ['0s', '7d'],
+  });
+}
+
 /** Text that must not be empty, since an empty path would mean the current folder. */
 export function textReader(name: string): (text: string) => string {
   return reader({ name, expected: 'a value', read: (text) => (text === '' ? undefined : text) });

@@ -25,10 +25,11 @@ const SHOWN = 20;
 
 /** `ownNowMs`: by this machine's clock; ages and times left are by the server's. */
 export function toStatusLines(status: ServerStatus, ownNowMs: number): string[] {
-  const { revocations } = status;
+  const { revocations, rootChange } = status;
   const nowMs = Date.parse(status.now);
   const lines = toMeshLines(status, nowMs);
   lines.push(...toStepLines(status, nowMs));
+  lines.push(...toRootLines(rootChange, nowMs));
   lines.push(...toClockLines(nowMs, ownNowMs), ...toHorizonLines(status, nowMs));
   for (const { kind, subject, revokedAt, proxies: done } of revocations) {
     const where = `in force on ${done.inForce} of ${count(done.of, 'proxy')}`;
@@ -44,6 +45,17 @@ export function toStatusLines(status: ServerStatus, ownNowMs: number): string[] 
     ...toGoneLines(status.gone, nowMs),
     ...toRefusedLines(status.refused, nowMs),
   ];
+}
+
+/** Since when each proxy is waited for, which is not since when the stage runs. */
+function toRootLines(change: ServerStatus['rootChange'], nowMs: number): string[] {
+  if (change === null) return [];
+  const { name, since, waitingFor, nodes } = change;
+  const all = nodes.map((one) => `${one.node} (${toAge(one.since, nowMs)})`);
+  const more = all.length > SHOWN ? [`${all.length - SHOWN} more`] : [];
+  const who = all.length === 0 ? waitingFor : [...all.slice(0, SHOWN), ...more];
+  const waits = who.length === 0 ? '' : `, waits for ${who.join(', ')}`;
+  return [`phase ${name}, for ${toAge(since, nowMs)}${waits}`];
 }
 
 function toMeshLines({ mesh, summary }: ServerStatus, nowMs: number): string[] {

@@ -136,6 +136,19 @@ export async function readHandedOut(dataDir: DataDir): Promise<HandedOutRecords>
 /** A command may have read the authority just before it changed. */
 const ISSUING_MARGIN_MS = MINUTE_MS;
 
+export interface OlderThan {
+  readonly beforeMs: number;
+  /** SHA-256 of CAs: what they issued is none of the older ones, whenever that was. */
+  readonly exceptBy: readonly string[];
+}
+
+function isOlder(
+  { issuedAtMs, issuerSha256 }: HandedOut,
+  { beforeMs, exceptBy }: OlderThan,
+): boolean {
+  return issuedAtMs < beforeMs + ISSUING_MARGIN_MS && !exceptBy.includes(issuerSha256 ?? '');
+}
+
 /**
  * When the last of those ends that were issued before a time, ms since the epoch; undefined where
  * there are none. Of a damaged record the latest that it can be is taken.
@@ -143,20 +156,13 @@ const ISSUING_MARGIN_MS = MINUTE_MS;
  */
 export async function lastHandedOutEndMs(
   dataDir: DataDir,
-  beforeMs: number,
+  than: OlderThan,
 ): Promise<number | undefined> {
   const { records, damaged } = await readHandedOut(dataDir);
-  const older = records.filter(({ issuedAtMs }) => issuedAtMs < beforeMs + ISSUING_MARGIN_MS);
+  const older = records.filter((one) => isOlder(one, than));
   const ends = older.map(({ notAfterMs }) => notAfterMs);
   for (const name of damaged) ends.push(await latestEndMs(dataDir, name));
   return ends.length === 0 ? undefined : ends.reduce((a, b) => Math.max(a, b));
-}
-
-export interface UnreplacedOptions {
-  /** SHA-256 of the CA that issues now: what it issued is no older one, whenever that was. */
-  readonly issuerSha256: string | undefined;
-  readonly beforeMs: number;
-  readonly nowMs: number;
 }
 
 /**
@@ -165,7 +171,7 @@ export interface UnreplacedOptions {
  */
 export async function listUnreplaced(
   dataDir: DataDir,
-  { issuerSha256: issuer, beforeMs, nowMs }: UnreplacedOptions,
+  { nowMs, ...than }: OlderThan & { readonly nowMs: number },
 ): Promise<readonly HandedOut[]> {
   const all = await listHandedOut(dataDir);
   const replaced = new Set(
@@ -173,9 +179,8 @@ export async function listUnreplaced(
       by?.kind === 'certificate' ? by.serialHex : replaces,
     ),
   );
-  return all.filter(({ serialHex, issuedAtMs, notAfterMs, issuerSha256 }) => {
-    const isOlder = issuedAtMs < beforeMs + ISSUING_MARGIN_MS && issuerSha256 !== (issuer ?? '');
-    return isOlder && notAfterMs > nowMs && !replaced.has(serialHex);
+  return all.filter((one) => {
+    return isOlder(one, than) && one.notAfterMs > nowMs && !replaced.has(one.serialHex);
   });
 }
 

@@ -7,6 +7,7 @@ export {
   listHandedOutFiles,
   listUnreplaced,
   noteLostRecords,
+  type OlderThan,
   readHandedOut,
   recordHandedOut,
 } from './handed-out.js';

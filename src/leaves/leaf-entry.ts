@@ -7,7 +7,9 @@ import type { LeafSettings } from './renewal.js';
 
 export class LeafEntry {
   readonly node: NodeId;
-  settings: LeafSettings;
+  #settings: LeafSettings;
+  /** Since when it is looked after by `renewAt` and `jitter` as they are. */
+  sinceMs: number;
   leaf: Leaf | undefined;
   trusted = false;
   /** Its root is the one that signs now. */
@@ -27,9 +29,20 @@ export class LeafEntry {
   renewing = false;
   #work: Promise<void> = Promise.resolve();
 
-  constructor(node: NodeId, settings: LeafSettings) {
+  constructor(node: NodeId, settings: LeafSettings, nowMs: number) {
     this.node = node;
-    this.settings = settings;
+    this.#settings = settings;
+    this.sinceMs = nowMs;
+  }
+
+  get settings(): LeafSettings {
+    return this.#settings;
+  }
+
+  follow(settings: LeafSettings, nowMs: number): void {
+    const { renewAt, jitter } = this.#settings;
+    if (settings.renewAt !== renewAt || settings.jitter !== jitter) this.sinceMs = nowMs;
+    this.#settings = settings;
   }
 
   /** Resolves when what was enqueued so far is done. Never rejects. */

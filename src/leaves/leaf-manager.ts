@@ -5,14 +5,16 @@
 // time of day.
 
 import assert from 'node:assert';
-import { type Cancel, HOUR_MS, Listeners, SECOND_MS, timesOf } from '../base/index.js';
+import { type Cancel, Listeners, SECOND_MS } from '../base/index.js';
 import type { Leaf } from '../ca/index.js';
 import type { DataDir } from '../data/index.js';
 import type { NodeId } from '../spiffe/index.js';
+import { AwayLeaves } from './away-leaves.js';
 import { type Holding, toReach, widen } from './holding.js';
 import { LeafEntry } from './leaf-entry.js';
 import { LeafRenewer, type LeafRenewerOptions } from './leaf-renewer.js';
 import { LeafStore } from './leaf-store.js';
+import { LeafSweep } from './leaf-sweep.js';
 import type { LeafSettings } from './renewal.js';
 import { WakeTimer } from './wake-timer.js';
 
@@ -23,26 +25,28 @@ export interface LeafManagerOptions extends LeafRenewerOptions {
 export type RenewalListener = (node: NodeId, leaf: Leaf) => void;
 
 const CHECK_EVERY_MS = 30 * SECOND_MS;
-const SWEEP_EVERY_MS = HOUR_MS;
 /** Renewals in flight; the rest waits for the next waking, which follows at once. */
 const MAX_RENEWALS = 16;
 
 export class LeafManager {
   readonly #options: LeafManagerOptions;
   readonly #store: LeafStore;
+  /** What nodes took along that were released. */
+  readonly away: AwayLeaves;
   readonly #renewer: LeafRenewer;
   readonly #entries = new Map<NodeId, LeafEntry>();
   readonly #listeners = new Listeners<[node: NodeId, leaf: Leaf]>();
   readonly #timer: WakeTimer;
+  readonly #sweep: LeafSweep;
   /** Nodes are due that MAX_RENEWALS keeps waiting. */
   #someWait = false;
   #renewals = 0;
-  #sweptAtMs = Number.NEGATIVE_INFINITY;
-  #sweep: Promise<void> = Promise.resolve();
 
   constructor(options: LeafManagerOptions) {
     this.#options = options;
     this.#store = new LeafStore(options.dataDir);
+    this.away = new AwayLeaves(this.#store);
+    this.#sweep = new LeafSweep(this.#store, options.clock);
     this.#renewer = new LeafRenewer(options, this.#store);
     this.#timer = new WakeTimer(options.clock, () => this.#wake());
   }
@@ -71,9 +75,10 @@ export class LeafManager {
    * unless it had a leaf.
    */
   async ensure(node: NodeId, settings: LeafSettings, holding: Holding = {}): Promise<Leaf> {
-    const entry = this.#entries.get(node) ?? new LeafEntry(node, settings);
+    const nowMs = this.#options.clock.now();
+    const entry = this.#entries.get(node) ?? new LeafEntry(node, settings, nowMs);
     this.#entries.set(node, entry);
-    entry.settings = settings;
+    entry.follow(settings, nowMs);
     try {
       return await entry.enqueue(async () => {
         if (entry.leaf === undefined) await this.#renewer.load(entry);
@@ -96,9 +101,10 @@ export class LeafManager {
 
   /**
    * The node is gone: its leaf is no longer renewed. The file stays, for its return, until the leaf
-   * ends.
+   * ends. @param took Leaves that it may hold; none: the newest.
    */
-  release(node: NodeId): void {
+  release(node: NodeId, took: readonly Leaf[] = []): void {
+    this.away.note(node, took.length > 0 ? took : [this.get(node)]);
     this.#entries.delete(node);
   }
 
@@ -108,12 +114,21 @@ export class LeafManager {
     return entry?.leaf === undefined || entry.current;
   }
 
+  /** Whether the node's leaf is of a root that peers trust. */
+  isTrusted(node: NodeId): boolean {
+    return this.#entries.get(node)?.trusted === true;
+  }
+
   /**
    * The authority's roots have changed, or the clock was set: leaves that will not do any more are
    * renewed.
+   * @param isUrgent Also those that could not be renewed a moment ago, without their pause.
    */
-  reconsider(): void {
-    for (const entry of this.#entries.values()) this.#renewer.judge(entry);
+  reconsider(isUrgent = false): void {
+    for (const entry of this.#entries.values()) {
+      this.#renewer.judge(entry);
+      if (isUrgent && !entry.current) Object.assign(entry, { failures: 0, retryAtMs: 0 });
+    }
     this.#schedule(this.#options.clock.now());
   }
 
@@ -141,9 +156,8 @@ export class LeafManager {
 
   /** New leaves for the nodes whose leaf is revoked. */
   async renewRevoked(): Promise<void> {
-    const entries = [...this.#entries.values()].filter((entry) =>
-      this.#renewer.hasRevokedLeaf(entry),
-    );
+    const all = [...this.#entries.values()];
+    const entries = all.filter((entry) => this.#renewer.hasRevokedLeaf(entry));
     await Promise.all(entries.map(({ node }) => this.renewNow(node)));
   }
 
@@ -158,7 +172,10 @@ export class LeafManager {
   /** Ends all timers; resolves when no work is under way. */
   async close(): Promise<void> {
     this.#timer.stop();
-    await Promise.all([this.#sweep, ...[...this.#entries.values()].map((entry) => entry.work)]);
+    await Promise.all([
+      this.#sweep.settled(),
+      ...[...this.#entries.values()].map((entry) => entry.work),
+    ]);
   }
 
   #forget(entry: LeafEntry): void {
@@ -192,7 +209,7 @@ export class LeafManager {
       else if (this.#renewals < MAX_RENEWALS) this.#startRenewal(entry);
       else this.#someWait = true;
     }
-    if (Math.abs(nowMs - this.#sweptAtMs) >= SWEEP_EVERY_MS) this.#startSweep(nowMs);
+    this.#sweep.look((node) => this.#entries.has(node));
     this.#schedule(wakeMs);
   }
 
@@ -209,16 +226,5 @@ export class LeafManager {
       const hasRoom = this.#renewals <= MAX_RENEWALS / 2;
       if (this.#someWait && hasRoom) this.#schedule(this.#options.clock.now());
     });
-  }
-
-  #startSweep(nowMs: number): void {
-    this.#sweptAtMs = nowMs;
-    this.#sweep = this.#store
-      .removeEnded(timesOf(this.#options.clock).earliestMs, (node) => this.#entries.has(node))
-      .then(
-        () => undefined,
-        // Old files cost only room; the next sweep tries again.
-        () => undefined,
-      );
   }
 }

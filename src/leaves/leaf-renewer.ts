@@ -146,9 +146,10 @@ export class LeafRenewer {
   }
 
   #toState(entry: LeafEntry): RenewalState {
-    const { leaf, settings, trusted, current, asked } = entry;
+    const { leaf, settings, sinceMs, trusted, current, asked } = entry;
     const urgent = this.hasRevokedLeaf(entry) ? 'revoked' : asked ? 'asked' : undefined;
-    return { leaf, settings, trusted, current, urgent, times: timesOf(this.#options.clock) };
+    const times = timesOf(this.#options.clock);
+    return { leaf, settings, sinceMs, trusted, current, urgent, times };
   }
 
   #toPauseMs(failures: number): number {

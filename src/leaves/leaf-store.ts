@@ -47,6 +47,9 @@ const schema = z.strictObject({
 
 type Stored = z.infer<typeof schema>;
 
+/** Ms since the epoch. */
+export type Period = Pick<Leaf, 'notBeforeMs' | 'notAfterMs'>;
+
 /** Certificates that a node may hold, the present one first. */
 export interface NodeCertificates {
   readonly node: NodeId;
@@ -77,6 +80,18 @@ export class LeafStore {
       throw damaged({ dataDir: this.#dataDir, name, what: 'expected the leaf of another node' });
     }
     return this.#toLeaf(stored, name);
+  }
+
+  /**
+   * When the certificates that a node may hold are in force, in all; undefined where it has none.
+   * @throws MeshError data-damaged, data-unreadable
+   */
+  async periodOf(node: NodeId): Promise<Period | undefined> {
+    const stored = await this.#open(toName(node)).read();
+    if (stored === undefined) return undefined;
+    const { notBeforeMs, notAfterMs, earlier = [] } = stored;
+    const ends = [notAfterMs, ...earlier.map((one) => one.notAfterMs)];
+    return { notBeforeMs: earlier.length === 0 ? notBeforeMs : 0, notAfterMs: Math.max(...ends) };
   }
 
   /**

@@ -9,9 +9,13 @@ import type { Leaf, LeafRequest } from '../ca/index.js';
 import type { KeyType } from '../spiffe/index.js';
 import { sha256Hex } from '../x509/keys/index.js';
 
-export interface LeafSettings extends LeafRequest {
+export interface LeafSettings extends LeafRequest, RenewalShare {}
+
+export interface RenewalShare {
   /** Share of the lifetime after which a leaf is renewed, in (0, 1). */
   readonly renewAt: number;
+  /** How far from that share it may be, on either side. */
+  readonly jitter: number;
 }
 
 export type RenewalReason =
@@ -47,14 +51,21 @@ export interface RenewalState {
   readonly trusted: boolean;
   /** Whether that root is the one that leaves are issued under now. */
   readonly current: boolean;
+  /**
+   * Since when it is looked after by these settings, ms since the epoch. What was due before is
+   * caught up with over a while: an edit of `renewAt` makes many due together, as does a server
+   * that was down. Undefined: nothing is known of that.
+   */
+  readonly sinceMs?: number | undefined;
   /** Why the leaf is replaced whatever its age. */
   readonly urgent?: 'revoked' | 'asked' | undefined;
 }
 
 /** An outside CA's clock may run ahead a little. */
 const SKEW_MS = 5 * MINUTE_MS;
-/** Jitter on either side, as a share of `renewAt`. */
-const JITTER = 0.1;
+/** What is caught up with is spread over so much of the lifetime, and of what is left of it. */
+const CATCH_UP_OF_LIFE = 0.2;
+const CATCH_UP_OF_REST = 0.4;
 const FRACTION_STEPS = 2 ** 32;
 
 /** What to do about a node's leaf at these times. */
@@ -70,7 +81,7 @@ export function planRenewal(state: RenewalState): RenewalPlan {
   if (earliestMs < leaf.notBeforeMs) return { action: 'issue', reason: 'not-begun' };
   if (leaf.issuedAtMs > latestMs + SKEW_MS) return { action: 'issue', reason: 'issued-ahead' };
   if (!current) return { action: 'issue', reason: 'root-changed' };
-  const renewAtMs = toRenewAtMs(leaf, settings.renewAt);
+  const renewAtMs = toCaughtUpMs(leaf, settings, state.sinceMs);
   return latestMs >= renewAtMs ? { action: 'issue', reason: 'due' } : { action: 'keep', renewAtMs };
 }
 
@@ -93,13 +104,28 @@ export function mayBeInForce(
   return isInForce(earliestMs) || isInForce(latestMs);
 }
 
-/** The time at which a leaf is due: its share of the lifetime, ±10 %, always before its end. */
-export function toRenewAtMs(leaf: Leaf, renewAt: number): number {
+/** The time at which a leaf is due: its share of the lifetime ± jitter, always before its end. */
+export function toRenewAtMs(leaf: Leaf, { renewAt, jitter }: RenewalShare): number {
   // Near the end the jitter is cut to half of what is left, so that late stays before too late.
-  const span = Math.min(JITTER * renewAt, (1 - renewAt) / 2);
-  const fraction = Number.parseInt(sha256Hex(leaf.serialHex).slice(0, 8), 16) / FRACTION_STEPS;
-  const share = renewAt + (2 * fraction - 1) * span;
+  const span = Math.min(jitter, renewAt, (1 - renewAt) / 2);
+  const share = renewAt + (2 * toFraction(leaf) - 1) * span;
   return leaf.issuedAtMs + (leaf.notAfterMs - leaf.issuedAtMs) * share;
+}
+
+/** The same of one that was due before anybody knew: some time soon, well before its end. */
+function toCaughtUpMs(leaf: Leaf, share: RenewalShare, sinceMs: number | undefined): number {
+  const dueMs = toRenewAtMs(leaf, share);
+  const { issuedAtMs, notAfterMs } = leaf;
+  const lifeMs = notAfterMs - issuedAtMs;
+  const spanMs = Math.min(lifeMs * CATCH_UP_OF_LIFE, (notAfterMs - dueMs) * CATCH_UP_OF_REST);
+  const lastMs = dueMs + spanMs;
+  if (sinceMs === undefined || sinceMs <= dueMs || sinceMs >= lastMs) return dueMs;
+  return sinceMs + (lastMs - sinceMs) * toFraction(leaf);
+}
+
+/** In [0, 1), of the leaf's own. */
+function toFraction({ serialHex }: Leaf): number {
+  return Number.parseInt(sha256Hex(serialHex).slice(0, 8), 16) / FRACTION_STEPS;
 }
 
 function changedSetting(leaf: Leaf, settings: LeafSettings): RenewalReason | undefined {

@@ -8,8 +8,8 @@ import { analyseTransparency } from './analyse-transparency.js';
 import type { AddProblem, Report } from './report.js';
 import type { Resolution, ResolvedService } from './resolve.js';
 import { checkIssuers } from './resolve-issuers.js';
-import { type Chain, resolveTls } from './scopes.js';
-import { SHORT_TTL_MS } from './tls.js';
+import { type Chain, resolveCertificates, resolveTls } from './scopes.js';
+import { RENEWAL, SHORT_TTL_MS } from './tls.js';
 import { formatPath, placeAt, type Tree } from './tree.js';
 
 export interface AnalysisInput {
@@ -26,6 +26,7 @@ export function analyse({ resolution, tree, report, complete }: AnalysisInput): 
   for (const chain of chainsOf(resolution)) {
     checkTls(chain, addProblem);
     checkTtl(chain, addProblem);
+    checkRenewal(chain, addProblem);
     checkExemption({ chain, tree, addProblem });
   }
   for (const service of resolution.services) {
@@ -85,6 +86,23 @@ function checkTtl([{ path, certificates }]: Chain, addProblem: AddProblem): void
     severity: 'warning',
     message: `certificates that live ${toSeconds(ttlMs)} s end soon after the server stops`,
     hint: 'use 10m or more outside of tests',
+  });
+}
+
+/** Both keys narrow by themselves: what counts is what comes out. */
+function checkRenewal(chain: Chain, addProblem: AddProblem): void {
+  const [{ path, certificates: own }] = chain;
+  const key = own?.jitter !== undefined ? 'jitter' : 'renewAt';
+  if (own?.[key] === undefined) return;
+  const { renewAt, jitter } = resolveCertificates(chain);
+  const { earliest, latest } = RENEWAL;
+  const [first, last] = [renewAt - jitter, renewAt + jitter].map((one) => Number(one.toFixed(6)));
+  if (first === undefined || last === undefined || (first >= earliest && last <= latest)) return;
+  addProblem([...path, 'certificates', key], {
+    message:
+      `expected renewAt ± jitter between ${earliest} and ${latest} of the lifetime ` +
+      `but got ${renewAt} ± ${jitter}`,
+    hint: 'a smaller jitter, or a renewAt nearer to 0.5',
   });
 }
 

@@ -29,6 +29,8 @@ export interface CertificateSettings {
   readonly ttlMs: number;
   /** Share of the lifetime after which a leaf is renewed, in (0, 1). */
   readonly renewAt: number;
+  /** Each leaf is renewed at a share of its own, at most so much before or after that one. */
+  readonly jitter: number;
   readonly key: KeyType;
 }
 

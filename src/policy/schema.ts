@@ -21,6 +21,7 @@ import { list, oneOf, text } from './schema-parts.js';
 import {
   CIPHER_SUITES,
   CURVES,
+  JITTER,
   LONGEST_TTL_MS,
   RENEW_AT,
   SHORTEST_TTL_MS,
@@ -55,6 +56,8 @@ const ttlSchema = text('a duration from 10s to 90d', (input) => {
 
 const renewError = { error: `a number from ${RENEW_AT.min} to ${RENEW_AT.max}` };
 
+const jitterError = { error: `a number from ${JITTER.min} to ${JITTER.max}` };
+
 const certificatesSchema = z.strictObject(
   {
     ttl: ttlSchema.optional(),
@@ -62,6 +65,11 @@ const certificatesSchema = z.strictObject(
       .number(renewError)
       .min(RENEW_AT.min, renewError)
       .max(RENEW_AT.max, renewError)
+      .optional(),
+    jitter: z
+      .number(jitterError)
+      .min(JITTER.min, jitterError)
+      .max(JITTER.max, jitterError)
       .optional(),
     key: oneOf(KEY_TYPES).optional(),
   },

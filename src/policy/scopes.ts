@@ -119,6 +119,7 @@ export function resolveCertificates(chain: Chain): CertificateSettings {
   return {
     ttlMs: narrowest('ttl') ?? DEFAULT_CERTIFICATES.ttlMs,
     renewAt: narrowest('renewAt') ?? DEFAULT_CERTIFICATES.renewAt,
+    jitter: narrowest('jitter') ?? DEFAULT_CERTIFICATES.jitter,
     key: narrowest('key') ?? DEFAULT_CERTIFICATES.key,
   };
 }

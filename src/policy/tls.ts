@@ -25,9 +25,13 @@ export const LONGEST_TTL_MS = 90 * DAY_MS;
 /** Under this a control plane's restart is felt: warned about. */
 export const SHORT_TTL_MS = 600_000;
 export const RENEW_AT = { min: 0.1, max: 0.9 } as const;
+export const JITTER = { min: 0, max: 0.25 } as const;
+/** A leaf is renewed within these shares of its lifetime, whatever the jitter. */
+export const RENEWAL = { earliest: 0.05, latest: 0.95 } as const;
 
 export const DEFAULT_CERTIFICATES: CertificateSettings = {
   ttlMs: DAY_MS,
   renewAt: 0.5,
+  jitter: 0.05,
   key: 'ecdsa-p256',
 };

@@ -38,7 +38,7 @@ export interface ControlOptions {
   readonly authority: Pick<Authority, 'trustAnchorsPem'>;
   readonly leaves: Pick<
     LeafManager,
-    'ensure' | 'get' | 'troubleOf' | 'release' | 'isCurrent' | 'reconsider' | 'onRenewed'
+    'ensure' | 'get' | 'troubleOf' | 'release' | 'isTrusted' | 'reconsider' | 'onRenewed'
   >;
   readonly registry: SidecarRegistry;
   readonly staticEnvoys: StaticEnvoys;
@@ -166,13 +166,18 @@ function connect(control: Control, options: ControlOptions): void {
   });
 }
 
-/** The trust anchors have changed, or leaves are issued by another CA. */
+/**
+ * The trust anchors have changed, or leaves are issued by another CA.
+ * @param isUrgent No leaf of the old one may wait.
+ */
 export function authorityChanged(
   { publishing, pacing }: Control,
   leaves: Pick<LeafManager, 'reconsider'>,
+  isUrgent: boolean,
 ): void {
+  // First, so that nobody is sent a leaf of a root that is gone.
+  leaves.reconsider(isUrgent);
   publishing.publish();
-  leaves.reconsider();
   pacing.changes.notify();
 }
 

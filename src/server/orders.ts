@@ -1,11 +1,11 @@
 // What commands may order of the running server, each kind with what carries it out.
 import type { Clock, Closers, Logger, Random } from '../base/index.js';
-import { adoptCaFiles } from '../ca/index.js';
+import { adoptCaFiles } from '../ca/change/index.js';
 import { createOrderStore, OrderDesk } from '../data/orders/index.js';
 import { adoptRenewalFiles } from '../leaves/index.js';
 import { TAKE_REVOCATIONS } from '../revocation/index.js';
 import { TAKE_TOKEN_KEYS } from '../tokens/index.js';
-import { type CaChange, takeRenewalOrders } from './ca/index.js';
+import { type CaChange, takeCaOrders, takeRenewalOrders } from './ca/index.js';
 import type { Control } from './control.js';
 import { takeDrainOrders } from './fleet/index.js';
 import { takeRolloutOrders } from './mesh/index.js';
@@ -16,6 +16,8 @@ export interface OrdersOptions {
   readonly control: Control;
   /** Undefined where the CA is an outside one. */
   readonly caChange: CaChange | undefined;
+  /** Opens a CA that a command offers. */
+  readonly caPassphrase: string | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
@@ -25,9 +27,15 @@ export interface OrdersOptions {
 export async function takeOrders(options: OrdersOptions, closers: Closers): Promise<OrderDesk> {
   const { state, control, caChange, clock, logger, random } = options;
   const { dataDir, dataWatch, leaves, registry, staticEnvoys, revocations, tokens } = state;
+  const { ownAuthority } = state;
   const store = createOrderStore(dataDir);
   const desk = new OrderDesk({ store, clock, logger });
-  caChange?.takeOrders(desk);
+  if (ownAuthority !== undefined && caChange !== undefined) {
+    takeCaOrders(desk, {
+      ...{ authority: ownAuthority, caChange, clock, passphrase: options.caPassphrase },
+      hold: () => state.clock.hold,
+    });
+  }
   takeRenewalOrders(desk, {
     ...{ leaves, logger },
     nodes: () => control.members.view().map(({ stream }) => stream.auth),

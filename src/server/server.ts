@@ -12,8 +12,10 @@ import {
 } from '../base/index.js';
 import { lastHandedOutEndMs } from '../leaves/index.js';
 import { type ProblemJson, toProblemJson } from '../policy/index.js';
+import type { NodeId } from '../spiffe/index.js';
 import { type AddressRange, createOwnAddresses, toAddressSet } from './addresses/index.js';
 import { CaChange, IssuerRenewal } from './ca/index.js';
+import { Returning, toCaProxies } from './ca-proxies.js';
 import { authorityChanged, type Control, createControl } from './control.js';
 import { DEFAULT_INSTANCE_LIMITS, type InstanceLimits } from './fleet/index.js';
 import type { Renewable } from './folder/start-check.js';
@@ -24,7 +26,6 @@ import { DEFAULT_OF_ADDRESS } from './join/bounds/index.js';
 import { type HostPort, Refusals } from './join/index.js';
 import { toStoredRollout } from './mesh/index.js';
 import { takeOrders } from './orders.js';
-import { toCaProxies } from './proxies.js';
 import { passIssuerGate } from './revocation/index.js';
 import { serveAdmin } from './serve-admin.js';
 import { serveXds } from './serve-xds.js';
@@ -101,8 +102,8 @@ async function compose(options: ServerOptions, closers: Closers): Promise<Runnin
   const control = openControl(state, { clock, logger, closers, maxInstances, isManual });
   const basics = { state, control, clock, logger, closers };
   const horizon = openHorizon(basics);
-  const caChange = openCaChange(basics, caPassphrase);
-  const orders = await takeOrders({ ...basics, caChange, random }, closers);
+  const caChange = openCaChange(basics);
+  const orders = await takeOrders({ ...basics, caChange, caPassphrase, random }, closers);
   const listening: HostPort[] = [];
   const site = { allowed, isOwn: createOwnAddresses(clock), listening };
   const refusals = new Refusals(clock);
@@ -122,6 +123,10 @@ async function compose(options: ServerOptions, closers: Closers): Promise<Runnin
   closers.defer(followMesh(follow));
   dataWatch.start();
   horizon.start();
+  // The operator's word first: a change that is to be taken back must not go on before it is seen.
+  await orders.look().catch((err: unknown) => {
+    logger.error({ err }, 'an order could not be carried out: it is tried again');
+  });
   caChange?.start();
   followClock(basics);
   const { mesh, problems } = source.state;
@@ -211,21 +216,25 @@ function followClock({ state, control, clock, logger, closers }: Basics): void {
 }
 
 /** Undefined where the CA is an outside one. */
-function openCaChange(
-  { state, control, clock, logger, closers }: Basics,
-  passphrase: string | undefined,
-): CaChange | undefined {
+function openCaChange({ state, control, clock, logger, closers }: Basics): CaChange | undefined {
   const { ownAuthority: authority, dataDir, dataGuard, leaves } = state;
+  const { registry, staticEnvoys, roster, shutOut } = state;
   if (authority === undefined) return undefined;
+  const { members } = control;
+  const onOver = (): void => control.pacing.changes.notify();
+  const returning = new Returning({ clock, roster, onOver });
+  closers.defer(() => returning.stop());
+  const isShutOut = (node: NodeId): boolean => shutOut.isRevokedNode(node);
+  const toPaced = { clock, members, registry, staticEnvoys, leaves, isShutOut };
   const caChange = new CaChange({
-    ...{ authority, dataDir, clock, logger, passphrase },
-    proxies: () => toCaProxies(control, state),
-    handedOutEndMs: async (beforeMs) => {
+    ...{ authority, dataDir, clock, logger },
+    proxies: () => toCaProxies(toPaced, returning.nodes),
+    handedOutEndMs: async (than) => {
       await dataGuard.assertWhole();
-      return lastHandedOutEndMs(dataDir, beforeMs);
+      return lastHandedOutEndMs(dataDir, than);
     },
     hold: () => state.clock.hold,
-    onChange: () => authorityChanged(control, leaves),
+    onChange: (isUrgent) => authorityChanged(control, leaves, isUrgent),
   });
   closers.defer(() => caChange.stop());
   control.pacing.changes.add(() => void caChange.advance());

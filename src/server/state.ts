@@ -8,7 +8,8 @@ import {
   toRfc3339,
   type Uptime,
 } from '../base/index.js';
-import { bundleNotedAtMs, loadAuthority, noteBundle } from '../ca/index.js';
+import { noteLostBundles, readBundleNote } from '../ca/change/index.js';
+import { loadAuthority } from '../ca/index.js';
 import {
   loadOrCreateAnchorPem,
   loadOrCreateServerCredential,
@@ -145,6 +146,7 @@ export async function openState(options: StateOptions, closers: Closers): Promis
   await checkFolder(opening, source);
   const identity = await openIdentity(opening, source);
   const tables = await openTables(opening, source);
+  await recallLeaves(opening, { ...identity, ...tables });
   const dataGuard = await openDataGuard(opening, identity);
   const fileWatch = new FileWatch({ dataDir, logger });
   await fileWatch.begin();
@@ -169,8 +171,8 @@ async function checkFolder(opening: Opening, source: MeshSource): Promise<void> 
   const { isCopy } = await checkAtStart({ dataDir, losses, anew, load, hasOwnCa });
   if (isCopy) losses.note(toCopyText(dataDir.path, clock.lastKnownMs));
   if (losses.has('handed-out')) await noteLostRecords(dataDir);
-  await losses.takeUp('bundles-handed-out.json', () => bundleNotedAtMs(dataDir));
-  if (losses.has('bundles-handed-out.json')) await noteBundle(dataDir, clock.now());
+  await losses.takeUp('bundles-handed-out.json', () => readBundleNote(dataDir));
+  if (losses.has('bundles-handed-out.json')) await noteLostBundles(dataDir, clock.now());
 }
 
 /** What a copy can't have. */
@@ -381,6 +383,18 @@ async function openStaticEnvoys(opening: Opening): Promise<StaticEnvoys> {
   return staticEnvoys;
 }
 
+/** What those took along that are expected back. */
+async function recallLeaves(
+  { losses }: Opening,
+  { leaves, registry, roster }: Pick<State, 'leaves' | 'registry' | 'roster'>,
+): Promise<void> {
+  // Nothing is known of any: each may hold one.
+  if (losses.has(LEAVES_FOLDER)) return;
+  const missed = roster.gone().filter(({ missedAtStart }) => missedAtStart === true);
+  const nodes = [...registry.missing(), ...missed.map(({ node }) => node)];
+  await leaves.away.recall([...new Set(nodes)]);
+}
+
 /** Who was connected when the server stopped: whoever was called was among them. */
 async function connectedBefore(
   { dataDir }: Opening,
@@ -425,6 +439,7 @@ async function openClock(
 }
 
 const REGISTRY_FILE = 'registry.json';
+const LEAVES_FOLDER = 'leaves';
 
 /** What a start can't do without, and what says who is shut out. */
 const PARTS: readonly string[] = [

@@ -8,6 +8,8 @@ export const COMMANDS = {
   clockOk: '`countersign serve --clock-ok`',
   importCa: '`countersign ca import`',
   rotateRoot: '`countersign ca rotate`',
+  activateRoot: '`countersign ca activate`',
+  abortRotation: '`countersign ca abort`',
   finishRotation: 'countersign ca rotate --finish',
   makeToken: '`countersign token`',
   listRevoked: '`countersign revoke --list`',
@@ -127,6 +129,10 @@ export const HINTS: Readonly<Partial<Record<ErrorCode | `${ErrorCode}/${string}`
   'port-in-use': 'stop what holds it, or choose another with --xds or --admin',
   'port-in-use/EADDRNOTAVAIL': 'choose an address of this machine with --xds or --admin',
   'port-in-use/EACCES': 'choose a port from 1024 up with --xds or --admin',
+  'request-invalid/change-over':
+    'prepare a new root with `countersign ca prepare`: one that is gone does not come back',
+  'request-invalid/going-back':
+    'see how far that is in `countersign ca show`, and prepare a new root after its end',
   'request-invalid/last-instance':
     'start another one first, or drain it all the same by --yes: calls to it then fail',
   'request-invalid/mesh-errors':
@@ -134,9 +140,15 @@ export const HINTS: Readonly<Partial<Record<ErrorCode | `${ErrorCode}/${string}`
   'request-invalid/not-drained':
     'it was taken back, or a new Envoy of it has connected: see `countersign status`',
   'request-invalid/paused': 'go on with `countersign resume`, then give the order again',
+  'request-invalid/not-activated':
+    'let the new one sign first: `countersign ca activate`, and then `countersign ca taint`',
+  'request-invalid/nothing-to-prepare':
+    'sidecars trust that root already: import it without --prepare',
   'request-invalid/other-root': 'see `countersign ca show`',
   'request-invalid/root-change':
     'see `countersign ca show`; `countersign ca rotate --finish` ends it',
+  'request-invalid/tainted':
+    'a root that is bad must not sign again: prepare another after the end of this change',
   'resource-limit/outbound': 'give the sidecar a larger one: bootstrap --outbound',
   revoked: 'see `countersign revoke --list`; --undo takes a revocation back',
   'server-unreachable/xds':

@@ -181,3 +181,14 @@ it('a file of version 1 is read', async () => {
   dataDir.files.set(FILE, JSON.stringify(old));
   expect((await reload()).describe()).toEqual(authority.describe());
 });
+
+it('a change in a file of version 2 goes to its end by itself', async () => {
+  const { dataDir, authority, next, reload } = await setup();
+  await authority.beginChange(next);
+  const { change, ...rest } = JSON.parse(dataDir.files.get(FILE) ?? '');
+  const { until, isBack, isTainted, hasCross, ...old } = change;
+  expect([until, isBack, isTainted, hasCross]).toEqual(['end', false, false, true]);
+  const file = { ...rest, version: 2, change: { ...old, crossPem: next.root.pem } };
+  dataDir.files.set(FILE, JSON.stringify(file));
+  expect((await reload()).change).toEqual(authority.change);
+});

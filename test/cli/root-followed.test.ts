@@ -4,12 +4,8 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
-import {
-  createCaChain,
-  type LocalAuthority,
-  loadAuthority,
-  offerCaChain,
-} from '../../src/ca/index.js';
+import { offerCaChain } from '../../src/ca/change/index.js';
+import { createCaChain, type LocalAuthority, loadAuthority } from '../../src/ca/index.js';
 import { type DataDir, openDataDir } from '../../src/data/index.js';
 import { createOrderStore } from '../../src/data/orders/index.js';
 import { LeafStore } from '../../src/leaves/index.js';

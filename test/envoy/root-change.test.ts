@@ -3,24 +3,24 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
+import { askFinish, offerCaChain, STEER_CA } from '../../src/ca/change/index.js';
 import {
-  askFinish,
   type CaChain,
+  type CaStep,
   createCaChain,
   importCaChain,
   type Leaf,
   loadAuthority,
-  offerCaChain,
 } from '../../src/ca/index.js';
 import { type DataDir, openDataDir } from '../../src/data/index.js';
-import { createOrderStore } from '../../src/data/orders/index.js';
+import { createOrderStore, giveOrder } from '../../src/data/orders/index.js';
 import type { EnvoyProcess } from '../../src/demo/envoy-process.js';
 import type { Load } from '../../src/demo/load.js';
 import { httpShot } from '../../src/demo/load-shots.js';
 import { recordHandedOut } from '../../src/leaves/index.js';
 import { parseSpiffeId } from '../../src/spiffe/index.js';
 import { signCertificate, toKeyIdHex, toSubjectDer } from '../../src/x509/issue/sign.js';
-import { generateKeys } from '../../src/x509/keys/index.js';
+import { generateKeys, sha256Hex } from '../../src/x509/keys/index.js';
 import { readCertificate, splitPem, toPem } from '../../src/x509/read/index.js';
 import { describeEnvoy, eventually, httpsGet, outcome, useHarness } from '../harness/index.js';
 import { startMesh, type TestMesh, type TestService } from '../harness/start-mesh.js';
@@ -32,11 +32,11 @@ const DOMAIN = 'test.example';
 const HOUR_MS = 3_600_000;
 const TOOLS = { clock: systemClock, random: systemRandom, keySource: generateKeys };
 
-const toMesh = (service: (name: string) => TestService) => {
+const toMesh = (service: (name: string) => TestService, mode = 'strict') => {
   const target = (port: number): string => `"${service('ledger').target(port)}"`;
   return `
 trustDomain: ${DOMAIN}
-mtls: strict
+mtls: ${mode}
 services:
   web: {}
   ledger:
@@ -81,7 +81,7 @@ await describeEnvoy('a change of root under load', {}, ({ binary }) => {
           { port: TCP_PORT, kind: 'tcp' },
         ],
       },
-      mesh: toMesh,
+      mesh: (service) => toMesh(service),
     });
     ledger = await mesh.sidecar('ledger');
     await mesh.sidecar('web');
@@ -96,6 +96,13 @@ await describeEnvoy('a change of root under load', {}, ({ binary }) => {
     expect((await load()).change).toBeUndefined();
   });
 
+  const store = () => createOrderStore(dataDir);
+  /** The operator's word on the change to that root. */
+  const steer = async (chain: CaChain, step: CaStep): Promise<void> => {
+    const payload = { rootSha256: sha256Hex(chain.root.facts.der), step };
+    await giveOrder(STEER_CA, { payload }, { store: store(), ...TOOLS });
+  };
+  const edit = (mode: string): Promise<void> => mesh.edit(toMesh(mesh.service, mode));
   const load = () => loadAuthority({ dataDir, ...TOOLS });
   const newChain = (): Promise<CaChain> => createCaChain(DOMAIN, TOOLS);
   const startLoads = (): Load[] => [
@@ -205,4 +212,36 @@ await describeEnvoy('a change of root under load', {}, ({ binary }) => {
     const { publicKey } = readCertificate(chain.issuer.facts.der).x509;
     expect(publicKey.asymmetricKeyType).toBe('ec');
   }, 60_000);
+
+  test('prepared, activated and taken back, then rotated, while modes are edited', async () => {
+    const loads = startLoads();
+    const oldRoot = (await load()).trustAnchorsPem;
+    const aborted = await newChain();
+    await offerCaChain(store(), aborted, { ...TOOLS, until: 'trust' });
+    await stageIs('trust');
+    await heldBy('the operator: ');
+    await edit('permissive');
+    expect((await load()).change?.stage).toBe('trust');
+    await steer(aborted, 'sign');
+    await stageIs('sign');
+    // Every proxy has a leaf of the new root; both are trusted until the operator decides.
+    await heldBy('the operator: ');
+    await edit('strict');
+    expect(await rootsInForce()).toHaveLength(2);
+    await steer(aborted, 'abort');
+    await eventually(async () => (await load()).trustAnchorsPem === oldRoot, {
+      what: 'the old root alone again',
+      timeoutMs: 30_000,
+    });
+    const chain = await newChain();
+    await offerCaChain(store(), chain, TOOLS);
+    await edit('permissive');
+    await eventually(async () => (await load()).trustAnchorsPem === chain.root.pem, {
+      what: 'the new root alone',
+      timeoutMs: 30_000,
+    });
+    await edit('strict');
+    await expectNoneFailed(loads);
+    expect(await rootsInForce()).toEqual([chain.root.facts.serialHex]);
+  }, 90_000);
 });

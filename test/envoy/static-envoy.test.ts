@@ -1,6 +1,7 @@
 import { beforeAll, expect, test } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
-import { createCaChain, loadAuthority, offerCaChain } from '../../src/ca/index.js';
+import { offerCaChain } from '../../src/ca/change/index.js';
+import { createCaChain, loadAuthority } from '../../src/ca/index.js';
 import { type DataDir, openDataDir } from '../../src/data/index.js';
 import { createOrderStore } from '../../src/data/orders/index.js';
 import type { EnvoyProcess } from '../../src/demo/envoy-process.js';

@@ -38,6 +38,10 @@ export class FakeLeaves {
     this.#leaves.delete(node);
   }
 
+  isTrusted(): boolean {
+    return true;
+  }
+
   isCurrent(): boolean {
     return true;
   }

@@ -33,6 +33,7 @@ const SETTINGS = {
   dnsNames: ['web'],
   ttlMs: 3_600_000,
   renewAt: 0.5,
+  jitter: 0.05,
   key: 'ecdsa-p256',
 } as const;
 /** Files of these folders are not made again; what they are of may be. */

@@ -139,7 +139,7 @@ const ROWS: readonly Row[] = [
       expect((await identityOf(place)).roots).toBe(brought);
     },
   },
-  ...(['ca import', 'ca rotate'] as const).map(
+  ...(['ca import', 'ca rotate', 'ca prepare'] as const).map(
     (name): Row => ({
       name: `${name}, in a folder in use`,
       kind: 'kill',
@@ -149,7 +149,7 @@ const ROWS: readonly Row[] = [
         writeFileSync(join(place.dir, 'before'), (await identityOf(place)).roots);
       },
       argv: (place) =>
-        name === 'ca import' ? importCa(place) : ['ca', 'rotate', '--data', place.data, ...NOBODY],
+        name === 'ca import' ? importCa(place) : [...name.split(' '), '--data', place.data],
       atLeast: 5,
       async check(step) {
         expectWhole(step);

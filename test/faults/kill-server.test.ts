@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { systemClock, systemRandom } from '../../src/base/index.js';
-import { createCaChain, loadAuthority, offerCaChain } from '../../src/ca/index.js';
+import { offerCaChain, STEER_CA } from '../../src/ca/change/index.js';
+import { createCaChain, loadAuthority } from '../../src/ca/index.js';
 import { openDataDir } from '../../src/data/index.js';
-import { createOrderStore } from '../../src/data/orders/index.js';
+import { createOrderStore, giveOrder } from '../../src/data/orders/index.js';
 import { loadRevocations } from '../../src/revocation/index.js';
 import { generateKeys } from '../../src/x509/keys/index.js';
 import { FREE_PORTS, READY } from '../harness/process.js';
@@ -89,6 +90,36 @@ async function withOffer(place: Place): Promise<void> {
   await offerCaChain(createOrderStore(await open(place)), line, TOOLS);
 }
 
+/** A root that signs already, and the operator's word on it. */
+const withStep =
+  (step: 'taint' | 'abort') =>
+  async (place: Place): Promise<void> => {
+    await useOnce(place);
+    writeFileSync(join(place.dir, 'old.pem'), await rootsOf(place));
+    const line = await createCaChain('shop.example', TOOLS);
+    writeFileSync(join(place.dir, 'new.pem'), line.root.pem);
+    const dataDir = await open(place);
+    const authority = await loadAuthority({ dataDir, ...TOOLS });
+    await authority.beginChange(line, 'sign');
+    await authority.signByNew();
+    const payload = { rootSha256: authority.change?.newRootSha256 ?? '', step };
+    await giveOrder(STEER_CA, { payload }, { store: createOrderStore(dataDir), ...TOOLS });
+  };
+
+/** Another start carries the operator's word out, whatever was done of it. */
+const expectSteered =
+  (left: 'old.pem' | 'new.pem') =>
+  async (step: Step): Promise<void> => {
+    const { place } = step;
+    expectWhole(step);
+    const ended = await runUntil(
+      { argv: serve(place), root: place.dir },
+      (root) => !hasOffer(root) && !isChanging(root),
+    );
+    expect({ code: ended.code, stderr: ended.stderr }).toEqual({ code: 0, stderr: '' });
+    expect(await rootsOf(place)).toBe(read(place, left));
+  };
+
 const revocations = async (place: Place): Promise<string[]> => [
   ...(await loadRevocations(await open(place))).keys(),
 ];
@@ -109,6 +140,23 @@ const ROWS: readonly Row[] = [
     atLeast: 20,
     check: expectTakenOver,
   },
+  ...(
+    [
+      ['abort', 'old.pem'],
+      ['taint', 'new.pem'],
+    ] as const
+  ).map(
+    ([step, left]): Row => ({
+      name: `a server that is told to ${step} a change of root`,
+      kind: 'kill',
+      prepare: withStep(step),
+      argv: serve,
+      run: (options) => runUntil(options, (root) => !hasOffer(root) && !isChanging(root)),
+      stride: 8,
+      atLeast: 5,
+      check: expectSteered(left),
+    }),
+  ),
   {
     name: 'a server that puts a revocation in force',
     kind: 'kill',

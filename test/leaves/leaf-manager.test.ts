@@ -23,6 +23,7 @@ const SETTINGS: LeafSettings = {
   ttlMs: 24 * HOUR_MS,
   key: 'ecdsa-p256',
   renewAt: 0.5,
+  jitter: 0.05,
 };
 
 async function setup(dataDir = new MemoryDataDir(), clock = new ManualClock(), seed = 'manager') {
@@ -91,7 +92,7 @@ describe('a leaf manager', () => {
   it('renews at its time, with a fresh key, and says so', async () => {
     const world = await setup();
     const leaf = await world.manager.ensure(NODE, SETTINGS);
-    const waitMs = toRenewAtMs(leaf, 0.5) - world.clock.now();
+    const waitMs = toRenewAtMs(leaf, SETTINGS) - world.clock.now();
     expect(await pass(world, Math.floor(waitMs))).toEqual(leaf);
     expect(world.renewed).toEqual([]);
     const next = await pass(world, 1);
@@ -146,7 +147,7 @@ describe('a leaf manager', () => {
     dataDir.beforeWrite = () => {
       throw diskFull();
     };
-    clock.advance(toRenewAtMs(leaf, 0.5) - clock.now() + 1);
+    clock.advance(toRenewAtMs(leaf, SETTINGS) - clock.now() + 1);
     for (let round = 0; round < 8; round++) {
       expect(await manager.ensure(NODE, SETTINGS)).toEqual(leaf);
       expect(problems).toHaveLength(round + 1);

@@ -16,6 +16,7 @@ const SETTINGS: LeafSettings = {
   ttlMs: 24 * HOUR_MS,
   key: 'ecdsa-p256',
   renewAt: 0.5,
+  jitter: 0.05,
 };
 
 const LEAF: Leaf = {
@@ -34,7 +35,7 @@ const STATE: RenewalState = {
   ...{ leaf: LEAF, settings: SETTINGS, times: toTimes(NOW_MS) },
   ...{ trusted: true, current: true },
 };
-const RENEW_AT_MS = toRenewAtMs(LEAF, 0.5);
+const RENEW_AT_MS = toRenewAtMs(LEAF, SETTINGS);
 const KEEP: RenewalPlan = { action: 'keep', renewAtMs: RENEW_AT_MS };
 const issue = (reason: string): unknown => ({ action: 'issue', reason });
 const ADMIN = 'spiffe://shop.example/ns/default/sa/admin' as typeof WEB;
@@ -97,18 +98,44 @@ describe('planRenewal', () => {
 describe('the time of renewal', () => {
   const serial = fc.stringMatching(/^[0-9a-f]{32}$/);
 
-  it('is within 10 % of the asked share and before the end, and never rolled again', () => {
+  it('is within the jitter of the asked share and before the end, and never rolled again', () => {
     const share = fc.double({ min: 0.01, max: 0.99, noNaN: true });
+    const spread = fc.double({ min: 0, max: 0.25, noNaN: true });
     fc.assert(
-      fc.property(serial, share, (serialHex, renewAt) => {
+      fc.property(serial, share, spread, (serialHex, renewAt, jitter) => {
         const leaf = { ...LEAF, serialHex };
-        const atMs = toRenewAtMs(leaf, renewAt);
+        const atMs = toRenewAtMs(leaf, { renewAt, jitter });
         const got = (atMs - NOW_MS) / (24 * HOUR_MS);
-        expect(Math.abs(got - renewAt)).toBeLessThanOrEqual(renewAt * 0.1 + 1e-9);
+        expect(Math.abs(got - renewAt)).toBeLessThanOrEqual(jitter + 1e-9);
         expect(atMs).toBeLessThan(leaf.notAfterMs);
-        expect(toRenewAtMs({ ...leaf }, renewAt)).toBe(atMs);
+        expect(atMs).toBeGreaterThanOrEqual(leaf.issuedAtMs);
+        expect(toRenewAtMs({ ...leaf }, { renewAt, jitter })).toBe(atMs);
       }),
       { seed: 3 },
+    );
+  });
+
+  it('that was over before anybody knew is some time soon, and long before the end', () => {
+    const age = fc.double({ min: 0, max: 1, noNaN: true });
+    const share = fc.double({ min: 0.1, max: 0.9, noNaN: true });
+    fc.assert(
+      fc.property(serial, age, share, (serialHex, at, renewAt) => {
+        const leaf = { ...LEAF, serialHex };
+        const sinceMs = NOW_MS + at * 24 * HOUR_MS;
+        const settings = { ...SETTINGS, renewAt };
+        const dueMs = toRenewAtMs(leaf, settings);
+        const state = { ...STATE, leaf, settings, sinceMs, times: toTimes(sinceMs) };
+        const plan = planRenewal(state);
+        if (plan.action === 'issue') {
+          // Nearer to its end than is good for a pause, or it is due just now.
+          const late = Math.min(4.8 * HOUR_MS, (leaf.notAfterMs - dueMs) * 0.4);
+          expect(sinceMs >= dueMs + late - 1 || sinceMs === dueMs).toBe(true);
+          return;
+        }
+        expect(plan.renewAtMs).toBeGreaterThanOrEqual(Math.min(sinceMs, dueMs));
+        expect(plan.renewAtMs).toBeLessThanOrEqual(dueMs + 0.4 * (leaf.notAfterMs - dueMs));
+      }),
+      { seed: 5 },
     );
   });
 
@@ -116,7 +143,7 @@ describe('the time of renewal', () => {
     const serials = fc.sample(serial, { seed: 4, numRuns: 1000 });
     const tenths = Array.from({ length: 10 }, () => 0);
     for (const serialHex of serials) {
-      const share = (toRenewAtMs({ ...LEAF, serialHex }, 0.5) - NOW_MS) / (24 * HOUR_MS);
+      const share = (toRenewAtMs({ ...LEAF, serialHex }, SETTINGS) - NOW_MS) / (24 * HOUR_MS);
       const tenth = Math.floor(((share - 0.45) / 0.1) * 10);
       tenths[tenth] = (tenths[tenth] ?? 0) + 1;
     }

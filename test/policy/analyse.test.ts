@@ -81,6 +81,13 @@ const told: [name: string, text: string, ...problems: string[]][] = [
       'server stops\n  hint: use 10m or more outside of tests',
   ],
   [
+    'a renewal that may come too late',
+    `${TOP}certificates: { jitter: 0.1 }\nservices: { a: { certificates: { renewAt: 0.9 } } }`,
+    'mesh.yaml:3:34 services.a.certificates.renewAt: expected renewAt ± jitter between 0.05 and ' +
+      '0.95 of the lifetime but got 0.9 ± 0.1\n' +
+      '  hint: a smaller jitter, or a renewAt nearer to 0.5',
+  ],
+  [
     'nothing to call',
     `${TOP}services: { a: { sidecar: false, ports: { 1: tcp } } }`,
     'mesh.yaml:2:18 services.a.sidecar: expected endpoints of a service without a sidecar but ' +

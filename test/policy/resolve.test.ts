@@ -14,7 +14,7 @@ deny:
 namespaces:
   payments:
     mtls: strict
-    certificates: { renewAt: 0.3 }
+    certificates: { renewAt: 0.3, jitter: 0.1 }
     allow: [inherit, { from: [payments/*] }]
 services:
   web: { ports: { 80: http } }
@@ -65,7 +65,7 @@ test('narrowest wins, key by key, and each thing remembers where it was written'
     dnsNames: ['ledger.payments', 'ledger.payments.mesh'],
     sidecar: true,
     endpoints: [],
-    certificates: { ttlMs: 43_200_000, renewAt: 0.3, key: 'rsa-2048' },
+    certificates: { ttlMs: 43_200_000, renewAt: 0.3, jitter: 0.1, key: 'rsa-2048' },
     capture: {
       ...{ outbound: 'loopback', inbound: 'bind' },
       ...{ exclude: [22], undeclared: 'pass', egress: 'any' },

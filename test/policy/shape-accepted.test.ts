@@ -26,7 +26,7 @@ const accepted: [name: string, text: string][] = [
     `${TOP}tls: { minVersion: TLSv1_2, cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256] }`,
   ],
   ['every curve', `${TOP}tls: { curves: [X25519MLKEM768, X25519, P-256, P-384] }`],
-  ['certificates', `${TOP}certificates: { ttl: 12h, renewAt: 0.4, key: rsa-2048 }`],
+  ['certificates', `${TOP}certificates: { ttl: 12h, renewAt: 0.4, jitter: 0.1, key: rsa-2048 }`],
   ['a target of IPv6', `${PORT}        target: "[::1]:9080"\n`],
   ['methods of other protocols', `${TOP}deny: [{ methods: [PURGE, MKCOL, M-SEARCH] }]`],
   [

@@ -243,6 +243,11 @@ const rejected: [name: string, text: string, ...problems: string[]][] = [
     'mesh.yaml:2:17 certificates.renewAt: expected a number from 0.1 to 0.9 but got 1',
   ],
   [
+    'a jitter that is none',
+    `${TOP}certificates: { jitter: 0.3 }`,
+    'mesh.yaml:2:17 certificates.jitter: expected a number from 0 to 0.25 but got 0.3',
+  ],
+  [
     'certificates of a port',
     `${PORT}        certificates: {}\n`,
     `${AT}.certificates: unknown key "certificates"\n  hint: certificates belongs to a mesh, ` +

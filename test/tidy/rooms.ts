@@ -19,6 +19,7 @@ export const ROOMS = [
   'data/orders',
   'backup',
   'ca',
+  'ca/change',
   'ca/step-ca',
   'ca/xds',
   'leaves',

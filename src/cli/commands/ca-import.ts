@@ -4,14 +4,12 @@
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { MeshError, systemErrorCode, toRfc3339 } from '../../base/index.js';
+import { type CaProgress, offerCaChain, TAKE_CA } from '../../ca/change/index.js';
 import {
   type CaChain,
-  type CaProgress,
   createAuthority,
   importCaChain,
-  offerCaChain,
   readAuthority,
-  TAKE_CA,
   trustDomainOfCa,
 } from '../../ca/index.js';
 import { assertOwnAuthority } from '../../ca/step-ca/index.js';
@@ -37,6 +35,7 @@ interface ImportOptions {
   readonly passphraseFile?: string;
   readonly caPassphraseFile?: string;
   readonly mesh?: string;
+  readonly prepare?: boolean;
   readonly data: string;
 }
 
@@ -55,6 +54,7 @@ export function defineImport(command: Command, context: Context): void {
         'COUNTERSIGN_MESH',
       ),
     )
+    .option('--prepare', 'into a mesh that runs: only let every proxy trust it, and wait there')
     .addOption(dataOption())
     .addHelpText(
       'after',
@@ -89,10 +89,15 @@ async function takeOver(options: ImportOptions, context: Context): Promise<void>
   const dataDir = await openOrMakeDataDir(options.data, context);
   await assertOwnAuthority(dataDir);
   const isFirst = known === undefined;
+  if (isFirst && options.prepare === true) {
+    throw usage('expected --prepare with a mesh that has a CA, since the first one signs at once');
+  }
   const made =
     isFirst && (await createAuthority({ ...context, dataDir, trustDomain, passphrase }, chain));
-  const offered = made ? undefined : await offer(dataDir, { chain, passphrase, context });
-  const report = { chain, trustDomain, offered, dataDir };
+  const { prepare: isPrepared = false } = options;
+  const how = { chain, passphrase, isPrepared, context };
+  const offered = made ? undefined : await offer(dataDir, how);
+  const report = { chain, trustDomain, offered, dataDir, isPrepared };
   for (const text of toReport(report)) writeLine(stdout, text);
 }
 
@@ -108,11 +113,13 @@ async function offer(
   options: {
     readonly chain: CaChain;
     readonly passphrase: string | undefined;
+    readonly isPrepared: boolean;
     readonly context: Context;
   },
 ): Promise<Offered> {
-  const { chain, passphrase, context } = options;
-  const id = await offerCaChain(createOrderStore(dataDir), chain, { ...context, passphrase });
+  const { chain, passphrase, isPrepared, context } = options;
+  const tools = { ...context, passphrase, ...(isPrepared ? { until: 'trust' as const } : {}) };
+  const id = await offerCaChain(createOrderStore(dataDir), chain, tools);
   return { id, answer: await hearAnswer(TAKE_CA, { id, dataDir }, context) };
 }
 
@@ -132,9 +139,13 @@ function toReport(done: {
   readonly trustDomain: string;
   readonly offered: Offered | undefined;
   readonly dataDir: DataDir;
+  readonly isPrepared: boolean;
 }): readonly string[] {
-  const { chain, trustDomain, offered, dataDir } = done;
+  const { chain, trustDomain, offered, dataDir, isPrepared } = done;
   const subject = chain.root.facts.x509.subject.replaceAll('\n', ', ');
+  const name = `"${subject}"`;
+  const taken = isPrepared ? `prepared ${name}` : `taken over ${name}, in stages`;
+  const wanted = isPrepared ? 'prepares it' : 'takes it over in stages';
   const ends = toRfc3339(chain.issuer.facts.notAfterMs);
   const keeps =
     chain.rootKeyPem === undefined
@@ -144,9 +155,10 @@ function toReport(done: {
     ? [`the CA of ${trustDomain} is now "${subject}", in ${dataDir.path}`, keeps]
     : [
         offered.answer?.state === 'done'
-          ? `the server of ${dataDir.path} has taken over "${subject}", in stages`
-          : `"${subject}" waits in ${dataDir.path} for the server, which takes it over in stages`,
+          ? `the server of ${dataDir.path} has ${taken}`
+          : `${name} waits in ${dataDir.path} for the server, which ${wanted}`,
         ...toStanding(offered),
+        ...(isPrepared ? ['`countersign ca activate` lets it sign'] : []),
         keeps,
         'see how far it is: countersign ca show, countersign status',
       ];

@@ -1,37 +1,28 @@
-// `ca rotate`: a new root replaces the old one, in stages that the server paces. The command makes
-// the root and leaves an order for the server to take it over; with `--finish` the operator says
-// that nobody needs the old root any more. It prints what the server of the data folder has
-// answered, and never more.
+// `ca rotate`: a new root replaces the old one, in stages that the server paces; one that is only
+// prepared or activated goes on to the end. The command makes the root and leaves an order for the
+// server to take it over; with `--finish` the operator says that nobody needs the root that goes.
+// It prints what the server of the data folder has answered, and never more.
 import type { Command } from 'commander';
 import { MeshError } from '../../base/index.js';
-import {
-  askFinish,
-  type CaChain,
-  type CaProgress,
-  createCaChain,
-  FINISH_CA,
-  loadAuthority,
-  offerCaChain,
-  ROOT_ALONE,
-  readAuthority,
-  TAKE_CA,
-} from '../../ca/index.js';
+import { askFinish, FINISH_CA } from '../../ca/change/index.js';
+import { type RootChange, readAuthority } from '../../ca/index.js';
 import { assertOwnAuthority } from '../../ca/step-ca/index.js';
-import { type DataDir, openDataDir } from '../../data/index.js';
-import { type Answer, createOrderStore, giveOrder, unanswered } from '../../data/orders/index.js';
+import { openDataDir } from '../../data/index.js';
+import { createOrderStore, unanswered } from '../../data/orders/index.js';
 import { type Context, writeLine } from '../../terminal/index.js';
-import { generateKeys, sha256Hex } from '../../x509/keys/index.js';
+import { offerNewRoot, steer } from '../new-root.js';
 import { askDependents, type Dependent } from '../old-root.js';
 import {
   dataOption,
-  durationOption,
   type ServerOptions,
   serverOptions,
   toExample,
   usage,
+  waitTimeoutOption,
 } from '../options.js';
 import { hearAnswer, toWayOn } from '../order-answer.js';
-import { caPassphraseOption, tryCaPassphrase } from '../passphrase.js';
+import { caPassphraseOption } from '../passphrase.js';
+import { type Place, type RootWait, waitForRoot } from '../root-wait.js';
 
 interface RotateOptions extends ServerOptions {
   readonly wait?: boolean;
@@ -43,27 +34,13 @@ interface RotateOptions extends ServerOptions {
   readonly data: string;
 }
 
-interface Place {
-  readonly dataDir: DataDir;
-  readonly context: Context;
-  readonly options: RotateOptions;
-}
-
 export function defineRotate(command: Command, context: Context): void {
   command
     .description('replace the root, in stages that fail no request')
     .option('--wait', 'wait until the new root stands alone, or something holds on to the old one')
     .option('--finish', 'let the old root go; says whom that cuts off, and does it with --yes')
     .option('--yes', 'with --finish: even if it cuts somebody off')
-    .addOption(
-      durationOption({
-        flags: '--timeout <duration>',
-        name: '--timeout',
-        description: 'how long to --wait',
-        fallback: '5m',
-        range: ['0s', '7d'],
-      }),
-    )
+    .addOption(waitTimeoutOption())
     .addOption(caPassphraseOption())
     .addOption(dataOption());
   // Earlier versions asked the admin port; now the server of the data folder answers.
@@ -77,7 +54,7 @@ export function defineRotate(command: Command, context: Context): void {
 }
 
 async function rotate(options: RotateOptions, context: Context): Promise<void> {
-  const { clock, random } = context;
+  const { random } = context;
   const dataDir = await openDataDir({ path: options.data, lock: false, create: false, random });
   await assertOwnAuthority(dataDir);
   if (options.yes === true && options.finish !== true) throw usage('expected --yes with --finish');
@@ -92,24 +69,33 @@ async function rotate(options: RotateOptions, context: Context): Promise<void> {
       });
     }
     if (options.yes !== true) refuseCut(await askDependents(authority, dataDir, context), context);
-    await finish(place, change.oldRootSha256);
-    if (options.wait === true) await waitForEnd(place, change.newRootSha256);
+    await finish(place, change);
+    if (options.wait === true) await waitForRoot(place, toEnd(change));
   } else if (change === undefined) {
-    const passphrase = tryCaPassphrase(options.caPassphraseFile);
-    // Whether that passphrase opens the keys that are there.
-    const { trustDomain } = await loadAuthority({ dataDir, clock, random, passphrase });
-    const chain = await createCaChain(trustDomain, { clock, random, keySource: generateKeys });
-    const isTaken = await offer(place, chain, passphrase);
+    const { isTaken, rootSha256 } = await offerNewRoot(place, { ...options, until: 'end' });
     if (options.wait !== true) return;
-    if (isTaken) await waitForEnd(place, sha256Hex(chain.root.facts.der));
+    if (isTaken) await waitForRoot(place, { rootSha256, point: 'alone', done: ALONE });
     else context.exitCode = 1;
+  } else if (change.until !== 'end') {
+    await steer(place, { rootSha256: change.newRootSha256, step: 'end', taken: GOES_ON });
+    if (options.wait === true) await waitForRoot(place, toEnd(change));
   } else if (options.wait === true) {
-    await waitForEnd(place, change.newRootSha256);
+    await waitForRoot(place, toEnd(change));
   } else {
     throw new MeshError('request-invalid', 'expected no change of root to be under way', {
       hint: 'see `countersign ca show`; `countersign ca rotate --wait` waits for it',
     });
   }
+}
+
+const ALONE = 'the new root stands alone';
+const GOES_ON = 'the server goes on: the new root signs, and the old one goes when nobody needs it';
+
+/** Where the change ends, whichever of the two roots goes. */
+function toEnd({ isBack, newRootSha256, goingRootSha256 }: RootChange): RootWait {
+  if (!isBack) return { rootSha256: newRootSha256, point: 'alone', done: ALONE };
+  const done = 'the old root stands alone again';
+  return { rootSha256: goingRootSha256, point: 'gone', done };
 }
 
 /** @throws MeshError confirmation-missing if the end of the old root cuts somebody off */
@@ -130,112 +116,24 @@ function refuseCut(dependents: readonly Dependent[], { stderr }: Context): void 
 
 const DEPENDENTS_SHOWN = 50;
 
-/**
- * Offers the new root. @returns whether the server has taken it over. @throws where none answers
- */
-async function offer(
+async function finish(
   { dataDir, context, options }: Place,
-  chain: CaChain,
-  passphrase: string | undefined,
-): Promise<boolean> {
+  { goingRootSha256, isBack }: RootChange,
+): Promise<void> {
   const { stdout } = context;
   const store = createOrderStore(dataDir);
-  const id = await offerCaChain(store, chain, { ...context, passphrase });
-  const wait = {
-    until: ({ state }: Answer) => options.wait !== true || state !== 'waiting',
-    ...(options.wait === true ? { limitMs: options.timeout + TAKING_MS } : {}),
-  };
-  const answer = await hearAnswer(TAKE_CA, { id, dataDir }, { ...context, ...wait });
-  if (answer?.state === 'done') {
-    writeLine(stdout, 'the server has taken over a new root, which replaces the old one in stages');
-    return true;
-  }
-  writeLine(stdout, 'a new root waits for the server, which takes it over in stages');
-  if (answer !== undefined) {
-    writeLine(stdout, `the server waits for ${answer.report.waitingFor.join(', ')}`);
-    return false;
-  }
-  if (options.wait === true) throw await unanswered(store, toWayOn(id));
-  writeLine(stdout, `stored; no server has answered: ${toWayOn(id)}`);
-  return false;
-}
-
-async function finish({ dataDir, context, options }: Place, oldRootSha256: string): Promise<void> {
-  const { stdout } = context;
-  const store = createOrderStore(dataDir);
-  const id = await askFinish(store, oldRootSha256, context);
+  const id = await askFinish(store, goingRootSha256, context);
+  const root = isBack ? 'the new root' : 'the old root';
   const answer = await hearAnswer(FINISH_CA, { id, dataDir }, context);
   if (answer?.state === 'done') {
-    writeLine(stdout, 'the old root is no longer trusted');
+    writeLine(stdout, `${root} is no longer trusted`);
     return;
   }
   if (answer !== undefined) {
-    writeLine(stdout, 'the server has seen this, and lets the old root go as soon as it can');
+    writeLine(stdout, `the server has seen this, and lets ${root} go as soon as it can`);
     return;
   }
-  writeLine(stdout, 'the old root goes when the server has seen this');
+  writeLine(stdout, `${root} goes when the server has seen this`);
   if (options.wait === true) throw await unanswered(store, toWayOn(id));
   writeLine(stdout, `stored; no server has answered: ${toWayOn(id)}`);
 }
-
-/** Waits until that root stands alone, and says who holds it up if the time runs out. */
-async function waitForEnd({ dataDir, context, options }: Place, rootSha256: string): Promise<void> {
-  const { clock, random, stdout, stderr } = context;
-  const store = createOrderStore(dataDir);
-  const { timeout } = options;
-  const payload = { rootSha256 };
-  // The server stops answering once this command can no longer be there to read it.
-  const endMs = clock.now() + timeout;
-  const deadlineMs = endMs + timeout + SPARE_MS;
-  const tools = { store, clock, random };
-  const { id } = await giveOrder(ROOT_ALONE, { payload, deadlineMs }, tools);
-  let stage: CaProgress['stage'];
-  let isStopped = false;
-  const cancel = context.onStop(() => {
-    isStopped = true;
-  });
-  const answer = await hearAnswer(
-    ROOT_ALONE,
-    { id, dataDir },
-    {
-      ...context,
-      limitMs: timeout,
-      until: (one) => {
-        if (one.state !== 'waiting') return false;
-        if (one.report.stage !== stage) {
-          stage = one.report.stage;
-          if (stage !== undefined) writeLine(stderr, STAGES[stage]);
-        }
-        return isHeld(one.report, endMs);
-      },
-    },
-  ).finally(cancel);
-  if (answer?.state === 'done') {
-    writeLine(stdout, 'the new root stands alone');
-    return;
-  }
-  await store.withdraw(id);
-  if (isStopped) return;
-  if (answer === undefined) {
-    throw await unanswered(store, 'see its log; `countersign ca show` says how far the change is');
-  }
-  const who = answer.report.waitingFor.join(', ');
-  writeLine(stderr, `error: expected the new root to stand alone but it waits for ${who}`);
-  const hint = 'countersign ca rotate --finish` says whom the end of the old root cuts off';
-  if (answer.report.stage === 'sign') writeLine(stderr, `  hint: \`${hint}`);
-  context.exitCode = 1;
-}
-
-/** Something that no waiting until then ends holds on to the old root. */
-function isHeld({ holders = [] }: CaProgress, endMs: number): boolean {
-  return holders.some(({ untilMs = Number.POSITIVE_INFINITY }) => untilMs > endMs);
-}
-
-/** A server that has just started looks for orders after two seconds. */
-const TAKING_MS = 5_000;
-const SPARE_MS = 60_000;
-
-export const STAGES: Readonly<Record<NonNullable<CaProgress['stage']>, string>> = {
-  trust: 'both roots are trusted, the old one signs',
-  sign: 'both roots are trusted, the new one signs',
-};

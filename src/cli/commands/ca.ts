@@ -1,7 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import type { Command } from 'commander';
 import { toRfc3339 } from '../../base/index.js';
-import { noteBundle } from '../../ca/index.js';
+import { noteBundle } from '../../ca/change/index.js';
+import type { RootChange } from '../../ca/index.js';
 import {
   readStepCaRecord,
   type ShownAuthority,
@@ -12,11 +13,13 @@ import { loadOrCreateAnchorPem } from '../../ca/xds/index.js';
 import { type DataDir, openDataDir } from '../../data/index.js';
 import { lastHandedOutEndMs } from '../../leaves/index.js';
 import { type Context, writeLine } from '../../terminal/index.js';
-import { findDependents } from '../old-root.js';
+import { askProgress, findDependents } from '../old-root.js';
 import { dataOption, jsonOption, toExample } from '../options.js';
 import { caPassphraseOption } from '../passphrase.js';
+import { toGoalText, toStageText } from '../root-wait.js';
 import { defineImport } from './ca-import.js';
-import { defineRotate, STAGES } from './ca-rotate.js';
+import { defineRotate } from './ca-rotate.js';
+import { defineSteps } from './ca-steps.js';
 
 interface ShowOptions {
   readonly data: string;
@@ -77,11 +80,13 @@ export function define(command: Command, context: Context): void {
       }
       const { authority, dataDir } = await open(options, context);
       // Somebody may keep it for long, so this root is only dropped when the operator says so.
-      await noteBundle(dataDir, clock.now());
-      stdout.write(authority.trustAnchorsPem);
+      const { trustAnchorsPem: anchorsPem } = authority;
+      await noteBundle(dataDir, { anchorsPem, atMs: clock.now() });
+      stdout.write(anchorsPem);
     });
   defineImport(command.command('import'), context);
   defineRotate(command.command('rotate'), context);
+  defineSteps(command, context);
 }
 
 async function open({ data }: ShowOptions, { clock, random }: Context) {
@@ -128,15 +133,23 @@ async function show(options: ShowOptions, context: Context): Promise<void> {
 }
 
 interface ShownChange {
-  /** `trust`: both roots are trusted; `sign`: the new one also signs. */
-  readonly stage: 'trust' | 'sign';
+  /** `trust`: both roots are trusted; `sign`: the new one also signs; `back`: the old one again. */
+  readonly stage: 'trust' | 'sign' | 'back';
   readonly since: string;
+  /** How far it goes by itself: the new root is trusted, signs, or the old one goes. */
+  readonly until: RootChange['until'];
+  /** The old root is bad. */
+  readonly isTainted: boolean;
   readonly oldRootSha256: string;
   readonly newRootSha256: string;
-  /** When the last certificate that was handed out under the old root ends. */
+  /** When the last certificate that was handed out under the root that goes ends. */
   readonly handedOutUntil: string | null;
-  /** Whom the end of the old root cuts off, in words. */
+  /** Whom the end of the root that goes cuts off, in words. */
   readonly dependents: readonly string[];
+  /** Whom the server waits for, in words; null: no server says so. */
+  readonly waitingFor: readonly string[] | null;
+  /** The proxies among them. */
+  readonly nodes: readonly { readonly node: string; readonly since: string }[] | null;
 }
 
 async function toShownChange(
@@ -146,26 +159,45 @@ async function toShownChange(
 ): Promise<ShownChange | null> {
   const change = own?.change;
   if (own === undefined || change === undefined) return null;
-  const { stage, sinceMs, oldRootSha256, newRootSha256 } = change;
-  const endMs = await lastHandedOutEndMs(dataDir, sinceMs);
+  const { stage, sinceMs: beforeMs, oldRootSha256, newRootSha256, until, isTainted } = change;
+  const exceptBy = stage === 'sign' ? own.currentIssuers : [];
+  const endMs = await lastHandedOutEndMs(dataDir, { beforeMs, exceptBy });
   const handedOutUntil = endMs === undefined ? null : toRfc3339(endMs);
-  const since = toRfc3339(sinceMs);
   const dependents = (await findDependents(own, dataDir, context)).map(({ text }) => text);
-  return { stage, since, oldRootSha256, newRootSha256, handedOutUntil, dependents };
+  const progress = await askProgress(own, dataDir, context);
+  const waits = progress && (progress.nodes ?? []);
+  return {
+    stage: change.isBack ? 'back' : stage,
+    since: toRfc3339(beforeMs),
+    ...{ until, isTainted, oldRootSha256, newRootSha256, handedOutUntil, dependents },
+    waitingFor: progress?.waitingFor ?? null,
+    nodes: waits?.map(({ node, sinceMs }) => ({ node, since: toRfc3339(sinceMs) })) ?? null,
+  };
 }
 
 function toChangeLines(change: ShownChange): readonly string[] {
-  const { stage, since, oldRootSha256, newRootSha256, handedOutUntil } = change;
-  const until = handedOutUntil === null ? [] : [`  handed out   until ${handedOutUntil}`];
+  const { stage, since, until, isTainted, handedOutUntil } = change;
+  const isBack = stage === 'back';
+  const text = toStageText({ stage: isBack ? 'sign' : stage, isBack, isTainted }) ?? '';
+  const goal = isBack ? undefined : toGoalText(until);
   return [
     '',
     'the root is being changed; `countersign status` shows what it waits for',
-    `  stage        ${STAGES[stage]}, since ${since}`,
-    `  old root     sha256 ${oldRootSha256}`,
-    `  new root     sha256 ${newRootSha256}`,
-    ...until,
-    ...change.dependents.map((text) => `  depends      ${text}`),
+    `  stage        ${text}, since ${since}`,
+    ...(goal === undefined ? [] : [`  goal         ${goal}`]),
+    `  old root     sha256 ${change.oldRootSha256}`,
+    `  new root     sha256 ${change.newRootSha256}`,
+    ...(handedOutUntil === null ? [] : [`  handed out   until ${handedOutUntil}`]),
+    ...toWaitLines(change),
+    ...change.dependents.map((one) => `  depends      ${one}`),
   ];
+}
+
+function toWaitLines({ nodes, waitingFor }: ShownChange): readonly string[] {
+  if (nodes !== null && nodes.length > 0) {
+    return nodes.map(({ node, since }) => `  waits for    ${node}, since ${since}`);
+  }
+  return (waitingFor ?? []).map((who) => `  waits for    ${who}`);
 }
 
 /** The CA that signs, if it is not the server's own. */

@@ -28,7 +28,7 @@ export interface FleetOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly members: Members;
-  readonly leaves: Pick<LeafManager, 'ensure' | 'get' | 'release'>;
+  readonly leaves: Pick<LeafManager, 'ensure' | 'get' | 'isTrusted' | 'release'>;
   readonly registry: SidecarRegistry;
   readonly staticEnvoys: StaticEnvoys;
   readonly publisher: Pick<Publisher, 'toPublication' | 'forget'>;
@@ -140,7 +140,7 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
     else registry.close(stream.auth);
     drains.departures.end(stream);
     if (isLast) publisher.forget(stream.auth);
-    if (!members.hasNode(node)) leaves.release(node);
+    if (!members.hasNode(node)) leaves.release(node, member.mayHold);
     members.changes.notify();
   }
 

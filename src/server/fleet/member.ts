@@ -3,8 +3,14 @@
 // Whether there is a certificate that will do is not among them: the leaves say so whenever they
 // are asked, since they are renewed without us.
 import { MeshError, toShortText } from '../../base/index.js';
+import type { Leaf } from '../../ca/index.js';
 import type { LeafSettings } from '../../leaves/index.js';
-import { isInboundListener, isServingListener, toAskedSecrets } from '../../translate/index.js';
+import {
+  IDENTITY_SECRET,
+  isInboundListener,
+  isServingListener,
+  toAskedSecrets,
+} from '../../translate/index.js';
 import { isUnderWay, rejectionOf, type Snapshot, TYPE_URLS } from '../../xds/index.js';
 import type { ProxyState } from '../mesh/index.js';
 import { judgeSecrets, toUnknownSecrets } from './asked-secrets.js';
@@ -19,6 +25,12 @@ export type CertificateState =
   | { readonly kind: 'making'; readonly settings: LeafSettings }
   /** It was asked for by these settings; the leaves have it, or say why not. */
   | { readonly kind: 'asked'; readonly settings: LeafSettings };
+
+interface SentLeaf {
+  readonly leaf: Leaf;
+  /** Of the secret. */
+  readonly version: string;
+}
 
 interface Sent {
   readonly snapshot: Snapshot;
@@ -50,6 +62,9 @@ export class Member {
   /** Its first request was looked at. */
   hasAsked = false;
   #states: MemberStates = { certificate: { kind: 'none' }, configuration: { kind: 'none' } };
+  /** Leaves that it may hold: the last that it took, and the first that was sent since. */
+  #mayHold: readonly SentLeaf[] = [];
+  #newest: SentLeaf | undefined;
   /** As last computed; undefined since something happened that may have changed it. */
   #judged: ProxyState | undefined;
 
@@ -77,6 +92,44 @@ export class Member {
   /** The sidecar took or rejected something. */
   noteAnswer(): void {
     this.#judged = undefined;
+    const [, next] = this.#mayHold;
+    const newest = this.#newest;
+    if (newest !== undefined && this.#isInForce(newest)) this.#mayHold = [newest];
+    else if (next !== undefined && newest !== undefined && this.#isInForce(next)) {
+      this.#mayHold = [next, newest];
+    }
+  }
+
+  /** It is sent what holds that leaf, unless it has that. */
+  noteSentLeaf(leaf: Leaf, snapshot: Snapshot): void {
+    const version = snapshot.get(TYPE_URLS.secret)?.resources.get(IDENTITY_SECRET)?.version;
+    if (version === undefined || this.#newest?.version === version) return;
+    this.#newest = { leaf, version };
+    // A later one is sent when this one is answered.
+    if (this.#mayHold.length < 2) this.#mayHold = [...this.#mayHold, this.#newest];
+  }
+
+  /** Leaves that it may hold, whatever it was sent since; empty: it was sent none. */
+  get mayHold(): readonly Leaf[] {
+    return this.#mayHold.map(({ leaf }) => leaf);
+  }
+
+  /** Whether it has the newest anchors and leaf, though it may lack or reject something else. */
+  get hasSecrets(): boolean {
+    const { configuration, certificate } = this;
+    if (configuration.kind !== 'sent' || certificate.kind !== 'asked') return false;
+    const { snapshot } = configuration;
+    const names = [...(snapshot.get(TYPE_URLS.listener)?.resources.keys() ?? [])];
+    const isAsked = toAskedSecrets(snapshot, names.some(isServingListener));
+    const secrets = [...(snapshot.get(TYPE_URLS.secret)?.resources.values() ?? [])];
+    const typeUrl = TYPE_URLS.secret;
+    return secrets.every(
+      ({ name, version }) => !isAsked(name) || this.stream.isInForce({ typeUrl, name, version }),
+    );
+  }
+
+  #isInForce({ version }: SentLeaf): boolean {
+    return this.stream.isInForce({ typeUrl: TYPE_URLS.secret, name: IDENTITY_SECRET, version });
   }
 
   /** Whether it has the newest of what it is to have by the mesh. */

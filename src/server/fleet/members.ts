@@ -25,6 +25,10 @@ export interface MemberView {
   /** What the sidecar is to have; undefined before its certificate is there. */
   readonly snapshot: Snapshot | undefined;
   readonly state: ProxyState;
+  /** Whether it has the newest anchors and leaf, though it may lack or reject something else. */
+  readonly hasSecrets: boolean;
+  /** Leaves that it may hold, whatever it was sent since; empty: it was sent none. */
+  readonly mayHold: readonly Leaf[];
   /** It takes what edits of the mesh change; of static Envoys few do. */
   readonly followsMesh: boolean;
   /** What it reports of itself. */
@@ -163,6 +167,12 @@ export class Members implements Iterable<Member> {
       },
       state: isOut ? 'nacked' : toJudged(worstOf(members.map((one) => one.state))),
       ownState: isOut ? 'nacked' : toJudged(worstOf(members.map((one) => one.ownState))),
+      get hasSecrets() {
+        return members.every((one) => one.hasSecrets);
+      },
+      get mayHold() {
+        return members.flatMap((one) => one.mayHold);
+      },
       followsMesh: members.some(isFollower),
       troubles: [...troubles, ...(trouble === undefined ? [] : [trouble])],
     };

@@ -58,6 +58,7 @@ export interface RegistryOptions {
 }
 
 export class SidecarRegistry {
+  static readonly startGraceMs = START_GRACE_MS;
   readonly #options: RegistryOptions;
   readonly #held = new HeldTable();
   readonly #rivals = new Rivals(this.#held);

@@ -15,7 +15,7 @@ export interface SenderOptions {
   readonly clock: Pick<Clock, 'after'>;
   readonly logger: Logger;
   readonly members: Members;
-  readonly leaves: Pick<LeafManager, 'get'>;
+  readonly leaves: Pick<LeafManager, 'get' | 'isTrusted'>;
   readonly publisher: Pick<Publisher, 'toPublication'>;
   readonly staticEnvoys: StaticEnvoys;
   /** The mesh that all are to have, with what belongs to it. */
@@ -80,7 +80,8 @@ export class Sender {
     const { stream, sent, ownState: state } = member;
     const { node } = stream.auth;
     const leaf = leaves.get(node);
-    if (leaf === undefined) return;
+    // One of a root that is gone is of no use: it is sent what there is with its next leaf.
+    if (leaf === undefined || !leaves.isTrusted(node)) return;
     try {
       const mesh = this.#canaries.meshOf(member);
       const { snapshot, ...lacks } = publisher.toPublication(stream.auth, leaf, mesh);
@@ -93,6 +94,7 @@ export class Sender {
       if (isNew || member.configuration.kind !== 'sent' || unplaced !== sent?.unplaced) {
         member.set({ configuration: { kind: 'sent', snapshot: kept, unplaced } });
       }
+      member.noteSentLeaf(leaf, kept);
       if (isNew) stream.setSnapshot(snapshot);
       noteSecrets(member, this.#options);
       this.#canaries.noteSent(member, { before: { snapshot: sent?.snapshot, state }, after: kept });

@@ -4,6 +4,6 @@ import { parseSpiffeId } from '../../spiffe/index.js';
 
 /** What a service's nodes are certified as. */
 export function toLeafSettings({ spiffeId, dnsNames, certificates }: Service): LeafSettings {
-  const { ttlMs, renewAt, key } = certificates;
-  return { spiffeId: parseSpiffeId(spiffeId), dnsNames, ttlMs, renewAt, key };
+  const { ttlMs, renewAt, jitter, key } = certificates;
+  return { spiffeId: parseSpiffeId(spiffeId), dnsNames, ttlMs, renewAt, jitter, key };
 }

@@ -3,11 +3,13 @@
 import {
   type Applicant,
   assertNotRevoked,
+  findRevocation,
   type Revocations,
   type RevokedCertificate,
   toRevocationKey,
   toRevokedError,
 } from '../../revocation/index.js';
+import { type NodeId, splitNodeId } from '../../spiffe/index.js';
 
 export class ShutOut {
   #list: Revocations = new Map();
@@ -37,6 +39,11 @@ export class ShutOut {
   isRevokedSerial(serialHex: string): boolean {
     if (this.#list.has(toRevocationKey({ kind: 'serial', subject: serialHex }))) return true;
     return this.#certificates.get(serialHex)?.reason.kind === 'serial';
+  }
+
+  /** Whether a node, or its service, is revoked by name: everybody refuses it. */
+  isRevokedNode(node: NodeId): boolean {
+    return findRevocation(this.#list, { service: splitNodeId(node).service, node }) !== undefined;
   }
 
   /** The service of a revoked certificate, where it is known. */

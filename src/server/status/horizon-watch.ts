@@ -5,7 +5,7 @@
 import { type Cancel, type Clock, DAY_MS, HOUR_MS, type Logger } from '../../base/index.js';
 import type { Authority, Leaf, LocalAuthority } from '../../ca/index.js';
 import type { ServerCredential } from '../../ca/xds/index.js';
-import { toRenewAtMs } from '../../leaves/index.js';
+import { type LeafSettings, toRenewAtMs } from '../../leaves/index.js';
 import type { Mesh } from '../../policy/index.js';
 import { ChainReader, type Period, readPeriods } from '../../x509/read/index.js';
 import type { MemberView } from '../fleet/index.js';
@@ -39,7 +39,7 @@ export interface HorizonWatchOptions {
 type LeafEnds = Pick<NodeEnds, 'leaf' | 'issuer' | 'root'>;
 
 interface KnownLeaf {
-  readonly renewAt: number;
+  readonly share: RenewalShare;
   readonly chains: ChainReader;
   readonly ends: LeafEnds;
 }
@@ -54,7 +54,9 @@ const REPEAT_AFTER_MS = DAY_MS;
 /** So many sidecars are named in one line of the log. */
 const NAMED = 5;
 /** Of a leaf whose service is no longer declared. */
-const DEFAULT_RENEW_AT = 0.5;
+type RenewalShare = Pick<LeafSettings, 'renewAt' | 'jitter'>;
+
+const DEFAULT_SHARE: RenewalShare = { renewAt: 0.5, jitter: 0.05 };
 const NO_LEAF: LeafEnds = { leaf: undefined, issuer: undefined, root: undefined };
 
 export class HorizonWatch {
@@ -125,12 +127,12 @@ export class HorizonWatch {
   #toNodeEnds({ stream, leaf }: MemberView, chains: ChainReader): NodeEnds {
     const { node, service, credential } = stream.auth;
     const declared = this.#options.mesh().services.get(service);
-    const renewAt = declared?.certificates.renewAt ?? DEFAULT_RENEW_AT;
+    const share = declared?.certificates ?? DEFAULT_SHARE;
     const token =
       credential.kind === 'token'
         ? this.#toTokenPeriod(credential, stream.connectedAtMs)
         : undefined;
-    const ends = leaf === undefined ? NO_LEAF : this.#toLeafEnds(leaf, renewAt, chains);
+    const ends = leaf === undefined ? NO_LEAF : this.#toLeafEnds(leaf, share, chains);
     return { node, token, ...ends };
   }
 
@@ -142,15 +144,22 @@ export class HorizonWatch {
   }
 
   /** A leaf never changes: its ends are computed once. */
-  #toLeafEnds(leaf: Leaf, renewAt: number, chains: ChainReader): LeafEnds {
+  #toLeafEnds(leaf: Leaf, share: RenewalShare, chains: ChainReader): LeafEnds {
     const known = this.#leaves.get(leaf);
-    if (known?.renewAt === renewAt && known.chains === chains) return known.ends;
+    if (known !== undefined && isSame(known.share, share) && known.chains === chains) {
+      return known.ends;
+    }
     const { issuedAtMs: beginsAtMs, notAfterMs: endsAtMs } = leaf;
-    const period = { beginsAtMs, endsAtMs, renewAtMs: toRenewAtMs(leaf, renewAt) };
+    const period = { beginsAtMs, endsAtMs, renewAtMs: toRenewAtMs(leaf, share) };
     const ends = { leaf: period, ...chains.read(leaf.chainPem) };
-    this.#leaves.set(leaf, { renewAt, chains, ends });
+    const { renewAt, jitter } = share;
+    this.#leaves.set(leaf, { share: { renewAt, jitter }, chains, ends });
     return ends;
   }
+}
+
+function isSame(one: RenewalShare, other: RenewalShare): boolean {
+  return one.renewAt === other.renewAt && one.jitter === other.jitter;
 }
 
 function toIssuerPeriod(own: Pick<Authority, 'describe'> | undefined): Period | undefined {

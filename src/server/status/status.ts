@@ -144,6 +144,10 @@ export interface StatusInput {
   readonly load: LoadView;
 }
 
+function toPhaseStatus(phase: CaPhase | undefined): ServerStatus['phase'] {
+  return phase === undefined ? null : { name: phase.name, waitingFor: phase.waitingFor };
+}
+
 export function toServerStatus(input: StatusInput): ServerStatus {
   const { meshState, rollout, members, horizon, caPhase, refusals, troubles } = input;
   const { pendingEdit } = meshState;
@@ -163,7 +167,7 @@ export function toServerStatus(input: StatusInput): ServerStatus {
       ...(heldEdit === undefined ? {} : { heldEdit }),
     },
     paused: rollout.isPaused,
-    phase: rollout.phase ?? caPhase ?? null,
+    phase: rollout.phase ?? toPhaseStatus(caPhase),
     steps: rollout.steps.map(toStepStatus),
     held: rollout.held.map(toHeldStatus),
     rootChange: caPhase ?? null,

@@ -132,7 +132,7 @@ describe('a leaf of step-ca', () => {
         random: seededRandom('leaves'),
         onProblem: (problem) => problems.push(problem),
       });
-      const leaf = await leaves.ensure('web~1', { ...REQUEST, renewAt: 0.5 });
+      const leaf = await leaves.ensure('web~1', { ...REQUEST, renewAt: 0.5, jitter: 0.05 });
       await leaves.close();
       return leaf;
     };

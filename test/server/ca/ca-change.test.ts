@@ -1,101 +1,14 @@
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { createCaChainUnder } from '../../../src/ca/authority-material.js';
-import {
-  askFinish,
-  type CaChain,
-  createCaChain,
-  loadOrCreateAuthority,
-  noteBundle,
-  offerCaChain,
-} from '../../../src/ca/index.js';
-import { createOrderStore, OrderDesk } from '../../../src/data/orders/index.js';
-import { lastHandedOutEndMs, recordHandedOut } from '../../../src/leaves/index.js';
-import { CaChange, type CaProxy } from '../../../src/server/ca/index.js';
-import { toIssuer } from '../../../src/x509/issue/index.js';
+import { describe, expect, it } from 'vitest';
+import { noteBundle } from '../../../src/ca/change/index.js';
+import { type CaChain, createCaChain } from '../../../src/ca/index.js';
 import { generateKeys } from '../../../src/x509/keys/index.js';
-import { ManualClock } from '../../fakes/manual-clock.js';
-import { recordingLogger } from '../../fakes/recording-logger.js';
 import { seededRandom } from '../../fakes/seeded-random.js';
-import { diskFull, MemoryDataDir, WEB } from '../../x509/tools.js';
-
-const DOMAIN = 'shop.example';
-const HOUR_MS = 3_600_000;
-
-async function setup() {
-  const clock = new ManualClock();
-  const random = seededRandom('ca-change');
-  const dataDir = new MemoryDataDir();
-  const logger = recordingLogger();
-  const store = createOrderStore(dataDir);
-  const tools = { clock, random, keySource: generateKeys };
-  const options = { dataDir, clock, random, trustDomain: DOMAIN };
-  const world = {
-    proxies: [] as CaProxy[],
-    changes: 0,
-    held: undefined as string | undefined,
-  };
-  const hold = (held: string | undefined): void => {
-    world.held = held;
-  };
-  const open = async () => {
-    const { authority } = await loadOrCreateAuthority(options);
-    const change = new CaChange({
-      ...{ authority, dataDir, clock, logger, passphrase: undefined },
-      proxies: () => world.proxies,
-      handedOutEndMs: (beforeMs) => lastHandedOutEndMs(dataDir, beforeMs),
-      hold: () => world.held,
-      onChange: () => {
-        world.changes++;
-      },
-    });
-    onTestFinished(() => change.stop());
-    const desk = new OrderDesk({ store, clock, logger });
-    change.takeOrders(desk);
-    return { authority, change, look: () => desk.look() };
-  };
-  const chain = await createCaChain(DOMAIN, tools);
-  const offer = (offered: CaChain) => offerCaChain(store, offered, { clock, random });
-  const finish = (oldRoot: string) => askFinish(store, oldRoot, { clock, random });
-  /** Names of the orders that wait. */
-  const waiting = () =>
-    [...dataDir.files.keys()].filter((name) => /^orders\/[0-9a-f]+\.json$/.test(name));
-  const handOut = async (ttlMs: number, from: Awaited<ReturnType<typeof open>>['authority']) => {
-    const request = { spiffeId: WEB, dnsNames: [], ttlMs, key: 'ecdsa-p256' } as const;
-    const certificate = await from.issueLeaf(request);
-    await recordHandedOut(dataDir, { certificate, service: 'web' });
-  };
-  const orders = { offer, finish, waiting };
-  return {
-    clock,
-    dataDir,
-    logger,
-    world,
-    open,
-    chain,
-    handOut,
-    hold,
-    ...orders,
-    ...(await open()),
-  };
-}
-
-/** Another issuing CA under the root of that chain. */
-function sameRoot({ root, rootKeyPem = '' }: CaChain, clock: ManualClock): Promise<CaChain> {
-  const tools = { clock, random: seededRandom('same-root'), keySource: generateKeys };
-  return createCaChainUnder({ trustDomain: DOMAIN, root: toIssuer(root, rootKeyPem) }, tools);
-}
-
-const proxy = (change: Partial<CaProxy> = {}): CaProxy => ({
-  node: 'web~1',
-  state: 'synced',
-  isCurrent: true,
-  hasLeaf: true,
-  ...change,
-});
+import { diskFull } from '../../x509/tools.js';
+import { DOMAIN, HOUR_MS, proxy, sameRoot, setUpChange } from './change-world.js';
 
 describe('a chain that a command left', () => {
   it('is taken over: trusted, then signing, then alone, where no proxy is connected', async () => {
-    const { change, authority, chain, look, offer, waiting } = await setup();
+    const { change, authority, chain, look, offer, waiting } = await setUpChange();
     await offer(chain);
     await look();
     expect(authority.trustAnchorsPem).toBe(chain.root.pem);
@@ -103,12 +16,12 @@ describe('a chain that a command left', () => {
   });
 
   it('waits until every proxy trusts it, then until every proxy has its leaf', async () => {
-    const { change, authority, chain, world, look, offer } = await setup();
+    const { change, authority, chain, world, look, offer } = await setUpChange();
     world.proxies = [proxy({ state: 'pending' }), proxy({ node: 'web~2' })];
     await offer(chain);
     await look();
     const name = 'new root: every proxy trusts it';
-    expect(change.phase).toEqual({ name, waitingFor: ['web~1'] });
+    expect(change.phase).toMatchObject({ name, waitingFor: ['web~1'] });
     world.proxies = [proxy({ isCurrent: false }), proxy({ node: 'web~2', isCurrent: false })];
     await change.advance();
     expect(authority.change?.stage).toBe('sign');
@@ -123,7 +36,7 @@ describe('a chain that a command left', () => {
   });
 
   it('a mute proxy holds back the new leaves for a while, and the old root for ever', async () => {
-    const { change, authority, chain, world, clock, look, offer } = await setup();
+    const { change, authority, chain, world, clock, look, offer } = await setUpChange();
     world.proxies = [proxy({ state: 'pending' })];
     await offer(chain);
     await look();
@@ -139,7 +52,7 @@ describe('a chain that a command left', () => {
   });
 
   it('a proxy that rejects it holds everything, however long', async () => {
-    const { change, authority, chain, world, clock, look, offer } = await setup();
+    const { change, authority, chain, world, clock, look, offer } = await setUpChange();
     world.proxies = [proxy({ state: 'nacked' })];
     await offer(chain);
     await look();
@@ -149,7 +62,7 @@ describe('a chain that a command left', () => {
   });
 
   it('a proxy that has no certificate in force holds nothing up', async () => {
-    const { authority, chain, world, look, offer } = await setup();
+    const { authority, chain, world, look, offer } = await setUpChange();
     world.proxies = [proxy({ state: 'nacked', isCurrent: false, hasLeaf: false })];
     await offer(chain);
     await look();
@@ -157,7 +70,8 @@ describe('a chain that a command left', () => {
   });
 
   it('a clock in doubt takes no new root and lets no old one go, and that is said', async () => {
-    const { authority, chain, change, world, hold, look, offer, waiting, dataDir } = await setup();
+    const { authority, chain, change, world, hold, look, offer, waiting, dataDir } =
+      await setUpChange();
     hold('the clock: it says 2028');
     await offer(chain);
     await look();
@@ -179,7 +93,7 @@ describe('a chain that a command left', () => {
   });
 
   it('a second one waits for the end of the first', async () => {
-    const { change, chain, world, clock, look, offer, waiting } = await setup();
+    const { change, chain, world, clock, look, offer, waiting } = await setUpChange();
     world.proxies = [proxy({ state: 'nacked' })];
     await offer(chain);
     await look();
@@ -195,7 +109,7 @@ describe('a chain that a command left', () => {
   });
 
   it('with the same root is taken over at once: no stage begins, and none is logged', async () => {
-    const { change, authority, chain, clock, world, logger, look, offer } = await setup();
+    const { change, authority, chain, clock, world, logger, look, offer } = await setUpChange();
     await offer(chain);
     await look();
     const { changes } = world;
@@ -215,7 +129,7 @@ describe('a chain that a command left', () => {
   });
 
   it('damaged, it changes nothing and is reported', async () => {
-    const { dataDir, authority, chain, look, offer, waiting, logger } = await setup();
+    const { dataDir, authority, chain, look, offer, waiting, logger } = await setUpChange();
     const roots = authority.trustAnchorsPem;
     await offer(chain);
     const [name = ''] = waiting();
@@ -230,7 +144,7 @@ describe('a chain that a command left', () => {
 
 describe('the old root is kept', () => {
   it('until the last certificate ends that was handed out under it', async () => {
-    const { change, authority, chain, clock, handOut, look, offer } = await setup();
+    const { change, authority, chain, clock, handOut, look, offer } = await setUpChange();
     await handOut(2 * HOUR_MS, authority);
     await offer(chain);
     await look();
@@ -247,8 +161,8 @@ describe('the old root is kept', () => {
 
   it('while somebody may hold a bundle of it, until the operator ends it', async () => {
     const { dataDir, change, authority, chain, clock, look, offer, finish, waiting } =
-      await setup();
-    await noteBundle(dataDir, clock.now());
+      await setUpChange();
+    await noteBundle(dataDir, { anchorsPem: authority.trustAnchorsPem, atMs: clock.now() });
     clock.advance(1);
     await offer(chain);
     await look();
@@ -264,12 +178,12 @@ describe('the old root is kept', () => {
   });
 
   it('not for a bundle that has both', async () => {
-    const { dataDir, change, authority, chain, world, clock, look, offer } = await setup();
+    const { dataDir, change, authority, chain, world, clock, look, offer } = await setUpChange();
     world.proxies = [proxy({ state: 'nacked' })];
     await offer(chain);
     await look();
     clock.advance(1);
-    await noteBundle(dataDir, clock.now());
+    await noteBundle(dataDir, { anchorsPem: authority.trustAnchorsPem, atMs: clock.now() });
     world.proxies = [proxy()];
     await change.advance();
     expect(authority.change).toBe(undefined);
@@ -278,7 +192,7 @@ describe('the old root is kept', () => {
 
 describe('a server that was killed', () => {
   it.each(['trust', 'sign'] as const)('goes on in stage %s', async (stage) => {
-    const { authority, chain, world, open, look, offer } = await setup();
+    const { authority, chain, world, open, look, offer } = await setUpChange();
     world.proxies = [stage === 'trust' ? proxy({ state: 'nacked' }) : proxy({ isCurrent: false })];
     await offer(chain);
     await look();
@@ -292,7 +206,7 @@ describe('a server that was killed', () => {
   });
 
   it('between taking a chain over and removing it, takes it over once', async () => {
-    const { dataDir, chain, world, open, look, offer, waiting } = await setup();
+    const { dataDir, chain, world, open, look, offer, waiting } = await setUpChange();
     world.proxies = [proxy({ state: 'nacked' })];
     await offer(chain);
     const [name = ''] = waiting();
@@ -308,7 +222,7 @@ describe('a server that was killed', () => {
   });
 
   it('whose disk was full waits for a proxy that came meanwhile', async () => {
-    const { dataDir, change, authority, chain, world, clock, look, offer } = await setup();
+    const { dataDir, change, authority, chain, world, clock, look, offer } = await setUpChange();
     world.proxies = [proxy({ state: 'pending' })];
     await offer(chain);
     await look();
@@ -325,7 +239,8 @@ describe('a server that was killed', () => {
   });
 
   it('whose disk is full stays in its stage and goes on when there is room', async () => {
-    const { dataDir, change, authority, chain, world, clock, logger, look, offer } = await setup();
+    const { dataDir, change, authority, chain, world, clock, logger, look, offer } =
+      await setUpChange();
     world.proxies = [proxy({ state: 'pending' })];
     await offer(chain);
     await look();

@@ -30,7 +30,7 @@ const YEAR_MS = 365 * DAY_MS;
 const TTL_MS = DAY_MS;
 const NODES = ['web~1', 'web~2'] as const;
 const SETTINGS: LeafSettings = {
-  ...{ spiffeId: WEB, dnsNames: [], ttlMs: TTL_MS, key: 'ecdsa-p256', renewAt: 0.5 },
+  ...{ spiffeId: WEB, dnsNames: [], ttlMs: TTL_MS, key: 'ecdsa-p256', renewAt: 0.5, jitter: 0.05 },
 };
 const MESH = meshOf('trustDomain: shop.example\nservices: { web: {}, lost: {} }');
 

@@ -28,6 +28,7 @@ const SETTINGS: LeafSettings = {
   ttlMs: 86_400_000,
   key: 'ecdsa-p256',
   renewAt: 0.5,
+  jitter: 0.05,
 };
 const WEB = { kind: 'service', subject: 'web' } as const;
 

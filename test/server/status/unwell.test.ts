@@ -21,7 +21,7 @@ services:
       statistics: SILENT,
       state,
       ownState: state,
-      followsMesh: true,
+      ...{ followsMesh: true, hasSecrets: true, mayHold: [] },
       ...nothing,
       troubles: [],
       unbound: [],

@@ -1,27 +1,40 @@
 // What a command wants of the authority of a running server, which alone may change its file: to
-// take over another CA, to let the old root go, or to say how far the change is. The keys of an
+// take over another CA, to go on with the change or back, to let the old root go, or to say how far
+// the change is. The keys of an
 // offered CA are encrypted under the operator's passphrase, where there is one, as in
 // `authority.json`.
 import { z } from 'zod';
-import { MeshError } from '../base/index.js';
-import { createJsonStore, type DataDir } from '../data/index.js';
-import { giveOrder, type OrderKind, type OrderStore } from '../data/orders/index.js';
+import { MeshError } from '../../base/index.js';
+import { createJsonStore, type DataDir } from '../../data/index.js';
+import { giveOrder, type OrderKind, type OrderStore } from '../../data/orders/index.js';
 import {
+  type AuthorityTools,
+  type CaChain,
+  type CaStep,
+  type ChangeGoal,
+  caChainProblems,
   caChainSchema,
   fromCaChain,
   isPassphraseError,
   type StoredCaChain,
   toCaChain,
-} from './authority-file.js';
-import { type AuthorityTools, type CaChain, caChainProblems } from './authority-material.js';
+} from '../index.js';
 
 /** Hex SHA-256 of a root's certificate. */
-const root = z.strictObject({ rootSha256: z.string() });
+const rootSha256 = z.string();
+const root = z.strictObject({ rootSha256 });
+const goal = z.enum(['trust', 'sign', 'end']);
 const progress = z.strictObject({
-  /** Absent: another change is under way, and this one waits for its end. */
+  /** Absent: another change is under way, and this one waits for its end; or none is. */
   stage: z.enum(['trust', 'sign']).optional(),
+  /** How far it goes by itself. */
+  until: goal.optional(),
+  isBack: z.boolean().optional(),
+  isTainted: z.boolean().optional(),
   /** Nodes, or what else holds the change up, in words. */
   waitingFor: z.array(z.string()),
+  /** The same nodes, with the time since when each is waited for. */
+  nodes: z.array(z.strictObject({ node: z.string(), sinceMs: z.number() })).optional(),
   /** What keeps the old root though no connected sidecar does; present where there is some. */
   holders: z
     .array(
@@ -37,10 +50,15 @@ const progress = z.strictObject({
 /** How far a change of root is. */
 export type CaProgress = z.infer<typeof progress>;
 
-/** Done as soon as the CA is stored as the next one: see `ROOT_ALONE`. */
-export const TAKE_CA: OrderKind<StoredCaChain, CaProgress> = {
+const offered = caChainSchema.extend({
+  /** `trust`: it is prepared alone. Absent: to the end. */
+  until: goal.optional(),
+});
+
+/** Done as soon as the CA is stored as the next one: see `WATCH_ROOT`. */
+export const TAKE_CA: OrderKind<z.infer<typeof offered>, CaProgress> = {
   name: 'take-ca',
-  payload: caChainSchema,
+  payload: offered,
   report: progress,
 };
 
@@ -51,10 +69,25 @@ export const FINISH_CA: OrderKind<{ rootSha256: string }, CaProgress> = {
   report: progress,
 };
 
-/** Done when this root stands alone; until then the receipt says how far it is. */
-export const ROOT_ALONE: OrderKind<{ rootSha256: string }, CaProgress> = {
-  name: 'root-alone',
-  payload: root,
+/** The operator's word on the change to this new root. Done as soon as that is stored. */
+export const STEER_CA: OrderKind<{ rootSha256: string; step: CaStep }, CaProgress> = {
+  name: 'steer-ca',
+  payload: z.strictObject({ rootSha256, step: z.enum(['sign', 'end', 'taint', 'abort']) }),
+  report: progress,
+};
+
+/**
+ * Where a root is: trusted by every sidecar, signing the leaf of every sidecar, alone, or gone.
+ */
+export type RootPoint = 'trusted' | 'signing' | 'alone' | 'gone';
+
+/** Done when this root is there; until then the receipt says how far it is. */
+export const WATCH_ROOT: OrderKind<{ rootSha256: string; point: RootPoint }, CaProgress> = {
+  name: 'watch-root',
+  payload: z.strictObject({
+    rootSha256,
+    point: z.enum(['trusted', 'signing', 'alone', 'gone']),
+  }),
   report: progress,
 };
 
@@ -65,7 +98,10 @@ export const ROOT_ALONE: OrderKind<{ rootSha256: string }, CaProgress> = {
 export async function offerCaChain(
   store: OrderStore,
   chain: CaChain,
-  tools: Pick<AuthorityTools, 'clock' | 'random'> & { readonly passphrase?: string | undefined },
+  tools: Pick<AuthorityTools, 'clock' | 'random'> & {
+    readonly passphrase?: string | undefined;
+    readonly until?: ChangeGoal | undefined;
+  },
 ): Promise<string> {
   const waiting = (await store.pending()).find((one) => {
     return one.error === undefined && one.order.kind === TAKE_CA.name;
@@ -77,7 +113,8 @@ export async function offerCaChain(
       hint: `the server takes it over when it runs; remove ${file} to withdraw it`,
     });
   }
-  const payload = fromCaChain(chain, tools.passphrase);
+  const { until, passphrase } = tools;
+  const payload = { ...fromCaChain(chain, passphrase), ...(until === undefined ? {} : { until }) };
   return (await giveOrder(TAKE_CA, { payload }, { store, ...tools })).id;
 }
 
