@@ -48,7 +48,9 @@ await describeEnvoy('an instance that is stopped in order', {}, ({ binary }) => 
       what: 'a call at that instance',
       timeoutMs: 20_000,
     });
-    expect(await load.stop()).toMatchObject({ failures: 0, errors: [] });
+    const { failures, errors, answers } = await load.stop();
+    expect({ failures, errors }).toEqual({ failures: 0, errors: [] });
+    expect(Object.keys(answers).filter((answer) => /^[45]/.test(answer))).toEqual([]);
   };
   const startLoads = (): Load[] => [
     harness.load({ shot: httpShot({ address, port: HTTP }, 'keep-alive'), concurrency: 8 }),

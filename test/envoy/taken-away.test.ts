@@ -139,7 +139,9 @@ await describeEnvoy('a permission that is taken away', {}, ({ binary }) => {
       open.close();
     }
     await load.more(50);
-    expect(await load.stop()).toMatchObject({ failures: 0, errors: [] });
+    const result = await load.stop();
+    expect(result).toMatchObject({ failures: 0, errors: [] });
+    expect(Object.keys(result.answers).filter((answer) => /^[45]/.test(answer))).toEqual([]);
     expect(await modified(store)).toBe(storeBefore);
     await expect(openTcp(await as('batch', 'ledger', TCP))).rejects.toThrow();
   }, 60_000);

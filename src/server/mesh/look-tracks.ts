@@ -119,7 +119,9 @@ function turn(track: Track, seen: Seen, moment: Moment): Track | undefined {
   if (lingers(step.name) && toConcerned(track, seen).length > 0 && track.linger !== 'over') {
     return { ...track, linger: 'running' };
   }
-  return nextStep(track, first === undefined, moment);
+  const next = nextStep(track, first === undefined, moment);
+  // At rest: whoever was only slow has just shown it.
+  return next?.steps.length === 0 ? turn(next, seen, moment) : next;
 }
 
 /** Characters that are kept of what a sidecar rejects. */

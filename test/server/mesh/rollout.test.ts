@@ -216,7 +216,6 @@ it('a sidecar that was only slow is believed, a few times', () => {
   for (let turn = 0; turn < 6; turn++) {
     fleet.clock.advance(STAGE_DEADLINE_MS);
     fleet.set('ledger', 'synced');
-    fleet.set('ledger', 'synced');
     stands.push(fleet.stand());
   }
   const BEFORE = 'plain, callers by plain';
