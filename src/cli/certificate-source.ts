@@ -7,7 +7,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { type Clock, MeshError, type Random, systemErrorCode } from '../base/index.js';
-import type { Mesh, ServiceName } from '../policy/index.js';
+import { findService, type Mesh, type ServiceName, toSpiffeIds } from '../policy/index.js';
 import { CERTIFICATE_SECRET, type CertificateSource } from '../translate/bootstrap/index.js';
 import { verifyClientCertificate } from '../x509/check/index.js';
 import { TYPE_URLS } from '../xds/index.js';
@@ -47,8 +47,9 @@ export async function provideCertificate(
   if (mesh !== undefined) {
     const rules = { trustDomain: mesh.trustDomain, nowMs: clock.now() };
     const { spiffeId } = verifyClientCertificate(certificate.raw, rules);
-    const declared = mesh.services.get(service)?.spiffeId ?? spiffeId;
-    if (declared !== spiffeId) throw anothers(dir, service, spiffeId);
+    const declared = findService(mesh, service);
+    if (declared !== undefined && !toSpiffeIds(declared).includes(spiffeId))
+      throw anothers(dir, service, spiffeId);
   }
   const toFile = request.folder?.toFile ?? inPlace(dir);
   if (request.folder !== undefined) {

@@ -3,7 +3,7 @@
 import { closest, MeshError } from '../base/index.js';
 import type { DataDir } from '../data/index.js';
 import { listHandedOut, readHandedOut } from '../leaves/index.js';
-import type { Mesh } from '../policy/index.js';
+import { findService, type Mesh, toNames } from '../policy/index.js';
 import {
   type CertificateHolder,
   findCertificates,
@@ -37,7 +37,9 @@ export async function checkSubject(
   const service = kind === 'service' ? subject : splitNodeText(subject).service;
   if (!even) refuseUnknownService(service, { mesh, certificates });
   if (kind === 'service') return [...toDamagedNotes(damaged), ...toSharedNotes(service, mesh)];
-  if (!even) refuseUnknownNode(subject, certificates);
+  const found = mesh && findService(mesh, service);
+  const names = found === undefined ? [service] : toNames(found);
+  if (!even) refuseUnknownNode(subject, { names, certificates });
   return [
     ...toDamagedNotes(damaged),
     'a token that is not bound to this instance works for another one too: revoke it as well',
@@ -95,7 +97,8 @@ function refuseUnknownService(
 ): void {
   const known = new Set([...(mesh?.services.keys() ?? []), ...certificates.map((c) => c.service)]);
   // There is nothing to compare with: the folder has only just been made.
-  if (known.has(service) || known.size === 0) return;
+  const declared = mesh && findService(mesh, service);
+  if (declared !== undefined || known.has(service) || known.size === 0) return;
   const near = closest(service, known);
   const meant = near === undefined ? '' : ` (did you mean "${near}"?)`;
   const message = `no service "${service}" is declared, and none of that name has a certificate`;
@@ -106,9 +109,17 @@ function refuseUnknownService(
 
 const INSTANCES_LISTED = 10;
 
-function refuseUnknownNode(node: string, certificates: readonly CertificateHolder[]): void {
+/** @param known.names All that its service has or had. */
+function refuseUnknownNode(
+  node: string,
+  known: {
+    readonly names: readonly string[];
+    readonly certificates: readonly CertificateHolder[];
+  },
+): void {
+  const { names, certificates } = known;
   const { service, instance = '' } = splitNodeText(node);
-  const nodes = certificates.filter((one) => one.service === service).map((one) => one.node);
+  const nodes = certificates.filter((one) => names.includes(one.service)).map((one) => one.node);
   const instances = [
     ...new Set(nodes.flatMap((one) => (one === undefined ? [] : [splitNodeId(one).instance]))),
   ];
@@ -144,7 +155,7 @@ function toSerialNotes(
 
 function toSharedNotes(service: string, mesh: Mesh | undefined): readonly string[] {
   const all = [...(mesh?.services.values() ?? [])];
-  const found = all.find(({ name }) => name === service);
+  const found = mesh && findService(mesh, service);
   const others = all.filter((one) => one !== found && one.spiffeId === found?.spiffeId);
   if (others.length === 0) return [];
   const names = others.map(({ name }) => `"${name}"`).join(', ');

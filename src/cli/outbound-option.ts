@@ -1,7 +1,7 @@
 import { Option } from 'commander';
 import { MeshError } from '../base/index.js';
-import type { Mesh, Service } from '../policy/index.js';
-import { parseOutbound } from '../server/addresses/index.js';
+import { findService, type Mesh, type Service } from '../policy/index.js';
+import { parseOutbound, tryCalleeAddress } from '../server/addresses/index.js';
 import { hintOf } from '../terminal/index.js';
 import { placeCallees } from '../translate/index.js';
 import { usage } from './options.js';
@@ -36,9 +36,10 @@ export function checkListed({ text, ...place }: ListedOutbound): readonly string
   const outbound = text === undefined ? undefined : parseOutbound(text);
   if (outbound?.kind !== 'list') return [];
   const { addresses } = outbound;
-  const outboundAddress = (callee: Service['name']) => addresses.get(callee);
+  // A list has no use for indexes.
+  const outboundAddress = (callee: Service) => tryCalleeAddress(outbound, { callee, index: 0 });
   refuseClashes(placeCallees({ ...place, outboundAddress }).clashes);
-  return [...addresses.keys()].filter((callee) => !place.mesh.services.has(callee));
+  return [...addresses.keys()].filter((callee) => findService(place.mesh, callee) === undefined);
 }
 
 /** @throws MeshError usage */

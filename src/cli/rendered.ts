@@ -49,7 +49,7 @@ const REDACTED = '[redacted]';
  */
 export function render(options: RenderOptions): Rendered[] {
   const { mesh, service, address, listen, outbound, types } = options;
-  const indexes = assignIndexes({}, mesh.services.keys());
+  const indexes = assignIndexes({}, mesh.services.values());
   const registry = new Map();
   const shared = translateService({ mesh, service, registry });
   const { listeners, clashes } = translateNode({
@@ -57,7 +57,8 @@ export function render(options: RenderOptions): Rendered[] {
     service,
     address,
     listen,
-    outboundAddress: (callee) => toCalleeAddress(outbound, { callee, index: indexes[callee] ?? 0 }),
+    outboundAddress: (callee) =>
+      toCalleeAddress(outbound, { callee, index: indexes[callee.name] ?? 0 }),
     capturedOutbound: toCapturedOutbound({ mesh, service, registry, revoked: NOTHING_REVOKED }),
   });
   refuseClashes(clashes);

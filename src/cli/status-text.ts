@@ -38,6 +38,7 @@ export function toStatusLines(status: ServerStatus, ownNowMs: number): string[] 
   return [
     ...lines,
     ...toDrainLines(status, nowMs),
+    ...toRemovalLines(status, nowMs),
     ...toHeldLines(status.proxies),
     ...toMissingLines(status),
     ...toSilentLines(status.proxies, nowMs),
@@ -114,6 +115,18 @@ function toDrainLines({ drains = [] }: Partial<ServerStatus>, nowMs: number): st
     const who = waitingFor.length === 0 ? '' : `, waits for ${waitingFor.join(', ')}`;
     return `draining ${node}, ${began}: ${DRAIN_STAGES[stage]}${who}`;
   });
+}
+
+/** A server of an earlier version knows of none. */
+function toRemovalLines({ removed = [] }: Partial<ServerStatus>, nowMs: number): string[] {
+  return removed
+    .filter(({ nodes }) => nodes.length > 0)
+    .map(({ service, endsAt, nodes }) => {
+      const how = endsAt === null ? 'its callers leave' : `draining ${toTimeLeft(endsAt, nowMs)}`;
+      const named = nodes.slice(0, SHOWN).join(', ');
+      const more = nodes.length > SHOWN ? `, and ${nodes.length - SHOWN} more` : '';
+      return `removed ${service}: ${how}, connected: ${named}${more}`;
+    });
 }
 
 const DRAIN_STAGES = {

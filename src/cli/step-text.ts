@@ -33,6 +33,13 @@ const STEPS: Readonly<Record<StepStatus['step'], string>> = {
   widen: 'its sidecars take the old way and the new',
   move: 'its callers take the new way',
   narrow: 'the new settings',
+  accept: 'its old identity and its new one are taken',
+  issue: 'certificates of the new identity',
+  connect: 'its connections are made anew',
+  drop: 'its old identity is taken no longer',
+  leave: 'its callers leave',
+  drain: 'what is open goes on',
+  forget: 'nothing is left of it',
 };
 
 function toNames(nodes: readonly string[]): string {

@@ -1,7 +1,13 @@
 // The mesh that is in force, as the server stores it in the data folder.
 import { closest, MeshError } from '../base/index.js';
 import { createJsonStore, type DataDir } from '../data/index.js';
-import { type Mesh, parseMesh, type Service, type ServiceName } from '../policy/index.js';
+import {
+  findService as findDeclared,
+  type Mesh,
+  parseMesh,
+  type Service,
+  type ServiceName,
+} from '../policy/index.js';
 import {
   meshFilesSchema,
   ROLLOUT_DOCUMENT,
@@ -51,7 +57,7 @@ export async function warnUndeclared(
   const stored = await tryStoredMesh(dataDir);
   const meshes = [...(await tryComingMeshes(dataDir)), ...(stored === undefined ? [] : [stored])];
   const [mesh] = meshes;
-  if (mesh === undefined || meshes.some(({ services }) => services.has(name))) return;
+  if (mesh === undefined || meshes.some((one) => findDeclared(one, name) !== undefined)) return;
   writeLine(
     stderr,
     `warning: the mesh in force declares no service "${name}"${toMeant(mesh, name)}`,
@@ -76,7 +82,7 @@ async function tryComingMeshes(dataDir: DataDir): Promise<readonly Mesh[]> {
 
 /** @throws MeshError service-unknown */
 export function findService(mesh: Mesh, name: ServiceName): Service {
-  const service = mesh.services.get(name);
+  const service = findDeclared(mesh, name);
   if (service !== undefined) return service;
   const message = `the mesh declares no service "${name}"${toMeant(mesh, name)}`;
   throw new MeshError('service-unknown', message, {

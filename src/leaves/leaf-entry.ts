@@ -25,6 +25,8 @@ export class LeafEntry {
   failures = 0;
   /** Why the last attempt gave no leaf; undefined: it gave one. */
   trouble: unknown;
+  /** It is renewed no more: its service is about to be gone. */
+  rests = false;
   /** It is being renewed by time. */
   renewing = false;
   #work: Promise<void> = Promise.resolve();

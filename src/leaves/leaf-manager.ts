@@ -79,6 +79,7 @@ export class LeafManager {
     const entry = this.#entries.get(node) ?? new LeafEntry(node, settings, nowMs);
     this.#entries.set(node, entry);
     entry.follow(settings, nowMs);
+    entry.rests = false;
     try {
       return await entry.enqueue(async () => {
         if (entry.leaf === undefined) await this.#renewer.load(entry);
@@ -106,6 +107,11 @@ export class LeafManager {
   release(node: NodeId, took: readonly Leaf[] = []): void {
     this.away.note(node, took.length > 0 ? took : [this.get(node)]);
     this.#entries.delete(node);
+  }
+
+  /** The node keeps its leaf for as long as that lasts, until `ensure` is called again. */
+  rest(node: NodeId): void {
+    Object.assign(this.#entries.get(node) ?? {}, { rests: true });
   }
 
   /** Whether the node's leaf is of the root that signs now; true for one that has none. */
@@ -190,8 +196,7 @@ export class LeafManager {
   /** Wakes in time for that node, if it is to be woken for; all others are in the timer already. */
   #scheduleFor(entry: LeafEntry): void {
     const latestMs = this.#options.clock.now() + CHECK_EVERY_MS;
-    const rests = entry.leaf === undefined || entry.renewing;
-    this.#schedule(rests ? latestMs : Math.min(latestMs, this.#renewer.toWakeMs(entry)));
+    this.#schedule(isResting(entry) ? latestMs : Math.min(latestMs, this.#renewer.toWakeMs(entry)));
   }
 
   #schedule(wakeMs: number): void {
@@ -203,7 +208,7 @@ export class LeafManager {
     let wakeMs = nowMs + CHECK_EVERY_MS;
     this.#someWait = false;
     for (const entry of this.#entries.values()) {
-      if (entry.leaf === undefined || entry.renewing) continue;
+      if (isResting(entry)) continue;
       const dueMs = this.#renewer.toWakeMs(entry);
       if (dueMs > nowMs) wakeMs = Math.min(wakeMs, dueMs);
       else if (this.#renewals < MAX_RENEWALS) this.#startRenewal(entry);
@@ -227,4 +232,9 @@ export class LeafManager {
       if (this.#someWait && hasRoom) this.#schedule(this.#options.clock.now());
     });
   }
+}
+
+/** Nobody is to wake for it. */
+function isResting({ leaf, renewing, rests }: LeafEntry): boolean {
+  return leaf === undefined || renewing || rests;
 }

@@ -34,6 +34,7 @@ export function analyse({ resolution, tree, report, complete }: AnalysisInput): 
     checkEndpoints(service, addProblem);
   }
   analyseTargets(resolution.services, addProblem);
+  checkFormerIdentities(resolution, addProblem);
   checkServiceAccounts(resolution, addProblem);
   checkIssuers(resolution.nodeIssuers, { tree, report });
   if (complete) checkNamespaces(resolution, { addProblem, report });
@@ -166,6 +167,24 @@ function checkServiceAccounts({ services }: Resolution, addProblem: AddProblem):
       message: `${earlier} and ${service.name} are one caller: both are ${service.spiffeId}`,
       hint: 'a rule that names one of them means both; give each a serviceAccount of its own',
     });
+  }
+}
+
+/** An earlier identity is taken for the service's own, so nobody else may have it. */
+function checkFormerIdentities({ services }: Resolution, addProblem: AddProblem): void {
+  const holders = new Map(services.map(({ service }) => [service.spiffeId, service.name]));
+  for (const { service, path } of services) {
+    for (const id of service.alsoKnownAs ?? []) {
+      const holder = holders.get(id);
+      if (holder === undefined) {
+        holders.set(id, service.name);
+        continue;
+      }
+      addProblem([...path, 'formerly'], {
+        message: `the earlier identity ${id} is ${holder}'s too`,
+        hint: `give ${holder} another serviceAccount, or leave out the earlier name`,
+      });
+    }
   }
 }
 

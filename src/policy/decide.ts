@@ -3,6 +3,7 @@
 
 import { trustDomainPrefix } from '../spiffe/index.js';
 import { needsHttp } from './access.js';
+import { toKnownId } from './aliases.js';
 import { callerMatches, type WhoCalls } from './caller.js';
 import type { Mesh, Port, PortAccess, Rule, RuleFields, Service } from './model.js';
 import { pathMatches } from './path-pattern.js';
@@ -74,8 +75,14 @@ function pathsMatch({ paths = [] }: RuleFields, { path }: AccessRequest, effect:
   return paths.some((pattern) => matches(pattern, path));
 }
 
+/** The caller as these rules know it. */
+export function toKnown<T extends WhoCalls>(access: PortAccess, who: T): T {
+  return access.aliases === undefined ? who : { ...who, spiffeId: toKnownId(access, who.spiffeId) };
+}
+
 /** MODEL.md "Access", steps 1 and 2. */
-export function decideAccess(access: PortAccess, request: AccessRequest): AccessDecision {
+export function decideAccess(access: PortAccess, asked: AccessRequest): AccessDecision {
+  const request = toKnown(access, asked);
   const denied = access.deny.find((rule) => ruleMatches(rule, request, 'takes'));
   if (denied !== undefined) return { allowed: false, rule: denied };
   const allowed = access.allow.find((rule) => ruleMatches(rule, request, 'grants'));
@@ -84,7 +91,8 @@ export function decideAccess(access: PortAccess, request: AccessRequest): Access
 }
 
 /** Whether some request of this caller could be permitted. */
-export function mayPass(access: PortAccess, who: WhoCalls): boolean {
+export function mayPass(access: PortAccess, caller: WhoCalls): boolean {
+  const who = toKnown(access, caller);
   if (access.deny.some((rule) => !needsHttp(rule) && ruleMatchesCaller(rule, who))) return false;
   if (access.allow.some((rule) => ruleMatchesCaller(rule, who))) return true;
   return access.otherwise === 'allow' && !isForeign(who);

@@ -6,6 +6,7 @@
 
 import { namespacePrefix } from '../spiffe/index.js';
 import { needsHttp } from './access.js';
+import { aliasedIds } from './aliases.js';
 import { decideAccess } from './decide.js';
 import type { Caller, PortAccess, Rule } from './model.js';
 
@@ -43,7 +44,7 @@ export function connectingIdentities(
   const isLetIn = (spiffeId: string): boolean =>
     !denied.has(spiffeId) && decideAccess(rules, { spiffeId, trustDomain }).allowed;
   const names = identityNames([...rules.allow, ...rules.deny], trustDomain);
-  for (const text of denied) names.push({ text, prefix: false });
+  for (const text of [...denied, ...aliasedIds(access)]) names.push({ text, prefix: false });
   const [root] = toRegions(names, trustDomain);
   const declared = [...new Set(declaredIds)].sort();
   return root === undefined ? [] : toNames(root, isLetIn, declared);
@@ -57,11 +58,18 @@ export function mayConnectPlain(access: PortAccess): boolean {
 }
 
 /**
- * One identity for each region on which all these rules are constant, besides callers without
- * identity.
+ * One identity for each region on which the rules of all these are constant, besides callers
+ * without identity.
  */
-export function representativeIdentities(rules: readonly Rule[], trustDomain: string): string[] {
-  return toRegions(identityNames(rules, trustDomain), trustDomain).map(toRepresentative);
+export function representativeIdentities(
+  accesses: readonly PortAccess[],
+  trustDomain: string,
+): string[] {
+  const names = accesses.flatMap((access) => [
+    ...identityNames([...access.allow, ...access.deny], trustDomain),
+    ...aliasedIds(access).map((text) => ({ text, prefix: false })),
+  ]);
+  return toRegions(names, trustDomain).map(toRepresentative);
 }
 
 /** Every name in the rules' `from`, within the trust domain. */

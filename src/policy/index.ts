@@ -1,4 +1,5 @@
 export { looksAtPaths, needsHttp } from './access.js';
+export { besidePrefix, toShownIds } from './aliases.js';
 export { changedAuthority } from './authority.js';
 export { callerMatches } from './caller.js';
 export { claimMatches } from './claim-pattern.js';
@@ -11,6 +12,13 @@ export {
 } from './decide.js';
 export { exampleMesh } from './example.js';
 export { loadMesh, readMeshFiles, skippedFiles } from './files.js';
+export {
+  findDeclared,
+  findService,
+  splitServiceName,
+  toNames,
+  toSpiffeIds,
+} from './former-names.js';
 export {
   connectingIdentities,
   type IdentityName,

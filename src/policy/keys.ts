@@ -8,16 +8,19 @@ import {
 } from '../spiffe/index.js';
 import { tryPort } from './address.js';
 import { tryCaller } from './caller.js';
+import { checkFormerNames } from './former-keys.js';
+import { toFormerId } from './former-names.js';
+import type { ServiceName } from './model.js';
 import { DEFAULT_NAMESPACE, LABEL, RESERVED_NAMES, tryLabel, tryNameParts } from './names.js';
 import type { Parsed } from './parsed.js';
 import { describe, listOr, type Report } from './report.js';
 import {
   type Entry,
   formatPath,
+  itemsAt,
   type MapTree,
   type Path,
   placeAt,
-  type Tree,
   treeAt,
   valueAt,
 } from './tree.js';
@@ -41,7 +44,9 @@ interface Identities {
 
 class KeyChecker {
   readonly faults: Path[] = [];
-  readonly #services = new Map<string, Path>();
+  readonly #services = new Map<ServiceName, Path>();
+  /** Earlier names, and where they stand. */
+  #formers: ReadonlyMap<ServiceName, Path> = new Map();
   readonly #namespaces = new Set<string>();
   #identities: Identities | undefined;
 
@@ -53,6 +58,9 @@ class KeyChecker {
   check(): void {
     for (const [key] of entriesAt(this.tree, ['namespaces'])) this.#namespaceKey(key);
     for (const [key] of entriesAt(this.tree, ['services'])) this.#serviceKey(key);
+    this.#formers = checkFormerNames(this.#services, this.tree, (path, message, hint) =>
+      this.#add(path, message, hint),
+    );
     // References only now: they may name what stands further down.
     this.#issuers();
     this.#rules([]);
@@ -76,7 +84,7 @@ class KeyChecker {
         const at = [...path, i, 'nodes', j, 'service'];
         const text = valueAt(this.tree, at);
         const parts = typeof text === 'string' ? tryNameParts(text) : undefined;
-        if (parts?.ok !== true || this.#services.has(parts.value.name)) continue;
+        if (parts?.ok !== true || this.#isKnown(parts.value.name)) continue;
         this.#undeclared(at, parts.value.name, known);
       }
     }
@@ -137,7 +145,7 @@ class KeyChecker {
       const caller = typeof text === 'string' ? tryCaller(text) : undefined;
       if (caller?.ok !== true) continue;
       const { value } = caller;
-      if (value.kind === 'service' && !this.#services.has(value.service)) {
+      if (value.kind === 'service' && !this.#isKnown(value.service)) {
         this.#undeclared([...path, index], value.service, [...this.#services.keys()]);
       } else if (value.kind === 'namespace' && !this.#isNamespace(value.namespace)) {
         const known = [...this.#namespaces].map((namespace) => `${namespace}/*`);
@@ -176,9 +184,19 @@ class KeyChecker {
       if (LABEL.test(serviceAccount))
         services.add(toSpiffeId({ trustDomain, namespace, serviceAccount }));
     }
+    for (const [formerName, path] of this.#formers) {
+      const written = valueAt(this.tree, [...path.slice(0, 2), 'serviceAccount']);
+      const serviceAccount = typeof written === 'string' ? written : undefined;
+      if (serviceAccount !== undefined && !LABEL.test(serviceAccount)) continue;
+      services.add(toFormerId({ trustDomain, formerName, serviceAccount }));
+    }
     const known = [DEFAULT_NAMESPACE, ...this.#namespaces];
     const namespaces = known.map((namespace) => serviceAccountPrefix(trustDomain, namespace));
     return { services, namespaces };
+  }
+
+  #isKnown(service: ServiceName): boolean {
+    return this.#services.has(service) || this.#formers.has(service);
   }
 
   #isNamespace(namespace: string): boolean {
@@ -213,11 +231,6 @@ function elsewhere(name: string, known: readonly string[]): string | undefined {
   if (same.length === 0) return undefined;
   const shown = same.slice(0, SHOWN_NAMES).map((other) => `"${other}"`);
   return ` (did you mean ${listOr(shown)}?)`;
-}
-
-function itemsAt(tree: MapTree, path: Path): Iterable<[number, Tree]> {
-  const found = treeAt(tree, path);
-  return found?.kind === 'list' ? found.items.entries() : [];
 }
 
 function entriesAt(tree: MapTree, path: Path): Iterable<[string, Entry]> {

@@ -100,6 +100,14 @@ export interface PortAccess {
    * default).
    */
   readonly source: SourceRef;
+  /** Of services that show other identities than the one these rules know; absent: none do. */
+  readonly aliases?: readonly Alias[];
+}
+
+/** A service as rules know it, and what it may show. */
+export interface Alias {
+  readonly spiffeId: string;
+  readonly others: readonly string[];
 }
 
 export interface Port {
@@ -162,6 +170,29 @@ export interface Service {
   readonly certificates: CertificateSettings;
   readonly capture: CaptureSettings;
   readonly source: SourceRef;
+  /** Earlier names, which are good still; absent: none. */
+  readonly formerly?: readonly ServiceName[];
+  /** SPIFFE IDs beside its own that count as it; absent: none. */
+  readonly alsoKnownAs?: readonly string[];
+  /** How it stands while its name or its identity changes; absent: as the rest says. */
+  readonly moving?: Moving;
+  /**
+   * The mesh declares it no longer: nobody begins a call (`called`: those who haven't heard of it
+   * may), or it has no listeners any more. Absent: it is declared.
+   */
+  readonly leaving?: 'called' | 'draining';
+}
+
+/** What of a service is still as before, or is made anew, between two identities. */
+export interface Moving {
+  /** The SPIFFE ID of which it is given leaves. */
+  readonly certifiedAs?: string;
+  /** The earlier name by which its callers' sidecars ask for it. */
+  readonly calledAs?: ServiceName;
+  /** Names, beside its own and its earlier ones, by which somebody may still ask for it. */
+  readonly alsoCalled?: readonly ServiceName[];
+  /** Differs from what it was where its sidecars are to connect to their callees anew. */
+  readonly connects?: string;
 }
 
 /** An outside CA that signs the mesh's certificates. */

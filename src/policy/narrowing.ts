@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { needsHttp } from './access.js';
 import type { WhoCalls } from './caller.js';
-import { mayPass, ruleMatchesCaller } from './decide.js';
+import { mayPass, ruleMatchesCaller, toKnown } from './decide.js';
 import { connectionAccess, representativeIdentities } from './identities.js';
 import type { PathPattern, PortAccess, Rule, RuleFields } from './model.js';
 import { pathMatches } from './path-pattern.js';
@@ -37,15 +37,15 @@ export function compareAccess({
 }: AccessChange): Narrowing {
   const old = http ? before : connectionAccess(before);
   const next = http ? after : connectionAccess(after);
-  if (!isPlainAfter && haveSameMeaning(old, next)) return { identities: false, plain: false };
-  const rules = [old, next].flatMap(({ allow, deny }) => [...allow, ...deny]);
+  const isSame = haveSameMeaning(old, next) && isDeepStrictEqual(old.aliases, next.aliases);
+  if (!isPlainAfter && isSame) return { identities: false, plain: false };
   const isNarrower = (spiffeId: string | undefined): boolean =>
     isNarrowerFor(
-      { access: old, who: { spiffeId, trustDomain } },
-      { access: next, who: { spiffeId: isPlainAfter ? undefined : spiffeId, trustDomain } },
+      toSide(old, { spiffeId, trustDomain }),
+      toSide(next, { spiffeId: isPlainAfter ? undefined : spiffeId, trustDomain }),
     );
   return {
-    identities: representativeIdentities(rules, trustDomain).some(isNarrower),
+    identities: representativeIdentities([old, next], trustDomain).some(isNarrower),
     plain: isNarrower(undefined),
   };
 }
@@ -54,6 +54,10 @@ export function compareAccess({
 interface Side {
   readonly access: PortAccess;
   readonly who: WhoCalls;
+}
+
+function toSide(access: PortAccess, who: WhoCalls): Side {
+  return { access, who: toKnown(access, who) };
 }
 
 function isNarrowerFor(old: Side, next: Side): boolean {

@@ -5,7 +5,9 @@ import { toSpiffeId } from '../spiffe/index.js';
 import { type EffectiveAccess, looksAtPaths, resolveAccess } from './access.js';
 import { resolveAuthority } from './authority.js';
 import type { CallerText } from './caller.js';
+import { toFormerId } from './former-names.js';
 import type {
+  Alias,
   AuthoritySettings,
   Caller,
   NodeIssuer,
@@ -72,6 +74,8 @@ class Resolver {
   readonly #around: Surroundings;
   readonly #services: readonly NamedService[];
   readonly #byName: ReadonlyMap<ServiceName, NamedService>;
+  /** Of services that have had other names. */
+  readonly #aliases: readonly Alias[];
 
   constructor(text: MeshText, tree: Tree) {
     this.#text = text;
@@ -79,7 +83,16 @@ class Resolver {
     this.#services = Object.entries(text.services ?? {})
       .map(([key, service]) => ({ key, parts: partsOf(key), text: service }))
       .sort((a, b) => compareText(a.parts.name, b.parts.name));
-    this.#byName = new Map(this.#services.map((service) => [service.parts.name, service]));
+    const own = this.#services.map((one) => [one.parts.name, one] as const);
+    const former = this.#services.flatMap((one) =>
+      (one.text.formerly ?? []).map((name) => [name, one] as const),
+    );
+    this.#byName = new Map([...former, ...own]);
+    this.#aliases = this.#services.flatMap(({ parts, text }) => {
+      const spiffeId = this.#spiffeId(parts.name);
+      const others = this.#formerIds(spiffeId, text);
+      return others.length === 0 ? [] : [{ spiffeId, others }];
+    });
   }
 
   resolve(): Resolution {
@@ -119,11 +132,13 @@ class Resolver {
         );
       })
       .sort((a, b) => a.port.number - b.port.number);
+    const spiffeId = this.#spiffeId(parts.name);
+    const formerIds = this.#formerIds(spiffeId, text);
     const service: Service = {
       ...parts,
       serviceAccount: text.serviceAccount ?? parts.shortName,
-      spiffeId: this.#spiffeId(parts.name),
-      dnsNames: toDnsNames(parts),
+      spiffeId,
+      dnsNames: [parts, ...(text.formerly ?? []).map(partsOf)].flatMap(toDnsNames),
       sidecar: text.sidecar ?? true,
       endpoints: (text.endpoints ?? []).map(
         (endpoint, i): StaticEndpoint => ({
@@ -135,6 +150,8 @@ class Resolver {
       certificates: resolveCertificates(chain),
       capture: resolveCapture(chain),
       source: placeAt(tree, path),
+      ...(text.formerly === undefined ? {} : { formerly: text.formerly }),
+      ...(formerIds.length === 0 ? {} : { alsoKnownAs: formerIds }),
     };
     return { service, path, chain, ports };
   }
@@ -145,7 +162,9 @@ class Resolver {
     const source = placeAt(tree, path);
     const chain: Chain = [createScope({ path, settings: text }, this.#around), ...wider];
     const { mode, source: modeSource = source } = resolveMode(chain, tree);
-    const effective = resolveAccess({ chain, protocol: text.protocol, source, tree });
+    const effective = this.#withAliases(
+      resolveAccess({ chain, protocol: text.protocol, source, tree }),
+    );
     const port: Port = {
       number,
       protocol: text.protocol,
@@ -163,9 +182,28 @@ class Resolver {
     return { port, path, chain, effective };
   }
 
+  #withAliases(effective: EffectiveAccess): EffectiveAccess {
+    if (this.#aliases.length === 0) return effective;
+    return { ...effective, access: { ...effective.access, aliases: this.#aliases } };
+  }
+
+  /** Whoever is named by an earlier name or identity is the service that had it. */
   #toCaller(caller: CallerText): Caller {
+    if (caller.kind === 'spiffe' && !caller.prefix) {
+      const alias = this.#aliases.find(({ others }) => others.includes(caller.id));
+      return alias === undefined ? caller : { ...caller, id: alias.spiffeId };
+    }
     if (caller.kind !== 'service') return caller;
-    return { ...caller, spiffeId: this.#spiffeId(caller.service) };
+    const service = this.#byName.get(caller.service)?.parts.name ?? caller.service;
+    return { ...caller, service, spiffeId: this.#spiffeId(service) };
+  }
+
+  #formerIds(own: string, { formerly = [], serviceAccount }: ServiceText): readonly string[] {
+    const { trustDomain } = this.#text;
+    const ids = formerly.map((formerName) =>
+      toFormerId({ trustDomain, formerName, serviceAccount }),
+    );
+    return [...new Set(ids)].filter((id) => id !== own);
   }
 
   #spiffeId(name: ServiceName): string {

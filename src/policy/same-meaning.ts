@@ -1,7 +1,11 @@
 // Whether two parts of meshes say the same, wherever they stand: any edit moves places in files.
 import { isDeepStrictEqual } from 'node:util';
 
-const PLACES: ReadonlySet<string> = new Set(['source', 'modeSource']);
+/**
+ * Nor does it say anything else by what other identities the services of its rules may be known:
+ * that is said of those services.
+ */
+const NO_MEANING: ReadonlySet<string> = new Set(['source', 'modeSource', 'aliases']);
 
 /** Of the plain data of `model.ts`, without maps. */
 export function haveSameMeaning(a: unknown, b: unknown): boolean {
@@ -13,7 +17,7 @@ function withoutPlaces(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   // JSON, from which a restart has them, knows nothing of what is undefined.
   const kept = Object.entries(value).filter(
-    ([key, inner]) => !PLACES.has(key) && inner !== undefined,
+    ([key, inner]) => !NO_MEANING.has(key) && inner !== undefined,
   );
   return Object.fromEntries(kept.map(([key, inner]) => [key, withoutPlaces(inner)]));
 }

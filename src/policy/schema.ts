@@ -14,8 +14,9 @@ import { captureSchema } from './capture-schema.js';
 import { tryHealthPath } from './health.js';
 import { ISSUER_KEYS, ISSUER_NODE_KEYS, issuersSchema } from './issuer-schema.js';
 import { tryMethod } from './method.js';
-import type { Mode, Protocol } from './model.js';
-import { tryLabel, tryTrustDomain } from './names.js';
+import type { Mode, Protocol, ServiceName } from './model.js';
+import { tryLabel, tryNameParts, tryTrustDomain } from './names.js';
+import { type Parsed, parsed } from './parsed.js';
 import { tryPathPattern } from './path-pattern.js';
 import { list, oneOf, text } from './schema-parts.js';
 import {
@@ -140,11 +141,17 @@ const portSchema = z.union([protocolSchema, portMapSchema], {
   error: `${PROTOCOLS.join(', ')} or a map`,
 });
 
+function tryFormerName(input: string): Parsed<ServiceName> {
+  const parts = tryNameParts(input);
+  return parts.ok ? parsed(parts.value.name) : parts;
+}
+
 const serviceSchema = z.strictObject(
   {
     serviceAccount: text('a service account', (input) =>
       tryLabel(input, 'a service account'),
     ).optional(),
+    formerly: list(text('a service name', tryFormerName), 'service names').optional(),
     ports: z.record(z.string(), portSchema, { error: 'a map of ports' }).optional(),
     sidecar: switchSchema.optional(),
     endpoints: list(text('an address', tryEndpoint), 'addresses').optional(),

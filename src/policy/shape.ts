@@ -15,9 +15,12 @@ const MAP_FORMS: Readonly<Record<string, string>> = {
   namespaces: 'write a map from name to settings, as in namespaces: { payments: {} }',
 };
 /** Lists and maps of texts. */
-const TEXTS = ['from', 'methods', 'paths', 'endpoints', 'audiences', 'claims'];
+const TEXTS = ['from', 'formerly', 'methods', 'paths', 'endpoints', 'audiences', 'claims'];
 /** Lists of texts. */
-const LISTS = ['from', 'methods', 'paths', 'endpoints', 'audiences', 'curves', 'cipherSuites'];
+const LISTS = [
+  ...['from', 'formerly', 'methods', 'paths', 'endpoints', 'audiences', 'curves'],
+  'cipherSuites',
+];
 const UNIT_HINT = 'durations have a unit, as in 24h';
 
 interface Shape {

@@ -82,3 +82,9 @@ function step(tree: Tree, part: string | number): Entry | undefined {
   const item = tree.items[part];
   return item === undefined ? undefined : { source: item.source, value: item };
 }
+
+/** The entries of the list at `path`; none where there is no list. */
+export function itemsAt(tree: Tree, path: Path): Iterable<[number, Tree]> {
+  const found = treeAt(tree, path);
+  return found?.kind === 'list' ? found.items.entries() : [];
+}

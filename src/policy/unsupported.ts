@@ -8,7 +8,7 @@ const RULE = ['addresses', 'headers', 'hosts', 'claims'];
 const KEYS: Readonly<Record<Section, readonly string[]>> = {
   mesh: [...SCOPE, 'external', 'gateways', 'federation'],
   namespace: SCOPE,
-  service: [...SCOPE, 'formerly', 'metricsPort', 'certificate'],
+  service: [...SCOPE, 'metricsPort', 'certificate'],
   port: ['audit', 'jwt', 'probes', 'probePort'],
   health: [],
   tls: [],

@@ -1,6 +1,6 @@
 // What can be shut out, and whether somebody is. Pure: `revocation-store.ts` keeps them.
 import { MeshError, toRfc3339 } from '../base/index.js';
-import type { NodeId } from '../spiffe/index.js';
+import { type NodeId, splitNodeId, toNodeId } from '../spiffe/index.js';
 
 export type RevocationKind =
   /** A service as a whole: its tokens, its certificates, its identity. */
@@ -46,6 +46,8 @@ export function parseRevocationId(id: string): Revocation | undefined {
 export interface Applicant {
   /** Undefined: no service's, such as an administrator. */
   readonly service?: string | undefined;
+  /** All names that the service has or had; a revocation of any of them names it. */
+  readonly names?: readonly string[] | undefined;
   readonly node?: NodeId | undefined;
   readonly tokenId?: string | undefined;
   readonly certificateSerialHex?: string | undefined;
@@ -54,11 +56,17 @@ export interface Applicant {
 /** Why an applicant is shut out: the widest reason; undefined: it isn't. */
 export function findRevocation(
   revocations: Revocations,
-  { service, node, tokenId, certificateSerialHex }: Applicant,
+  { service, names = [], node, tokenId, certificateSerialHex }: Applicant,
 ): Revocation | undefined {
+  const instance = node === undefined ? undefined : splitNodeId(node).instance;
   const subjects: readonly [RevocationKind, string | undefined][] = [
     ['service', service],
+    ...names.map((name): [RevocationKind, string] => ['service', name]),
     ['instance', node],
+    ...names.map((name): [RevocationKind, string | undefined] => [
+      'instance',
+      instance === undefined ? undefined : toNodeId({ service: name, instance }),
+    ]),
     ['serial', certificateSerialHex],
     ['token', tokenId],
   ];

@@ -15,6 +15,8 @@ export interface CertificateHolder {
   readonly service: string;
   /** Undefined: handed out to a client without a sidecar. */
   readonly node: NodeId | undefined;
+  /** All names that the service has or had; absent: it has had one. */
+  readonly names?: readonly string[] | undefined;
   /** Serials of the certificates that its holders showed for it. */
   readonly obtainedBy: readonly string[];
 }
@@ -81,8 +83,9 @@ export function findRevokedCertificates(
     found.set(serialHex, { serialHex, revokedAtMs, ...unknown, reason });
   }
   const known = toObtainedLater(certificates);
-  for (const { serialHex, notAfterMs, service, node, obtainedBy } of known) {
-    const own = findRevocation(revocations, { service, node, certificateSerialHex: serialHex });
+  for (const { serialHex, notAfterMs, service, names, node, obtainedBy } of known) {
+    const applicant = { service, names, node, certificateSerialHex: serialHex };
+    const own = findRevocation(revocations, applicant);
     const reason = own ?? obtainedBy.map((by) => found.get(by)?.reason).find((one) => one);
     if (reason === undefined) continue;
     const { revokedAtMs } = reason;

@@ -24,9 +24,15 @@ import {
 } from './fleet/index.js';
 import { type MeshInForce, Rollout, type RolloutRecord, StepLog } from './mesh/index.js';
 import { Pacing } from './pacing.js';
-import { toFollowers } from './proxies.js';
+import { toDeclared, toFollowers } from './proxies.js';
 import { Publishing } from './publishing.js';
-import { type RevocationState, type ShutOut, toApplicant, toRevoked } from './revocation/index.js';
+import {
+  type RevocationState,
+  type ShutOut,
+  toApplicant,
+  toKnownNames,
+  toRevoked,
+} from './revocation/index.js';
 import { SettledMesh } from './settled-mesh.js';
 import { Statistics } from './telemetry/index.js';
 
@@ -38,7 +44,7 @@ export interface ControlOptions {
   readonly authority: Pick<Authority, 'trustAnchorsPem'>;
   readonly leaves: Pick<
     LeafManager,
-    'ensure' | 'get' | 'troubleOf' | 'release' | 'isTrusted' | 'reconsider' | 'onRenewed'
+    'ensure' | 'get' | 'troubleOf' | 'release' | 'rest' | 'isTrusted' | 'reconsider' | 'onRenewed'
   >;
   readonly registry: SidecarRegistry;
   readonly staticEnvoys: StaticEnvoys;
@@ -106,12 +112,14 @@ export function createControl(options: ControlOptions, closers: Closers): Contro
     mesh: () => rollout.inForce.value,
     inForce: () => toMeshInForce(rollout),
     maxInstances: options.maxInstances,
-    assertAdmitted: (sidecar) => shutOut.assertAdmitted(toApplicant(sidecar)),
+    assertAdmitted: (sidecar) =>
+      shutOut.assertAdmitted(toApplicant(sidecar, rollout.inForce.value)),
   });
   const applications = new Applications({
     ...{ clock, logger },
     mesh: () => rollout.inForce.value,
-    assertAdmitted: (sidecar) => shutOut.assertAdmitted(toApplicant(sidecar)),
+    assertAdmitted: (sidecar) =>
+      shutOut.assertAdmitted(toApplicant(sidecar, rollout.inForce.value)),
     onChange: () => members.changes.notify(),
   });
   const publishing = new Publishing({ clock, publisher, fleet, input });
@@ -134,7 +142,10 @@ export function createControl(options: ControlOptions, closers: Closers): Contro
 function connect(control: Control, options: ControlOptions): void {
   const { leaves, registry, staticEnvoys, revocations } = options;
   const { members, rollout, fleet, applications, publishing, pacing, settled, drains } = control;
+  const relabel = (): void => registry.relabel((name) => toDeclared(rollout.inForce.value, name));
+  relabel();
   rollout.inForce.onChange(() => {
+    relabel();
     publishing.publish();
     fleet.renewLeaves();
     applications.meshChanged();
@@ -155,10 +166,10 @@ function connect(control: Control, options: ControlOptions): void {
     if (!publishing.isStale) drains.advance();
   });
   leaves.onRenewed((node) => fleet.publishLeaf(node));
-  evict(options, revocations.value);
+  evict(options, revocations.value, rollout.inForce.value);
   // In force everywhere at once, whatever phase runs.
   revocations.onChange((state) => {
-    evict(options, state);
+    evict(options, state, rollout.inForce.value);
     publishing.publish();
     fleet.shutOut();
     applications.shutOut();
@@ -205,9 +216,12 @@ function toMeshInForce(rollout: Rollout): MeshInForce {
 function evict(
   { registry, staticEnvoys }: Pick<ControlOptions, 'registry' | 'staticEnvoys'>,
   { list }: RevocationState,
+  mesh: Mesh,
 ): void {
-  const isOut = ({ service, node }: { readonly service: ServiceName; readonly node: NodeId }) =>
-    findRevocation(list, { service, node }) !== undefined;
+  const isOut = ({ service, node }: { readonly service: ServiceName; readonly node: NodeId }) => {
+    const names = toKnownNames([mesh], service);
+    return findRevocation(list, { service, names, node }) !== undefined;
+  };
   registry.evict(isOut);
   staticEnvoys.evict(isOut);
 }

@@ -2,7 +2,7 @@
 // that can't be put in force now (its indexes can't be stored) is tried again until it can, or
 // until a newer one is there.
 import { type Cancel, type Clock, type Logger, SECOND_MS } from '../base/index.js';
-import type { Mesh, ServiceName } from '../policy/index.js';
+import { findService, type Mesh, type ServiceName } from '../policy/index.js';
 import type { OutboundIndexes } from './addresses/index.js';
 import type { MeshSource, MeshState, Rollout } from './mesh/index.js';
 
@@ -65,7 +65,7 @@ function takeMesh({ mesh, problems }: MeshState, options: Taking): void {
 function putInForce(mesh: Mesh, options: Taking, failures = 0): void {
   const { source, indexes, rollout, clock, logger, onChange, retry } = options;
   indexes
-    .ensure(mesh.services.keys())
+    .ensure(mesh.services.values())
     .then(() => {
       // A newer mesh may have come while the indexes were stored.
       if (source.state.mesh !== mesh) return;
@@ -92,16 +92,16 @@ function logHeldEdit({ rollout, logger }: FollowMeshOptions): void {
   else logger.warn({ mesh, why }, text);
 }
 
-/** A service renamed or removed while its sidecars run is an outage that looks like an edit. */
+/** A service removed while its sidecars run may be one that was renamed without `formerly`. */
 function warnUndeclared(mesh: Mesh, { sidecars, logger }: FollowMeshOptions): void {
   const nodes = new Map<string, string[]>();
   for (const { service, node } of sidecars()) {
-    if (mesh.services.has(service)) continue;
+    if (findService(mesh, service) !== undefined) continue;
     nodes.set(service, [...(nodes.get(service) ?? []), node]);
   }
   for (const [service, all] of nodes) {
     const fields = { service, proxies: all.length, nodes: all.slice(0, NAMED) };
-    logger.warn(fields, 'a service with connected sidecars is not declared: calls to it fail');
+    logger.warn(fields, 'a service with connected sidecars is not declared: they are drained');
   }
 }
 

@@ -129,7 +129,7 @@ function createAuthenticator(parts: Parts): Authenticator {
       return owners.ownerOf(serialHex);
     },
     mesh: () => inForce.value,
-    assertAdmitted: (proved) => state.shutOut.assertAdmitted(toApplicant(proved)),
+    assertAdmitted: (proved) => state.shutOut.assertAdmitted(toApplicant(proved, inForce.value)),
   });
 }
 

@@ -26,7 +26,7 @@ import {
 } from '../data/index.js';
 import { ORDERS_FOLDER } from '../data/orders/index.js';
 import { createRenewalLog, LeafManager, noteLostRecords } from '../leaves/index.js';
-import type { Mesh, ServiceName } from '../policy/index.js';
+import { findService, type Mesh, type ServiceName } from '../policy/index.js';
 import { REVOCATIONS_FOLDER } from '../revocation/index.js';
 import { COMMANDS } from '../terminal/index.js';
 import {
@@ -314,7 +314,7 @@ async function openTables(opening: Opening, source: MeshSource): Promise<TableSt
     schema: indexTableSchema,
   });
   const indexes = await createOutboundIndexes(indexStore);
-  await indexes.ensure(mesh.services.keys());
+  await indexes.ensure(mesh.services.values());
   const rolloutStore = openStore<StoredRollout>(opening, {
     ...ROLLOUT_DOCUMENT,
   });
@@ -408,7 +408,7 @@ async function connectedBefore(
   );
   return connected.map(({ node, address, ...one }) => {
     const service = one.service as ServiceName;
-    const serves = (mesh.services.get(service)?.ports.length ?? 0) > 0;
+    const serves = (findService(mesh, service)?.ports.length ?? 0) > 0;
     return { node, service, address, serves };
   });
 }

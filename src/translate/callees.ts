@@ -24,6 +24,15 @@ export interface Callee {
 export function toCallees(
   mesh: Mesh,
   caller: Service,
+  revoked?: Revoked,
+): { callee: Service; port: Port }[] {
+  return toKnown(mesh, caller, revoked).filter(({ callee }) => callee.leaving === undefined);
+}
+
+/** With those that it may call no longer, and to which it has open connections. */
+export function toKnown(
+  mesh: Mesh,
+  caller: Service,
   { services }: Revoked = NOTHING_REVOKED,
 ): { callee: Service; port: Port }[] {
   if (caller.capture.outbound === 'none') return [];

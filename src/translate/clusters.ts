@@ -4,7 +4,7 @@
 // endpoint is called, its mesh port or its declared port, is EDS's: a mode change moves the
 // endpoint and leaves the cluster alone.
 import { envoy } from '../gen/envoy.js';
-import type { Port, Service } from '../policy/index.js';
+import { type Port, type Service, toSpiffeIds } from '../policy/index.js';
 import type { Resource } from '../xds/index.js';
 import type { Callee } from './callees.js';
 import {
@@ -18,7 +18,7 @@ import { toEndpoints } from './endpoints.js';
 import { HTTP2, HTTP2_KEPT_ALIVE } from './http-protocol.js';
 import { isHttp } from './listeners.js';
 import { ADS, toDuration } from './messages.js';
-import { PLAIN_MATCH, toClusterName, toServerName } from './names.js';
+import { PLAIN_MATCH, toCalledName, toClusterName } from './names.js';
 import { hasSidecarsAlone, OUTLIER_ERRORS, OUTLIERS, TCP_KEEPALIVE } from './peers.js';
 import { toExactSan } from './san.js';
 import { RAW_BUFFER, toUpstreamTls } from './tls.js';
@@ -38,8 +38,15 @@ function versionBetween(callee: Service, port: Port): Version {
   return port.headerCase === 'preserve' ? 'same' : 'http2';
 }
 
-/** A service's port as its callers see it. */
-export function toCalleeCluster({ callee, port, sidecars }: Callee): Resource {
+/**
+ * A service's port as its callers see it.
+ * @param connects Differs where a caller is to connect anew: Envoy then makes the cluster anew, and
+ * the old one ends its requests and connections by itself. Undefined: there is nothing to end.
+ */
+export function toCalleeCluster(
+  { callee, port, sidecars }: Callee,
+  connects?: string | undefined,
+): Resource {
   const name = toClusterName(callee, port);
   return toClusterResource(port, {
     name,
@@ -51,8 +58,8 @@ export function toCalleeCluster({ callee, port, sidecars }: Callee): Resource {
     ...toDiscovery({ callee, port, sidecars }),
     transportSocket: toUpstreamTls({
       settings: port.tls,
-      server: toExactSan(callee.spiffeId),
-      serverName: toServerName(callee, port),
+      servers: toSpiffeIds(callee).map(toExactSan),
+      serverName: toCalledName(callee, port),
     }),
     transportSocketMatches: [
       {
@@ -62,8 +69,14 @@ export function toCalleeCluster({ callee, port, sidecars }: Callee): Resource {
       },
     ],
     upstreamConnectionOptions: { tcpKeepalive: TCP_KEEPALIVE },
+    ...(connects === undefined ? {} : { metadata: toConnectsMetadata(connects) }),
     ...(isHttp(port) ? { ...OUTLIERS, ...toCalleeOptions(callee, port) } : {}),
   });
+}
+
+/** Nothing reads it. */
+function toConnectsMetadata(connects: string): Cluster['metadata'] {
+  return { filterMetadata: { countersign: { fields: { connects: { stringValue: connects } } } } };
 }
 
 function toCalleeOptions(callee: Service, port: Port): ReturnType<typeof toHttpOptions> {

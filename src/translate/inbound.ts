@@ -33,6 +33,7 @@ import {
   toInboundName,
   toLocalClusterName,
   toServerName,
+  toServerNames,
 } from './names.js';
 import { toTcpRbacFilters } from './rbac-tcp.js';
 import { type Revoked, toMarkMetadata } from './revoked.js';
@@ -83,7 +84,7 @@ function toMeshListener(inbound: Inbound): Resource {
     bufferLimit: BUFFER_LIMIT,
     filterChains: service.ports.map(toMeshForm).map((port) => ({
       name: toServerName(service, port),
-      filterChainMatch: { serverNames: [toServerName(service, port)] },
+      filterChainMatch: { serverNames: toServerNames(service, port) },
       filters: toFilters(service, port, 'tls'),
       ...toTlsPart(inbound, { port, required: true }),
     })),

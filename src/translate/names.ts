@@ -1,7 +1,13 @@
 // Every name that this server gives to an Envoy resource, in one place: a proxy's log, stats and
 // config_dump show them, and a rename would be a new resource (a drain). Names say the user's own
 // words.
-import type { Port, Service } from '../policy/index.js';
+import {
+  type Port,
+  type Service,
+  type ServiceName,
+  splitServiceName,
+  toNames,
+} from '../policy/index.js';
 import { TYPE_URLS } from '../xds/index.js';
 
 /** The types that a sidecar is sent, by the short names of their services, as users read them. */
@@ -67,7 +73,27 @@ export function isCalleeCluster(name: string): boolean {
 
 /** The server name that chooses a chain of the mesh port: `8080.ledger.payments.mesh`. */
 export function toServerName(service: Service, port: Port): string {
-  return `${port.number}.${service.shortName}.${service.namespace}.mesh`;
+  return toServerNameOf(service.name, port);
+}
+
+function toServerNameOf(name: ServiceName, port: Port): string {
+  const { namespace, shortName } = splitServiceName(name);
+  return `${port.number}.${shortName}.${namespace}.mesh`;
+}
+
+/** All that choose it, earlier names among them. */
+export function toServerNames(service: Service, port: Port): string[] {
+  return toCalledNames(service).map((name) => toServerNameOf(name, port));
+}
+
+/** All names by which somebody may call it, its own first. */
+export function toCalledNames(service: Service): readonly ServiceName[] {
+  return [...toNames(service), ...(service.moving?.alsoCalled ?? [])];
+}
+
+/** The one that callers' sidecars ask for. */
+export function toCalledName(service: Service, port: Port): string {
+  return toServerNameOf(service.moving?.calledAs ?? service.name, port);
 }
 
 export const MESH_LISTENER = 'mesh';

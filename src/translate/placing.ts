@@ -1,13 +1,7 @@
 // Which of a workload's callees gets which address and port of its sidecar. Two of them can't have
 // the same, nor one that the sidecar is called at: Envoy would reject the listener for ever. A list
 // of addresses (`bootstrap --outbound`) can ask for that, and a port that is declared later.
-import {
-  MESH_PORT,
-  type Mesh,
-  type Port,
-  type Service,
-  type ServiceName,
-} from '../policy/index.js';
+import { MESH_PORT, type Mesh, type Port, type Service } from '../policy/index.js';
 import { toCallees } from './callees.js';
 import type { Listen } from './listen.js';
 import { MESH_LISTENER, toClusterName, toInboundName } from './names.js';
@@ -20,7 +14,7 @@ export interface PlacingInput {
   readonly address: string | undefined;
   readonly listen: Listen;
   /** The address that stands for a service at this sidecar; undefined: there is none. */
-  readonly outboundAddress: (callee: ServiceName) => string | undefined;
+  readonly outboundAddress: (callee: Service) => string | undefined;
   readonly revoked?: Revoked;
 }
 
@@ -52,7 +46,7 @@ export function placeCallees(input: PlacingInput): Placing {
   const placed: Placed[] = [];
   const clashes: Clash[] = [];
   for (const { callee, port } of toCallees(mesh, service, revoked)) {
-    const address = outboundAddress(callee.name);
+    const address = outboundAddress(callee);
     if (address === undefined) continue;
     const name = toClusterName(callee, port);
     const place = `${address}:${port.number}`;

@@ -6,14 +6,17 @@
 import assert from 'node:assert';
 import { envoy } from '../gen/envoy.js';
 import {
+  besidePrefix,
   type Caller,
   type Effect,
   looksAtPaths,
   needsHttp,
   notEffect,
   type Port,
+  type PortAccess,
   type Rule,
   type RuleFields,
+  toShownIds,
 } from '../policy/index.js';
 import { namespacePrefix, trustDomainPrefix } from '../spiffe/index.js';
 import { toOnlyWay, type Way } from './forms.js';
@@ -38,6 +41,13 @@ export interface RbacContext {
   readonly deniedIds: readonly string[];
 }
 
+/** With the identities that services of those rules may show. */
+type Context = RbacContext & Pick<PortAccess, 'aliases'>;
+
+function withAliases(context: RbacContext, { aliases }: PortAccess): Context {
+  return aliases === undefined ? context : { ...context, aliases };
+}
+
 /** Rules of the `deny` filter, revoked identities first; without a rule it refuses nothing. */
 export function toDenyRules(form: Port, context: RbacContext): Rbac {
   const policies = {
@@ -45,7 +55,10 @@ export function toDenyRules(form: Port, context: RbacContext): Rbac {
     ...(context.http && looksAtPaths(form.access)
       ? { 'unreadable-path': toUnreadablePaths(form.escapedSlashes) }
       : {}),
-    ...toPolicies({ rules: form.access.deny, effect: 'takes', way: undefined }, context),
+    ...toPolicies(
+      { rules: form.access.deny, effect: 'takes', way: undefined },
+      withAliases(context, form.access),
+    ),
   };
   return { action: v3.RBAC.Action.DENY, policies };
 }
@@ -55,7 +68,8 @@ export function toDenyRules(form: Port, context: RbacContext): Rbac {
  * come by a way that the form gives: a connection by another may be open still, or its chain be
  * first.
  */
-export function toAllowRules(form: Port, context: RbacContext): Rbac {
+export function toAllowRules(form: Port, outer: RbacContext): Rbac {
+  const context = withAliases(outer, form.access);
   const way = toOnlyWay(form);
   const policies = toPolicies({ rules: form.access.allow, effect: 'grants', way }, context);
   if (form.access.otherwise === 'allow') {
@@ -77,7 +91,7 @@ interface RuleList {
 
 function toPolicies(
   { rules, effect, way }: RuleList,
-  context: RbacContext,
+  context: Context,
 ): { [name: string]: Policy } {
   const policies: { [name: string]: Policy } = {};
   for (const [index, rule] of rules.entries()) {
@@ -99,16 +113,16 @@ function needsIdentity({ from }: Rule): boolean {
  * plain text in the same form. Without a name `authenticated` is any TLS, with a certificate or
  * without.
  */
-function toComer(way: Way, { trustDomain }: RbacContext): Principal {
+function toComer(way: Way, context: Context): Principal {
   return way === 'tls'
-    ? toIdentity({ prefix: trustDomainPrefix(trustDomain) })
+    ? toBeginning(trustDomainPrefix(context.trustDomain), context)
     : { notId: { authenticated: {} } };
 }
 
 function toPolicy(
   rule: Rule,
   { effect, way }: Pick<RuleList, 'effect' | 'way'>,
-  context: RbacContext,
+  context: Context,
 ): Policy {
   const principals: Principal[] = [];
   const permissions: Permission[] = [];
@@ -125,23 +139,43 @@ function toPolicy(
   };
 }
 
-function toCallers(callers: readonly Caller[], context: RbacContext): Principal {
+function toCallers(callers: readonly Caller[], context: Context): Principal {
   return { orIds: { ids: callers.map((caller) => toPrincipal(caller, context)) } };
 }
 
-function toPrincipal(caller: Caller, { trustDomain }: RbacContext): Principal {
+function toPrincipal(caller: Caller, context: Context): Principal {
+  const { trustDomain } = context;
   switch (caller.kind) {
     case 'anyone':
       return ANY_PRINCIPAL;
     case 'mesh':
-      return toIdentity({ prefix: trustDomainPrefix(trustDomain) });
+      return toBeginning(trustDomainPrefix(trustDomain), context);
     case 'namespace':
-      return toIdentity({ prefix: namespacePrefix(trustDomain, caller.namespace) });
+      return toBeginning(namespacePrefix(trustDomain, caller.namespace), context);
     case 'service':
-      return toIdentity({ exact: caller.spiffeId });
+      return toEither(toShownIds(context, caller.spiffeId).map(toExact));
     case 'spiffe':
-      return toIdentity(caller.prefix ? { prefix: caller.id } : { exact: caller.id });
+      return caller.prefix
+        ? toBeginning(caller.id, context)
+        : toEither(toShownIds(context, caller.id).map(toExact));
   }
+}
+
+/** Services whose identity begins so, whatever they show. */
+function toBeginning(prefix: string, context: Context): Principal {
+  const { also, but } = besidePrefix(context, prefix);
+  const named = toEither([toIdentity({ prefix }), ...also.map(toExact)]);
+  if (but.length === 0) return named;
+  return { andIds: { ids: [named, { notId: toEither(but.map(toExact)) }] } };
+}
+
+function toExact(id: string): Principal {
+  return toIdentity({ exact: id });
+}
+
+function toEither(principals: readonly Principal[]): Principal {
+  const [only] = principals;
+  return only !== undefined && principals.length === 1 ? only : { orIds: { ids: principals } };
 }
 
 /** `principal_name` is matched against the peer's verified URI SAN where it has one. */

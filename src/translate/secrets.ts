@@ -9,6 +9,7 @@ import {
   type IdentityName,
   type Mesh,
   type Service,
+  toSpiffeIds,
 } from '../policy/index.js';
 import { createResource, type Resource, type Snapshot, TYPE_URLS } from '../xds/index.js';
 import { toMeshForm, toServed } from './forms.js';
@@ -55,7 +56,7 @@ export function toCallers({ mesh, service, deniedIds }: CallersInput): readonly 
   const { trustDomain } = mesh;
   const ports = service.ports.filter((port) => !isHttp(toMeshForm(port)));
   if (ports.length === 0) return [];
-  const declaredIds = [...mesh.services.values()].map(({ spiffeId }) => spiffeId);
+  const declaredIds = [...mesh.services.values()].flatMap(toSpiffeIds);
   return ports.map((declared) => {
     const port = toMeshForm(declared);
     const names =

@@ -103,14 +103,14 @@ const NO_SESSIONS = { value: 0 };
 
 export interface UpstreamTls {
   readonly settings: TlsSettings;
-  /** The identity that the server must prove (secure naming). */
-  readonly server: SanMatcher;
+  /** The identities of which the server must prove one (secure naming). */
+  readonly servers: readonly SanMatcher[];
   readonly serverName: string;
 }
 
 /** The caller's side of mesh TLS. */
-export function toUpstreamTls({ settings, server, serverName }: UpstreamTls): TransportSocket {
-  const peers: Peers = { sans: [server], secretName: ANCHORS_SECRET };
+export function toUpstreamTls({ settings, servers, serverName }: UpstreamTls): TransportSocket {
+  const peers: Peers = { sans: servers, secretName: ANCHORS_SECRET };
   return {
     name: 'envoy.transport_sockets.tls',
     typedConfig: toAny(

@@ -5,7 +5,7 @@
 import type { Mesh, Port, Service, ServiceName } from '../policy/index.js';
 import { createResourceSet, type Resource, type ResourceSet, TYPE_URLS } from '../xds/index.js';
 import { toLocalCluster } from './application.js';
-import { type Callee, type Registry, type SidecarEndpoint, toCallees } from './callees.js';
+import { type Callee, type Registry, type SidecarEndpoint, toKnown } from './callees.js';
 import { toPassingClusters } from './capture-clusters.js';
 import { hasDnsEndpoint, toCalleeCluster } from './clusters.js';
 import { toEndpointResource } from './endpoints.js';
@@ -13,7 +13,7 @@ import { toServingForms } from './forms.js';
 import { toInboundListeners } from './inbound.js';
 import type { Listen } from './listen.js';
 import { isHttp } from './listeners.js';
-import { toClusterName, toLocalClusterName } from './names.js';
+import { toCalledNames, toClusterName, toLocalClusterName } from './names.js';
 import { toOutboundListener } from './outbound.js';
 import { type Clash, placeCallees } from './placing.js';
 import { toInboundRoutes } from './rbac-http.js';
@@ -36,7 +36,7 @@ export function translateService({
   revoked = NOTHING_REVOKED,
 }: ServiceInput): ReadonlyMap<string, ResourceSet> {
   const context = { trustDomain: mesh.trustDomain, deniedIds: revoked.deniedIds };
-  const callees = toCallees(mesh, service, revoked).map(({ callee, port }) => ({
+  const callees = toKnown(mesh, service, revoked).map(({ callee, port }) => ({
     callee,
     port,
     sidecars: registry.get(callee.name) ?? NO_SIDECARS,
@@ -46,7 +46,9 @@ export function translateService({
       TYPE_URLS.cluster,
       [
         ...toApplicationForms(service).map((form) => toLocalCluster(service, form)),
-        ...callees.map((callee) => toCalleeResources(callee).cluster),
+        ...callees
+          .flatMap((callee) => toNamed(callee, mesh))
+          .map((callee) => toCluster(callee, service)),
         ...toPassingClusters(service),
       ],
     ],
@@ -54,6 +56,7 @@ export function translateService({
       TYPE_URLS.endpoint,
       callees
         .filter(({ callee }) => !hasDnsEndpoint(callee))
+        .flatMap((callee) => toNamed(callee, mesh))
         .map((callee) => toCalleeResources(callee).endpoints),
     ],
     [
@@ -86,21 +89,54 @@ function toApplicationForms({ ports }: Service): readonly Port[] {
 
 const NO_SIDECARS: readonly SidecarEndpoint[] = [];
 
+/**
+ * By each name that the callee has or had: connections that an application holds open to a listener
+ * of an earlier name are served on until they end.
+ */
+function toNamed(of: Callee, { services }: Mesh): readonly Callee[] {
+  const { callee } = of;
+  const { formerly, moving, leaving } = callee;
+  const isOne = formerly === undefined && moving?.alsoCalled === undefined;
+  if (isOne || leaving !== undefined) return [of];
+  const byName = renamed.get(callee) ?? new Map<ServiceName, Service>();
+  renamed.set(callee, byName);
+  // Of sidecars that leave by such a name there is one already.
+  const names = toCalledNames(callee).filter((name) => (services.get(name) ?? callee) === callee);
+  return names.map((name) => {
+    if (name === callee.name) return of;
+    const known = byName.get(name) ?? { ...callee, name };
+    byName.set(name, known);
+    return { ...of, callee: known };
+  });
+}
+
+/** The same object each time. */
+const renamed = new WeakMap<Service, Map<ServiceName, Service>>();
+
+/** Of one of its callers, which may have to connect anew. */
+function toCluster(callee: Callee, { moving }: Service): Resource {
+  return moving?.connects === undefined
+    ? toCalleeResources(callee).cluster
+    : toCalleeCluster(callee, moving.connects);
+}
+
 interface CalleeResources extends Callee {
   readonly cluster: Resource;
   readonly endpoints: Resource;
 }
 
-/** Of each port, its latest: all of its callers get the same. */
-const known = new WeakMap<Port, CalleeResources>();
+/** Of each port and name, its latest: all of its callers get the same. */
+const known = new WeakMap<Port, Map<ServiceName, CalleeResources>>();
 
 function toCalleeResources(of: Callee): CalleeResources {
-  const old = known.get(of.port);
+  const ofPort = known.get(of.port) ?? new Map<ServiceName, CalleeResources>();
+  known.set(of.port, ofPort);
+  const old = ofPort.get(of.callee.name);
   const same = old?.callee === of.callee;
   if (same && old.sidecars === of.sidecars) return old;
   const cluster = same && !hasDnsEndpoint(of.callee) ? old.cluster : toCalleeCluster(of);
   const resources = { ...of, cluster, endpoints: toEndpointResource(of) };
-  known.set(of.port, resources);
+  ofPort.set(of.callee.name, resources);
   return resources;
 }
 
@@ -112,7 +148,7 @@ export interface NodeInput {
   /** Default: at that address. */
   readonly listen?: Listen;
   /** The loopback address that stands for a service at this sidecar; undefined: there is none. */
-  readonly outboundAddress: (callee: ServiceName) => string | undefined;
+  readonly outboundAddress: (callee: Service) => string | undefined;
   /** `toCapturedOutbound` of the service, where it has outbound transparent. */
   readonly capturedOutbound?: Resource | undefined;
   /** Default: nothing. */
@@ -130,6 +166,7 @@ export interface NodeListeners {
 export function translateNode(input: NodeInput): NodeListeners {
   const { mesh, service, address, listen = 'address', revoked = NOTHING_REVOKED } = input;
   const inbound = { trustDomain: mesh.trustDomain, service, address, listen, revoked };
+  if (service.leaving === 'draining') return { listeners: createResourceSet([]), clashes: [] };
   const { outbound, clashes } = toOutbound(input, revoked);
   const listeners = createResourceSet([
     ...(input.isClosed === true ? [] : toInboundListeners(inbound)),

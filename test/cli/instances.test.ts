@@ -37,7 +37,7 @@ async function join(id: string, address = '10.9.9.9'): Promise<string | undefine
       nowMs: clock.now(),
       ownerOf: async () => undefined,
     });
-    return toApplicant(sidecar).node;
+    return toApplicant(sidecar, MESH).node;
   } catch (error) {
     if (error instanceof MeshError) return undefined;
     throw error;

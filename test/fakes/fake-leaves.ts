@@ -33,6 +33,12 @@ export class FakeLeaves {
     return this.#troubles.get(node);
   }
 
+  readonly resting = new Set<string>();
+
+  rest(node: string): void {
+    this.resting.add(node);
+  }
+
   release(node: NodeId): void {
     this.released.push(node);
     this.#leaves.delete(node);

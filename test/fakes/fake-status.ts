@@ -31,6 +31,7 @@ export function fakeStatus(changes: Partial<ServerStatus> = {}): ServerStatus {
     refused,
     revocations: [],
     drains: [],
+    removed: [],
     load: {
       memory: {
         ...{ used: 0, incoming: 0, maxIncoming: 0, ended: 0 },

@@ -26,7 +26,7 @@ export interface ClientTls {
   /** Empty: any. */
   readonly curves: readonly string[];
   /** Whom the client takes for the server; undefined: anybody. */
-  readonly server: Json | undefined;
+  readonly servers: readonly Json[] | undefined;
 }
 
 export interface Request {
@@ -106,7 +106,7 @@ function toClientTls(cluster: Json, endpoint: Json, identity: string): ClientTls
     identity,
     serverName: text(get(socket, 'sni')) ?? '',
     ...toParameters(common),
-    server: get(context, 'match_typed_subject_alt_names', 0, 'matcher'),
+    servers: list(get(context, 'match_typed_subject_alt_names')),
   };
 }
 
@@ -183,7 +183,8 @@ function handshake(
   if (min > versions[1] || versions[0] > max) return 'no version in common';
   const both = curves.length === 0 || client.curves.length === 0;
   if (!both && !curves.some((one) => client.curves.includes(one))) return 'no curve in common';
-  if (client.server !== undefined && !matches(client.server, identity)) return 'another server';
+  const isServer = (one: Json): boolean => matches(get(one, 'matcher'), identity);
+  if (client.servers?.some(isServer) === false) return 'another server';
   const isRequired = get(server, 'require_client_certificate') === true;
   if (client.identity === undefined) return isRequired ? 'no certificate' : undefined;
   const validation = get(common, 'combined_validation_context');

@@ -76,9 +76,10 @@ export class Walk implements Had {
 
   /** What was on its way arrives, of every track that waits for that. */
   arrive(): void {
-    for (const [of, { sinceMs, linger }] of this.#state.tracks) {
-      if (linger !== 'running') continue;
-      this.#set(passed(this.#state, { kind: 'lingered', of, sinceMs }));
+    for (const [of, { sinceMs, linger, steps }] of this.#state.tracks) {
+      const [step] = steps;
+      if (linger !== 'running' || step === undefined) continue;
+      this.#set(passed(this.#state, { kind: 'lingered', of, sinceMs, step: step.name }));
     }
     this.look();
   }

@@ -30,7 +30,7 @@ const PEM = { keyPem: 'k', chainPem: 'c', anchorsPem: 'a' };
 export function configOf(mesh: Mesh, name: string): NodeConfig {
   const service = mesh.services.get(name as ServiceName);
   if (service === undefined) return new NodeConfig(new Map());
-  const indexes = assignIndexes({}, mesh.services.keys());
+  const indexes = assignIndexes({}, mesh.services.values());
   const outbound = parseOutbound(DEFAULT_OUTBOUND);
   const registry = new Map(
     Object.entries(ADDRESSES).map(([one, address]) => [one as ServiceName, [{ address }]]),
@@ -38,7 +38,8 @@ export function configOf(mesh: Mesh, name: string): NodeConfig {
   const callers = toCallers({ mesh, service, deniedIds: [] });
   const { listeners } = translateNode({
     ...{ mesh, service, address: ADDRESSES[name] ?? '' },
-    outboundAddress: (callee) => toCalleeAddress(outbound, { callee, index: indexes[callee] ?? 0 }),
+    outboundAddress: (callee) =>
+      toCalleeAddress(outbound, { callee, index: indexes[callee.name] ?? 0 }),
     capturedOutbound: toCapturedOutbound({ mesh, service, registry, revoked: NOTHING_REVOKED }),
   });
   return new NodeConfig(
@@ -120,7 +121,7 @@ function connectionsOf(flow: Flow, caller: NodeConfig): readonly Connection[] {
     serverName: 'ledger',
     versions: ['TLSv1_2', 'TLSv1_3'] as const,
     curves: [],
-    server: undefined,
+    servers: undefined,
     identity: identityOf(flow.caller),
   };
   switch (by) {

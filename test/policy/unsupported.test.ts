@@ -26,7 +26,7 @@ const unsupported: [key: string, text: string][] = [
     key,
     `${TOP}services: { web: {} }\n${LATER.namespace.replace('K', `${key}: {}`)}`,
   ]),
-  ...['audit', 'jwt', 'formerly', 'metricsPort', 'certificate'].map((key): [string, string] => [
+  ...['audit', 'jwt', 'metricsPort', 'certificate'].map((key): [string, string] => [
     key,
     `${TOP}${LATER.service.replace('K', `${key}: {}`)}`,
   ]),

@@ -27,6 +27,22 @@ const ALL = [SERVICE, INSTANCE, SERIAL, TOKEN];
 const toMap = (list: readonly Revocation[]): Revocations =>
   new Map(list.map((one) => [toRevocationKey(one), one]));
 
+it('a revocation by any name that the service has or had names it', () => {
+  const applicant = {
+    ...{ service: 'ledger', node: 'ledger~one' as NodeId },
+    names: ['payments/books', 'ledger'],
+  };
+  const revoke = (kind: 'service' | 'instance', subject: string) =>
+    toMap([{ kind, subject, revokedAtMs: NOW_MS }]);
+  for (const subject of ['payments/books', 'ledger']) {
+    expect(() => assertNotRevoked(revoke('service', subject), applicant)).toThrow(subject);
+    const instance = revoke('instance', `${subject}~one`);
+    expect(() => assertNotRevoked(instance, applicant)).toThrow(subject);
+    expect(() => assertNotRevoked(revoke('instance', `${subject}~two`), applicant)).not.toThrow();
+  }
+  expect(() => assertNotRevoked(revoke('service', 'books'), applicant)).not.toThrow();
+});
+
 describe('stored revocations', () => {
   it('are there again, oldest first, until they are taken back', async () => {
     const dataDir = await temporaryDataDir();

@@ -55,7 +55,7 @@ async function createParts(before: Mesh) {
     onStoreError: () => undefined,
   });
   const indexes = await createOutboundIndexes(new MemoryStore());
-  await indexes.ensure(before.services.keys());
+  await indexes.ensure(before.services.values());
   const shutOut = new ShutOut();
   const revocations = new Watch<RevocationState>(NOTHING_REVOKED);
   const authority = { trustAnchorsPem: 'anchors' };

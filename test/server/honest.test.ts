@@ -137,8 +137,8 @@ test('a service removed with live sidecars: log, status and metrics name them', 
   await until(({ proxies }) => expect(proxies[0]?.declared).toBe(false));
   const { warnings, services } = await running.status();
   expect(warnings.map(({ text: warning }) => warning)).toContain(
-    'the mesh declares no service "back", of which sidecars are connected (back~b): they have no ' +
-      'configuration, and calls to them fail',
+    'the mesh declares no service "back", of which sidecars are connected (back~b): nobody ' +
+      'begins a call to them any more, and what is open is let go on for a while',
   );
   expect(services.map(({ service, declared }) => [service, declared])).toEqual([
     ['web', true],
@@ -148,6 +148,9 @@ test('a service removed with live sidecars: log, status and metrics name them', 
     { level: 'warn', fields: { service: 'back', proxies: 1, nodes: ['back~b'] } },
   ]);
   expect(await running.get('/metrics')).toContain('countersign_proxies_undeclared 1\n');
+  await until(({ removed }) =>
+    expect(removed).toMatchObject([{ service: 'back', stage: 'draining', nodes: ['back~b'] }]),
+  );
 });
 
 test('the data folder deleted under a running server is said, and lets nobody in', async () => {

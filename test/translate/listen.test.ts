@@ -12,7 +12,7 @@ services:
 function listenersOf(address: string, listen: Listen, isClosed = false): readonly string[] {
   const { listeners } = translateNode({
     ...{ mesh: MESH, service: serviceOf(MESH, 'web'), address, listen, isClosed },
-    outboundAddress: (callee) => (callee === 'ledger' ? '198.18.0.2' : undefined),
+    outboundAddress: (callee) => (callee.name === 'ledger' ? '198.18.0.2' : undefined),
   });
   return [...listeners.resources.values()].map(({ name, value }) => {
     const { address: at, enableReusePort } = envoy.config.listener.v3.Listener.decode(value);

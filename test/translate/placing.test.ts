@@ -17,7 +17,7 @@ function placesOf(
 ) {
   const { placed, clashes } = placeCallees({
     ...{ mesh: MESH, service: serviceOf(MESH, 'web'), address, listen },
-    outboundAddress: (callee) => addresses[callee],
+    outboundAddress: (callee) => addresses[callee.name],
   });
   return {
     placed: placed.map(({ callee, port, address: at }) => `${callee.name} ${at}:${port.number}`),

@@ -61,14 +61,15 @@ export function setsOf(
   { name, registry = registryOf(mesh), revoked = NOTHING_REVOKED }: TranslateOptions,
 ): ReadonlyMap<string, ResourceSet> {
   const service = serviceOf(mesh, name);
-  const indexes = assignIndexes({}, mesh.services.keys());
+  const indexes = assignIndexes({}, mesh.services.values());
   const outbound = parseOutbound(DEFAULT_OUTBOUND);
   const { listeners } = translateNode({
     mesh,
     service,
     address: addressOf(mesh, serviceName(name)),
     revoked,
-    outboundAddress: (callee) => toCalleeAddress(outbound, { callee, index: indexes[callee] ?? 0 }),
+    outboundAddress: (callee) =>
+      toCalleeAddress(outbound, { callee, index: indexes[callee.name] ?? 0 }),
     capturedOutbound: toCapturedOutbound({ mesh, service, registry, revoked }),
   });
   return new Map([

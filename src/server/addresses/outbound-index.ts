@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { MeshError } from '../../base/index.js';
 import type { JsonStore } from '../../data/index.js';
-import type { ServiceName } from '../../policy/index.js';
+import type { Service, ServiceName } from '../../policy/index.js';
 
 // Each service has an index, and a sidecar listens for it on its outbound prefix + index. The index
 // is a hash of the name, so that it is the same on every machine; two names that collide are
@@ -15,20 +15,50 @@ export type IndexTable = Readonly<Record<string, number>>;
 
 export const indexTableSchema = z.record(z.string(), z.int().positive());
 
+type Named = Pick<Service, 'name' | 'formerly'>;
+
 /**
  * `table` with an index for each of `services`; the same object where all have one. The index of a
- * name that the mesh no longer declares is kept for its return, until the small block is full.
+ * name that the mesh no longer declares is kept for its return, until the small block is full. A
+ * service that was renamed has the index of its earlier name: callers' addresses stay.
  */
-export function assignIndexes(table: IndexTable, services: Iterable<ServiceName>): IndexTable {
-  const declared = new Set<string>(services);
-  const missing = [...declared].filter((name) => !Object.hasOwn(table, name)).sort();
+export function assignIndexes(table: IndexTable, services: Iterable<Named>): IndexTable {
+  const all = [...services];
+  const declared = new Set<string>(all.map(({ name }) => name));
+  const missing = all.filter(({ name }) => !Object.hasOwn(table, name)).sort(byName);
   if (missing.length === 0) return table;
   const assigned = new Map(Object.entries(table));
-  for (const name of missing) {
+  for (const service of missing) takeOver(service, assigned, declared);
+  for (const { name } of missing) {
+    if (assigned.has(name)) continue;
     const index = tryFree(name, new Set(assigned.values()));
     assigned.set(name, index ?? freeUp(name, { assigned, declared }));
   }
   return Object.fromEntries(assigned);
+}
+
+function byName(a: Named, b: Named): number {
+  return a.name < b.name ? -1 : 1;
+}
+
+/** No service is called so. Meshes that may still be in force find the index there. */
+const toFormerKey = (name: string): string => `formerly ${name}`;
+
+/** From an earlier name, or back after a renaming was undone. */
+function takeOver(
+  { name, formerly = [] }: Named,
+  assigned: Map<string, number>,
+  declared: ReadonlySet<string>,
+): void {
+  const former = formerly.find((one) => assigned.has(one) && !declared.has(one));
+  const old = assigned.get(former ?? toFormerKey(name));
+  const holders = [...assigned].filter(([, index]) => index === old).map(([key]) => key);
+  if (old === undefined || holders.some((one) => declared.has(one))) return;
+  for (const one of holders) {
+    assigned.delete(one);
+    assigned.set(one.startsWith(toFormerKey('')) ? one : toFormerKey(one), old);
+  }
+  assigned.set(name, old);
 }
 
 /** A free index of the small block, the name's own where it is free. */
@@ -57,7 +87,7 @@ function freeUp(
 
 export interface OutboundIndexes {
   /** Stores an index for each service before it returns. */
-  ensure(services: Iterable<ServiceName>): Promise<void>;
+  ensure(services: Iterable<Named>): Promise<void>;
   /** The index; `ensure` must have covered the service. */
   get(service: ServiceName): number;
 }
@@ -74,7 +104,7 @@ export async function createOutboundIndexes(
       table = next;
     },
     get(service) {
-      const index = table[service];
+      const index = table[service] ?? table[toFormerKey(service)];
       if (index === undefined) {
         throw new MeshError('service-unknown', `service "${service}" has no outbound index`);
       }

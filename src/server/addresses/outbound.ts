@@ -1,6 +1,6 @@
 // Where a sidecar listens for the services it calls: each at an address of its own within a prefix,
 // or at those that a list gives.
-import type { ServiceName } from '../../policy/index.js';
+import { type Service, toNames } from '../../policy/index.js';
 import { type OutboundList, parseOutboundList } from './outbound-list.js';
 import {
   type OutboundPrefix,
@@ -13,7 +13,7 @@ export type Outbound = OutboundPrefix | OutboundList;
 
 /** A callee, and its index. */
 export interface IndexedCallee {
-  readonly callee: ServiceName;
+  readonly callee: Pick<Service, 'name' | 'formerly'>;
   readonly index: number;
 }
 
@@ -34,12 +34,21 @@ export function tryCalleeAddress(
   outbound: Outbound,
   { callee, index }: IndexedCallee,
 ): string | undefined {
-  if (outbound.kind === 'list') return outbound.addresses.get(callee);
+  if (outbound.kind === 'list') return toListed(outbound, callee);
   return tryOutboundAddress(outbound, index);
 }
 
 /** The same; undefined where it isn't listed. @throws MeshError resource-limit: no room for it */
 export function toCalleeAddress(outbound: Outbound, of: IndexedCallee): string | undefined {
-  if (outbound.kind === 'list') return outbound.addresses.get(of.callee);
+  if (outbound.kind === 'list') return toListed(outbound, of.callee);
   return toOutboundAddress(outbound, of.index);
+}
+
+/** By its name, or by an earlier one. */
+function toListed(
+  { addresses }: OutboundList,
+  callee: IndexedCallee['callee'],
+): string | undefined {
+  const name = toNames(callee).find((one) => addresses.has(one));
+  return name === undefined ? undefined : addresses.get(name);
 }

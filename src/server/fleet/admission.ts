@@ -3,7 +3,7 @@
 // back only after a pause of up to 30 s (Envoy's). Both parties are told to the operator for as
 // long as it lasts.
 import { type Cancel, type Clock, type Logger, MeshError, MINUTE_MS } from '../../base/index.js';
-import type { Mesh } from '../../policy/index.js';
+import { findService, type Mesh } from '../../policy/index.js';
 import type { Request } from '../../xds/index.js';
 import type { Sidecar } from '../join/index.js';
 import { type SidecarKey, toKey } from './held-table.js';
@@ -118,7 +118,7 @@ export class Admission {
   }
 
   #serves({ auth }: SidecarStream): boolean {
-    return (this.#options.mesh().services.get(auth.service)?.ports.length ?? 0) > 0;
+    return (findService(this.#options.mesh(), auth.service)?.ports.length ?? 0) > 0;
   }
 
   /** An address may be free, or need not be anybody's. */

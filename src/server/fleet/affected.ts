@@ -50,9 +50,14 @@ function isSameOfAll(before: Mesh, next: Mesh): boolean {
   const { services: old, version: _, ...restBefore } = before;
   const { services, version: __, ...rest } = next;
   if (!haveSameMeaning(restBefore, rest)) return false;
-  const ids = (all: Mesh['services']): string =>
-    [...all.values()].map(({ name, spiffeId }) => `${name} ${spiffeId}`).join('\n');
-  return ids(old) === ids(services);
+  return isDeepStrictEqual(toKnownAs(old), toKnownAs(services));
+}
+
+/** With the names and identities that a service has beside its own, while it changes. */
+function toKnownAs(all: Mesh['services']): unknown {
+  return [...all.values()].map(({ name, spiffeId, formerly, alsoKnownAs, moving, leaving }) => ({
+    ...{ name, spiffeId, formerly, alsoKnownAs, moving, leaving },
+  }));
 }
 
 /** Services whose connections are to end; undefined: more than that has changed. */

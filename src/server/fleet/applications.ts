@@ -3,7 +3,7 @@
 // nothing is said of it: an Envoy with an earlier bootstrap has no such stream.
 import type { Clock, Logger } from '../../base/index.js';
 import type { HealthReport, HealthStream } from '../../grpc/health-discovery/index.js';
-import type { Mesh, Service, ServiceName } from '../../policy/index.js';
+import { findService, type Mesh, type Service } from '../../policy/index.js';
 import { checkedPorts, toCheckName, toHealthSpecifier } from '../../translate/index.js';
 import type { Sidecar } from '../join/index.js';
 import { type SidecarKey, toKey } from './held-table.js';
@@ -102,7 +102,7 @@ export class Applications {
   #ask(reporter: Reporter): void {
     const { clock, mesh } = this.#options;
     const { stream, unwellSinceMs } = reporter;
-    const service: Service | undefined = mesh().services.get(stream.auth.service as ServiceName);
+    const service: Service | undefined = findService(mesh(), stream.auth.service);
     const asked = Buffer.from(toHealthSpecifier(service, 0)).toString('base64');
     if (asked === reporter.asked) return;
     reporter.asked = asked;

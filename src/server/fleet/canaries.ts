@@ -6,7 +6,7 @@
 //
 // What isn't of the mesh goes to all at once: endpoints, certificates, trust anchors, revocations.
 import { type Cancel, type Clock, SECOND_MS } from '../../base/index.js';
-import type { ServiceName } from '../../policy/index.js';
+import { findDeclared, type ServiceName } from '../../policy/index.js';
 import { ORDER, type Snapshot, TYPE_URLS } from '../../xds/index.js';
 import type { MeshInForce, ProxyState } from '../mesh/index.js';
 import type { Hold } from './hold.js';
@@ -162,7 +162,7 @@ export class Canaries {
     const canary = known ?? well[0] ?? left[0];
     // Where nobody answers nobody is protected by waiting. The only one needs no leave of others,
     // and what isn't declared any more is sent nothing that could be rejected.
-    const isDeclared = of.mesh.services.has(kind.service);
+    const isDeclared = findDeclared(of.mesh, kind.service) !== undefined;
     if (canary === undefined || kind.members.size === 1 || !isDeclared) {
       kind.good = of;
       kind.trial = undefined;

@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Clock, Logger } from '../../base/index.js';
 import type { DiscoveryHooks, StreamUpdate } from '../../grpc/index.js';
 import type { LeafManager } from '../../leaves/index.js';
-import type { Mesh } from '../../policy/index.js';
+import { findService, type Mesh } from '../../policy/index.js';
 import { type Request, TYPE_URLS } from '../../xds/index.js';
 import { type Sidecar, toLeafSettings } from '../join/index.js';
 import type { MeshInForce } from '../mesh/index.js';
@@ -28,7 +28,7 @@ export interface FleetOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly members: Members;
-  readonly leaves: Pick<LeafManager, 'ensure' | 'get' | 'isTrusted' | 'release'>;
+  readonly leaves: Pick<LeafManager, 'ensure' | 'get' | 'isTrusted' | 'release' | 'rest'>;
   readonly registry: SidecarRegistry;
   readonly staticEnvoys: StaticEnvoys;
   readonly publisher: Pick<Publisher, 'toPublication' | 'forget'>;
@@ -83,8 +83,8 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
   /** What a list names for nothing, as long as nobody declares it. */
   #warnOfUndeclared({ node, outbound }: Sidecar): void {
     if (outbound.kind !== 'list') return;
-    const { services } = this.#options.mesh();
-    const callees = [...outbound.addresses.keys()].filter((callee) => !services.has(callee));
+    const mesh = this.#options.mesh();
+    const callees = [...outbound.addresses.keys()].filter((one) => !findService(mesh, one));
     if (callees.length === 0) return;
     this.#options.logger.warn({ node, callees }, 'a sidecar lists callees that nobody declares');
   }
@@ -186,8 +186,9 @@ export class Fleet implements DiscoveryHooks<Sidecar> {
     const { logger, leaves, members } = this.#options;
     const { stream, certificate } = member;
     const { node } = stream.auth;
-    const service = this.#options.mesh().services.get(stream.auth.service);
+    const service = findService(this.#options.mesh(), stream.auth.service);
     // No longer declared: what it had was taken away, and nothing is certified.
+    if (service?.leaving !== undefined || service === undefined) leaves.rest(node);
     if (service === undefined || this.#refusalOf(stream.auth) !== undefined) return;
     const settings = toLeafSettings(service);
     // An edit of the mesh seldom concerns certificates, and the fleet may be large.

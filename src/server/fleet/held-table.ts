@@ -17,7 +17,10 @@ export function toKey({ node, address, isStatic }: SidecarKey): string {
 }
 
 export interface Held extends SidecarKey {
-  readonly service: ServiceName;
+  /** By the name that it proved. */
+  readonly named: ServiceName;
+  /** As the mesh calls that service now; changed by `HeldTable.relabel` alone. */
+  service: ServiceName;
   readonly proof: AddressProof;
   serves: boolean;
   unbound: readonly string[];
@@ -36,6 +39,8 @@ export class HeldTable implements Iterable<Held> {
   readonly #byKey = new Map<string, Held>();
   readonly #byAddress = new Map<string, Set<Held>>();
   readonly #counts = new Map<ServiceName, number>();
+  /** As the mesh calls a service that proved a name. */
+  toDeclared: (name: ServiceName) => ServiceName = (name) => name;
 
   /** A copy: some may be deleted while it is gone through. */
   [Symbol.iterator](): Iterator<Held> {
@@ -71,6 +76,16 @@ export class HeldTable implements Iterable<Held> {
     others?.delete(held);
     if (others?.size === 0) this.#byAddress.delete(held.address);
     this.#count(held.service, -1);
+  }
+
+  /** Services have other names now: whoever proved one of them is what that service is called. */
+  relabel(toDeclared: (name: ServiceName) => ServiceName): void {
+    this.toDeclared = toDeclared;
+    for (const held of this) {
+      this.#count(held.service, -1);
+      held.service = toDeclared(held.named);
+      this.#count(held.service, 1);
+    }
   }
 
   #count(service: ServiceName, by: number): void {

@@ -4,7 +4,7 @@
 // keeps what it has.
 import { isDeepStrictEqual } from 'node:util';
 import type { Leaf } from '../../ca/index.js';
-import type { Mesh, Service, ServiceName } from '../../policy/index.js';
+import { findService, type Mesh, type Service, type ServiceName } from '../../policy/index.js';
 import {
   assertNoLoop,
   type Callers,
@@ -147,7 +147,7 @@ export class Publisher {
    */
   toPublication(sidecar: Sidecar, leaf: Leaf, older?: MeshInForce): Publication {
     const of = this.#toTranslating(sidecar.service, older);
-    const service = of.input.mesh.services.get(sidecar.service);
+    const service = findService(of.input.mesh, sidecar.service);
     if (service === undefined) return { snapshot: NOTHING, unplaced: [], clashes: [] };
     if (sidecar.isStatic) return this.#toSecretsAlone(sidecar, leaf, of);
     assertNoLoop(service, sidecar);
@@ -174,12 +174,12 @@ export class Publisher {
   #toTranslating(name: ServiceName, older: MeshInForce | undefined): Translating {
     const input = this.#input;
     if (older === undefined || older.mesh === input.mesh) {
-      return { input, edition: this.#editions.of(name) };
+      return { input, edition: this.#editions.of(findService(input.mesh, name)?.name ?? name) };
     }
     const { mesh } = older;
     const found = this.#older.get(mesh);
     const revoked = input.revokedIn?.(older) ?? NOTHING_REVOKED;
-    const made = found ?? { ...input, mesh, revoked };
+    const made = found ?? { ...input, mesh, revoked, endpoints: endpointsIn(mesh, input) };
     this.#older.set(mesh, made);
     return { input: made, edition: made };
   }
@@ -213,10 +213,10 @@ export class Publisher {
   }
 
   /** The same for every node of a service, and the same object while it says the same. */
-  #toCallers(name: ServiceName, { input, edition }: Translating): readonly Callers[] {
-    const { mesh, revoked = NOTHING_REVOKED } = input;
-    const service = mesh.services.get(name);
+  #toCallers(service: Service | undefined, { input, edition }: Translating): readonly Callers[] {
     if (service === undefined) return [];
+    const { name } = service;
+    const { mesh, revoked = NOTHING_REVOKED } = input;
     const old = this.#callers.get(name);
     if (old?.edition === edition) return old.callers;
     const next = toCallers({ mesh, service, deniedIds: revoked.deniedIds });
@@ -227,15 +227,15 @@ export class Publisher {
 
   #toNodeSets(sidecar: Sidecar, leaf: Leaf, of: Translating): NodeSets {
     const { input, edition } = of;
-    const { service: name, address, listen, outbound } = sidecar;
+    const { address, listen, outbound } = sidecar;
     const key = toKey(sidecar);
     const { mesh, revoked = NOTHING_REVOKED, crlPem } = input;
     const isClosed = input.isClosed?.(sidecar) ?? false;
     const { indexes } = this.#options;
     const anchorsPem = this.#options.anchorsPem();
     const old = this.#nodes.get(key);
-    const service = mesh.services.get(name);
-    const callers = this.#toCallers(name, of);
+    const service = findService(mesh, sidecar.service);
+    const callers = this.#toCallers(service, of);
     const capturedOutbound = sidecar.isStatic ? undefined : this.#toCapturedOutbound(service, of);
     const unplaced = new Set<ServiceName>();
     const isSame =
@@ -256,9 +256,10 @@ export class Publisher {
           isClosed,
           capturedOutbound,
           outboundAddress: (callee) => {
-            const placed = tryCalleeAddress(outbound, { callee, index: indexes.get(callee) });
+            const index = indexes.get(callee.name);
+            const placed = tryCalleeAddress(outbound, { callee, index });
             // Whom a list leaves out it isn't to call.
-            if (placed === undefined && outbound.kind === 'prefix') unplaced.add(callee);
+            if (placed === undefined && outbound.kind === 'prefix') unplaced.add(callee.name);
             return placed;
           },
         });
@@ -296,4 +297,12 @@ function keepAny(known: readonly SharedSets[], typeUrl: string, next: ResourceSe
 
 function keep(old: ResourceSet | undefined, next: ResourceSet): ResourceSet {
   return old?.version === next.version ? old : next;
+}
+
+/** By the names that services have in a mesh of before. */
+function endpointsIn(older: Mesh, { mesh, endpoints }: PublisherInput): Registry {
+  const names = [...older.services.keys()];
+  const now = names.map((name) => [name, findService(mesh, name)?.name ?? name] as const);
+  if (now.every(([name, one]) => name === one)) return endpoints;
+  return new Map(now.map(([name, one]) => [name, endpoints.get(one) ?? []]));
 }

@@ -78,7 +78,7 @@ export class SidecarRegistry {
   async restore(): Promise<void> {
     for (const entry of (await this.#options.store.read()) ?? []) {
       if (!isPossible(entry, this.#options)) continue;
-      const held = toHeld(entry);
+      const held = toHeld(entry, this.#held.toDeclared);
       this.#held.set(held);
       this.#startGrace(held, START_GRACE_MS);
     }
@@ -90,23 +90,14 @@ export class SidecarRegistry {
    * @returns Those that had the address until now and prove it less: they are gone from here.
    * @throws MeshError address-in-use where another sidecar keeps the address; instance-limit
    */
-  open(entry: RegistryEntry, serves: boolean): readonly SidecarKey[] {
+  open(proved: RegistryEntry, serves: boolean): readonly SidecarKey[] {
+    const entry = this.#labelled(proved);
     const displaced = serves ? this.#rivals.displacedBy(entry) : [];
     this.#assertRoom(entry);
     for (const held of displaced) this.#remove(held);
     const old = this.#held.get(entry);
     old?.cancelGrace?.();
-    this.#held.set({
-      ...entry,
-      proof: stronger(entry.proof ?? 'claimed', old?.proof ?? 'claimed'),
-      serves,
-      unbound: old?.unbound ?? [],
-      streams: (old?.streams ?? 0) + 1,
-      isStored: false,
-      ready: old?.ready === true,
-      away: false,
-      cancelGrace: undefined,
-    });
+    this.#held.set(toOpened(entry, { named: proved.service, serves, old }));
     this.#publish();
     return displaced;
   }
@@ -115,10 +106,10 @@ export class SidecarRegistry {
    * The mesh has changed: the service has a port now, or none any more.
    * @returns and throws as `open` does
    */
-  serve(entry: RegistryEntry, serves: boolean): readonly SidecarKey[] {
-    const held = this.#held.get(entry);
+  serve(proved: RegistryEntry, serves: boolean): readonly SidecarKey[] {
+    const held = this.#held.get(proved);
     if (held === undefined || held.serves === serves) return [];
-    const displaced = serves ? this.#rivals.displacedBy(entry) : [];
+    const displaced = serves ? this.#rivals.displacedBy(this.#labelled(proved)) : [];
     held.serves = serves;
     for (const other of displaced) this.#remove(other);
     return displaced;
@@ -154,11 +145,20 @@ export class SidecarRegistry {
     this.#publish();
   }
 
+  /** Services have other names now. */
+  relabel(toDeclared: (name: ServiceName) => ServiceName): void {
+    this.#held.relabel(toDeclared);
+    this.#publish();
+  }
+
+  #labelled(entry: RegistryEntry): RegistryEntry {
+    return { ...entry, service: this.#held.toDeclared(entry.service) };
+  }
+
   /** Nodes of a service that are called. */
-  nodesOf(service: ServiceName): readonly NodeId[] {
-    return this.#serving()
-      .filter((held) => held.service === service)
-      .map(({ node }) => node);
+  nodesOf(name: ServiceName): readonly NodeId[] {
+    const isOf = ({ service }: Held): boolean => service === this.#held.toDeclared(name);
+    return this.#serving().filter(isOf).map(toNode);
   }
 
   /** A stream of the node ended. */
@@ -210,7 +210,7 @@ export class SidecarRegistry {
    * which it is still called there.
    */
   holderOf(entry: RegistryEntry): NodeId | undefined {
-    return this.#rivals.keeperOf(entry)?.node;
+    return this.#rivals.keeperOf(this.#labelled(entry))?.node;
   }
 
   #remove(held: Held): void {
@@ -268,17 +268,38 @@ function isPossible(entry: RegistryEntry, { assertAddress, onLeftOut }: Registry
   }
 }
 
+/** With one stream more. */
+function toOpened(
+  entry: RegistryEntry,
+  { named, serves, old }: Pick<Held, 'named' | 'serves'> & { readonly old: Held | undefined },
+): Held {
+  return {
+    ...{ ...entry, named, serves },
+    proof: stronger(entry.proof ?? 'claimed', old?.proof ?? 'claimed'),
+    unbound: old?.unbound ?? [],
+    streams: (old?.streams ?? 0) + 1,
+    isStored: false,
+    ready: old?.ready === true,
+    away: false,
+    cancelGrace: undefined,
+  };
+}
+
+function toNode({ node }: Held): NodeId {
+  return node;
+}
+
 /** As it is stored. */
-function toStored({ node, service, address, proof, serves, unbound }: Held): RegistryEntry {
+function toStored({ node, named, address, proof, serves, unbound }: Held): RegistryEntry {
   const vouched = proof === 'claimed' ? {} : { proof };
-  const entry = { node, service, address, ...vouched, serves };
+  const entry = { node, service: named, address, ...vouched, serves };
   return unbound.length === 0 ? entry : { ...entry, unbound };
 }
 
 /** As it was stored. */
-function toHeld(entry: RegistryEntry): Held {
+function toHeld(entry: RegistryEntry, toDeclared: (name: ServiceName) => ServiceName): Held {
   return {
-    ...entry,
+    ...{ ...entry, named: entry.service, service: toDeclared(entry.service) },
     proof: entry.proof ?? 'claimed',
     serves: entry.serves ?? true,
     unbound: entry.unbound ?? [],

@@ -2,7 +2,12 @@
 import { closest, MeshError } from '../../base/index.js';
 import type { OrderDesk } from '../../data/orders/index.js';
 import { DRAIN_INSTANCE, DRAIN_STATE, type DrainReport, UNDO_DRAIN } from '../../drains/index.js';
-import { type Mesh, tryServiceName } from '../../policy/index.js';
+import {
+  findService as findDeclared,
+  type Mesh,
+  toNames,
+  tryServiceName,
+} from '../../policy/index.js';
 import { type NodeId, splitNodeId, toNodeId } from '../../spiffe/index.js';
 import type { Drains } from './drains.js';
 import type { Members } from './members.js';
@@ -24,7 +29,7 @@ interface Instance {
 export function takeDrainOrders(desk: OrderDesk, options: DrainOrdersOptions): void {
   const { drains } = options;
   desk.register(DRAIN_INSTANCE, async ({ payload }) => {
-    const node = toNodeId(payload);
+    const node = toNode(payload, options);
     if (!drains.has(node)) {
       const service = findService(payload.service, options);
       refuseUnknown(payload, options);
@@ -34,7 +39,7 @@ export function takeDrainOrders(desk: OrderDesk, options: DrainOrdersOptions): v
     return { state: 'done', report: toReport(node, options) };
   });
   desk.register(DRAIN_STATE, async ({ payload }) => {
-    const node = toNodeId(payload);
+    const node = toNode(payload, options);
     if (!drains.has(node)) {
       throw new MeshError('request-invalid', `expected "${node}" to be drained but it is not`, {
         variant: 'not-drained',
@@ -44,27 +49,47 @@ export function takeDrainOrders(desk: OrderDesk, options: DrainOrdersOptions): v
     return { state: report.stage === 'done' ? 'done' : 'waiting', report };
   });
   desk.register(UNDO_DRAIN, async ({ payload }) => {
-    const wasDrained = await drains.end(toNodeId(payload), 'it was taken back');
+    const wasDrained = await drains.end(toNode(payload, options), 'it was taken back');
     return { state: 'done', report: { wasDrained } };
   });
 }
 
 function findService(name: string, { mesh }: DrainOrdersOptions) {
   const known = tryServiceName(name);
-  const found = known === undefined ? undefined : mesh().services.get(known);
+  const found = known === undefined ? undefined : findDeclared(mesh(), known);
   if (found !== undefined) return found;
   throw new MeshError('service-unknown', `the mesh in force declares no service "${name}"`);
+}
+
+/** The node by any name that its service has or had, one that is there before others. */
+function toNode({ service, instance }: Instance, options: DrainOrdersOptions): NodeId {
+  const { drains } = options;
+  const nodes = [service, ...toKnownNames(service, options)].map((name) =>
+    toNodeId({ service: name, instance }),
+  );
+  const known = new Set(toKnownNodes(options));
+  const asked = toNodeId({ service, instance });
+  return nodes.find((node) => drains.has(node)) ?? nodes.find((node) => known.has(node)) ?? asked;
+}
+
+function toKnownNames(name: string, { mesh }: DrainOrdersOptions): readonly string[] {
+  const service = findDeclared(mesh(), name);
+  return service === undefined ? [name] : toNames(service);
+}
+
+function toKnownNodes({ members, registry }: DrainOrdersOptions): readonly NodeId[] {
+  const sidecars = [...members].filter(({ stream }) => !stream.auth.isStatic);
+  const connected = sidecars.map(({ stream }) => stream.auth.node);
+  return [...new Set([...connected, ...registry.missing()])];
 }
 
 const INSTANCES_NAMED = 10;
 
 function refuseUnknown({ service, instance }: Instance, options: DrainOrdersOptions): void {
-  const { members, registry } = options;
-  const sidecars = [...members].filter(({ stream }) => !stream.auth.isStatic);
-  const connected = sidecars.map(({ stream }) => stream.auth.node);
-  const known = [...new Set([...connected, ...registry.missing()])]
+  const names = toKnownNames(service, options);
+  const known = toKnownNodes(options)
     .map(splitNodeId)
-    .filter((one) => one.service === service)
+    .filter((one) => names.includes(one.service))
     .map((one) => one.instance)
     .sort();
   if (known.includes(instance)) return;
@@ -92,7 +117,7 @@ function refuseLast(node: NodeId, options: DrainOrdersOptions): void {
 
 function toOthers(node: NodeId, { registry, mesh }: DrainOrdersOptions): readonly NodeId[] {
   const name = tryServiceName(splitNodeId(node).service);
-  const service = name === undefined ? undefined : mesh().services.get(name);
+  const service = name === undefined ? undefined : findDeclared(mesh(), name);
   if (service === undefined) return [];
   return [...new Set(registry.nodesOf(service.name))].filter((one) => one !== node).sort();
 }

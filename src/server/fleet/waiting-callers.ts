@@ -2,7 +2,7 @@
 // that hasn't taken the endpoints without it, or through listeners that it hasn't given up yet.
 import { SECOND_MS } from '../../base/index.js';
 import type { DrainStage } from '../../drains/index.js';
-import type { Mesh, ServiceName } from '../../policy/index.js';
+import { findService, type Mesh, type ServiceName } from '../../policy/index.js';
 import type { NodeId } from '../../spiffe/index.js';
 import { isInboundListener, toClusterName } from '../../translate/index.js';
 import { TYPE_URLS } from '../../xds/index.js';
@@ -34,7 +34,7 @@ export function toWaitingCallers(
   { node, service }: { readonly node: NodeId; readonly service: ServiceName },
   { members, registry, mesh }: Fleetwide,
 ): readonly NodeId[] {
-  const declared = mesh().services.get(service);
+  const declared = findService(mesh(), service);
   const clusters = declared?.ports.map((port) => toClusterName(declared, port)) ?? [];
   const connected = [...members]
     .filter(({ stream }) => !stream.auth.isStatic)

@@ -8,7 +8,12 @@ import type { DataDir } from '../../data/index.js';
 import type { CertificateQuestion } from '../../grpc/certificates/index.js';
 import type { Caller } from '../../grpc/index.js';
 import { findHandedOut, type HandingOut, recordHandedOut } from '../../leaves/index.js';
-import type { Mesh, Service, ServiceName } from '../../policy/index.js';
+import {
+  findService as findDeclared,
+  type Mesh,
+  type Service,
+  type ServiceName,
+} from '../../policy/index.js';
 import { toNodeId } from '../../spiffe/index.js';
 import { assertIdentity, readCsr, splitPem, toPem } from '../../x509/read/index.js';
 import { toLeafSettings } from './leaf-settings.js';
@@ -67,7 +72,7 @@ export function createCertificateService(
 }
 
 function findService(mesh: Mesh, name: ServiceName): Service {
-  const service = mesh.services.get(name);
+  const service = findDeclared(mesh, name);
   if (service !== undefined) return service;
   throw new MeshError('service-unknown', `the mesh declares no service "${name}"`, {
     hint: 'declare the service in mesh.yaml',

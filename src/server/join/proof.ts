@@ -7,7 +7,13 @@ import { createHash } from 'node:crypto';
 import { MeshError } from '../../base/index.js';
 import type { Caller } from '../../grpc/index.js';
 import type { CertificateOwner } from '../../leaves/index.js';
-import { type Mesh, type ServiceName, tryServiceName } from '../../policy/index.js';
+import {
+  findService,
+  type Mesh,
+  type ServiceName,
+  toSpiffeIds,
+  tryServiceName,
+} from '../../policy/index.js';
 import { splitNodeId } from '../../spiffe/index.js';
 import { TOKEN_ISSUER, type TokenClaims, type TokenKeys } from '../../tokens/index.js';
 import { type ClientIdentity, verifyClientCertificate } from '../../x509/check/index.js';
@@ -101,7 +107,7 @@ async function proveByToken(token: string, options: ProofOptions): Promise<Proof
     const { expiresAtMs, ...bound } = await issuers.verify(issuer, token, nowMs);
     const { service, instance } = bound;
     onProved?.(instance === undefined ? { service } : { service, instance });
-    if (!mesh.services.has(service)) throw undeclared(service);
+    if (findService(mesh, service) === undefined) throw undeclared(service);
     const id = createHash('sha256').update(token).digest('hex');
     return { ...bound, credential: { kind: 'issuer-token', issuer, id, expiresAtMs } };
   }
@@ -112,7 +118,8 @@ async function proveByToken(token: string, options: ProofOptions): Promise<Proof
     onSigned: (claims) => onProved?.(toTokenParty(claims)),
   });
   const service = tryServiceName(proved.subject);
-  if (service === undefined || !mesh.services.has(service)) throw undeclared(proved.subject);
+  if (service === undefined || findService(mesh, service) === undefined)
+    throw undeclared(proved.subject);
   const { id, keyId, expiresAtMs, instance, addresses } = proved;
   const bound = {
     ...(instance === undefined ? {} : { instance }),
@@ -142,9 +149,10 @@ async function proveByCertificate(
   }
   const { service: name, instance } = splitNodeId(owner.node);
   onProved?.({ service: name, instance, certificateSerialHex: serialHex });
-  const own = services.filter((service) => service === name);
-  const service = chooseService(own, identity, { mesh, claimed });
-  return { service, instance, ...bound, credential };
+  const own = services.filter((service) => service === findService(mesh, name)?.name);
+  chooseService(own, identity, { mesh, claimed });
+  // By the name that it has had: it is the same node still.
+  return { service: name as ServiceName, instance, ...bound, credential };
 }
 
 /** What isn't on record can't be told to be one node's, and can't be revoked. */
@@ -168,7 +176,8 @@ function refuseContradiction(
 ): void {
   const { trustDomain } = mesh;
   const identity = verifyClientCertificate(certificate, { trustDomain, nowMs: undefined });
-  if (servicesOf(identity, mesh).includes(service)) return;
+  const own = findService(mesh, service)?.name ?? service;
+  if (servicesOf(identity, mesh).includes(own)) return;
   throw new MeshError(
     'token-wrong-service',
     `the token is for service "${service}" but the client certificate is another service's`,
@@ -177,7 +186,9 @@ function refuseContradiction(
 
 function servicesOf({ spiffeId }: ClientIdentity, mesh: Mesh): readonly ServiceName[] {
   const services = [...mesh.services.values()];
-  return services.filter((service) => service.spiffeId === spiffeId).map(({ name }) => name);
+  return services
+    .filter((service) => toSpiffeIds(service).includes(spiffeId))
+    .map(({ name }) => name);
 }
 
 /** Of the services that share a service account, the one that is claimed or else certified. */
@@ -194,7 +205,8 @@ function chooseService(
     });
   }
   if (services.length === 1) return only;
-  if (claimed !== undefined && services.includes(claimed)) return claimed;
+  const asked = claimed && findService(mesh, claimed)?.name;
+  if (asked !== undefined && services.includes(asked)) return asked;
   const certified = services.filter((name) =>
     mesh.services.get(name)?.dnsNames.every((dnsName) => dnsNames.includes(dnsName)),
   );

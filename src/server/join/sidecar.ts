@@ -3,7 +3,7 @@
 // refused.
 import { MeshError } from '../../base/index.js';
 import type { Peer } from '../../grpc/index.js';
-import { type ServiceName, tryServiceName } from '../../policy/index.js';
+import { findService, type Mesh, type ServiceName, tryServiceName } from '../../policy/index.js';
 import { type NodeId, splitNodeText, toNodeId, tryInstance } from '../../spiffe/index.js';
 import { assertNoLoop, DISCOVERY_TYPES, type Listen } from '../../translate/index.js';
 import { isJsonObject, type Node } from '../../xds/index.js';
@@ -62,9 +62,9 @@ export async function authenticateSidecar(
   const { service, credential } = proof;
   const { site } = options;
   const claims = toClaims(peer, site);
-  refuseFalseClaims(claims, proof);
+  refuseFalseClaims(claims, proof, options.mesh);
   const { address, listen, outbound } = claims;
-  const declared = options.mesh.services.get(service);
+  const declared = findService(options.mesh, service);
   const isStatic = takesSecretsAlone(peer);
   if (declared !== undefined && !isStatic) {
     assertNoLoop(declared, { address, listen });
@@ -106,9 +106,13 @@ function toWords({ kind }: Credential): string {
   return kind === 'certificate' ? 'client certificate' : 'token';
 }
 
-function refuseFalseClaims(claims: Claims, { service, instance, credential }: Proof): void {
+function refuseFalseClaims(
+  claims: Claims,
+  { service, instance, credential }: Proof,
+  mesh: Mesh,
+): void {
   const what = toWords(credential);
-  if (claims.service !== undefined && claims.service !== service) {
+  if (claims.service !== undefined && !isSameService(claims.service, service, mesh)) {
     const claimed = `the node says that it is "${claims.service}"`;
     const message = `the ${what} is for service "${service}" but ${claimed}`;
     throw new MeshError('token-wrong-service', message);
@@ -123,6 +127,11 @@ function refuseFalseClaims(claims: Claims, { service, instance, credential }: Pr
 /** By the service that it calls: on such a stream nothing else can be asked for. */
 function takesSecretsAlone({ typeUrl }: Claimant): boolean {
   return typeUrl === DISCOVERY_TYPES.sds;
+}
+
+/** Names of one service, as it is called and as it was. */
+function isSameService(claimed: string, proved: ServiceName, mesh: Mesh): boolean {
+  return claimed === proved || findService(mesh, claimed) === findService(mesh, proved);
 }
 
 export type ClaimedSidecar = Pick<Sidecar, 'node' | 'address' | 'isStatic'>;

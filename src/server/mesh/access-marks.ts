@@ -6,7 +6,14 @@
 // else that would cut connections again, for nothing. Pure; `tracks.ts` keeps them.
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { compareAccess, type Mesh, type Narrowing, type Port } from '../../policy/index.js';
+import {
+  compareAccess,
+  type Mesh,
+  mayPass,
+  type Narrowing,
+  type Port,
+  type ServiceName,
+} from '../../policy/index.js';
 import { toClusterName, toForms } from '../../translate/index.js';
 
 /** By a service's port. */
@@ -48,6 +55,19 @@ export function nextAccessMarks(
     identities: add(marks.identities, loss.identities),
     plain: add(marks.plain, loss.plain),
   };
+}
+
+/** The marks once nobody takes an old identity of that service: what is open by it is to end. */
+export function marksOfIdentity(marks: AccessMarks, service: ServiceName, mesh: Mesh): AccessMarks {
+  const { trustDomain } = mesh;
+  const spiffeId = mesh.services.get(service)?.spiffeId;
+  const isCalled = (port: Port): boolean =>
+    [toForms(port).tls, toForms(port).plain].some(
+      (form) => form !== undefined && mayPass(form.access, { spiffeId, trustDomain }),
+    );
+  const called = [...toPorts(mesh)].filter(([, port]) => isCalled(port));
+  const ended = called.map(([name]) => [name, toMark(marks.identities[name], mesh)] as const);
+  return { ...marks, identities: { ...marks.identities, ...Object.fromEntries(ended) } };
 }
 
 /** Without those of ports that the mesh doesn't have; the same object where it has all. */

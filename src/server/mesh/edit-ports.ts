@@ -2,6 +2,7 @@
 // may be in force to the wanted one. A port that isn't published lets nobody in: nothing is to be
 // kept. One that the edit doesn't touch goes on as it was.
 import type { Mesh, Port, ServiceName } from '../../policy/index.js';
+import { toEarlier } from './identity-change.js';
 import {
   atRest,
   beginPort,
@@ -31,8 +32,9 @@ export interface EditInput {
 
 export function editPorts(input: EditInput, moment: Moment): readonly Planned[] {
   const { published, tracks, wanted, isOther } = input;
-  return [...wanted.services.values()].flatMap(({ name: service, ports }) => {
-    const before = published.services.get(service)?.ports ?? [];
+  return [...wanted.services.values()].flatMap((declared) => {
+    const { name: service, ports } = declared;
+    const before = toEarlier(published, declared)?.ports ?? [];
     return ports.flatMap((port): Planned[] => {
       const current = before.find(({ number }) => number === port.number);
       if (current === undefined) return [];

@@ -1,5 +1,5 @@
-// What can't change while the server runs: the trust domain, the CA, who a service is.
-import { changedAuthority, type Mesh, type Problem } from '../../policy/index.js';
+// What can't change while the server runs: the trust domain, the CA, two services to one.
+import { changedAuthority, findService, type Mesh, type Problem } from '../../policy/index.js';
 
 /** What is wrong with `wanted` as an edit of `old`. */
 export function identityProblems(old: Mesh, wanted: Mesh, file: string): Problem[] {
@@ -28,16 +28,17 @@ export function identityProblems(old: Mesh, wanted: Mesh, file: string): Problem
     ];
   }
   return [...wanted.services.values()].flatMap((service): Problem[] => {
-    const before = old.services.get(service.name);
-    if (before === undefined || before.spiffeId === service.spiffeId) return [];
-    const change = `"${before.serviceAccount}" to "${service.serviceAccount}"`;
+    const { formerly = [], name } = service;
+    const merged = [...new Set([name, ...formerly].flatMap((one) => findService(old, one) ?? []))];
+    const [first, second] = merged;
+    if (first === undefined || second === undefined) return [];
     return [
       {
         severity: 'error',
         source: service.source,
-        path: `services.${service.name}.serviceAccount`,
-        message: `changing ${change} in a running mesh is not supported yet`,
-        hint: 'remove the service and declare it anew in a second edit: its calls fail in between',
+        path: `services.${name}.formerly`,
+        message: `"${first.name}" and "${second.name}" are two services: they can't become one`,
+        hint: 'callers have an address for each: remove one, and name it in formerly afterwards',
       },
     ];
   });

@@ -2,9 +2,16 @@
 import { toShortText } from '../../base/index.js';
 import type { ServiceName } from '../../policy/index.js';
 import type { Planned } from './edit-ports.js';
-import { goBack, goForth, lingers, nextStep, whenLate } from './kinds.js';
+import { goBack, goForth, lingerMs, nextStep, whenLate } from './kinds.js';
 import type { Moment } from './port-track.js';
-import { hasAll, type Reason, type Sidecar, type Track, type TrackId } from './track.js';
+import {
+  hasAll,
+  type Reason,
+  type Sidecar,
+  type StepName,
+  type Track,
+  type TrackId,
+} from './track.js';
 import { type Arrival, type Tracks, withPlanned } from './tracks.js';
 
 /** What is to come by itself. */
@@ -12,7 +19,12 @@ export type Due =
   /** The deadline of a track's running step, or of the newest mesh's arrival. */
   | { readonly kind: 'deadline'; readonly of: TrackId | 'arrival'; readonly sinceMs: number }
   /** What was on its way when callers had moved has arrived. */
-  | { readonly kind: 'lingered'; readonly of: TrackId; readonly sinceMs: number };
+  | {
+      readonly kind: 'lingered';
+      readonly of: TrackId;
+      readonly sinceMs: number;
+      readonly step: StepName;
+    };
 
 /** Something has come to pass, unless that step is no longer the running one. */
 export function passed(state: Tracks, due: Due): Tracks {
@@ -66,8 +78,10 @@ function toConcerned({ steps }: Track, seen: Seen): readonly Sidecar[] {
 }
 
 /** While all is paused: back, and to its end, but not on. */
-function mayMove({ steps, onward, held }: Track): boolean {
-  return held === undefined ? steps.length === 1 && onward === undefined : steps.length > 0;
+function mayMove(track: Track): boolean {
+  const { steps, held } = track;
+  const goesOn = track.kind === 'port' && track.onward !== undefined;
+  return held === undefined ? steps.length === 1 && !goesOn : steps.length > 0;
 }
 
 function noteThose<T extends Track>(track: T, seen: Seen): T {
@@ -116,7 +130,7 @@ function turn(track: Track, seen: Seen, moment: Moment): Track | undefined {
       return goBack(track, toReason(lacking, moment), moment);
     }
   }
-  if (lingers(step.name) && toConcerned(track, seen).length > 0 && track.linger !== 'over') {
+  if (lingerMs(step.name) > 0 && toConcerned(track, seen).length > 0 && track.linger !== 'over') {
     return { ...track, linger: 'running' };
   }
   const next = nextStep(track, first === undefined, moment);
@@ -172,11 +186,15 @@ export function toAwaited(
 
 /** Whether the wanted mesh is in force on every sidecar that counts. */
 export function isSettled({ wanted, published, tracks, arrival }: Tracks): boolean {
-  return (
-    arrival === undefined &&
-    published === wanted &&
-    [...tracks.values()].every(
-      ({ held, onward, steps }) => held === undefined && onward === undefined && steps.length === 1,
-    )
-  );
+  const isLeft = [...tracks.values()].some(({ kind }) => kind === 'removal');
+  // What is left of a service that is gone stands beside the wanted ones.
+  const isPublished = published === wanted || isLeft;
+  return arrival === undefined && isPublished && [...tracks.values()].every(isAtEnd);
+}
+
+/** In the last of its steps everything stands as it is wanted, but for what ends by itself. */
+function isAtEnd(track: Track): boolean {
+  const { held, steps } = track;
+  if (track.kind === 'port' && track.onward !== undefined) return false;
+  return held === undefined && (steps.length === 1 || steps[0]?.name === 'drain');
 }

@@ -3,7 +3,7 @@
 import type { Mesh } from '../../policy/index.js';
 import type { Planned } from './edit-ports.js';
 import { goBack } from './kinds.js';
-import type { Track, TrackId } from './track.js';
+import type { Reason, Track, TrackId } from './track.js';
 import { edit, type Tracks, withPlanned } from './tracks.js';
 
 /** Why a mesh that the file says isn't put in force. */
@@ -74,8 +74,7 @@ export function abort(state: Tracks, running: readonly TrackId[], nowMs: number)
   const tracks = new Map(state.tracks);
   for (const [id, track] of state.tracks) {
     const { held } = track;
-    if (held !== undefined)
-      tracks.set(id, { ...track, held: { ...reason, refused: held.refused } });
+    if (held !== undefined) tracks.set(id, toAborted(track, reason));
     else if (running.includes(id)) {
       planned.push({ id, track: goBack(track, reason, moment), isBegun: true });
     }
@@ -85,4 +84,9 @@ export function abort(state: Tracks, running: readonly TrackId[], nowMs: number)
   return planned.length === 0
     ? { ...aborted, edition: state.edition + 1 }
     : withPlanned(aborted, { planned, before: state.tracks, nowMs });
+}
+
+function toAborted<T extends Track>(track: T, reason: Reason & { readonly why: 'aborted' }): T {
+  const { held } = track;
+  return held === undefined ? track : { ...track, held: { ...reason, refused: held.refused } };
 }

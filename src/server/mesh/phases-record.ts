@@ -7,7 +7,7 @@ import { accessMarksSchema, NO_ACCESS_MARKS } from './access-marks.js';
 import { withForm } from './forms-in-force.js';
 import { beginPort, idToText, isSameForm, type Moment } from './port-track.js';
 import { meshSchema, toMesh } from './stored-shape.js';
-import type { Track, TrackId } from './track.js';
+import type { PortTrack, Track, TrackId } from './track.js';
 import type { RolloutRecord } from './tracks.js';
 
 export const phasesSchema = z.object({
@@ -45,7 +45,7 @@ function portOf(mesh: Mesh, { name }: Service, { number }: Port): Port | undefin
 function toTrack(
   at: { readonly service: Service; readonly port: Port; readonly olds: readonly Port[] },
   moment: Moment,
-): Track | undefined {
+): PortTrack | undefined {
   const { service, port, olds } = at;
   const forms = olds.reduce(withForm, [] as readonly Port[]);
   const [first] = forms;

@@ -1,5 +1,6 @@
 // What runs, as operators and commands are shown it.
 import type { SourceRef } from '../../base/index.js';
+import { lingerMs } from './kinds.js';
 import { toAwaited, toLacking } from './look-tracks.js';
 import type { Sidecar, StepName } from './track.js';
 import type { Tracks } from './tracks.js';
@@ -45,7 +46,8 @@ export function toRunningSteps(
 ): readonly RunningStep[] {
   return [...tracks].flatMap(([of, track]): RunningStep[] => {
     const [step] = track.steps;
-    if (step === undefined) return [];
+    // What drains holds up nobody and nothing.
+    if (step === undefined || step.name === 'drain') return [];
     const lacking = toLacking(track, proxies);
     const isLast = track.steps.length === 1;
     const counting = isLast && track.isOverdue ? lacking.filter(isRejecting) : lacking;
@@ -57,6 +59,30 @@ export function toRunningSteps(
 
 function isRejecting({ state }: Sidecar): boolean {
   return state === 'nacked';
+}
+
+/** A service that is not declared any more, and of which sidecars are connected. */
+export interface Removal {
+  readonly service: string;
+  readonly stage: 'leaving' | 'draining';
+  /** Undefined: its drain has yet to begin. */
+  readonly endsAtMs: number | undefined;
+  readonly nodes: readonly string[];
+}
+
+export function toRemovals(
+  { tracks }: Pick<Tracks, 'tracks'>,
+  proxies: readonly Sidecar[],
+): readonly Removal[] {
+  return [...tracks.values()].flatMap((track): Removal[] => {
+    const [step] = track.steps;
+    if (track.kind !== 'removal' || step === undefined || step.name === 'forget') return [];
+    const { service, sinceMs } = track;
+    const nodes = proxies.filter((one) => one.service === service).map(({ node }) => node);
+    const isDraining = step.name === 'drain';
+    const endsAtMs = isDraining ? sinceMs + lingerMs(step.name) : undefined;
+    return [{ service, stage: isDraining ? 'draining' : 'leaving', endsAtMs, nodes }];
+  });
 }
 
 /** All that runs as one thing; undefined: every sidecar that counts has what is published. */
@@ -93,5 +119,19 @@ function toText(step: StepName, all: readonly string[]): string {
       return `callers of ${of} take the new settings`;
     case 'narrow':
       return `new settings of ${of}`;
+    case 'accept':
+      return `both old and new identity of ${of} are taken`;
+    case 'issue':
+      return `certificates of the new identity for ${of}`;
+    case 'connect':
+      return `new connections of ${of}`;
+    case 'drop':
+      return `the old identity of ${of} ends`;
+    case 'leave':
+      return `callers leave ${of}`;
+    case 'drain':
+      return `${of} is drained`;
+    case 'forget':
+      return `${of} is gone`;
   }
 }

@@ -9,10 +9,12 @@ import { isSettled, look, passed } from './look-tracks.js';
 import { abort, apply, type HeldEdit, offer, pause, resume, toHeldEdit } from './operator.js';
 import {
   type HeldStep,
+  type Removal,
   type RunningPhase,
   type RunningStep,
   toHeldSteps,
   toPhase,
+  toRemovals,
   toRunningSteps,
 } from './rollout-view.js';
 import { StepTimers } from './step-timers.js';
@@ -117,6 +119,11 @@ export class Rollout {
   /** The same, thing by thing. */
   get steps(): readonly RunningStep[] {
     return this.#changes.isStopped ? [] : toRunningSteps(this.#state, this.#proxies);
+  }
+
+  /** What is left of services that the mesh declares no longer. */
+  get removals(): readonly Removal[] {
+    return this.#changes.isStopped ? [] : toRemovals(this.#state, this.#proxies);
   }
 
   /** Calls back when a mesh is wholly in force: everything before it may be forgotten. */

@@ -1,11 +1,9 @@
 // The deadlines of running steps, each of its own: one that passes leaves the others alone.
-import { afterRunning, type Cancel, type Clock, SECOND_MS } from '../../base/index.js';
+import { afterRunning, type Cancel, type Clock } from '../../base/index.js';
+import { lingerMs } from './kinds.js';
 import type { Due } from './look-tracks.js';
 import { STAGE_DEADLINE_MS } from './staged.js';
 import type { Tracks } from './tracks.js';
-
-/** A caller's sidecar that has said that it moved may have requests on their way still. */
-const ON_THEIR_WAY_MS = SECOND_MS / 2;
 
 export class StepTimers {
   readonly #clock: Clock;
@@ -36,7 +34,7 @@ export class StepTimers {
   #start(due: Due): Cancel {
     const clock = this.#clock;
     const callback = (): void => this.#onDue(due);
-    if (due.kind === 'lingered') return clock.after(ON_THEIR_WAY_MS, callback);
+    if (due.kind === 'lingered') return clock.after(lingerMs(due.step), callback);
     return afterRunning({ clock, delayMs: STAGE_DEADLINE_MS, callback });
   }
 }
@@ -44,10 +42,13 @@ export class StepTimers {
 function toDues({ tracks, arrival }: Tracks): readonly Due[] {
   const ofTracks = [...tracks].flatMap(([of, track]): Due[] => {
     const { steps, sinceMs, isOverdue, linger } = track;
-    if (steps.length === 0) return [];
+    const [step] = steps;
+    if (step === undefined) return [];
     return [
       ...(isOverdue ? [] : [{ kind: 'deadline', of, sinceMs } as const]),
-      ...(linger === 'running' ? [{ kind: 'lingered', of, sinceMs } as const] : []),
+      ...(linger === 'running'
+        ? [{ kind: 'lingered', of, sinceMs, step: step.name } as const]
+        : []),
     ];
   });
   if (arrival === undefined || arrival.isOverdue) return ofTracks;

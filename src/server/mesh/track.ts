@@ -1,7 +1,8 @@
 // The way of one thing from how it stands to how it is wanted (decision 044): a port, and whatever
 // else must be changed in steps. Each goes its own way and waits only for the sidecars that it
 // concerns. What a track is made of; `tracks.ts` moves them all, `kinds.ts` knows what differs.
-import type { Port, ServiceName } from '../../policy/index.js';
+import type { Port, Service, ServiceName } from '../../policy/index.js';
+import type { IdentityForm, IdentityGoal, IdentityStep } from './identity-change.js';
 
 /** `payments/ledger:8080`, and alike for things of other kinds. */
 export type TrackId = string;
@@ -93,8 +94,35 @@ export interface PortTrack extends CommonTrack<Port> {
   readonly callers: readonly ServiceName[];
 }
 
+/** A service's names and identities. */
+export interface IdentityTrack extends CommonTrack<IdentityGoal> {
+  readonly kind: 'identity';
+  readonly service: ServiceName;
+  readonly goal: IdentityGoal;
+  /** The one in force first; empty: at rest as it was, held. */
+  readonly steps: readonly IdentityStep[];
+  /** All of them, from the first. */
+  readonly all: readonly IdentityStep[];
+  /** As it was, while its new names and identities are taken too. */
+  readonly base: IdentityForm;
+}
+
+export type RemovalStep =
+  | Step<'leave', 'called'>
+  | Step<'drain', 'draining'>
+  | Step<'forget', 'gone'>;
+
+/** What is left of a service that is not declared any more, or of an earlier name. */
+export interface RemovalTrack extends CommonTrack<never> {
+  readonly kind: 'removal';
+  readonly service: ServiceName;
+  /** As it was last. */
+  readonly last: Service;
+  readonly steps: readonly RemovalStep[];
+}
+
 /** Another kind is added here; what it must say then doesn't compile until it does. */
-export type Track = PortTrack;
+export type Track = PortTrack | IdentityTrack | RemovalTrack;
 
 export type StepName = Track['steps'][number]['name'];
 

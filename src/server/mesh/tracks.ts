@@ -4,9 +4,11 @@
 // and publishes what comes of it.
 import type { Mesh } from '../../policy/index.js';
 import { type AccessMarks, marksWithin, NO_ACCESS_MARKS } from './access-marks.js';
+import { editIdentities, toWantedNames, withOldNaming } from './edit-identities.js';
 import { editPorts, type Planned } from './edit-ports.js';
 import { marksOf } from './kinds.js';
 import { toPublished } from './published.js';
+import { editRemovals } from './removal-track.js';
 import type { Track, TrackId } from './track.js';
 
 /** The newest of what was published, on its way to every sidecar. */
@@ -73,9 +75,17 @@ export function edit(state: Tracks, wanted: Mesh, nowMs: number): Tracks {
   const { published, tracks } = state;
   const isOther = wanted.version !== state.wanted.version;
   const moment = { nowMs, meshes: [published, wanted] };
-  const planned = editPorts({ published, tracks, wanted, isOther }, moment);
+  const input = toWantedNames({ published, tracks, wanted, isOther });
+  const identities = editIdentities(input, moment);
+  const named = withOldNaming(input, identities);
+  const planned = [
+    ...identities,
+    ...editPorts(named, moment),
+    ...editRemovals({ ...named, published }, moment),
+  ];
   const { offered: _, declined: __, ...rest } = state;
-  return withPlanned({ ...rest, wanted, tracks: new Map() }, { planned, before: tracks, nowMs });
+  const before = named.tracks;
+  return withPlanned({ ...rest, wanted, tracks: new Map() }, { planned, before, nowMs });
 }
 
 interface Planning {

@@ -5,12 +5,12 @@
 // again, for nothing. Pure; `revocations.ts` stores.
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { type Mesh, mayPass, type Port, type ServiceName } from '../../policy/index.js';
+import { findService, type Mesh, mayPass, type Port } from '../../policy/index.js';
 import type { Revocation } from '../../revocation/index.js';
 import { toRevocationId } from '../../revocation/index.js';
 import { splitNodeText } from '../../spiffe/index.js';
 import { toClusterName } from '../../translate/index.js';
-import { toRevokedSpiffeId } from './revoked-identity.js';
+import { toRevokedSpiffeIds } from './revoked-identity.js';
 
 export const marksSchema = z.strictObject({
   /** Revocations in force whose marks are made. */
@@ -71,13 +71,13 @@ function toService(
 /** Ports that serve this service's identity: by the mesh port those with mode DISABLE do too. */
 function toCalledPorts(service: string, meshes: readonly Mesh[]): ReadonlySet<string> {
   const ports = meshes.flatMap((mesh) => {
-    const who = {
-      spiffeId: toRevokedSpiffeId(mesh, service),
-      trustDomain: mesh.trustDomain,
-    };
+    const { trustDomain } = mesh;
+    const whos = toRevokedSpiffeIds(mesh, service).map((spiffeId) => ({ spiffeId, trustDomain }));
     return [...mesh.services.values()].flatMap((callee) =>
       callee.ports
-        .filter((port) => toForms(port).some(({ access }) => mayPass(access, who)))
+        .filter((port) =>
+          toForms(port).some(({ access }) => whos.some((who) => mayPass(access, who))),
+        )
         .map((port) => toClusterName(callee, port)),
     );
   });
@@ -92,7 +92,7 @@ function toForms(port: Port): readonly Port[] {
 
 function toOwnPorts(service: string, meshes: readonly Mesh[]): ReadonlySet<string> {
   const ports = meshes.flatMap((mesh) => {
-    const found = mesh.services.get(service as ServiceName);
+    const found = findService(mesh, service);
     return found?.ports.map((port) => toClusterName(found, port)) ?? [];
   });
   return new Set(ports);

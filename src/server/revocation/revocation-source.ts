@@ -23,6 +23,7 @@ import { splitNodeId } from '../../spiffe/index.js';
 import type { Period } from '../../x509/read/index.js';
 import { toAnewText, toLostTexts } from './lost-revocations.js';
 import { type Marks, marksSchema, NO_MARKS, nextMarks } from './revocation-marks.js';
+import { toKnownNames } from './revoked-identity.js';
 import type { ShutOut } from './shut-out.js';
 
 export interface RevocationState {
@@ -119,12 +120,17 @@ export class RevocationSource {
 
   /** Looks at the data folder now. @throws MeshError what keeps a change from being in force */
   async check(): Promise<void> {
-    const { dataDir, clock, authority } = this.#options;
+    const { dataDir, clock, authority, meshes } = this.#options;
     const files = await this.#folder.look();
     const isAny = this.#known !== undefined && this.#known.size > 0;
     const handedOut = files === '[]' && !isAny ? [] : await listHandedOutFiles(dataDir);
     const issuers = authority.crls?.issuers().map(({ keyIdHex }) => keyIdHex);
-    const seen = JSON.stringify([files, handedOut, issuers]);
+    const formers = meshes().flatMap(({ services }) =>
+      [...services.values()].flatMap(({ name, formerly }) =>
+        formerly ? [[name, ...formerly]] : [],
+      ),
+    );
+    const seen = JSON.stringify([files, handedOut, issuers, formers]);
     if (seen === this.#seen && !this.#isDue(timesOf(clock))) return;
     await this.#take();
     this.#seen = seen;
@@ -168,7 +174,8 @@ export class RevocationSource {
     shutOut.setList(list);
     // A leaf that is being made must be in the store before its serial is looked for there.
     await leaves.releaseWhere(
-      (node) => findRevocation(list, { node, service: splitNodeId(node).service }) !== undefined,
+      (node) =>
+        findRevocation(list, { node, ...this.#toNamed(splitNodeId(node).service) }) !== undefined,
     );
     await leaves.renewRevoked();
     const { certificates, damaged } = await this.#findCertificates(list);
@@ -187,6 +194,10 @@ export class RevocationSource {
     this.#lookedAtMs = times.nowMs;
     this.#put({ list, marks, crls, certificates });
     await this.#folder.forget(stock);
+  }
+
+  #toNamed(service: string): { readonly service: string; readonly names: readonly string[] } {
+    return { service, names: toKnownNames(this.#options.meshes(), service) };
   }
 
   #say(troubles: readonly string[]): void {
@@ -213,7 +224,8 @@ export class RevocationSource {
     const { dataDir, clock, logger } = this.#options;
     // What has ended by one of the times that it may be is refused for as long as it may not have.
     const { earliestMs } = timesOf(clock);
-    const { certificates, damaged } = await findCertificates(dataDir, earliestMs);
+    const { certificates: all, damaged } = await findCertificates(dataDir, earliestMs);
+    const certificates = all.map((one) => ({ ...one, ...this.#toNamed(one.service) }));
     const before = this.#certificates;
     const found = findRevokedCertificates(list, certificates, earliestMs, before);
     if (found.length > 0 && this.#crlStore === undefined) {

@@ -1,19 +1,20 @@
 // From the revocations in force to what they mean for a sidecar, and to what translation does.
 
-import type { Mesh, ServiceName } from '../../policy/index.js';
+import { findService, type Mesh, type ServiceName } from '../../policy/index.js';
 import type { Applicant, Revocations } from '../../revocation/index.js';
 import { type NodeId, toNodeId } from '../../spiffe/index.js';
 import type { Revoked } from '../../translate/index.js';
 import type { Proof, Sidecar } from '../join/index.js';
 import { type AccessMarks, NO_ACCESS_MARKS } from '../mesh/index.js';
 import type { Marks } from './revocation-marks.js';
-import { toRevokedSpiffeId } from './revoked-identity.js';
+import { toKnownNames, toRevokedSpiffeIds } from './revoked-identity.js';
 
 /** What of a caller can be revoked. */
-export function toApplicant(caller: Sidecar | Proof): Applicant {
+export function toApplicant(caller: Sidecar | Proof, mesh: Mesh): Applicant {
   const { service, credential } = caller;
   return {
     service,
+    names: toKnownNames([mesh], service),
     node: toNode(caller),
     tokenId: credential.kind === 'token' ? credential.id : undefined,
     certificateSerialHex: credential.kind === 'certificate' ? credential.serialHex : undefined,
@@ -38,9 +39,9 @@ export function toRevoked(
   { list, marks, accessMarks = NO_ACCESS_MARKS }: RevokedInput,
 ): Revoked {
   const services = [...list.values()].flatMap(({ kind, subject }) =>
-    kind === 'service' ? [subject as ServiceName] : [],
+    kind === 'service' ? [findService(mesh, subject)?.name ?? (subject as ServiceName)] : [],
   );
-  const ids = services.map((service) => toRevokedSpiffeId(mesh, service));
+  const ids = services.flatMap((service) => toRevokedSpiffeIds(mesh, service));
   return {
     deniedIds: [...new Set(ids)].sort(),
     services: new Set(services),

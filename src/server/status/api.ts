@@ -1,6 +1,6 @@
 // The HTTP API under /v1/, one handler a path: CLI.md.
 import { type Clock, HOUR_MS, MeshError, MINUTE_MS } from '../../base/index.js';
-import { serviceName } from '../../policy/index.js';
+import { findService, type ServiceName, serviceName, toNames } from '../../policy/index.js';
 import {
   DEFAULT_OUTBOUND,
   type OutboundIndexes,
@@ -75,16 +75,19 @@ function toHosts({ indexes, wait }: ApiOptions, query: URLSearchParams): readonl
   const outbound = parseOutbound(query.get('outbound') ?? DEFAULT_OUTBOUND);
   const asked = query.get('service');
   const only = asked === null ? undefined : serviceName(asked);
-  if (only !== undefined && !mesh.services.has(only)) {
+  const found = only === undefined ? undefined : findService(mesh, only);
+  if (only !== undefined && found === undefined) {
     throw new MeshError('service-unknown', `the mesh declares no service "${only}"`);
   }
-  if (only !== undefined && outbound.kind === 'list' && !outbound.addresses.has(only)) {
+  const isListed = (name: ServiceName) => outbound.kind !== 'list' || outbound.addresses.has(name);
+  if (found !== undefined && !toNames(found).some(isListed)) {
     throw new MeshError('request-invalid', `expected a callee of the list but got "${only}"`);
   }
   return [...mesh.services.values()]
-    .filter(({ name, ports }) => (only === undefined ? ports.length > 0 : name === only))
-    .flatMap(({ name, dnsNames }) => {
-      const address = toCalleeAddress(outbound, { callee: name, index: indexes.get(name) });
+    .filter(({ name, ports }) => (only === undefined ? ports.length > 0 : name === found?.name))
+    .flatMap((callee) => {
+      const { name, dnsNames } = callee;
+      const address = toCalleeAddress(outbound, { callee, index: indexes.get(name) });
       return address === undefined ? [] : [{ address, service: name, names: dnsNames }];
     });
 }

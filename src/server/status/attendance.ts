@@ -1,6 +1,6 @@
 // Who is here and who isn't: the mesh's services and the sidecars that were seen, held against each
 // other. Pure: `status`, `wait` and the metrics show the same of it.
-import type { Mesh } from '../../policy/index.js';
+import { findDeclared, findService, type Mesh, toNames } from '../../policy/index.js';
 import { findRevocation, type Revocations } from '../../revocation/index.js';
 import type { GoneSidecar, MemberView } from '../fleet/index.js';
 
@@ -39,14 +39,19 @@ export function toAttendance(input: AttendanceInput): Attendance {
   const { mesh, members, revocations } = input;
   const gone = input.gone.filter(
     ({ node, service }) =>
-      mesh.services.has(service) && findRevocation(revocations, { node, service }) === undefined,
+      findDeclared(mesh, service) !== undefined &&
+      findRevocation(revocations, { node, service, names: toAllNames(mesh, service) }) ===
+        undefined,
   );
-  const counts = countAll(members, gone);
-  const declared = [...mesh.services.values()].map(({ name, sidecar }) => ({
+  const counts = countAll(input, gone);
+  const own = [...mesh.services.values()].filter(({ leaving }) => leaving === undefined);
+  const declared = own.map(({ name, sidecar }) => ({
     ...{ service: name, declared: true, expected: sidecar },
     ...(counts.get(name) ?? NOBODY),
   }));
-  const undeclared = members.filter(({ stream }) => !mesh.services.has(stream.auth.service));
+  const undeclared = members.filter(
+    ({ stream }) => findDeclared(mesh, stream.auth.service) === undefined,
+  );
   const others = [...new Set(undeclared.map(({ stream }) => stream.auth.service))].map(
     (service) => ({
       ...{ service, declared: false, expected: false },
@@ -67,12 +72,19 @@ type Counts = Pick<ServiceAttendance, 'connected' | 'synced' | 'gone'>;
 
 const NOBODY: Counts = { connected: 0, synced: 0, gone: 0 };
 
+function toAllNames(mesh: Mesh, name: string): readonly string[] {
+  const service = findService(mesh, name);
+  return service === undefined ? [name] : toNames(service);
+}
+
+/** By the name that a service has now. */
 function countAll(
-  members: readonly MemberView[],
+  { mesh, members }: Pick<AttendanceInput, 'mesh' | 'members'>,
   gone: readonly GoneSidecar[],
 ): ReadonlyMap<string, Counts> {
   const counts = new Map<string, Counts>();
-  const add = (service: string, more: Partial<Counts>): void => {
+  const add = (name: string, more: Partial<Counts>): void => {
+    const service = findService(mesh, name)?.name ?? name;
     const { connected, synced, gone: left } = counts.get(service) ?? NOBODY;
     counts.set(service, {
       connected: connected + (more.connected ?? 0),
@@ -95,9 +107,10 @@ function byName(a: ServiceAttendance, b: ServiceAttendance): number {
 const NAMED = 5;
 
 /** What an operator is warned of, a sentence for each service that is not declared. */
-export function toUndeclaredTexts({
-  undeclared,
-}: Pick<Attendance, 'undeclared'>): readonly string[] {
+export function toUndeclaredTexts(
+  { undeclared }: Pick<Attendance, 'undeclared'>,
+  mesh: Mesh,
+): readonly string[] {
   const byService = new Map<string, string[]>();
   for (const { stream } of undeclared) {
     const { service, node } = stream.auth;
@@ -107,6 +120,10 @@ export function toUndeclaredTexts({
     const named = nodes.slice(0, NAMED).join(', ');
     const more = nodes.length > NAMED ? `, and ${nodes.length - NAMED} more` : '';
     const what = `the mesh declares no service "${service}", of which sidecars are connected`;
-    return `${what} (${named}${more}): they have no configuration, and calls to them fail`;
+    const left =
+      findService(mesh, service) === undefined
+        ? 'they have no configuration, and calls to them fail'
+        : 'nobody begins a call to them any more, and what is open is let go on for a while';
+    return `${what} (${named}${more}): ${left}`;
   });
 }

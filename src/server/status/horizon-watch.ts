@@ -6,7 +6,7 @@ import { type Cancel, type Clock, DAY_MS, HOUR_MS, type Logger } from '../../bas
 import type { Authority, Leaf, LocalAuthority } from '../../ca/index.js';
 import type { ServerCredential } from '../../ca/xds/index.js';
 import { type LeafSettings, toRenewAtMs } from '../../leaves/index.js';
-import type { Mesh } from '../../policy/index.js';
+import { findService, type Mesh } from '../../policy/index.js';
 import { ChainReader, type Period, readPeriods } from '../../x509/read/index.js';
 import type { MemberView } from '../fleet/index.js';
 import type { Credential } from '../join/index.js';
@@ -126,7 +126,7 @@ export class HorizonWatch {
 
   #toNodeEnds({ stream, leaf }: MemberView, chains: ChainReader): NodeEnds {
     const { node, service, credential } = stream.auth;
-    const declared = this.#options.mesh().services.get(service);
+    const declared = findService(this.#options.mesh(), service);
     const share = declared?.certificates ?? DEFAULT_SHARE;
     const token =
       credential.kind === 'token'

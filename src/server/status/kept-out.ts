@@ -1,6 +1,6 @@
 // Sidecars that wait for their address, as an operator is told of them.
 import { toRfc3339 } from '../../base/index.js';
-import type { Mesh } from '../../policy/index.js';
+import { findDeclared, type Mesh } from '../../policy/index.js';
 import type { KeptOut } from '../fleet/index.js';
 
 export interface KeptOutStatus {
@@ -13,7 +13,7 @@ export interface KeptOutStatus {
 /** Of services that the mesh declares: the others are to have nothing anyway. */
 export function toKeptOut(keptOut: readonly KeptOut[], mesh: Mesh): readonly KeptOutStatus[] {
   return keptOut
-    .filter(({ service }) => mesh.services.has(service))
+    .filter(({ service }) => findDeclared(mesh, service) !== undefined)
     .map(({ node, address, holder = null }) => ({ node, address, holder }));
 }
 

@@ -1,6 +1,6 @@
 // One connected sidecar as `status` shows it.
 import { toRfc3339 } from '../../base/index.js';
-import type { Mesh } from '../../policy/index.js';
+import { findDeclared, type Mesh } from '../../policy/index.js';
 import { DISCOVERY_TYPES } from '../../translate/index.js';
 import type { Standing } from '../../xds/index.js';
 import type { MemberView } from '../fleet/index.js';
@@ -87,7 +87,7 @@ export function toProxyStatus(
   return {
     node,
     service,
-    declared: mesh.services.has(service),
+    declared: findDeclared(mesh, service) !== undefined,
     address,
     connectedAt: toRfc3339(stream.connectedAtMs),
     state,

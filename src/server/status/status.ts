@@ -50,6 +50,21 @@ export interface DrainStatus {
   readonly waitingFor: readonly string[];
 }
 
+type Removal = Rollout['removals'][number];
+
+export interface RemovalStatus {
+  readonly service: string;
+  /** `leaving`: its callers are told; `draining`: what is open goes on. */
+  readonly stage: Removal['stage'];
+  /** RFC 3339: when nothing is left of it, at the latest; null: not known yet. */
+  readonly endsAt: string | null;
+  readonly nodes: readonly string[];
+}
+
+function toRemovalStatus({ service, stage, endsAtMs, nodes }: Removal): RemovalStatus {
+  return { service, stage, endsAt: endsAtMs === undefined ? null : toRfc3339(endsAtMs), nodes };
+}
+
 /** Counts of what is listed below. */
 export interface SummaryStatus {
   readonly proxies: number;
@@ -109,6 +124,8 @@ export interface ServerStatus {
   readonly revocations: readonly RevocationStatus[];
   /** Instances that are drained, oldest first. */
   readonly drains: readonly DrainStatus[];
+  /** Services that are not declared any more, and whose sidecars are connected still. */
+  readonly removed: readonly RemovalStatus[];
   /** What the clients of the xDS port cost, and what they may. */
   readonly load: LoadStatus;
 }
@@ -156,7 +173,7 @@ export function toServerStatus(input: StatusInput): ServerStatus {
   const attendance = toAttendance({ ...input, mesh, revocations: input.revocations.list });
   const { services, gone, undeclared, missing } = attendance;
   const refused = refusals.list().map(toRefusalStatus);
-  const warnings = [...troubles.map(({ text }) => text), ...toUndeclaredTexts(attendance)];
+  const warnings = [...troubles.map(({ text }) => text), ...toUndeclaredTexts(attendance, mesh)];
   return {
     now: toRfc3339(input.nowMs),
     mesh: {
@@ -195,6 +212,7 @@ export function toServerStatus(input: StatusInput): ServerStatus {
     refused,
     revocations: toRevocationStatuses(input),
     drains: input.drains.map(toDrainStatus),
+    removed: rollout.removals.map(toRemovalStatus),
     load: toLoadStatus(input.load),
   };
 }

@@ -65,7 +65,11 @@ export interface StepsInput {
   };
 }
 
-const STEPS: Readonly<Record<StepName, true>> = { widen: true, move: true, narrow: true };
+const STEPS: Readonly<Record<StepName, true>> = {
+  ...{ widen: true, move: true, narrow: true },
+  ...{ accept: true, issue: true, connect: true, drop: true },
+  ...{ leave: true, drain: true, forget: true },
+};
 const STEP_NAMES = Object.keys(STEPS) as readonly StepName[];
 
 export function toStepFamilies({ rollout, steps }: StepsInput): readonly Family[] {
@@ -74,7 +78,7 @@ export function toStepFamilies({ rollout, steps }: StepsInput): readonly Family[
     {
       name: 'steps_running',
       type: 'gauge',
-      help: 'Ports that are being changed, by the step that is in force.',
+      help: 'Ports and services that are being changed, by the step that is in force.',
       samples: STEP_NAMES.map((step) => ({
         labels: { step },
         value: running.filter((one) => one.step === step).length,
@@ -89,7 +93,7 @@ export function toStepFamilies({ rollout, steps }: StepsInput): readonly Family[
     {
       name: 'changes_turned_back_total',
       type: 'counter',
-      help: 'Changes of a port that went back to what was.',
+      help: 'Changes that went back to what was.',
       samples: [{ value: steps.turnedBack }],
     },
     {

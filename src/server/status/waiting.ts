@@ -2,6 +2,8 @@
 // are asked for, or why it can't be.
 import { MeshError, type WaitUntilOptions, waitUntil } from '../../base/index.js';
 import {
+  findDeclared,
+  findService,
   type Mesh,
   type ProblemJson,
   type ServiceName,
@@ -93,8 +95,8 @@ export function parseDemand(
   for (const text of query.getAll('service')) {
     const [name = '', count = ''] = text.split('=');
     const asked = serviceName(name);
-    const service = mesh.services.get(asked);
-    services.set(asked, toCount('service', count));
+    const service = findService(mesh, asked);
+    services.set(service?.name ?? asked, toCount('service', count));
     // The file says something else already, and may declare it.
     if (service === undefined && (isBroken || pendingEdit !== undefined)) continue;
     if (service === undefined) {
@@ -195,12 +197,13 @@ function toLacks(
   const wanted = [...services].map(([service, count]) => ({
     service,
     wanted: count,
-    got: ready.filter(({ stream }) => stream.auth.service === service).length,
+    got: ready.filter(({ stream }) => findService(mesh, stream.auth.service)?.name === service)
+      .length,
   }));
   const all = { service: null, wanted: proxies, got: ready.length };
   return [all, ...wanted].filter((one) => one.got < one.wanted);
 }
 
 function isDeclared({ stream }: MemberView, mesh: Mesh): boolean {
-  return mesh.services.has(stream.auth.service);
+  return findDeclared(mesh, stream.auth.service) !== undefined;
 }

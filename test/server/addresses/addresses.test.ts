@@ -13,7 +13,8 @@ import {
 } from '../../../src/server/addresses/outbound-prefix.js';
 import { MemoryStore } from '../../fakes/memory-store.js';
 
-const names = (...list: string[]): ServiceName[] => list.map((name) => serviceName(name));
+const names = (...list: string[]): { name: ServiceName }[] =>
+  list.map((name) => ({ name: serviceName(name) }));
 const addressOf = (cidr: string, index: number): string =>
   toOutboundAddress(parseOutboundPrefix(cidr), index);
 
@@ -83,10 +84,10 @@ describe('outbound index', () => {
   });
 
   it('a collision is settled: two services never share an index', () => {
-    const service = fc.stringMatching(/^[a-z][a-z0-9]{0,6}$/).map((name) => serviceName(name));
+    const service = fc.stringMatching(/^[a-z][a-z0-9]{0,6}$/);
     fc.assert(
       fc.property(fc.uniqueArray(service, { minLength: 200, maxLength: 400 }), (list) => {
-        const indexes = Object.values(assignIndexes({}, list));
+        const indexes = Object.values(assignIndexes({}, names(...list)));
         expect(new Set(indexes).size).toBe(list.length);
         expect(Math.min(...indexes)).toBeGreaterThan(0);
       }),
@@ -95,7 +96,7 @@ describe('outbound index', () => {
   });
 
   it('the first 254 services fit a /24', () => {
-    const list = Array.from({ length: 254 }, (_, i) => serviceName(`s${i}`));
+    const list = names(...Array.from({ length: 254 }, (_, i) => `s${i}`));
     const indexes = Object.values(assignIndexes({}, list));
     expect([Math.min(...indexes), Math.max(...indexes)]).toEqual([1, 254]);
     const more = assignIndexes(assignIndexes({}, list), [...list, ...names('one-more')]);
@@ -113,5 +114,40 @@ describe('outbound index', () => {
     expect(store.value).toEqual({ web: indexes.get(serviceName('web')) });
     await indexes.ensure(names('web'));
     expect(store.writes).toBe(1);
+  });
+});
+
+describe('the outbound index of a renamed service', () => {
+  it('a renamed service keeps the address that its callers know', () => {
+    const before = assignIndexes({}, names('web', 'ledger'));
+    const books = { name: serviceName('payments/books'), formerly: [serviceName('ledger')] };
+    const after = assignIndexes(before, [...names('web'), books]);
+    expect(after['payments/books']).toBe(before['ledger']);
+    expect(after['web']).toBe(before['web']);
+  });
+
+  it('an earlier name gets an index of its own when it is declared anew', () => {
+    const before = assignIndexes({}, names('ledger'));
+    const books = { name: serviceName('books'), formerly: [serviceName('ledger')] };
+    const renamed = assignIndexes(before, [books]);
+    const both = assignIndexes(renamed, names('books', 'ledger'));
+    expect(both['books']).toBe(before['ledger']);
+    expect(both['ledger']).not.toBe(both['books']);
+  });
+
+  it('a renaming that is undone has its index back', () => {
+    const before = assignIndexes({}, names('ledger'));
+    const books = { name: serviceName('books'), formerly: [serviceName('ledger')] };
+    const renamed = assignIndexes(before, [books]);
+    expect(assignIndexes(renamed, names('ledger'))['ledger']).toBe(before['ledger']);
+  });
+
+  it('the index of an earlier name is known while a mesh that has it may be in force', async () => {
+    const indexes = await createOutboundIndexes(new MemoryStore<IndexTable>());
+    await indexes.ensure(names('ledger'));
+    const index = indexes.get(serviceName('ledger'));
+    await indexes.ensure([{ name: serviceName('books'), formerly: [serviceName('ledger')] }]);
+    expect(indexes.get(serviceName('ledger'))).toBe(index);
+    expect(indexes.get(serviceName('books'))).toBe(index);
   });
 });

@@ -17,7 +17,7 @@ describe('a list of callees', () => {
   it('says where each is called, and that no other is', () => {
     const outbound = parseOutbound('ledger=198.18.0.2,payments/db=127.0.0.9');
     const at = (name: string) => {
-      const of = { callee: serviceName(name), index: 7 };
+      const of = { callee: { name: serviceName(name) }, index: 7 };
       expect(toCalleeAddress(outbound, of)).toBe(tryCalleeAddress(outbound, of));
       return toCalleeAddress(outbound, of);
     };
@@ -28,9 +28,16 @@ describe('a list of callees', () => {
     ]);
   });
 
+  it('names a service that was renamed as before, and by its new name first', () => {
+    const callee = { name: serviceName('payments/books'), formerly: [LEDGER] };
+    const at = (text: string) => tryCalleeAddress(parseOutbound(text), { callee, index: 1 });
+    expect(at('ledger=198.18.0.2')).toBe('198.18.0.2');
+    expect(at('ledger=198.18.0.2,payments/books=198.18.0.3')).toBe('198.18.0.3');
+  });
+
   it('may have one address for several', () => {
     const outbound = parseOutbound('ledger=198.18.0.2,db=198.18.0.2');
-    expect(tryCalleeAddress(outbound, { callee: LEDGER, index: 1 })).toBe('198.18.0.2');
+    expect(tryCalleeAddress(outbound, { callee: { name: LEDGER }, index: 1 })).toBe('198.18.0.2');
   });
 });
 

@@ -116,7 +116,7 @@ export async function startServer(disk: Disk = createDisk()) {
   const opened = await open(disk, closers);
   const { clock, dataDir, logger, random, watch, authority, leaves, registry, roster } = opened;
   const indexes = await createOutboundIndexes(new MemoryStore());
-  await indexes.ensure(disk.mesh.services.keys());
+  await indexes.ensure(disk.mesh.services.values());
   const shutOut = new ShutOut();
   const staticEnvoys = createStaticEnvoys(watch);
   const revocations = new Watch<RevocationState>(NOTHING_REVOKED);

@@ -56,7 +56,7 @@ async function costOf(others: number): Promise<{ translations: number; records: 
     meshWith({ others, mode: 'permissive' }),
   ];
   const indexes = await createOutboundIndexes(new MemoryStore());
-  await indexes.ensure(before.services.keys());
+  await indexes.ensure(before.services.values());
   const endpoints = new Map();
   const publisher = new Publisher(
     { mesh: before, endpoints },
@@ -98,7 +98,7 @@ it('a change of one port translates and stores as much among 40 services as amon
 it('what is translated anew is all that an edit changes, whatever it changes', async () => {
   const ledger = ledgerWith(fc.record({ 8080: portDoc, 8081: portDoc }));
   const indexes = await createOutboundIndexes(new MemoryStore());
-  await indexes.ensure(['web', 'batch', 'ledger'].map((name) => serviceName(name)));
+  await indexes.ensure(['web', 'batch', 'ledger'].map((name) => ({ name: serviceName(name) })));
   const versionsOf = (publisher: Publisher, mesh: Mesh): readonly string[] =>
     [...mesh.services.keys()].map(toSidecar).flatMap((one) => {
       const { snapshot } = publisher.toPublication(one, LEAF);

@@ -38,7 +38,7 @@ const LEAF = leaf('key');
 
 async function create(mesh = MESH): Promise<Publisher> {
   const indexes = await createOutboundIndexes(new MemoryStore());
-  await indexes.ensure(mesh.services.keys());
+  await indexes.ensure(mesh.services.values());
   const endpoints = new Map([[LEDGER, [{ address: '10.0.0.1' }]]]);
   return new Publisher({ mesh, endpoints }, { indexes, anchorsPem: () => 'anchors' });
 }

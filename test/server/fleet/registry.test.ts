@@ -311,3 +311,29 @@ it('a stored endpoint whose address cannot be a sidecar’s is left out, and sai
   await registry.restore();
   expect([endpoints(), leftOut]).toEqual([['payments/ledger 10.0.0.1'], ['ledger~2']]);
 });
+
+describe('a service that is called otherwise', () => {
+  const BOOKS = serviceName('books');
+  const toBooks = (name: ServiceName): ServiceName => (name === LEDGER ? BOOKS : name);
+
+  it('has its endpoints under the new name at once, and back', () => {
+    const { registry, endpoints, store } = create();
+    registry.open(ONE, true);
+    registry.markReady(ONE);
+    registry.relabel(toBooks);
+    expect(endpoints()).toEqual(['books 10.0.0.1']);
+    expect([registry.nodesOf(BOOKS), registry.nodesOf(LEDGER)]).toEqual([[ONE.node], [ONE.node]]);
+    expect(store.value).toEqual([{ ...ONE, serves: true }]);
+    registry.relabel((name) => name);
+    expect(endpoints()).toEqual(['payments/ledger 10.0.0.1']);
+  });
+
+  it('is one service: a sidecar by its new name may have the address of the old one', () => {
+    const { registry, endpoints } = create();
+    registry.relabel(toBooks);
+    registry.open(ONE, true);
+    registry.open(entry('books~1', '10.0.0.1', BOOKS), true);
+    registry.markReady(entry('books~1', '10.0.0.1', BOOKS));
+    expect(endpoints()).toEqual(['books 10.0.0.1']);
+  });
+});

@@ -215,3 +215,41 @@ it('a token may come before its service: it is good once mesh.yaml declares it',
   const mesh = meshOf('{ trustDomain: shop.example, services: { new: {} } }');
   expect(await prove({ authorization }, { mesh })).toMatchObject({ service: 'new' });
 });
+
+describe('a caller by an earlier name of its service', () => {
+  const mesh = meshOf(`trustDomain: shop.example
+services:
+  payments/books: { formerly: [web] }`);
+
+  it('is let in by its token, as the node that it was', async () => {
+    const { authorization } = bearer('web', 'one');
+    expect(await prove({ authorization }, { mesh })).toMatchObject({
+      service: 'web',
+      instance: 'one',
+    });
+  });
+
+  it('is let in by its certificate, as the node that it was', async () => {
+    expect(await prove({ leaf: web }, { mesh })).toMatchObject({ service: 'payments/books' });
+    const ownerOf = async () => ({ node: 'web~one' as const });
+    expect(await prove({ leaf: web }, { mesh, ownerOf })).toMatchObject({
+      service: 'web',
+      instance: 'one',
+    });
+  });
+
+  it('may have a token of the new name and a certificate of the old one', async () => {
+    const { authorization } = bearer('payments/books');
+    expect(await prove({ authorization, leaf: web }, { mesh })).toMatchObject({
+      service: 'payments/books',
+    });
+  });
+
+  it('is nobody once the name is good no longer', async () => {
+    const without = meshOf('trustDomain: shop.example\nservices:\n  payments/books: {}');
+    const { authorization } = bearer('web');
+    await expect(prove({ authorization }, { mesh: without })).rejects.toMatchObject({
+      code: 'service-unknown',
+    });
+  });
+});

@@ -96,7 +96,9 @@ it('a record gives back tracks whose ports stand between two forms', async () =>
   server.rollout.start(meshIn('strict'));
   await server.settle();
   const { record } = server.rollout;
-  expect(record.tracks.get('ledger:8080')?.steps.map(({ form }) => toMode(form))).toEqual([
+  const track = record.tracks.get('ledger:8080');
+  if (track?.kind !== 'port') throw new Error('a track of the port');
+  expect(track.steps.map(({ form }) => toMode(form))).toEqual([
     'both, callers disable',
     'both, callers strict',
     'strict',

@@ -11,13 +11,14 @@ export function afterEdits(before: Mesh, ...edits: readonly Mesh[]): Tracks {
 }
 
 export function stepsOf(state: Tracks, id = 'ledger:8080'): readonly PortStep[] {
-  return state.tracks.get(id)?.steps ?? [];
+  const track = state.tracks.get(id);
+  return track?.kind === 'port' ? track.steps : [];
 }
 
 /** The mesh that is published while each of the steps is in force. */
 export function meshesOf(state: Tracks, id = 'ledger:8080'): readonly Mesh[] {
   const track = state.tracks.get(id);
-  if (track === undefined) return [state.published];
+  if (track?.kind !== 'port') return [state.published];
   return track.steps.map((_, index) => {
     const then: Track = { ...track, steps: track.steps.slice(index) };
     return toPublished(state.wanted, [...state.tracks.values(), then]);

@@ -46,7 +46,7 @@ it('lists services without a sidecar, sidecars without a service, and who is gon
 it('a renamed service with live sidecars is warned of by name, and many are counted', () => {
   const members = Array.from({ length: 7 }, (_, i) => member('backend', `10.0.0.${i}`));
   const attendance = toAttendance({ mesh: MESH, members, gone: [], revocations: new Map() });
-  expect(toUndeclaredTexts(attendance)).toEqual([
+  expect(toUndeclaredTexts(attendance, MESH)).toEqual([
     'the mesh declares no service "backend", of which sidecars are connected ' +
       '(backend~10.0.0.0, backend~10.0.0.1, backend~10.0.0.2, backend~10.0.0.3, ' +
       'backend~10.0.0.4, and 2 more): they have no configuration, and calls to them fail',
