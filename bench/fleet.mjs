@@ -26,11 +26,12 @@ function toMesh({ mode = 'permissive', path = '/a/*' } = {}) {
 }
 
 /** Sidecars with tokens of the data folder, spread evenly over the services; and what they pin. */
-async function toSidecars(count, dataPath) {
-  const { createTokenKeys, loadOrCreateAnchorPem, openDataDir, XDS_SERVER_NAME } = await import(
-    new URL('identity/index.js', DIST)
-  );
-  const { systemClock: clock, systemRandom: random } = await import(new URL('base/index.js', DIST));
+export async function toSidecars(count, dataPath) {
+  const load = (room) => import(new URL(`${room}/index.js`, DIST));
+  const { createTokenKeys } = await load('tokens');
+  const { loadOrCreateAnchorPem, XDS_SERVER_NAME } = await load('ca/xds');
+  const { openDataDir } = await load('data');
+  const { systemClock: clock, systemRandom: random } = await load('base');
   const dataDir = await openDataDir({ path: dataPath, lock: false, random });
   const keys = await createTokenKeys({ dataDir, clock, random });
   const anchorPem = await loadOrCreateAnchorPem({ dataDir, clock, random });
@@ -45,13 +46,13 @@ async function toSidecars(count, dataPath) {
 }
 
 /** Resolves when the server says that the mesh is in force on every sidecar. */
-async function inForce(admin) {
+export async function inForce(admin) {
   const reply = await fetch(`http://${admin}/v1/wait?timeout_ms=${IN_FORCE_LIMIT_MS}`);
   if (reply.ok) return;
   throw new Error(`the mesh did not come in force: ${(await reply.text()).slice(0, 500)}`);
 }
 
-async function connected(admin) {
+export async function connected(admin) {
   const { proxies } = await (await fetch(`http://${admin}/v1/status`)).json();
   return proxies.length;
 }

@@ -2,6 +2,7 @@
 // what each number means. Nothing is asserted: the machine may be shared, so a limit is shown, not
 // enforced.
 //   npm run bench -- [--quick] [--json file] [--only cold,issue,fleet,push,library,siege]
+//   npm run bench -- phases [--quick]
 //                    [--streams n] [--rounds n] [--node-args "--cpu-prof …"]
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
@@ -13,6 +14,7 @@ import { benchIssue } from './issue.mjs';
 import { benchLibrary } from './library.mjs';
 import { toGrowthTable, toLibraryTables, toSetTable } from './library-report.mjs';
 import { benchLinearSet } from './linear-set.mjs';
+import { benchPhases, toPhasesTable } from './phases.mjs';
 import { benchPush } from './push.mjs';
 import {
   toColdStartTable,
@@ -30,14 +32,16 @@ import { benchSiege, toSiegeTable } from './siege.mjs';
  */
 const AIMS = {
   ...{ coldStartMs: 500, perProxyKb: 150, pushCpuMs: 150, pushRatio: 2 },
+  ...{ rotationMs: 30_000, stepRatio: 1 },
   ...{ libraryCpuRatio: 1.5, libraryMemoryRatio: 1.25, issuedPerS: 2000 },
 };
 /** Without `--only`. */
 const PARTS = ['cold', 'issue', 'fleet', 'push', 'library'];
-const ALL_PARTS = [...PARTS, 'siege'];
+const ALL_PARTS = [...PARTS, 'phases', 'siege'];
 
 function parseOptions() {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
     options: {
       json: { type: 'string' },
       only: { type: 'string', default: PARTS.join(',') },
@@ -47,7 +51,7 @@ function parseOptions() {
       'node-args': { type: 'string', default: '' },
     },
   });
-  const only = values.only.split(',');
+  const only = positionals.length > 0 ? positionals : values.only.split(',');
   const unknown = only.find((part) => !ALL_PARTS.includes(part));
   if (unknown !== undefined) throw new Error(`--only: expected ${ALL_PARTS} but got "${unknown}"`);
   const streams = Number(values.streams ?? (values.quick ? 100 : 1000));
@@ -88,6 +92,11 @@ async function run({ only, streams, rounds, nodeArgs, quick }, folder) {
     results.library = await benchLibrary({ streams, rounds, onFleet, onGrowth, nodeArgs });
     results.linearSet = await benchLinearSet({ quick });
     print(toSetTable(results.linearSet));
+  }
+  if (only.includes('phases')) {
+    const onResult = (result) => print(toPhasesTable(result, AIMS));
+    const place = join(folder, 'phases');
+    results.phases = await benchPhases({ folder: place, rounds, quick, onResult });
   }
   if (only.includes('siege')) {
     results.siege = await benchSiege({ folder, floodMs: quick ? 5_000 : 20_000 });

@@ -121,11 +121,11 @@ export function startScript(name, { options, nodeArgs = [] }) {
   return {
     child,
     send: (message) => child.send(message),
-    next: () => {
+    next: (limitMs = MESSAGE_LIMIT_MS) => {
       if (queue.length > 0) return Promise.resolve(queue.shift());
       return new Promise((resolve, reject) => {
-        const late = () => reject(new Error(`${name} said nothing for ${MESSAGE_LIMIT_MS} ms`));
-        const timer = setTimeout(late, MESSAGE_LIMIT_MS);
+        const late = () => reject(new Error(`${name} said nothing for ${limitMs} ms`));
+        const timer = setTimeout(late, limitMs);
         waiting.push({
           resolve: (message) => resolve(message, clearTimeout(timer)),
           reject: (error) => reject(error, clearTimeout(timer)),

@@ -24,6 +24,12 @@ export const METHOD =
 const AT_ONCE = 32;
 /** Envoy 1.40 lists about 430 extensions; with these it says 62 kB. */
 const EXTENSIONS = 430;
+/** Of a connection, as an Envoy makes them without end. */
+const MOST_TRIES = 20;
+const AGAIN_MS = 500;
+/** Statuses of gRPC. */
+const CANCELLED = 1;
+const UNAVAILABLE = 14;
 const raw = (bytes) => bytes;
 
 /** All of Envoy's messages. */
@@ -94,6 +100,15 @@ function collect(message, found) {
   }
 }
 
+/** What all sidecars together have been sent and have said since they were asked last. */
+const traffic = { received: 0, receivedBytes: 0, sent: 0, sentBytes: 0 };
+
+function takeTraffic() {
+  const taken = { ...traffic };
+  for (const key of Object.keys(traffic)) traffic[key] = 0;
+  return taken;
+}
+
 class Sidecar {
   #call;
   #client;
@@ -102,9 +117,16 @@ class Sidecar {
   #askedListeners = false;
   #onAck;
 
-  constructor({ address, credentials, target, sidecar, onAck }) {
-    this.#service = sidecar.service;
-    this.#onAck = onAck;
+  constructor(options) {
+    this.#service = options.sidecar.service;
+    this.#onAck = options.onAck;
+    this.#connect(options, MOST_TRIES);
+  }
+
+  /** Again where nothing has come yet: a busy server cuts who is slow to prove itself. */
+  #connect(options, tries) {
+    const { address, credentials, target, sidecar } = options;
+    let hasHeard = false;
     this.#client = new Client(address, credentials, {
       'grpc.use_local_subchannel_pool': 1,
       'grpc.ssl_target_name_override': target,
@@ -113,22 +135,33 @@ class Sidecar {
     const metadata = new Metadata();
     metadata.set('authorization', `Bearer ${sidecar.token}`);
     this.#call = this.#client.makeBidiStreamRequest(METHOD, raw, raw, metadata);
-    this.#call.on('data', (bytes) => this.#receive(DeltaResponse.decode(bytes)));
+    this.#call.on('data', (bytes) => {
+      hasHeard = true;
+      traffic.received++;
+      traffic.receivedBytes += bytes.length;
+      this.#receive(DeltaResponse.decode(bytes));
+    });
     this.#call.on('error', (error) => {
-      if (error.code !== 1) process.send({ kind: 'failed', message: error.message });
+      if (error.code === CANCELLED) return;
+      if (error.code === UNAVAILABLE && !hasHeard && tries > 1) {
+        this.#client.close();
+        setTimeout(() => this.#connect(options, tries - 1), AGAIN_MS);
+        return;
+      }
+      process.send({ kind: 'failed', message: error.message });
     });
     const { service: cluster, instance, address: own } = sidecar;
-    this.#call.write(toFirstRequest({ id: `${cluster}~${instance}`, cluster, address: own }));
+    this.#write(toFirstRequest({ id: `${cluster}~${instance}`, cluster, address: own }));
   }
 
   #receive({ typeUrl, nonce, resources }) {
     const found = resources.map((resource) => referencesOf(this.#service, typeUrl, resource));
-    this.#call.write(encode({ typeUrl, responseNonce: nonce }));
+    this.#write(encode({ typeUrl, responseNonce: nonce }));
     this.#onAck(typeUrl, this);
     for (const kind of ['eds', 'sds']) this.#ask(kind, found);
     if (typeUrl === TYPES.cds && !this.#askedListeners) {
       this.#askedListeners = true;
-      this.#call.write(encode({ typeUrl: TYPES.lds }));
+      this.#write(encode({ typeUrl: TYPES.lds }));
     }
     for (const kind of ['rds', 'ecds']) this.#ask(kind, found);
   }
@@ -139,7 +172,13 @@ class Sidecar {
     const names = [...new Set(found.flatMap((one) => [...one[kind]]))].filter((n) => !asked.has(n));
     if (names.length === 0) return;
     for (const name of names) asked.add(name);
-    this.#call.write(encode({ typeUrl: TYPES[kind], resourceNamesSubscribe: names }));
+    this.#write(encode({ typeUrl: TYPES[kind], resourceNamesSubscribe: names }));
+  }
+
+  #write(bytes) {
+    traffic.sent++;
+    traffic.sentBytes += bytes.length;
+    this.#call.write(bytes);
   }
 
   close() {
@@ -173,6 +212,7 @@ async function open({ address, anchorPem, target, sidecars }) {
       armed = { ...message, atMs: [] };
       process.send({ kind: 'watching' });
     }
+    if (message.kind === 'traffic') process.send({ kind: 'traffic', ...takeTraffic() });
     if (message.kind === 'close') for (const sidecar of opened) sidecar.close();
   });
   let next = 0;

@@ -45,6 +45,18 @@ export class LeafEntry {
     const { renewAt, jitter } = this.#settings;
     if (settings.renewAt !== renewAt || settings.jitter !== jitter) this.sinceMs = nowMs;
     this.#settings = settings;
+    this.rests = false;
+  }
+
+  /** Nobody is to wake for it. */
+  get isResting(): boolean {
+    return this.leaf === undefined || this.renewing || this.rests;
+  }
+
+  /** What failed a moment ago is tried again at once. */
+  endPause(): void {
+    this.failures = 0;
+    this.retryAtMs = 0;
   }
 
   /** Resolves when what was enqueued so far is done. Never rejects. */

@@ -79,7 +79,6 @@ export class LeafManager {
     const entry = this.#entries.get(node) ?? new LeafEntry(node, settings, nowMs);
     this.#entries.set(node, entry);
     entry.follow(settings, nowMs);
-    entry.rests = false;
     try {
       return await entry.enqueue(async () => {
         if (entry.leaf === undefined) await this.#renewer.load(entry);
@@ -133,7 +132,7 @@ export class LeafManager {
   reconsider(isUrgent = false): void {
     for (const entry of this.#entries.values()) {
       this.#renewer.judge(entry);
-      if (isUrgent && !entry.current) Object.assign(entry, { failures: 0, retryAtMs: 0 });
+      if (isUrgent && !entry.current) entry.endPause();
     }
     this.#schedule(this.#options.clock.now());
   }
@@ -152,8 +151,7 @@ export class LeafManager {
   async renewNow(node: NodeId): Promise<boolean> {
     const entry = this.#entries.get(node);
     if (entry === undefined) return false;
-    entry.asked = true;
-    entry.retryAtMs = 0;
+    Object.assign(entry, { asked: true, retryAtMs: 0 });
     const renewed = await entry.enqueue(() => this.#renewer.renew(entry, false));
     if (renewed) this.#announce(entry);
     this.#scheduleFor(entry);
@@ -162,8 +160,7 @@ export class LeafManager {
 
   /** New leaves for the nodes whose leaf is revoked. */
   async renewRevoked(): Promise<void> {
-    const all = [...this.#entries.values()];
-    const entries = all.filter((entry) => this.#renewer.hasRevokedLeaf(entry));
+    const entries = [...this.#entries.values()].filter((one) => this.#renewer.hasRevokedLeaf(one));
     await Promise.all(entries.map(({ node }) => this.renewNow(node)));
   }
 
@@ -178,10 +175,8 @@ export class LeafManager {
   /** Ends all timers; resolves when no work is under way. */
   async close(): Promise<void> {
     this.#timer.stop();
-    await Promise.all([
-      this.#sweep.settled(),
-      ...[...this.#entries.values()].map((entry) => entry.work),
-    ]);
+    const works = [...this.#entries.values()].map(({ work }) => work);
+    await Promise.all([this.#sweep.settled(), ...works]);
   }
 
   #forget(entry: LeafEntry): void {
@@ -195,8 +190,8 @@ export class LeafManager {
 
   /** Wakes in time for that node, if it is to be woken for; all others are in the timer already. */
   #scheduleFor(entry: LeafEntry): void {
-    const latestMs = this.#options.clock.now() + CHECK_EVERY_MS;
-    this.#schedule(isResting(entry) ? latestMs : Math.min(latestMs, this.#renewer.toWakeMs(entry)));
+    const dueMs = entry.isResting ? Number.POSITIVE_INFINITY : this.#renewer.toWakeMs(entry);
+    this.#schedule(Math.min(this.#options.clock.now() + CHECK_EVERY_MS, dueMs));
   }
 
   #schedule(wakeMs: number): void {
@@ -208,7 +203,7 @@ export class LeafManager {
     let wakeMs = nowMs + CHECK_EVERY_MS;
     this.#someWait = false;
     for (const entry of this.#entries.values()) {
-      if (isResting(entry)) continue;
+      if (entry.isResting) continue;
       const dueMs = this.#renewer.toWakeMs(entry);
       if (dueMs > nowMs) wakeMs = Math.min(wakeMs, dueMs);
       else if (this.#renewals < MAX_RENEWALS) this.#startRenewal(entry);
@@ -232,9 +227,4 @@ export class LeafManager {
       if (this.#someWait && hasRoom) this.#schedule(this.#options.clock.now());
     });
   }
-}
-
-/** Nobody is to wake for it. */
-function isResting({ leaf, renewing, rests }: LeafEntry): boolean {
-  return leaf === undefined || renewing || rests;
 }

@@ -59,6 +59,7 @@ export interface ControlOptions {
   readonly isManual?: boolean;
   /** Makes durable where the rollout stands. */
   readonly storeRollout: (record: RolloutRecord) => Promise<void>;
+  readonly isOnePhase?: boolean | undefined;
   /** Makes the mesh durable that the next start begins with. */
   readonly remember: (mesh: Mesh) => Promise<void>;
 }
@@ -79,13 +80,14 @@ export interface Control {
 export function createControl(options: ControlOptions, closers: Closers): Control {
   const { clock, logger, leaves, registry, staticEnvoys } = options;
   const { indexes, authority, shutOut } = options;
-  const { storeRollout, remember } = options;
+  const { storeRollout, remember, isOnePhase = false } = options;
   const statistics = new Statistics({ clock, onChange: () => members.changes.notify() });
   const members: Members = new Members({ clock, leaves, statistics });
   const stepLog = new StepLog(logger);
   const rollout = new Rollout(options.before, {
     clock,
     proxies: () => toFollowers({ members, registry, mesh: rollout.inForce.value }),
+    isOnePhase,
     onChange: (old, now) => stepLog.note(old, now),
     ...{ store: storeRollout, isManual: options.isManual ?? false },
     onStoreError: (err) => logger.error({ err }, 'a step could not be stored: it waits'),

@@ -56,6 +56,8 @@ export interface ServerOptions {
   readonly isManual?: boolean;
   /** Opens the CA's keys, and encrypts what is stored of them; undefined: they lie open. */
   readonly caPassphrase?: string;
+  /** For tests, which must see that this fails requests: every edit is one phase. */
+  readonly isOnePhase?: boolean;
 }
 
 export interface RunningServer {
@@ -98,8 +100,9 @@ async function compose(options: ServerOptions, closers: Closers): Promise<Runnin
   const bounds = { allowed, maxInstances, anew: new Set(options.anew) };
   const state = await openState({ ...places, ...time, ...bounds, logger, random }, closers);
   const { clock } = state;
-  const { isManual = false } = options;
-  const control = openControl(state, { clock, logger, closers, maxInstances, isManual });
+  const { isManual = false, isOnePhase } = options;
+  const modes = { isManual, isOnePhase };
+  const control = openControl(state, { clock, logger, closers, maxInstances, ...modes });
   const basics = { state, control, clock, logger, closers };
   const horizon = openHorizon(basics);
   const caChange = openCaChange(basics);
@@ -152,10 +155,12 @@ function openControl(
   {
     maxInstances,
     isManual,
+    isOnePhase,
     ...basics
   }: Omit<Basics, 'state' | 'control'> & {
     readonly maxInstances: InstanceLimits;
     readonly isManual: boolean;
+    readonly isOnePhase: boolean | undefined;
   },
 ): Control {
   const { clock, logger, closers } = basics;
@@ -164,7 +169,13 @@ function openControl(
   const control = createControl(
     {
       ...{ clock, logger, authority, leaves, registry, staticEnvoys, indexes, shutOut },
-      ...{ maxInstances, isManual, drainStore: state.drainStore, drained: state.drained },
+      ...{
+        maxInstances,
+        isManual,
+        isOnePhase,
+        drainStore: state.drainStore,
+        drained: state.drained,
+      },
       before: state.rollout ?? source.remembered ?? source.state.mesh,
       revocations: revocations.inForce,
       storeRollout: (record) => rolloutStore.write(toStoredRollout(record)),

@@ -2,7 +2,8 @@
 // under FAULT_ROOT, and at the FAULT_AT-th lets the fault in: `kill` ends the process by SIGKILL
 // before the operation, an errno (`ENOSPC`) makes it and all that follow fail as the system would.
 // Writing content is two steps: with the second, half of it has been written. With FAULT_SWITCH a
-// file says which error there is, as long as that file is there. FAULT_LOG gets a line a step,
+// file says which error there is, as long as that file is there; `slow 200` in it is none, but each
+// sync of a file takes so many milliseconds longer. FAULT_LOG gets a line a step,
 // with "!" where it was refused.
 import fs from 'node:fs';
 import fsp from 'node:fs/promises';
@@ -45,9 +46,21 @@ function reach(name, path) {
   throw Object.assign(error, { code, errno: -1, syscall: name, path });
 }
 
-function switched() {
+function readSwitch() {
   if (FAULT_SWITCH === undefined || !raw.existsSync(FAULT_SWITCH)) return undefined;
   return raw.readFileSync(FAULT_SWITCH, 'utf8').trim();
+}
+
+const SLOW = /^slow (\d+)$/;
+
+function switched() {
+  const text = readSwitch();
+  return text === undefined || SLOW.test(text) ? undefined : text;
+}
+
+function slowly() {
+  const [, pauseMs = '0'] = SLOW.exec(readSwitch() ?? '') ?? [];
+  return new Promise((resolve) => setTimeout(resolve, Number(pauseMs)));
 }
 
 const isWriting = (flags) => typeof flags === 'string' && /[wa+]/.test(flags);
@@ -110,6 +123,7 @@ for (const [name, original] of Object.entries(handles)) {
     // writeFile calls write of its own accord: what it does is one operation.
     if (path === undefined || this.faultNested === true) return original.apply(this, args);
     reach(name, path);
+    if (name === 'sync' || name === 'datasync') await slowly();
     if (name === 'writeFile') await writeHalf(this, args[0]);
     this.faultNested = true;
     try {

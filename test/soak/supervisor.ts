@@ -19,6 +19,7 @@ export class Supervisor {
   #child: Child | undefined;
   #isReady = false;
   #isClosed = false;
+  #isKeptDown = false;
   #kills = 0;
   #starts = 0;
   #loop: Promise<void> | undefined;
@@ -50,6 +51,17 @@ export class Supervisor {
     this.#child?.signal(signal);
   }
 
+  /** Killed, and not started again for so long. */
+  async keepDown(forMs: number): Promise<void> {
+    this.#isKeptDown = true;
+    this.signal('SIGKILL');
+    try {
+      await delay(forMs);
+    } finally {
+      this.#isKeptDown = false;
+    }
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#child?.kill();
@@ -76,7 +88,8 @@ export class Supervisor {
       this.#isReady = false;
       const isWanted = this.#isClosed || kills !== this.#kills;
       if (wasReady && !isWanted) this.crashes.push(`${name} ended with ${signal ?? code}`);
-      await delay(PAUSE_MS);
+      do await delay(PAUSE_MS);
+      while (this.#isKeptDown && !this.#isClosed);
     }
   }
 }

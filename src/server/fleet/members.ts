@@ -168,7 +168,8 @@ export class Members implements Iterable<Member> {
       state: isOut ? 'nacked' : toJudged(worstOf(members.map((one) => one.state))),
       ownState: isOut ? 'nacked' : toJudged(worstOf(members.map((one) => one.ownState))),
       get hasSecrets() {
-        return members.every((one) => one.hasSecrets);
+        // Of a static Envoy's streams each has a part of them.
+        return stream.auth.isStatic !== true && members.every((one) => one.hasSecrets);
       },
       get mayHold() {
         return members.flatMap((one) => one.mayHold);

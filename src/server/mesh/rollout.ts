@@ -19,7 +19,14 @@ import {
 } from './rollout-view.js';
 import { StepTimers } from './step-timers.js';
 import type { Sidecar } from './track.js';
-import { openTracks, type RolloutRecord, settledTracks, type Tracks, toRecord } from './tracks.js';
+import {
+  jump,
+  openTracks,
+  type RolloutRecord,
+  settledTracks,
+  type Tracks,
+  toRecord,
+} from './tracks.js';
 
 export interface RolloutOptions {
   readonly clock: Clock;
@@ -28,6 +35,8 @@ export interface RolloutOptions {
   /** Makes the record durable. Without it steps are entered at once. */
   readonly store?: (record: RolloutRecord) => Promise<void>;
   readonly onStoreError?: (error: unknown) => void;
+  /** For tests: every edit is one phase, whatever it breaks. */
+  readonly isOnePhase?: boolean;
   /** Edits are put in force when an operator says so. Default: at once. */
   readonly isManual?: boolean;
   /** Something is in force that wasn't, or no longer. */
@@ -65,7 +74,9 @@ export class Rollout {
   /** Begins the way to `wanted`, from what is in force now; an earlier way is given up. */
   start(wanted: Mesh): void {
     const change: Change<Tracks> = (state) =>
-      offer(state, wanted, { isManual: this.#isManual, nowMs: this.#nowMs });
+      this.#options.isOnePhase === true
+        ? jump(state, wanted, this.#nowMs)
+        : offer(state, wanted, { isManual: this.#isManual, nowMs: this.#nowMs });
     this.#changes.add(change, this.#edit);
     this.#edit = change;
   }

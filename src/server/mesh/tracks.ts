@@ -88,6 +88,12 @@ export function edit(state: Tracks, wanted: Mesh, nowMs: number): Tracks {
   return withPlanned({ ...rest, wanted, tracks: new Map() }, { planned, before, nowMs });
 }
 
+/** For tests, which must see what this breaks: all is in force at once, without any step. */
+export function jump(state: Tracks, wanted: Mesh, nowMs: number): Tracks {
+  const none = { planned: [], before: state.tracks, nowMs };
+  return withPlanned({ ...state, wanted, tracks: new Map() }, none);
+}
+
 interface Planning {
   readonly planned: readonly Planned[];
   readonly before: ReadonlyMap<TrackId, Track>;

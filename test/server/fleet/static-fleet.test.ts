@@ -43,6 +43,8 @@ function setUp() {
   // As the real ones: a leaf that will do is kept.
   const leaves = {
     get: (node: string) => fakeLeaves.get(node as never),
+    isTrusted: () => true,
+    rest: () => undefined,
     troubleOf: (node: string) => fakeLeaves.troubleOf(node as never),
     release: (node: string) => fakeLeaves.release(node as never),
     ensure: async (node: string, settings: { ttlMs: number }): Promise<Leaf> =>
