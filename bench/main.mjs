@@ -14,7 +14,7 @@ import { benchIssue } from './issue.mjs';
 import { benchLibrary } from './library.mjs';
 import { toGrowthTable, toLibraryTables, toSetTable } from './library-report.mjs';
 import { benchLinearSet } from './linear-set.mjs';
-import { benchPhases, toPhasesTable } from './phases.mjs';
+import { benchPhases, QUICK_SIZES, SIZES, toPhasesTable } from './phases.mjs';
 import { benchPush } from './push.mjs';
 import {
   toColdStartTable,
@@ -60,10 +60,11 @@ function parseOptions() {
     throw new Error('--streams: expected a multiple of 10');
   if (!(rounds >= 1)) throw new Error('--rounds: expected a number of at least 1');
   const nodeArgs = values['node-args'].split(' ').filter((arg) => arg !== '');
-  return { json: values.json, only, streams, rounds, nodeArgs, quick: values.quick };
+  const streamsGiven = values.streams !== undefined;
+  return { json: values.json, only, streams, streamsGiven, rounds, nodeArgs, quick: values.quick };
 }
 
-async function run({ only, streams, rounds, nodeArgs, quick }, folder) {
+async function run({ only, streams, streamsGiven, rounds, nodeArgs, quick }, folder) {
   const print = (text) => process.stdout.write(`${text}\n\n`);
   const results = {};
   if (only.includes('cold')) {
@@ -96,7 +97,8 @@ async function run({ only, streams, rounds, nodeArgs, quick }, folder) {
   if (only.includes('phases')) {
     const onResult = (result) => print(toPhasesTable(result, AIMS));
     const place = join(folder, 'phases');
-    results.phases = await benchPhases({ folder: place, rounds, quick, onResult });
+    const sizes = streamsGiven ? [streams] : quick ? QUICK_SIZES : SIZES;
+    results.phases = await benchPhases({ folder: place, rounds, sizes, onResult });
   }
   if (only.includes('siege')) {
     results.siege = await benchSiege({ folder, floodMs: quick ? 5_000 : 20_000 });

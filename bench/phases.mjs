@@ -10,8 +10,9 @@ import { runCountersign, startCountersign, startScript, stop } from './processes
 import { kb, ms, spreadOf, times, toTable } from './report.mjs';
 
 const SERVICES = 10;
-const SIZES = [3, 100, 1000];
-const QUICK_SIZES = [3, 30];
+/** How many sidecars. */
+export const SIZES = [3, 100, 1000];
+export const QUICK_SIZES = [3, 30];
 /** strict → disable: the port's own sidecars widen, its callers move, the former narrow. */
 const STEPS = 3;
 /** Callers that have moved may have requests on their way: so long the last step waits for them. */
@@ -122,9 +123,9 @@ async function measureSize({ folder, proxies, rounds }) {
 }
 
 /** A result for each size of the fleet. */
-export async function benchPhases({ folder, rounds, quick, onResult }) {
+export async function benchPhases({ folder, rounds, sizes, onResult }) {
   const results = [];
-  for (const proxies of quick ? QUICK_SIZES : SIZES) {
+  for (const proxies of sizes) {
     const place = join(folder, String(proxies));
     const result = await measureSize({ folder: place, proxies, rounds });
     onResult(result);

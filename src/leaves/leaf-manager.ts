@@ -204,7 +204,7 @@ export class LeafManager {
     this.#someWait = false;
     for (const entry of this.#entries.values()) {
       if (entry.isResting) continue;
-      const dueMs = this.#renewer.toWakeMs(entry);
+      const dueMs = this.#renewer.toWakeMs(entry, nowMs);
       if (dueMs > nowMs) wakeMs = Math.min(wakeMs, dueMs);
       else if (this.#renewals < MAX_RENEWALS) this.#startRenewal(entry);
       else this.#someWait = true;

@@ -114,11 +114,11 @@ export class LeafRenewer {
     return leaf !== undefined && this.#options.isRevoked?.(leaf.serialHex) === true;
   }
 
-  /** The time at which a node next needs work. */
-  toWakeMs(entry: LeafEntry): number {
+  /** The time at which a node next needs work; `nowMs` where that is now. */
+  toWakeMs(entry: LeafEntry, nowMs = this.#options.clock.now()): number {
     const plan = planRenewal(this.#toState(entry));
     if (plan.action === 'keep') return plan.renewAtMs;
-    return this.#isPaused(entry) ? entry.retryAtMs : this.#options.clock.now();
+    return this.#isPaused(entry) ? entry.retryAtMs : nowMs;
   }
 
   /** A new leaf ends them, unless it is no better than the one before. */

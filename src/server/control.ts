@@ -107,6 +107,11 @@ export function createControl(options: ControlOptions, closers: Closers): Contro
   const publisher = new Publisher(input(), {
     indexes,
     anchorsPem: () => authority.trustAnchorsPem,
+    clock,
+    onChange: () => {
+      publishing.endpointsChanged();
+      pacing.lookSoon();
+    },
   });
   const fleet = new Fleet({
     ...{ clock, logger, members, leaves, registry, staticEnvoys, publisher, drains },
@@ -132,6 +137,7 @@ export function createControl(options: ControlOptions, closers: Closers): Contro
     settled.stop();
     drains.stop();
     fleet.stop();
+    publisher.stop();
   });
   const told = { fleet, applications, statistics };
   const paced = { rollout, stepLog, publishing, pacing, settled, drains };

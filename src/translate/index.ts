@@ -8,6 +8,7 @@ export {
   ANCHORS_SECRET,
   DISCOVERY_TYPES,
   IDENTITY_SECRET,
+  isApplicationCluster,
   isCaptureListener,
   isInboundListener,
   isServingListener,

@@ -55,6 +55,11 @@ export function toLocalClusterName(port: Port): string {
   return `${LOCAL}${port.number}${toTargetSuffix(port)}`;
 }
 
+/** Whether it is one of `toLocalClusterName`. */
+export function isApplicationCluster(name: string): boolean {
+  return name.startsWith(LOCAL);
+}
+
 /** Nothing where the application listens at the port's own number. */
 function toTargetSuffix({ number, target }: Port): string {
   const isOwn = target.address === '127.0.0.1' && target.port === number;
@@ -68,7 +73,7 @@ export const PASSED_OUTBOUND = 'passed:outbound';
 
 /** Of a service's port, called by mTLS. */
 export function isCalleeCluster(name: string): boolean {
-  return !name.startsWith(LOCAL) && name !== PASSED_INBOUND && name !== PASSED_OUTBOUND;
+  return !isApplicationCluster(name) && name !== PASSED_INBOUND && name !== PASSED_OUTBOUND;
 }
 
 /** The server name that chooses a chain of the mesh port: `8080.ledger.payments.mesh`. */

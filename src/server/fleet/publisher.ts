@@ -3,6 +3,7 @@
 // identity, so that streams which hold it have nothing to compare. A node whose translation fails
 // keeps what it has.
 import { isDeepStrictEqual } from 'node:util';
+import type { Clock } from '../../base/index.js';
 import type { Leaf } from '../../ca/index.js';
 import { findService, type Mesh, type Service, type ServiceName } from '../../policy/index.js';
 import {
@@ -32,6 +33,7 @@ import type { MeshInForce } from '../mesh/index.js';
 import { toAffected } from './affected.js';
 import { Editions } from './editions.js';
 import { type SidecarKey, toKey } from './held-table.js';
+import { OldTargets } from './old-targets.js';
 
 export interface PublisherInput {
   readonly mesh: Mesh;
@@ -99,6 +101,9 @@ const NOTHING: Snapshot = new Map(ORDER.map((typeUrl) => [typeUrl, EMPTY_SET]));
 export interface PublisherOptions {
   readonly indexes: OutboundIndexes;
   readonly anchorsPem: () => string;
+  readonly clock: Pick<Clock, 'after'>;
+  /** What some service is sent has changed by itself. */
+  readonly onChange: () => void;
 }
 
 export class Publisher {
@@ -120,11 +125,23 @@ export class Publisher {
     { readonly edition: Edition; readonly callers: readonly Callers[] }
   >();
   readonly #editions = new Editions();
+  readonly #oldTargets: OldTargets;
   #translations = 0;
 
   constructor(input: PublisherInput, options: PublisherOptions) {
     this.#input = input;
     this.#options = options;
+    this.#oldTargets = new OldTargets({
+      clock: options.clock,
+      onEnd: (service) => {
+        this.#editions.next(new Set([service]));
+        options.onChange();
+      },
+    });
+  }
+
+  stop(): void {
+    this.#oldTargets.stop();
   }
 
   /** What is translated from now on: for whom it says something else. */
@@ -191,7 +208,8 @@ export class Publisher {
     if (found !== undefined) return found.sets;
     const { mesh, endpoints, revoked = NOTHING_REVOKED } = input;
     this.#translations++;
-    const made = translateService({ mesh, service, registry: endpoints, revoked });
+    const translated = translateService({ mesh, service, registry: endpoints, revoked });
+    const made = this.#oldTargets.addTo(translated, name);
     const sets = new Map([...made].map(([url, set]) => [url, keepAny(known, url, set)]));
     this.#services.set(name, [...known.slice(1 - MOST_EDITIONS), { edition, sets }]);
     return sets;

@@ -78,10 +78,8 @@ function toConcerned({ steps }: Track, seen: Seen): readonly Sidecar[] {
 }
 
 /** While all is paused: back, and to its end, but not on. */
-function mayMove(track: Track): boolean {
-  const { steps, held } = track;
-  const goesOn = track.kind === 'port' && track.onward !== undefined;
-  return held === undefined ? steps.length === 1 && !goesOn : steps.length > 0;
+function mayMove({ steps, held }: Track): boolean {
+  return held === undefined ? steps.length === 1 : steps.length > 0;
 }
 
 function noteThose<T extends Track>(track: T, seen: Seen): T {
@@ -193,8 +191,6 @@ export function isSettled({ wanted, published, tracks, arrival }: Tracks): boole
 }
 
 /** In the last of its steps everything stands as it is wanted, but for what ends by itself. */
-function isAtEnd(track: Track): boolean {
-  const { held, steps } = track;
-  if (track.kind === 'port' && track.onward !== undefined) return false;
+function isAtEnd({ held, steps }: Track): boolean {
   return held === undefined && (steps.length === 1 || steps[0]?.name === 'drain');
 }

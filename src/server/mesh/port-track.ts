@@ -37,12 +37,8 @@ export function atRest(service: ServiceName, port: Port): PortAt {
 }
 
 /** Where a track leads, going back or not. */
-export function toGoal({
-  onward,
-  steps,
-  base,
-}: Pick<PortTrack, 'onward' | 'steps' | 'base'>): Port {
-  return onward ?? steps.at(-1)?.form ?? base;
+export function toGoal({ steps, base }: Pick<PortTrack, 'steps' | 'base'>): Port {
+  return steps.at(-1)?.form ?? base;
 }
 
 /** How it is published. */
@@ -52,26 +48,6 @@ export function toCurrent({ steps, base }: Pick<PortTrack, 'steps' | 'base'>): P
 
 /** Begins a track to that form; its first step is in force from now on. */
 export function beginPort(at: PortAt, goal: Port, moment: Moment): PortTrack {
-  const first = toFirstGoal(at, goal);
-  if (first === undefined) return beginLeg(at, goal, moment);
-  return { ...beginLeg(at, first, moment), onward: goal };
-}
-
-/**
- * A port that isn't HTTP any more has no routes that could lead its open connections elsewhere:
- * those would go on to an application that the sidecar doesn't know any more, and fail. So the
- * target changes first, with all else, and the protocol when everybody has that.
- */
-function toFirstGoal({ serving }: PortAt, goal: Port): Port | undefined {
-  if (goal.protocol !== 'tcp') return undefined;
-  const old = serving
-    .map(toForms)
-    .flatMap(({ tls, plain }) => [...(tls ? [tls] : []), ...(plain ? [plain] : [])])
-    .findLast((form) => form.protocol !== 'tcp' && !haveSameMeaning(form.target, goal.target));
-  return old && { ...goal, protocol: old.protocol };
-}
-
-function beginLeg(at: PortAt, goal: Port, moment: Moment): PortTrack {
   const current = at.serving.at(-1) ?? at.base;
   const change = toPortChange({ ...at, current }, goal);
   const forms = change?.callersForms ?? at.calling.map((form) => toForms(form).callers);
@@ -99,7 +75,6 @@ function beginLeg(at: PortAt, goal: Port, moment: Moment): PortTrack {
 /** The same way to a form that means the same and stands elsewhere in the file. */
 export function refreshPort(track: PortTrack, port: Port): PortTrack {
   if (track.held !== undefined) return { ...track, held: { ...track.held, refused: port } };
-  if (track.onward !== undefined) return { ...track, onward: port };
   const goal = toGoal(track);
   const steps = track.steps.map((step) => (step.form === goal ? { ...step, form: port } : step));
   return { ...track, steps };
@@ -139,17 +114,8 @@ export function nextPortStep(
   if (done === undefined) return track;
   const known = done.name === 'widen' && !isOnAll ? track : afterStep(track, done);
   if (steps.length > 0) return enter({ ...known, steps }, moment);
-  if (track.onward !== undefined) return nextLeg(track, track.onward, moment);
   if (track.held === undefined) return undefined;
   return { ...known, ...NO_PROGRESS, steps: [], serving: [track.base], calling: [track.base] };
-}
-
-/** Everybody has where the first leg led. */
-function nextLeg(track: PortTrack, goal: Port, moment: Moment): PortTrack {
-  const form = toCurrent(track);
-  const { held, retries } = track;
-  const leg = beginLeg({ ...track, serving: [form], calling: [form] }, goal, moment);
-  return { ...leg, retries, ...(held && { held }) };
 }
 
 /**

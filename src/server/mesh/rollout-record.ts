@@ -38,7 +38,6 @@ const portTrackSchema = z.object({
       z.object({ name: z.enum(['widen', 'move', 'narrow']), form: portSchema, awaits: services }),
     )
     .readonly(),
-  onward: portSchema.optional(),
   ...{ base: portSchema, serving: ports, calling: ports, callers: services },
   held: heldSchema(portSchema).optional(),
 });
@@ -122,9 +121,9 @@ function toStoredTrack(track: Track): StoredTrack {
   switch (track.kind) {
     case 'port': {
       const { kind, service, number, sinceMs, retries, steps, held } = track;
-      const { onward, base, serving, calling, callers } = track;
+      const { base, serving, calling, callers } = track;
       const known = { kind, service, number, sinceMs, retries, steps: [...steps] };
-      const forms = { ...(onward && { onward }), base, serving, calling, callers };
+      const forms = { base, serving, calling, callers };
       return { ...known, ...forms, ...(held && { held: toStoredHeld(held) }) };
     }
     case 'identity': {
@@ -151,9 +150,8 @@ function toStoredHeld<G>(held: Held<G>): Held<G> {
 function toTrack(track: StoredTrack): Track {
   switch (track.kind) {
     case 'port': {
-      const { held, onward, ...stored } = track;
-      const known = { ...stored, ...NO_PROGRESS };
-      return { ...known, ...(onward && { onward }), ...(held && { held }) };
+      const { held, ...stored } = track;
+      return { ...stored, ...NO_PROGRESS, ...(held && { held }) };
     }
     case 'identity': {
       const { held, left, base, all, ...stored } = track;

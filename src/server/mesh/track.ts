@@ -82,8 +82,6 @@ export interface PortTrack extends CommonTrack<Port> {
   readonly number: number;
   /** The one in force first; empty: at rest in its base, held. */
   readonly steps: readonly PortStep[];
-  /** Where it goes on to when its steps are done; absent: it is there. */
-  readonly onward?: Port;
   /** The form that was wholly in force, to which it goes back. */
   readonly base: Port;
   /** Forms that sidecars of its service may have, the published one last. */

@@ -10,6 +10,7 @@ import {
 } from '../../../src/server/addresses/index.js';
 import { toAffected } from '../../../src/server/fleet/affected.js';
 import { Publisher } from '../../../src/server/fleet/index.js';
+import { OLD_TARGET_MS } from '../../../src/server/fleet/old-targets.js';
 import type { Sidecar } from '../../../src/server/join/index.js';
 import { type ProxyState, Rollout, toStoredRollout } from '../../../src/server/mesh/index.js';
 import { NOTHING_REVOKED } from '../../../src/translate/index.js';
@@ -18,6 +19,12 @@ import { MemoryStore } from '../../fakes/memory-store.js';
 import { ledgerWith, portDoc } from '../../phases/arbitraries.js';
 import { tryMesh } from '../../phases/meshes.js';
 import { meshOf } from '../../policy/helpers.js';
+
+const TOOLS = {
+  anchorsPem: () => 'anchors',
+  clock: new ManualClock(),
+  onChange: () => undefined,
+};
 
 /** A ledger that web alone may call, among so many services that nobody may. */
 function meshWith({
@@ -58,10 +65,7 @@ async function costOf(others: number): Promise<{ translations: number; records: 
   const indexes = await createOutboundIndexes(new MemoryStore());
   await indexes.ensure(before.services.values());
   const endpoints = new Map();
-  const publisher = new Publisher(
-    { mesh: before, endpoints },
-    { indexes, anchorsPem: () => 'anchors' },
-  );
+  const publisher = new Publisher({ mesh: before, endpoints }, { ...TOOLS, indexes });
   const sidecars = [...before.services.keys()].map(toSidecar);
   const publish = (): void => {
     for (const one of sidecars) publisher.toPublication(one, LEAF);
@@ -105,7 +109,7 @@ it('what is translated anew is all that an edit changes, whatever it changes', a
       return [...snapshot].map(([url, { version }]) => `${one.node} ${url} ${version}`);
     });
   const create = (mesh: Mesh): Publisher =>
-    new Publisher({ mesh, endpoints: new Map() }, { indexes, anchorsPem: () => 'anchors' });
+    new Publisher({ mesh, endpoints: new Map() }, { ...TOOLS, indexes });
   fc.assert(
     fc.property(ledger, ledger, (...docs) => {
       const [before, after] = docs.map((doc) => tryMesh(doc));
@@ -113,6 +117,9 @@ it('what is translated anew is all that an edit changes, whatever it changes', a
       const publisher = create(before);
       versionsOf(publisher, before);
       publisher.update({ mesh: after, endpoints: new Map() });
+      versionsOf(publisher, after);
+      // What it keeps of old targets for open connections goes by itself.
+      TOOLS.clock.advance(OLD_TARGET_MS);
       expect(versionsOf(publisher, after)).toEqual(versionsOf(create(after), after));
     }),
     { numRuns: 60 },

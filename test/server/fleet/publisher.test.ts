@@ -10,6 +10,7 @@ import { Publisher } from '../../../src/server/fleet/index.js';
 import type { Sidecar } from '../../../src/server/join/index.js';
 import { NOTHING_REVOKED, type SidecarEndpoint } from '../../../src/translate/index.js';
 import { type Snapshot, TYPE_URLS } from '../../../src/xds/index.js';
+import { ManualClock } from '../../fakes/manual-clock.js';
 import { MemoryStore } from '../../fakes/memory-store.js';
 import { meshOf } from '../../policy/helpers.js';
 
@@ -40,7 +41,9 @@ async function create(mesh = MESH): Promise<Publisher> {
   const indexes = await createOutboundIndexes(new MemoryStore());
   await indexes.ensure(mesh.services.values());
   const endpoints = new Map([[LEDGER, [{ address: '10.0.0.1' }]]]);
-  return new Publisher({ mesh, endpoints }, { indexes, anchorsPem: () => 'anchors' });
+  const clock = new ManualClock();
+  const options = { indexes, anchorsPem: () => 'anchors', clock, onChange: () => undefined };
+  return new Publisher({ mesh, endpoints }, options);
 }
 
 /** Types of which two snapshots hold different sets. */

@@ -266,26 +266,6 @@ it('callers that are held for the first of their kind are not cut off: the port 
   expect(fleet.rollout.steps.map(({ step }) => step)).not.toEqual([]);
 });
 
-it('open connections of a port that ends to be HTTP are led to its new target first', () => {
-  const toMesh = (protocol: string, target: string): Mesh =>
-    meshOf(`trustDomain: shop.example
-services: { web: {}, ledger: { ports: { 8080: { protocol: ${protocol}, target: ${target} } } } }`);
-  const [before, after] = [toMesh('http', '127.0.0.1:1'), toMesh('tcp', '127.0.0.1:2')];
-  const fleet = start(before, ['ledger', 'web']);
-  const seen: string[] = [];
-  fleet.rollout.inForce.onChange((mesh) => {
-    const { protocol, target } = toServed(portOf(mesh, 'ledger:8080')).tls ?? {};
-    seen.push(`${protocol} ${target?.port}`);
-  });
-  fleet.rollout.start(after);
-  for (let round = 0; round < 6; round++) {
-    for (const node of ['ledger', 'web']) fleet.set(node, 'synced');
-    fleet.arrive();
-  }
-  expect([...new Set(seen)]).toEqual(['http 2', 'tcp 2']);
-  expect(fleet.settled).toEqual([after]);
-});
-
 it('a second edit during the first phase refuses no caller that is still in plain text', () => {
   const fleet = start(DISABLE, ['ledger', 'caller']);
   fleet.rollout.start(STRICT);
