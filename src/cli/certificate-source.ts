@@ -85,12 +85,12 @@ function toSdsFile(toFile: BootstrapFolder['toFile']): object {
 }
 
 async function readPair(dir: string, service: ServiceName): Promise<X509Certificate> {
-  const [keyPem, certificatePem] = await Promise.all(
-    ['key.pem', 'cert.pem'].map((name) => read(join(dir, name), service, dir)),
-  );
+  // One after the other: of two that can't be read, the same one is named each time.
+  const keyPem = await read(join(dir, 'key.pem'), service, dir);
+  const certificatePem = await read(join(dir, 'cert.pem'), service, dir);
   try {
-    const certificate = new X509Certificate(certificatePem ?? '');
-    if (certificate.checkPrivateKey(createPrivateKey(keyPem ?? ''))) return certificate;
+    const certificate = new X509Certificate(certificatePem);
+    if (certificate.checkPrivateKey(createPrivateKey(keyPem))) return certificate;
   } catch {
     // The error's text may contain the key.
   }

@@ -236,15 +236,14 @@ async function openIdentity(opening: Opening, source: MeshSource): Promise<Ident
     takeUp,
     closers,
   });
-  const [tokens, credential] = await Promise.all([
-    createTokenKeys(identity),
-    loadOrCreateServerCredential({
-      ...identity,
-      ...toXdsNames(opening.xdsHost),
-      takeUp,
-      onProblem: (err) => logger.error({ err }, 'the xDS certificate could not be renewed'),
-    }),
-  ]);
+  // One after the other: a start that is refused must leave nothing behind that still writes.
+  const tokens = await createTokenKeys(identity);
+  const credential = await loadOrCreateServerCredential({
+    ...identity,
+    ...toXdsNames(opening.xdsHost),
+    takeUp,
+    onProblem: (err) => logger.error({ err }, 'the xDS certificate could not be renewed'),
+  });
   closers.defer(() => credential.close());
   const shutOut = new ShutOut();
   const { authority } = opened;

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Cli } from './cli.js';
 
@@ -97,6 +97,14 @@ describe('bootstrap --cert', () => {
     const { code, stderr } = await cli.run('bootstrap', 'web', ...AT, ...CERT, ...DATA);
     expect(code).toBe(1);
     expect(stderr).toMatch(/^error: the client certificate: expected a certificate in force but /);
+  });
+
+  test('of two files that can not be read the key is named each time', async () => {
+    // It is opened before it shows that it is none: the other fails sooner.
+    mkdirSync(cli.path('tls/key.pem'), { recursive: true });
+    const { code, stderr } = await cli.run('bootstrap', 'web', ...AT, ...CERT, ...DATA);
+    expect(code).toBe(2);
+    expect(stderr).toContain('expected a file to read at <dir>/tls/key.pem but got EISDIR');
   });
 
   test.each<[string, (cli: Cli) => void]>([

@@ -1,6 +1,6 @@
 // Files that others hold on to, lost: nothing is made in their place, by a start or by a command,
 // until the operator says so by name.
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startServer } from '../../src/server/index.js';
@@ -109,6 +109,16 @@ describe.each(KEYS)('$file, by $flag', ({ file, one }) => {
 });
 
 describe('a data folder', () => {
+  it('whose start is refused is not written any more', async () => {
+    const place = newPlace();
+    writeMesh(place);
+    mkdirSync(place.data, { mode: 0o700 });
+    writeFileSync(join(place.data, 'token-keys.json'), '{', { mode: 0o600 });
+    expect((await meshErrorOf(() => start(place))).code).toBe('data-damaged');
+    const files = readdirSync(place.data).filter((name) => name !== 'lock');
+    expect(files.sort()).toEqual(['.gitignore', 'authority.json', 'token-keys.json']);
+  });
+
   it('that lacks several names all of them', async () => {
     const place = await used();
     for (const { file } of KEYS) rmSync(join(place.data, file));

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { describeEnvoy, requirePostgres, useHarness } from '../harness/index.js';
 import { walk } from './walk.js';
 
-const SEED = '20261128';
+/** Few edits are enough, where luck has it: one of these walks fails. */
+const SEEDS = ['3', '20261128', '11'];
 const FOR_MS = 20_000;
 
 await describeEnvoy('a random walk without phases', {}, ({ binary }) => {
@@ -14,12 +15,18 @@ await describeEnvoy('a random walk without phases', {}, ({ binary }) => {
   test.skipIf(bin === '')(
     'fails requests that both meshes allow, and says how to see it again',
     async () => {
-      const alone = { onlyEdits: true, isOnePhase: true };
-      const result = await walk({ harness, binary, bin, seed: SEED, forMs: FOR_MS, ...alone });
-      expect(result.stuck).toBeUndefined();
-      expect(result.wrong.map(({ finding }) => finding.kind)).toContain('failed');
-      expect(result.report).toMatch(/^again: WALK_SEED=\d+ WALK_MOVES=\d+-\d+ npx vitest/m);
+      const alone = { onlyEdits: true, isOnePhase: true, forMs: FOR_MS };
+      const kinds: string[] = [];
+      for (const seed of SEEDS) {
+        const result = await walk({ harness, binary, bin, seed, ...alone });
+        expect(result.stuck).toBeUndefined();
+        kinds.push(...result.wrong.map(({ finding }) => finding.kind));
+        if (!kinds.includes('failed')) continue;
+        expect(result.report).toMatch(/^again: WALK_SEED=\d+ WALK_MOVES=\d+-\d+ npx vitest/m);
+        break;
+      }
+      expect(kinds).toContain('failed');
     },
-    180_000,
+    300_000,
   );
 });

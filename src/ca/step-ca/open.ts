@@ -42,11 +42,10 @@ export interface OpenedStepCa {
  */
 export async function openStepCa(options: OpenStepCaOptions): Promise<OpenedStepCa> {
   const { dataDir, clock, trustDomain, settings } = options;
-  const [roots, before] = await Promise.all([
-    readRoots(settings, { trustDomain, nowMs: clock.now() }),
-    readStepCaRecord(dataDir),
-    readProvisionerKey(settings),
-  ]);
+  // One after the other: of several that can't be read, the same one is named each time.
+  const roots = await readRoots(settings, { trustDomain, nowMs: clock.now() });
+  const before = await readStepCaRecord(dataDir);
+  await readProvisionerKey(settings);
   if (before !== undefined) {
     assertDomain(before, trustDomain);
     assertContinues(before, { roots, settings });

@@ -1,7 +1,7 @@
 // Opening the outside CA: its files, and what the data folder remembers of it.
 
 import { generateKeyPairSync } from 'node:crypto';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadOrCreateAuthority } from '../../../src/ca/index.js';
@@ -242,4 +242,10 @@ describe('a provisioner key as', () => {
     );
     expect(fromJwk).toBe(fromPem);
   });
+});
+
+it('of two files that are not as they should be, the root is named each time', async () => {
+  const { open, settings } = await setUp({ root: 'no certificate' });
+  await rm(settings.keyPath);
+  expect((await meshErrorOf(() => open())).message).toContain(settings.rootPath);
 });
