@@ -241,10 +241,3 @@ function isReplaced(before: MeshDoc, after: MeshDoc): boolean {
     }),
   );
 }
-
-/** What a mesh of this build can say. */
-export function canRename(doc: MeshDoc): boolean {
-  const { extra, ...others } = doc.services;
-  const annex = { ...extra, formerly: ['extra'] };
-  return tryMesh({ ...doc, services: { ...others, annex } as MeshDoc['services'] }) !== undefined;
-}

@@ -5,9 +5,8 @@ import { type Clock, systemClock } from '../../src/base/index.js';
 import { delay } from '../../src/demo/wait.js';
 import type { Harness } from '../harness/index.js';
 import { Calls, type Wrong } from './calls.js';
-import { canRename, type Features } from './edits.js';
+import type { Features } from './edits.js';
 import { type Flow, toFlows } from './flow.js';
-import { FIRST_MESH } from './mesh-doc.js';
 import { FIRST_SHAPE, type Move, planMoves, type Shape } from './moves.js';
 import { perform, toState } from './perform.js';
 import { type Shot, type Target, toShot } from './shots.js';
@@ -47,12 +46,15 @@ const AFTER_MS = 700;
 const SHOWN = 12;
 const MESH_PORT = 15_443;
 
-/** What fails requests still, or is refused by the server: issue 14. */
-const NOT_YET = { identities: false, replacements: false };
+/**
+ * What fails requests still, or isn't walked yet: issue 14. A rename that is taken back before it
+ * is done leaves no endpoint for a moment.
+ */
+const NOT_YET = { identities: false, replacements: false, renames: false };
 
 export async function walk(options: WalkOptions): Promise<WalkResult> {
   const { seed, range, onlyEdits = false } = options;
-  const features: Features = { renames: canRename(FIRST_MESH), ...NOT_YET };
+  const features: Features = NOT_YET;
   const plan = planMoves({ seed, features, onlyEdits });
   const first = range?.first ?? 1;
   const skipped: Move[] = [];
