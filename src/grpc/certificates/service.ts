@@ -1,14 +1,12 @@
 // Istio's certificate service on this server's port: the wire of it. Whose certificate it is, and
 // whether there is one, is its host's to say.
 // Protocol: protos/countersign/istio-ca.proto.
-import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
 import { MeshError } from '../../base/index.js';
 import { istio } from '../../gen/wire.js';
 import type { ServiceRegistry } from '../discovery.js';
 import type { Logger } from '../host.js';
-import { toMethod } from '../method.js';
 import { type Caller, toCaller } from '../peer.js';
-import { isForPeer, toStatus } from '../status.js';
+import { attachUnary } from '../unary.js';
 
 const { IstioCertificateRequest, IstioCertificateResponse } = istio.v1.auth;
 
@@ -36,47 +34,24 @@ const DEFAULT_MAX_IN_PROGRESS = 64;
 /** Of a whole request: a CSR of the largest size, and metadata that nobody reads. */
 const MAX_REQUEST_BYTES = 32 * 1024;
 
-type Call = ServerUnaryCall<Buffer, Buffer>;
-
 /** Serves CreateCertificate on `server`. */
 export function attachCertificates(server: ServiceRegistry, options: CertificatesOptions): void {
   const { issue, logger, maxInProgress = DEFAULT_MAX_IN_PROGRESS } = options;
-  let inProgress = 0;
-  const answer = async (call: Call): Promise<Buffer> => {
-    if (inProgress >= maxInProgress) {
-      const message = `expected at most ${maxInProgress} certificate requests at once`;
-      throw new MeshError('resource-limit', message);
-    }
-    inProgress += 1;
-    try {
+  attachUnary(server, {
+    ...{ service: CERTIFICATE_SERVICE, method: METHOD, maxInProgress, logger },
+    answer: async (call) => {
       const { csr = '', validityDuration = 0 } = decode(call.request);
       // protobufjs gives an object of its own for 64 bits, where the package `long` is there.
       const validityS = Number(validityDuration);
       const certChain = await issue({ caller: toCaller(call), csr, validityS });
       return Buffer.from(IstioCertificateResponse.encode({ certChain }).finish());
-    } finally {
-      inProgress -= 1;
-    }
-  };
-  const toRefusal = (call: Call, error: unknown): ReturnType<typeof toStatus> => {
-    const refusal = toStatus(error);
-    const peer = toCaller(call).address;
-    if (isForPeer(error)) logger?.warn({ peer, reason: refusal.details }, 'certificate refused');
-    else logger?.error({ peer, err: error }, 'a certificate request failed');
-    return refusal;
-  };
-  const method = { service: CERTIFICATE_SERVICE, name: METHOD };
-  server.addService(
-    { [METHOD]: toMethod({ ...method, requestStream: false, responseStream: false }) },
-    {
-      [METHOD](call: Call, done: sendUnaryData<Buffer>): void {
-        answer(call).then(
-          (response) => done(null, response),
-          (error: unknown) => done(toRefusal(call, error)),
-        );
-      },
     },
-  );
+    words: {
+      calls: 'certificate requests',
+      refused: 'certificate refused',
+      failed: 'a certificate request failed',
+    },
+  });
 }
 
 function decode(bytes: Buffer): istio.v1.auth.IstioCertificateRequest {
