@@ -1,27 +1,15 @@
 import type { Command } from 'commander';
-import { ROLLOUT_ORDERS } from '../../server/mesh/index.js';
+import { ROLLOUT_ORDERS, type RolloutReport } from '../../server/mesh/index.js';
 import { type Context, writeLine } from '../../terminal/index.js';
-import { dataOption, jsonOption, toExample } from '../options.js';
-import { orderRollout } from '../rollout-order.js';
-
-interface Options {
-  readonly data: string;
-  readonly json?: boolean;
-}
+import { defineRolloutCommand } from '../rollout-command.js';
 
 export function define(command: Command, context: Context): void {
-  command
-    .addOption(jsonOption())
-    .addOption(dataOption())
-    .addHelpText('after', toExample('countersign pause && countersign status'))
-    .action(async ({ data, json }: Options) => {
-      const report = await orderRollout(ROLLOUT_ORDERS.pause, { data, context });
-      if (json === true) writeLine(context.stdout, JSON.stringify(report, undefined, 2));
-      else {
-        const { changed, running } = report;
-        const rest = running.length === 0 ? '' : `; at rest where they are: ${running.join(', ')}`;
-        const what = 'no step is taken and no edit of the mesh file, until `countersign resume`';
-        writeLine(context.stdout, `${changed ? 'paused' : 'paused already'}: ${what}${rest}`);
-      }
-    });
+  const example = 'countersign pause && countersign status';
+  defineRolloutCommand(command, context, { order: ROLLOUT_ORDERS.pause, example, say });
+}
+
+function say({ changed, running }: RolloutReport, { stdout }: Context): void {
+  const rest = running.length === 0 ? '' : `; at rest where they are: ${running.join(', ')}`;
+  const what = 'no step is taken and no edit of the mesh file, until `countersign resume`';
+  writeLine(stdout, `${changed ? 'paused' : 'paused already'}: ${what}${rest}`);
 }

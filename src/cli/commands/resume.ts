@@ -1,26 +1,14 @@
 import type { Command } from 'commander';
-import { ROLLOUT_ORDERS } from '../../server/mesh/index.js';
+import { ROLLOUT_ORDERS, type RolloutReport } from '../../server/mesh/index.js';
 import { type Context, writeLine } from '../../terminal/index.js';
-import { dataOption, jsonOption, toExample } from '../options.js';
-import { orderRollout } from '../rollout-order.js';
-
-interface Options {
-  readonly data: string;
-  readonly json?: boolean;
-}
+import { defineRolloutCommand } from '../rollout-command.js';
 
 export function define(command: Command, context: Context): void {
-  command
-    .addOption(jsonOption())
-    .addOption(dataOption())
-    .addHelpText('after', toExample('countersign resume && countersign wait'))
-    .action(async ({ data, json }: Options) => {
-      const report = await orderRollout(ROLLOUT_ORDERS.resume, { data, context });
-      if (json === true) writeLine(context.stdout, JSON.stringify(report, undefined, 2));
-      else {
-        const { changed, running, version } = report;
-        const rest = running.length === 0 ? `mesh ${version}` : running.join(', ');
-        writeLine(context.stdout, changed ? `goes on: ${rest}` : 'it was not paused');
-      }
-    });
+  const example = 'countersign resume && countersign wait';
+  defineRolloutCommand(command, context, { order: ROLLOUT_ORDERS.resume, example, say });
+}
+
+function say({ changed, running, version }: RolloutReport, { stdout }: Context): void {
+  const rest = running.length === 0 ? `mesh ${version}` : running.join(', ');
+  writeLine(stdout, changed ? `goes on: ${rest}` : 'it was not paused');
 }
