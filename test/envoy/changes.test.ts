@@ -11,6 +11,7 @@ import type { Load } from '../../src/demo/load.js';
 import { httpShot } from '../../src/demo/load-shots.js';
 import { orderRenewal } from '../../src/leaves/index.js';
 import { describeEnvoy, eventually, outcome, useHarness } from '../harness/index.js';
+import { expectNoneFailed } from '../harness/none-failed.js';
 import { startMesh, type TestMesh, type TestService } from '../harness/start-mesh.js';
 import { tcpShot } from '../harness/tcp-shot.js';
 
@@ -97,15 +98,6 @@ await describeEnvoy('changes under load', {}, ({ binary }) => {
     harness.load({ shot: httpShot({ address, port: HTTP_PORT }, 'per-request') }),
     harness.load({ shot: tcpShot({ address, port: TCP_PORT }, 'per-request') }),
   ];
-  const expectNoneFailed = async (loads: readonly Load[]): Promise<void> => {
-    for (const load of loads) {
-      await load.more(30);
-      const result = await load.stop();
-      expect(result.requests).toBeGreaterThan(100);
-      expect(result).toMatchObject({ failures: 0, errors: [] });
-      expect(Object.keys(result.answers).filter((answer) => /^[45]/.test(answer))).toEqual([]);
-    }
-  };
 
   test('every change of mode, one after the other, fails no request of a mesh caller', async () => {
     await edit({ mtls: 'permissive' });
@@ -118,7 +110,7 @@ await describeEnvoy('changes under load', {}, ({ binary }) => {
       const plain = outcome(httpCall({ address: mesh.service('ledger').address, port: HTTP_PORT }));
       expect([mtls, await plain]).toEqual([mtls, mtls === 'strict' ? 'refused' : '200']);
     }
-    await expectNoneFailed(loads);
+    await expectNoneFailed(loads, 100);
   }, 120_000);
 
   test('rules that come with a mode fail no request of a caller that they allow', async () => {
@@ -134,7 +126,7 @@ await describeEnvoy('changes under load', {}, ({ binary }) => {
       await Promise.all(loads.map((load) => load.more(30)));
       await edit(change);
     }
-    await expectNoneFailed(loads);
+    await expectNoneFailed(loads, 100);
   }, 120_000);
 
   test('a rule that lets in takes effect on an open connection and drains none', async () => {
@@ -161,7 +153,7 @@ await describeEnvoy('changes under load', {}, ({ binary }) => {
     expect(await outcome(httpCall({ address, port: HTTP_PORT, method: 'POST' }))).toBe('403');
     // The mesh port and both declared ports.
     expect((await changed()) - before).toBe(3);
-    await expectNoneFailed(loads);
+    await expectNoneFailed(loads, 100);
   }, 60_000);
 
   test(
@@ -181,7 +173,7 @@ await describeEnvoy('changes under load', {}, ({ binary }) => {
         });
       }
       expect(seen.size).toBeGreaterThanOrEqual(RENEWALS);
-      await expectNoneFailed(loads);
+      await expectNoneFailed(loads, 100);
       // A longer life begins at the next renewal: the tests that follow must not stop the server
       // before.
       await edit({ mtls: 'strict' });
@@ -208,7 +200,7 @@ await describeEnvoy('changes under load', {}, ({ binary }) => {
       shown.push(await keyOfServer({ ...server, key, cert, ca }));
     }
     expect(shown).toEqual(['ec secp384r1', 'rsa 2048', 'rsa 3072', 'ec prime256v1']);
-    await expectNoneFailed(loads);
+    await expectNoneFailed(loads, 100);
   }, 60_000);
 
   test('a leaf is replaced at once where the operator says so, and no request fails', async () => {
@@ -223,7 +215,7 @@ await describeEnvoy('changes under load', {}, ({ binary }) => {
     expect(await mesh.wait()).toMatchObject({ inForce: true });
     const after = await Promise.all([serialOf('web'), serialOf('ledger')]);
     expect([after[0] === before[0], after[1] === before[1]]).toEqual([true, false]);
-    await expectNoneFailed(loads);
+    await expectNoneFailed(loads, 100);
     const shown = await ledger.admin.certificates();
     expect(JSON.stringify(shown)).toContain(after[1]);
   }, 60_000);
@@ -254,6 +246,6 @@ await describeEnvoy('changes under load', {}, ({ binary }) => {
       });
       expect(await mesh.wait()).toMatchObject({ inForce: true });
     }
-    await expectNoneFailed(loads);
+    await expectNoneFailed(loads, 100);
   }, 120_000);
 });

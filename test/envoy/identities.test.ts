@@ -4,6 +4,7 @@ import { httpCall } from '../../src/demo/http-client.js';
 import type { Load } from '../../src/demo/load.js';
 import { httpShot } from '../../src/demo/load-shots.js';
 import { describeEnvoy, outcome, useHarness } from '../harness/index.js';
+import { expectNoneFailed } from '../harness/none-failed.js';
 import { openTcp } from '../harness/open-connection.js';
 import { startMesh, type TestMesh, type TestService } from '../harness/start-mesh.js';
 import { tcpShot } from '../harness/tcp-shot.js';
@@ -92,15 +93,6 @@ await describeEnvoy('a service that changes its name or identity, under load', {
       harness.load({ shot: httpShot({ address, port: HTTP_PORT }, 'per-request') }),
       harness.load({ shot: tcpShot({ address, port: TCP_PORT }, 'per-request') }),
     ]);
-  const expectNoneFailed = async (loads: readonly Load[]): Promise<void> => {
-    for (const load of loads) {
-      await load.more(30);
-      const result = await load.stop();
-      expect(result.requests).toBeGreaterThan(100);
-      expect(result).toMatchObject({ failures: 0, errors: [] });
-      expect(Object.keys(result.answers).filter((answer) => /^[45]/.test(answer))).toEqual([]);
-    }
-  };
   const identityOf = async (node: string): Promise<string | undefined> => {
     const { proxies } = await mesh.status();
     return proxies.find((proxy) => proxy.node.startsWith(`${node}~`))?.certificate?.spiffeId;
@@ -110,7 +102,7 @@ await describeEnvoy('a service that changes its name or identity, under load', {
     await Promise.all(loads.map((load) => load.more(100)));
     await change();
     await Promise.all(loads.map((load) => load.more(100)));
-    await expectNoneFailed(loads);
+    await expectNoneFailed(loads, 100);
   };
 
   /** Tests come in any order. */
@@ -147,7 +139,7 @@ await describeEnvoy('a service that changes its name or identity, under load', {
     const { removed } = await mesh.status();
     expect(removed).toMatchObject([{ service: 'ledger', stage: 'draining' }]);
     await Promise.all(loads.map((load) => load.more(100)));
-    await expectNoneFailed(loads);
+    await expectNoneFailed(loads, 100);
     await edit({ ledger: ['ledger', 'formerly: [payments/books]'] });
     await during(async () => undefined);
     await books.stop();

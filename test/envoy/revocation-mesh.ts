@@ -213,13 +213,3 @@ export class RevocationMesh {
     return loads;
   }
 }
-
-export async function expectNoneFailed(loads: readonly Load[]): Promise<void> {
-  for (const load of loads) {
-    await load.more(30);
-    const result = await load.stop();
-    expect(result.requests).toBeGreaterThan(50);
-    expect(result).toMatchObject({ failures: 0, errors: [] });
-    expect(Object.keys(result.answers).filter((answer) => /^[45]/.test(answer))).toEqual([]);
-  }
-}

@@ -11,12 +11,12 @@ import { GONE_GRACE_MS } from '../../src/server/fleet/registry.js';
 import { parseSpiffeId } from '../../src/spiffe/index.js';
 import { generateKeys } from '../../src/x509/keys/index.js';
 import { describeEnvoy, eventually, outcome, useHarness } from '../harness/index.js';
+import { expectNoneFailed } from '../harness/none-failed.js';
 import { openTcp } from '../harness/open-connection.js';
 import { type RawTls, rawRequest } from '../harness/raw-tls.js';
 import {
   allBut,
   DRAIN_S,
-  expectNoneFailed,
   HTTP_PORT,
   MESH_PORT,
   OLD_PORT,
@@ -144,7 +144,7 @@ async function revokeService(of: RevocationMesh): Promise<void> {
   expect(systemClock.now() - revokedMs).toBeLessThan(CUT_WITHIN_MS);
   await others.echo();
   others.close();
-  await expectNoneFailed(loads);
+  await expectNoneFailed(loads, 50);
   expect(await of.nodes()).toEqual(allBut('batch~one', 'batch~two'));
   expect((await mesh.status()).revocations).toMatchObject([
     { kind: 'service', subject: 'batch', proxies: { inForce: 4, of: 4 } },
@@ -217,7 +217,7 @@ async function showInstance(of: RevocationMesh): Promise<void> {
   });
   const calls = await served();
   await Promise.all(loads.map((load) => load.more(50)));
-  await expectNoneFailed(loads);
+  await expectNoneFailed(loads, 50);
   expect(await served()).toBe(calls);
   expect(await of.nodes()).not.toContain('ledger~two');
 
@@ -280,7 +280,7 @@ async function showOfSidecar(of: RevocationMesh): Promise<void> {
   expect(await serial()).not.toBe(old);
   expect((await rawRequest(stolen)).outcome).toBe('refused');
   expect((await rawRequest(await of.thief('web~one'))).outcome).toBe('200');
-  await expectNoneFailed(loads);
+  await expectNoneFailed(loads, 50);
 }
 
 async function showOfServer(of: RevocationMesh): Promise<void> {
@@ -351,6 +351,6 @@ async function showRootChange(of: RevocationMesh): Promise<void> {
     { what: 'leaves of the new root everywhere', timeoutMs: 40_000 },
   );
   expect(await of.mesh.wait()).toMatchObject({ inForce: true });
-  await expectNoneFailed(loads);
+  await expectNoneFailed(loads, 50);
   expect((await rawRequest(await of.thief('web~one'))).outcome).toBe('200');
 }

@@ -23,6 +23,7 @@ import { signCertificate, toKeyIdHex, toSubjectDer } from '../../src/x509/issue/
 import { generateKeys, sha256Hex } from '../../src/x509/keys/index.js';
 import { readCertificate, splitPem, toPem } from '../../src/x509/read/index.js';
 import { describeEnvoy, eventually, httpsGet, outcome, useHarness } from '../harness/index.js';
+import { expectNoneFailed } from '../harness/none-failed.js';
 import { startMesh, type TestMesh, type TestService } from '../harness/start-mesh.js';
 import { tcpShot } from '../harness/tcp-shot.js';
 
@@ -110,15 +111,6 @@ await describeEnvoy('a change of root under load', {}, ({ binary }) => {
     harness.load({ shot: httpShot({ address, port: HTTP_PORT }, 'per-request') }),
     harness.load({ shot: tcpShot({ address, port: TCP_PORT }, 'per-request') }),
   ];
-  const expectNoneFailed = async (loads: readonly Load[]): Promise<void> => {
-    for (const one of loads) {
-      await one.more(30);
-      const result = await one.stop();
-      expect(result.requests).toBeGreaterThan(50);
-      expect(result).toMatchObject({ failures: 0, errors: [] });
-      expect(Object.keys(result.answers).filter((answer) => /^[45]/.test(answer))).toEqual([]);
-    }
-  };
   /** Serials of the roots that ledger's sidecar itself says that it trusts for the mesh. */
   const rootsInForce = async (): Promise<string[]> => {
     const { configs } = await ledger.admin.configDump();
@@ -164,7 +156,7 @@ await describeEnvoy('a change of root under load', {}, ({ binary }) => {
       timeoutMs: 30_000,
     });
     expect(await mesh.wait()).toMatchObject({ inForce: true });
-    await expectNoneFailed(loads);
+    await expectNoneFailed(loads, 50);
     expect(await rootsInForce()).toEqual([chain.root.facts.serialHex]);
     expect(old.describe()[0]?.serialHex).not.toBe(chain.root.facts.serialHex);
     expect((await mesh.status()).rootChange).toBeNull();
@@ -195,7 +187,7 @@ await describeEnvoy('a change of root under load', {}, ({ binary }) => {
     await stageIs(undefined);
     expect(await mesh.wait()).toMatchObject({ inForce: true });
     expect(await callFromOutside(leaf, oldRoots)).toBe('refused');
-    await expectNoneFailed(loads);
+    await expectNoneFailed(loads, 50);
   }, 120_000);
 
   test('a plugged-in RSA root signs EC leaves, and no request fails', async () => {
@@ -208,7 +200,7 @@ await describeEnvoy('a change of root under load', {}, ({ binary }) => {
     await askFinish(createOrderStore(dataDir), (await load()).change?.oldRootSha256 ?? '', TOOLS);
     await stageIs(undefined);
     expect(await mesh.wait()).toMatchObject({ inForce: true });
-    await expectNoneFailed(loads);
+    await expectNoneFailed(loads, 50);
     expect(await rootsInForce()).toEqual(['0a']);
     const { publicKey } = readCertificate(chain.issuer.facts.der).x509;
     expect(publicKey.asymmetricKeyType).toBe('ec');
@@ -242,7 +234,7 @@ await describeEnvoy('a change of root under load', {}, ({ binary }) => {
       timeoutMs: 30_000,
     });
     await edit('strict');
-    await expectNoneFailed(loads);
+    await expectNoneFailed(loads, 50);
     expect(await rootsInForce()).toEqual([chain.root.facts.serialHex]);
   }, 90_000);
 });
